@@ -1,0 +1,44 @@
+//! The documents that are checked in beside this crate.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::Value;
+
+use crate::summary::schema;
+use crate::{Accepted, HistoryDocument, Problem, RowDocument, RowsDocument, openapi};
+
+/// Every document by file name, as it should stand in this folder.
+pub fn documents() -> Vec<(&'static str, String)> {
+    let documents = [
+        ("openapi.json", openapi::document()),
+        ("summary.schema.json", schema::summary(true)),
+        ("accepted.schema.json", of::<Accepted>()),
+        ("row.schema.json", of::<RowDocument>()),
+        ("rows.schema.json", of::<RowsDocument>()),
+        ("history.schema.json", of::<HistoryDocument>()),
+        ("problem.schema.json", of::<Problem>()),
+    ];
+    documents.map(|(name, document)| (name, format!("{document:#}\n"))).into()
+}
+
+/// The schema of a type (JSON Schema 2020-12).
+fn of<T: JsonSchema>() -> Value {
+    SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>().to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_checked_in_is_what_the_types_say() {
+        for (name, text) in documents() {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            let stored = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                stored == text,
+                "schemas/{name} has drifted: run `cargo run -p schemas` and look at the difference"
+            );
+        }
+    }
+}

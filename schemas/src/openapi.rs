@@ -1,0 +1,221 @@
+//! The OpenAPI 3.1 document, put together from the types and the contract's tables.
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::summary::schema;
+use crate::{Accepted, Code, HistoryDocument, Problem, RowDocument, RowsDocument};
+
+/// What every operation of one's own data can be refused with.
+const AUTHENTICATED: [Code; 4] =
+    [Code::InvalidToken, Code::InsufficientScope, Code::RateLimited, Code::ViewUnavailable];
+
+/// The document.
+pub(crate) fn document() -> Value {
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "SyncWell",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Signed daily health summaries in, one explained row per user and day out.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": {
+            "/v1/summaries": { "post": post_summary(), "get": get_rows() },
+            "/v1/summaries/{date}": { "get": get_row() },
+            "/v1/summaries/{date}/history": { "get": get_history() },
+            "/v1/events/{event_id}": { "get": get_event() },
+            "/livez": { "get": plain("The process runs", "text/plain", &[]) },
+            "/readyz": { "get": plain("The log answers and the view has caught up", "text/plain", &[("503", "Not ready; the body says why")]) },
+            "/metrics": { "get": plain("Prometheus text", "text/plain; version=0.0.4", &[]) },
+            "/openapi.json": { "get": plain("This document", "application/json", &[]) },
+        },
+        "components": {
+            "schemas": components(),
+            "securitySchemes": { "token": {
+                "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                "description": "Signed by a configured key (EdDSA, ES256 or RS256), with iss, aud, sub, iat and exp; at most 1 hour from iat to exp.",
+            } },
+            "headers": {
+                "X-Correlation-Id": { "description": "The request's name in the logs.", "schema": { "type": "string" } },
+            },
+        },
+    })
+}
+
+/// The component schemas; `$ref`s point to each other within the document.
+fn components() -> Value {
+    let mut generator = SchemaGenerator::new(SchemaSettings::openapi3().with(|settings| {
+        settings.meta_schema = None;
+        settings.transforms.clear();
+    }));
+    generator.subschema_for::<Accepted>();
+    generator.subschema_for::<RowDocument>();
+    generator.subschema_for::<RowsDocument>();
+    generator.subschema_for::<HistoryDocument>();
+    generator.subschema_for::<Problem>();
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert("Summary".to_owned(), schema::summary(false));
+    schemas.into()
+}
+
+fn post_summary() -> Value {
+    let header = |name: &str, required: bool, description: &str| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": { "type": "string" } });
+    let mut responses = Map::new();
+    responses.insert("201".into(), answer("Folded; the event made the row", "Accepted"));
+    responses.insert(
+        "200".into(),
+        answer("Folded, or this very request was accepted before (`replayed`)", "Accepted"),
+    );
+    let mut accepted = answer("On stable storage; the outcome was not known within the wait", "Accepted");
+    accepted["headers"]["Location"] =
+        json!({ "description": "Where the outcome will stand.", "schema": { "type": "string" } });
+    responses.insert("202".into(), accepted);
+    problems(
+        &mut responses,
+        &[
+            Code::InvalidJson,
+            Code::InvalidHeader,
+            Code::InvalidToken,
+            Code::InvalidSignature,
+            Code::StaleTimestamp,
+            Code::InsufficientScope,
+            Code::RequestTimeout,
+            Code::AccountErased,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::InvalidSummary,
+            Code::RateLimited,
+            Code::LogUnavailable,
+            Code::OutcomeUnknown,
+        ],
+    );
+    json!({
+        "operationId": "postSummary",
+        "summary": "Post a signed daily summary (scope sync:write)",
+        "description": "Checked in this order: size, rate per IP, JWT, rate per user and global, timestamp, signature, \
+            content type, syntax, schema and bounds. Answered after the event is on stable storage. The same signed \
+            request again, within the window, appends nothing and is answered with the first event's name.",
+        "security": [{ "token": [] }],
+        "parameters": [
+            header("X-Sync-Timestamp", true, "Unix seconds, unix milliseconds (13 digits) or RFC 3339; within 300 seconds of the server."),
+            header("X-Sync-Signature", true, "Lowercase hex of HMAC-SHA-256(key, timestamp + \".\" + body), also as `v1=<hex>`; up to 4, separated by commas."),
+            header("X-Sync-Key-Id", false, "Which signing key; without it the user's default key."),
+            header("Prefer", false, "`wait=N` (seconds, at most 10) for the outcome, or `respond-async` for 202 at once (RFC 7240)."),
+        ],
+        "requestBody": { "required": true, "content": { "application/json": { "schema": reference("Summary") } } },
+        "responses": responses,
+    })
+}
+
+fn get_rows() -> Value {
+    let day = |name: &str, description: &str| json!({ "name": name, "in": "query", "required": true, "description": description, "schema": { "type": "string", "format": "date" } });
+    read(
+        "getSummaries",
+        "The rows of a range of dates (scope sync:read)",
+        "RowsDocument",
+        &[day("from", "The first date."), day("to", "The last date, at most 366 days in all.")],
+        &[Code::InvalidParameter],
+    )
+}
+
+fn get_row() -> Value {
+    let mut operation = read(
+        "getSummary",
+        "The row of one date (scope sync:read)",
+        "RowDocument",
+        &[date_parameter()],
+        &[Code::InvalidParameter, Code::NotFound],
+    );
+    operation["responses"]["200"]["headers"]["ETag"] =
+        json!({ "description": "Changes when the row does.", "schema": { "type": "string" } });
+    operation["responses"]["304"] = json!({ "description": "The row is what If-None-Match names." });
+    operation
+}
+
+fn get_history() -> Value {
+    read(
+        "getHistory",
+        "Why the row is what it is (scope sync:read)",
+        "HistoryDocument",
+        &[date_parameter()],
+        &[Code::InvalidParameter, Code::NotFound, Code::HistoryTooLong, Code::LogUnavailable],
+    )
+}
+
+fn get_event() -> Value {
+    let id = json!({ "name": "event_id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } });
+    read(
+        "getEvent",
+        "What became of an event of one's own (scope sync:read or sync:write)",
+        "Accepted",
+        &[id],
+        &[Code::NotFound, Code::LogUnavailable],
+    )
+}
+
+fn read(id: &str, summary: &str, schema: &str, parameters: &[Value], codes: &[Code]) -> Value {
+    let mut responses = Map::new();
+    responses.insert("200".into(), answer(summary, schema));
+    problems(&mut responses, &[codes, &AUTHENTICATED].concat());
+    json!({ "operationId": id, "summary": summary, "security": [{ "token": [] }], "parameters": parameters, "responses": responses })
+}
+
+fn date_parameter() -> Value {
+    json!({ "name": "date", "in": "path", "required": true, "schema": { "type": "string", "format": "date" } })
+}
+
+fn answer(description: &str, schema: &str) -> Value {
+    json!({
+        "description": description,
+        "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
+        "content": { "application/json": { "schema": reference(schema) } },
+    })
+}
+
+/// One response per status, naming every code that it can carry.
+fn problems(responses: &mut Map<String, Value>, codes: &[Code]) {
+    let mut statuses: Vec<_> = codes.iter().map(|code| code.status()).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    for status in statuses {
+        let these: Vec<_> = codes
+            .iter()
+            .filter(|code| code.status() == status)
+            .map(|code| format!("`{}`: {}", code.as_str(), code.title()))
+            .collect();
+        let mut response = json!({
+            "description": these.join("; "),
+            "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
+            "content": { "application/problem+json": { "schema": reference("Problem") } },
+        });
+        let headers: &[(&str, &str)] = match status {
+            401 => &[("WWW-Authenticate", "For `invalid_token` (RFC 6750).")],
+            429 => &[
+                ("Retry-After", "Seconds."),
+                ("RateLimit", "What is left."),
+                ("RateLimit-Policy", "The limits."),
+            ],
+            503 => &[("Retry-After", "Seconds.")],
+            _ => &[],
+        };
+        for (name, description) in headers {
+            response["headers"][name] = json!({ "description": description, "schema": { "type": "string" } });
+        }
+        responses.insert(status.to_string(), response);
+    }
+}
+
+fn plain(summary: &str, content_type: &str, others: &[(&str, &str)]) -> Value {
+    let mut operation = json!({ "summary": summary, "responses": { "200": { "description": summary, "content": { content_type: {} } } } });
+    for (status, description) in others {
+        operation["responses"][status] = json!({ "description": description });
+    }
+    operation
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}

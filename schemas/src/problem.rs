@@ -1,0 +1,202 @@
+//! Errors as clients see them (RFC 9457; contract, section 5).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Every error that the API answers with. The names are stable: clients match on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The body is not one JSON text.
+    InvalidJson,
+    /// A header is missing, doubled, not ASCII or not in its form.
+    InvalidHeader,
+    /// A path or query parameter can't be read or is out of range.
+    InvalidParameter,
+    /// The JWT is missing, expired or invalid.
+    InvalidToken,
+    /// No signature of the request is right.
+    InvalidSignature,
+    /// The signed timestamp is too far from the server's time.
+    StaleTimestamp,
+    /// The token does not carry the scope.
+    InsufficientScope,
+    /// There is no such thing, or it is not the caller's.
+    NotFound,
+    /// The resource does not answer to this method.
+    MethodNotAllowed,
+    /// The request did not arrive in time.
+    RequestTimeout,
+    /// The account was erased or is being erased.
+    AccountErased,
+    /// The body is larger than this resource takes.
+    BodyTooLarge,
+    /// The content type is another one, or the content is encoded.
+    UnsupportedMediaType,
+    /// The summary's schema or bounds do not hold.
+    InvalidSummary,
+    /// More events than can be explained in one answer.
+    HistoryTooLong,
+    /// A rate limit.
+    RateLimited,
+    /// A bug of ours.
+    Internal,
+    /// The log can't be reached: nothing was stored.
+    LogUnavailable,
+    /// The log did not confirm in time: the event may have been stored.
+    OutcomeUnknown,
+    /// The view can't be read now.
+    ViewUnavailable,
+    /// All connections are taken.
+    TooManyConnections,
+}
+
+impl Code {
+    /// Every code, for the document and its tests.
+    pub const ALL: [Self; 21] = [
+        Self::InvalidJson,
+        Self::InvalidHeader,
+        Self::InvalidParameter,
+        Self::InvalidToken,
+        Self::InvalidSignature,
+        Self::StaleTimestamp,
+        Self::InsufficientScope,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::AccountErased,
+        Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidSummary,
+        Self::HistoryTooLong,
+        Self::RateLimited,
+        Self::Internal,
+        Self::LogUnavailable,
+        Self::OutcomeUnknown,
+        Self::ViewUnavailable,
+        Self::TooManyConnections,
+    ];
+
+    /// The word on the wire, the HTTP status, and a title for people.
+    const fn facts(self) -> (&'static str, u16, &'static str) {
+        match self {
+            Self::InvalidJson => ("invalid_json", 400, "The body is not JSON"),
+            Self::InvalidHeader => ("invalid_header", 400, "A header can't be read"),
+            Self::InvalidParameter => ("invalid_parameter", 400, "A parameter can't be read"),
+            Self::InvalidToken => ("invalid_token", 401, "The token is missing, expired or invalid"),
+            Self::InvalidSignature => ("invalid_signature", 401, "The signature is wrong"),
+            Self::StaleTimestamp => ("stale_timestamp", 401, "The timestamp is outside the window"),
+            Self::InsufficientScope => ("insufficient_scope", 403, "The token does not carry the scope"),
+            Self::NotFound => ("not_found", 404, "Not found"),
+            Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here"),
+            Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time"),
+            Self::AccountErased => ("account_erased", 410, "The account was erased"),
+            Self::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", 415, "The content type is not supported")
+            }
+            Self::InvalidSummary => ("invalid_summary", 422, "The summary does not hold"),
+            Self::HistoryTooLong => ("history_too_long", 422, "Too many events to explain at once"),
+            Self::RateLimited => ("rate_limited", 429, "Too many requests"),
+            Self::Internal => ("internal", 500, "Something went wrong here"),
+            Self::LogUnavailable => ("log_unavailable", 503, "The log can't be reached"),
+            Self::OutcomeUnknown => ("outcome_unknown", 503, "The log did not confirm in time"),
+            Self::ViewUnavailable => ("view_unavailable", 503, "The view can't be read now"),
+            Self::TooManyConnections => ("too_many_connections", 503, "Too many connections"),
+        }
+    }
+
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.facts().1
+    }
+
+    /// A title for people, the same for every problem of this code.
+    pub const fn title(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// Whether the same bytes may be sent again, with a hope that it goes better.
+    pub const fn is_worth_a_retry(self) -> bool {
+        matches!(self.status(), 408 | 429 | 500 | 503)
+    }
+}
+
+/// The body of every error, `application/problem+json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    /// `urn:syncwell:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// A title, the same for every problem of this code.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this request, and what to do. Never a value that was sent.
+    pub detail: String,
+    /// The stable, machine-readable name.
+    pub code: Code,
+    /// The request's name in the logs, also in `X-Correlation-Id`.
+    pub correlation_id: String,
+    /// For `stale_timestamp`: the server's time, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_time: Option<String>,
+    /// For `invalid_summary`: every violation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Violation>,
+}
+
+/// One thing that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Violation {
+    /// Where, as a JSON pointer (RFC 6901) into the body.
+    pub pointer: String,
+    /// The stable, machine-readable name.
+    pub code: ViolationCode,
+    /// What is wrong. Never the value that was sent.
+    pub detail: String,
+}
+
+/// What can be wrong at one place of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ViolationCode {
+    /// A required field is missing or null; the pointer says where it should stand.
+    Required,
+    /// A field that does not exist.
+    UnknownField,
+    /// A key that stands twice in one object.
+    DuplicateKey,
+    /// Another JSON type than the field's.
+    WrongType,
+    /// A number beyond every finite double.
+    NotFinite,
+    /// A value outside its range.
+    OutOfRange,
+    /// Text that is not in the field's form.
+    InvalidFormat,
+    /// More elements than allowed.
+    TooMany,
+    /// A second workout with the same type and start.
+    DuplicateWorkout,
+    /// A summary that says nothing.
+    EmptySummary,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_on_the_wire_what_they_are_called() {
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert!((400..600).contains(&code.status()));
+        }
+    }
+}
