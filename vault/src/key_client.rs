@@ -1,0 +1,132 @@
+//! Data keys as ingest and the projector get them: from the keeper, over the broker, still wrapped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+use serde::{Deserialize, Serialize};
+use stream::Broker;
+
+use crate::UserRef;
+use crate::data_key::{DataKey, DataKeyId, Year};
+use crate::kek::{Kek, Record, UnwrapError};
+
+/// Users whose keys are remembered.
+const CACHE_USERS_MAX: u64 = 50_000;
+/// How long a key is remembered.
+const CACHE_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Why there is no data key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The keeper does not answer.
+    #[error("the keeper of the keys does not answer")]
+    Unavailable,
+    /// The user's keys were destroyed.
+    #[error("the user's keys were destroyed")]
+    Erased,
+    /// There is a record, but it does not open.
+    #[error(transparent)]
+    Unwrap(#[from] UnwrapError),
+}
+
+/// A question to the keeper; the user ref stands in the subject.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CurrentRequest {
+    pub(crate) year: Year,
+}
+
+/// The keeper's answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum KeysAnswer {
+    /// Records by id, in the order in which they were made.
+    Records(Vec<(String, String)>),
+    Erased,
+    Unavailable,
+}
+
+pub(crate) fn current_subject(user: &UserRef) -> String {
+    format!("keys.v1.current.{user}")
+}
+
+pub(crate) fn ring_subject(user: &UserRef) -> String {
+    format!("keys.v1.ring.{user}")
+}
+
+/// Asks for data keys, opens them, and remembers them for a while.
+#[derive(Clone)]
+pub struct KeyClient {
+    broker: Broker,
+    kek: Arc<Kek>,
+    current: Cache<(UserRef, Year), Arc<DataKey>>,
+    rings: Cache<(UserRef, DataKeyId), Arc<DataKey>>,
+}
+
+impl KeyClient {
+    /// Asks over this connection, opens with this key.
+    pub fn new(broker: Broker, kek: Arc<Kek>) -> Self {
+        Self { broker, kek, current: cache(), rings: cache() }
+    }
+
+    /// The key under which the user's summaries of this year are sealed now. The keeper makes it where there is none.
+    pub async fn current(&self, user: &UserRef, year: Year) -> Result<Arc<DataKey>, KeyError> {
+        // Concurrent misses for one key wait for one question.
+        let key = self.current.try_get_with((*user, year), self.ask_current(user, year)).await;
+        key.map_err(|error| (*error).clone())
+    }
+
+    async fn ask_current(&self, user: &UserRef, year: Year) -> Result<Arc<DataKey>, KeyError> {
+        let question = serde_json::to_vec(&CurrentRequest { year })
+            .unwrap_or_else(|_| unreachable!("BUG: a year is JSON"));
+        let keys = self.ask(current_subject(user), question, user).await?;
+        keys.into_iter().next_back().ok_or(KeyError::Unavailable)
+    }
+
+    /// The user's key of this name, where it exists.
+    pub async fn get(&self, user: &UserRef, id: DataKeyId) -> Result<Option<Arc<DataKey>>, KeyError> {
+        if let Some(key) = self.rings.get(&(*user, id)).await {
+            return Ok(Some(key));
+        }
+        let mut found = None;
+        for key in self.ask(ring_subject(user), Vec::new(), user).await? {
+            if key.id() == id {
+                found = Some(key.clone());
+            }
+            self.rings.insert((*user, key.id()), key).await;
+        }
+        Ok(found)
+    }
+
+    async fn ask(
+        &self,
+        subject: String,
+        question: Vec<u8>,
+        user: &UserRef,
+    ) -> Result<Vec<Arc<DataKey>>, KeyError> {
+        let answer =
+            self.broker.request(subject, question.into()).await.map_err(|_| KeyError::Unavailable)?;
+        match serde_json::from_slice(&answer) {
+            Ok(KeysAnswer::Records(records)) => self.open(user, records),
+            Ok(KeysAnswer::Erased) => Err(KeyError::Erased),
+            Ok(KeysAnswer::Unavailable) | Err(_) => Err(KeyError::Unavailable),
+        }
+    }
+
+    fn open(&self, user: &UserRef, records: Vec<(String, String)>) -> Result<Vec<Arc<DataKey>>, KeyError> {
+        let mut keys = Vec::with_capacity(records.len());
+        for (id, record) in records {
+            let id = id.parse().map_err(|_| UnwrapError::Format)?;
+            let record = data_encoding::BASE64.decode(record.as_bytes()).map_err(|_| UnwrapError::Format)?;
+            match self.kek.unwrap(user, id, &record)? {
+                Record::Key(key) => keys.push(Arc::new(key)),
+                Record::Tombstone => {}
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn cache<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> Cache<K, Arc<DataKey>> {
+    Cache::builder().max_capacity(CACHE_USERS_MAX).time_to_live(CACHE_AGE_MAX).build()
+}
