@@ -1,0 +1,121 @@
+//! Appending with group commit.
+//!
+//! On one server with `sync_interval: always` every message costs an fsync of its own, and the only way to share one
+//! is an atomic batch (ADR-50). So there is one committer: while a commit is under way, the next one collects.
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::limits::{APPEND_QUEUE_MESSAGES_MAX, APPEND_TIMEOUT, BATCH_MESSAGES_MAX};
+use crate::{Broker, commit, spawn_vital};
+
+/// A message to append.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Where to.
+    pub subject: String,
+    /// What names the message within the duplicate window: a second one with this id is not stored.
+    pub id: Option<String>,
+    /// What else travels with it.
+    pub headers: Vec<(&'static str, String)>,
+    /// Refuses the message unless the last sequence under the filter is this one (0: none yet).
+    pub expected: Option<Expected>,
+    /// The stored bytes.
+    pub payload: Bytes,
+}
+
+/// A condition on the stream.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// Subjects, with wildcards.
+    pub filter: String,
+    /// The last sequence stored under them.
+    pub sequence: u64,
+}
+
+/// A message on stable storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its position in the stream.
+    pub sequence: u64,
+    /// Whether a message with this id was there already, from an earlier append. This one was not stored.
+    pub duplicate: bool,
+}
+
+/// Why a message is not known to be on stable storage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// It was not stored.
+    #[error("the stream can't be reached; nothing was stored")]
+    Unavailable,
+    /// It may have been stored. The same id again will tell.
+    #[error("the stream did not confirm in time; the message may have been stored")]
+    Unknown,
+    /// The stream has moved on from what was expected; it was not stored.
+    #[error("the stream is not where it was expected to be; nothing was stored")]
+    Conflict,
+    /// The stream refused it; it was not stored.
+    #[error("the stream refused the message: {description} ({code})")]
+    Refused {
+        /// The server's error code.
+        code: u64,
+        /// The server's words.
+        description: String,
+    },
+}
+
+/// How messages are committed. Anything but [`Commit::Grouped`] is for measuring what grouping gains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commit {
+    /// Whatever waits goes out as one atomic batch.
+    Grouped,
+    /// One message after the other, each with an fsync of its own.
+    OneByOne,
+}
+
+/// A message with the one who waits for it.
+pub(crate) struct Waiting {
+    pub(crate) draft: Draft,
+    pub(crate) answer: oneshot::Sender<Result<Appended, AppendError>>,
+    pub(crate) deadline: Instant,
+}
+
+/// Appends messages to the streams that the role can reach. Clones share one committer.
+#[derive(Clone)]
+pub struct Appender {
+    broker: Broker,
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Appender {
+    /// Starts the committer.
+    pub fn start(broker: Broker, how: Commit) -> Self {
+        let (queue, waiting) = mpsc::channel(APPEND_QUEUE_MESSAGES_MAX);
+        spawn_vital("committer", collect(broker.clone(), waiting, how));
+        Self { broker, queue }
+    }
+
+    /// Appends one message, and returns when it is on stable storage or when that can't be had.
+    pub async fn append(&self, draft: Draft) -> Result<Appended, AppendError> {
+        if !self.broker.is_connected() {
+            return Err(AppendError::Unavailable);
+        }
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { draft, answer, deadline: Instant::now() + APPEND_TIMEOUT };
+        self.queue.try_send(waiting).map_err(|_| AppendError::Unavailable)?;
+        answered.await.unwrap_or(Err(AppendError::Unknown))
+    }
+}
+
+async fn collect(broker: Broker, mut queue: mpsc::Receiver<Waiting>, how: Commit) {
+    let messages_max = match how {
+        Commit::Grouped => BATCH_MESSAGES_MAX,
+        Commit::OneByOne => 1,
+    };
+    let mut waiting = Vec::with_capacity(messages_max);
+    while queue.recv_many(&mut waiting, messages_max).await > 0 {
+        metrics::histogram!("syncwell_append_batch_events").record(waiting.len() as f64);
+        commit::commit(&broker, std::mem::take(&mut waiting)).await;
+    }
+}

@@ -1,0 +1,208 @@
+//! One commit: a few messages singly, many as an atomic batch, and what to do when the answer is no, or none.
+
+use std::collections::HashSet;
+
+use async_nats::{HeaderMap, Request};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::append::{AppendError, Appended, Draft, Waiting};
+use crate::limits::{COMMIT_ATTEMPT_TIMEOUT, SINGLES_MESSAGES_MAX};
+use crate::{Broker, RequestError};
+
+/// "wrong last sequence" of a message, and the same within a batch.
+const ERR_WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
+
+/// Appends all, and answers every one who waits.
+pub(crate) async fn commit(broker: &Broker, waiting: Vec<Waiting>) {
+    let (first, repeated) = by_first_id(waiting);
+    // A batch with one duplicate is refused whole, without naming it. Halving finds the duplicate in a few commits;
+    // sending all its members singly would cost an fsync each.
+    let mut parts = vec![first];
+    while let Some(mut part) = parts.pop() {
+        part.retain(|waiting| !waiting.answer.is_closed());
+        if part.len() <= SINGLES_MESSAGES_MAX {
+            singly(broker, part, false).await;
+            continue;
+        }
+        match batch(broker, &part).await {
+            Answer::Stored { last } => {
+                let count = part.len() as u64;
+                for (waiting, sequence) in part.into_iter().zip(last + 1 - count..) {
+                    answer(waiting, Ok(Appended { sequence, duplicate: false }));
+                }
+            }
+            Answer::Refused { .. } => {
+                let half = part.split_off(part.len() / 2);
+                parts.extend([half, part]);
+            }
+            Answer::Unavailable => {
+                part.into_iter().for_each(|waiting| answer(waiting, Err(AppendError::Unavailable)))
+            }
+            Answer::Unknown => singly(broker, part, true).await,
+        }
+    }
+    singly(broker, repeated, false).await;
+}
+
+/// Sets aside every message whose id an earlier one has: together they would spoil the batch.
+fn by_first_id(waiting: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    let mut seen = HashSet::new();
+    waiting.into_iter().partition(|waiting| match &waiting.draft.id {
+        Some(id) => seen.insert(id.clone()),
+        None => true,
+    })
+}
+
+/// Each message by itself, all in flight together.
+async fn singly(broker: &Broker, waiting: Vec<Waiting>, after_unknown: bool) {
+    join_all(waiting.into_iter().map(async |waiting| {
+        let result = one(broker, &waiting.draft, waiting.deadline, after_unknown).await;
+        answer(waiting, result);
+    }))
+    .await;
+}
+
+/// One message, again and again with the same id while its outcome is unknown.
+async fn one(
+    broker: &Broker,
+    draft: &Draft,
+    deadline: Instant,
+    mut after_unknown: bool,
+) -> Result<Appended, AppendError> {
+    loop {
+        let attempt = match timeout_at(deadline, request(broker, draft, headers(draft))).await {
+            Ok(attempt) => attempt,
+            Err(_) => return Err(AppendError::Unknown),
+        };
+        match attempt {
+            // The earlier attempt of our own was stored: to the one who waits this is no duplicate.
+            Answer::Stored { last } => return Ok(Appended { sequence: last, duplicate: false }),
+            Answer::Refused { duplicate_of: Some(sequence), .. } => {
+                return Ok(Appended { sequence, duplicate: !after_unknown });
+            }
+            Answer::Refused { code, .. } if ERR_WRONG_LAST_SEQUENCE.contains(&code) => {
+                return Err(if after_unknown { AppendError::Unknown } else { AppendError::Conflict });
+            }
+            Answer::Refused { code, description, .. } => {
+                return Err(AppendError::Refused { code, description });
+            }
+            Answer::Unavailable if !after_unknown => return Err(AppendError::Unavailable),
+            Answer::Unavailable | Answer::Unknown => {
+                after_unknown = true;
+                // Not connected, or the stream is not served yet: wait for one, pause for the other.
+                let pause = async {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    broker.connected().await;
+                };
+                if timeout_at(deadline, pause).await.is_err() {
+                    return Err(AppendError::Unknown);
+                }
+            }
+        }
+    }
+}
+
+/// The messages as one atomic batch: only the last is a request, and its answer stands for all.
+async fn batch(broker: &Broker, part: &[Waiting]) -> Answer {
+    if !broker.is_connected() {
+        return Answer::Unavailable;
+    }
+    let batch_id = Uuid::now_v7().simple().to_string();
+    let last = part.len();
+    for (number, waiting) in (1..).zip(part) {
+        let mut headers = headers(&waiting.draft);
+        headers.insert("Nats-Batch-Id", batch_id.as_str());
+        headers.insert("Nats-Batch-Sequence", number.to_string());
+        if number == last {
+            headers.insert("Nats-Batch-Commit", "1");
+            return request(broker, &waiting.draft, headers).await;
+        }
+        let sent =
+            broker.publish_with_headers(&waiting.draft.subject, headers, waiting.draft.payload.clone()).await;
+        if sent.is_err() {
+            // Without its commit message the server drops the batch.
+            return Answer::Unavailable;
+        }
+    }
+    unreachable!("BUG: a batch has a last message");
+}
+
+fn headers(draft: &Draft) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(id) = &draft.id {
+        headers.insert("Nats-Msg-Id", id.as_str());
+    }
+    if let Some(expected) = &draft.expected {
+        headers.insert("Nats-Expected-Last-Subject-Sequence", expected.sequence.to_string());
+        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", expected.filter.as_str());
+    }
+    for (name, value) in &draft.headers {
+        headers.insert(*name, value.as_str());
+    }
+    headers
+}
+
+/// What the stream said.
+enum Answer {
+    Stored {
+        last: u64,
+    },
+    /// Nothing was stored, by this attempt.
+    Refused {
+        code: u64,
+        description: String,
+        duplicate_of: Option<u64>,
+    },
+    Unavailable,
+    Unknown,
+}
+
+async fn request(broker: &Broker, draft: &Draft, headers: HeaderMap) -> Answer {
+    let request =
+        Request::new().headers(headers).payload(draft.payload.clone()).timeout(Some(COMMIT_ATTEMPT_TIMEOUT));
+    match broker.send(draft.subject.clone(), request).await {
+        Ok(message) => parse(&message.payload),
+        Err(RequestError::Unavailable) => Answer::Unavailable,
+        Err(RequestError::Unknown) => Answer::Unknown,
+    }
+}
+
+/// The acknowledgement, as the server writes it.
+#[derive(Deserialize)]
+struct Ack {
+    #[serde(default)]
+    seq: u64,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<AckError>,
+}
+
+#[derive(Deserialize)]
+struct AckError {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+fn parse(payload: &Bytes) -> Answer {
+    match serde_json::from_slice::<Ack>(payload) {
+        Ok(Ack { error: Some(error), .. }) => {
+            Answer::Refused { code: error.err_code, description: error.description, duplicate_of: None }
+        }
+        Ok(Ack { seq, duplicate: true, .. }) if seq > 0 => {
+            Answer::Refused { code: 0, description: "duplicate".to_owned(), duplicate_of: Some(seq) }
+        }
+        Ok(Ack { seq, .. }) if seq > 0 => Answer::Stored { last: seq },
+        Ok(_) | Err(_) => Answer::Unknown,
+    }
+}
+
+fn answer(waiting: Waiting, result: Result<Appended, AppendError>) {
+    // The one who waited may have gone; the message stays what it is.
+    let _ = waiting.answer.send(result);
+}

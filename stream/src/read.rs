@@ -1,0 +1,152 @@
+//! A stream, as a role sees it.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Broker;
+use crate::follow::{FollowError, Followed};
+use crate::scan::{self, ReadError, ScanFrom, Stored};
+
+/// "stream not found", "consumer not found".
+const ERR_STREAM_NOT_FOUND: u64 = 10_059;
+
+/// A stream behind the imports of the role that is connected.
+#[derive(Clone)]
+pub struct Stream {
+    broker: Broker,
+    api: &'static str,
+    name: &'static str,
+}
+
+/// What the server says of a stream.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StreamInfo {
+    /// The configuration, as the server has it.
+    pub config: Value,
+    /// When the stream was created: its identity.
+    pub created: String,
+    /// What it holds.
+    pub state: StreamState,
+}
+
+/// What a stream holds.
+#[derive(Debug, Clone, Deserialize)]
+pub struct StreamState {
+    /// Messages that are there.
+    pub messages: u64,
+    /// The first sequence.
+    pub first_seq: u64,
+    /// The last sequence.
+    pub last_seq: u64,
+    /// Messages missing between them.
+    #[serde(default)]
+    pub num_deleted: u64,
+    /// What the server knows that it lost.
+    #[serde(default)]
+    pub lost: Option<Value>,
+}
+
+impl Stream {
+    /// The stream `name`, reached by the prefix `api` in place of `$JS.API`.
+    pub fn new(broker: Broker, api: &'static str, name: &'static str) -> Self {
+        Self { broker, api, name }
+    }
+
+    /// The connection.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// What the server says of it; `None` where it does not exist.
+    pub async fn info(&self) -> Result<Option<StreamInfo>, ReadError> {
+        match self.call("STREAM.INFO", self.name, &Value::Null).await {
+            Ok(info) => serde_json::from_value(info).map(Some).map_err(|_| ReadError::Malformed),
+            Err(ReadError::Refused { code: ERR_STREAM_NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates it. The owner's alone.
+    pub async fn create(&self, config: &Value) -> Result<(), ReadError> {
+        self.call("STREAM.CREATE", self.name, config).await.map(drop)
+    }
+
+    /// Creates the durable consumer through which the role `reader` follows, if it is not there. The owner's alone: a
+    /// role that may create consumers can send messages to where it has no rights.
+    ///
+    /// It is kept in a file: a durable kept in memory is gone after a restart of the broker, and its reader could not
+    /// make it anew. Nothing is acknowledged; the reader knows its own position.
+    pub async fn create_reader(&self, reader: &str) -> Result<(), ReadError> {
+        let request = json!({
+            "stream_name": self.name,
+            "action": "create",
+            "config": {
+                "durable_name": reader,
+                "name": reader,
+                "ack_policy": "none",
+                "deliver_policy": "all",
+                "replay_policy": "instant",
+                "max_waiting": 16,
+                "num_replicas": 1,
+            },
+        });
+        self.call("CONSUMER.CREATE", &format!("{}.{reader}", self.name), &request).await.map(drop)
+    }
+
+    /// Follows the stream behind `position` through the durable consumer `reader`.
+    pub async fn follow(&self, reader: &str, position: u64) -> Result<Followed, FollowError> {
+        Followed::start(self, reader, position).await
+    }
+
+    /// The message with this sequence.
+    pub async fn get(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        scan::one(&self.broker, self.direct_get(), json!({ "seq": sequence }).to_string().into()).await
+    }
+
+    /// The last message with exactly this subject.
+    pub async fn last(&self, subject: &str) -> Result<Option<Stored>, ReadError> {
+        scan::one(&self.broker, format!("{}.{subject}", self.direct_get()), Bytes::new()).await
+    }
+
+    /// The last message of every subject under `filter`, by sequence.
+    pub async fn last_by_subject(&self, filter: &str) -> Result<Vec<Stored>, ReadError> {
+        scan::last_by_subject(&self.broker, self.direct_get(), filter).await
+    }
+
+    /// Up to `messages_max` messages under `subject`, by sequence.
+    pub async fn scan(
+        &self,
+        from: ScanFrom,
+        subject: &str,
+        messages_max: usize,
+    ) -> Result<Vec<Stored>, ReadError> {
+        scan::scan(&self.broker, self.direct_get(), from, subject, messages_max).await
+    }
+
+    /// A call of the JetStream API.
+    pub(crate) async fn call(&self, verb: &str, object: &str, request: &Value) -> Result<Value, ReadError> {
+        let payload = if request.is_null() { Bytes::new() } else { request.to_string().into() };
+        let answer = self.broker.request(self.subject(verb, object), payload).await?;
+        let answer: Value = serde_json::from_slice(&answer).map_err(|_| ReadError::Malformed)?;
+        match answer.get("error") {
+            Some(error) => Err(ReadError::Refused {
+                code: error["err_code"].as_u64().unwrap_or_default(),
+                description: error["description"].as_str().unwrap_or_default().to_owned(),
+            }),
+            None => Ok(answer),
+        }
+    }
+
+    pub(crate) fn subject(&self, verb: &str, object: &str) -> String {
+        format!("{}.{verb}.{object}", self.api)
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn direct_get(&self) -> String {
+        self.subject("DIRECT.GET", self.name)
+    }
+}

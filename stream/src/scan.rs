@@ -1,0 +1,151 @@
+//! Reading without a consumer: direct gets, singly and in batches (ADR-31). Stateless, so anybody may at any time.
+
+use async_nats::{Message, Request};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::headers::text;
+use crate::limits::REQUEST_TIMEOUT;
+use crate::{Broker, RequestError};
+
+/// A message of a stream.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its position.
+    pub sequence: u64,
+    /// Its subject.
+    pub subject: String,
+    /// When the server stored it.
+    pub stored_at: Timestamp,
+    /// The stored bytes.
+    pub payload: Bytes,
+    pub(crate) headers: async_nats::HeaderMap,
+}
+
+impl Stored {
+    /// What travelled with it under this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        text(&self.headers, name)
+    }
+}
+
+/// Why a stream can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Nobody answers, or not in time.
+    #[error("the stream can't be reached")]
+    Unavailable,
+    /// The server's answer is no.
+    #[error("the server refused: {description} ({code})")]
+    Refused {
+        /// The server's error code.
+        code: u64,
+        /// The server's words.
+        description: String,
+    },
+    /// The answer is not in the form that this version knows.
+    #[error("the server's answer can't be read")]
+    Malformed,
+}
+
+impl From<RequestError> for ReadError {
+    fn from(_: RequestError) -> Self {
+        Self::Unavailable
+    }
+}
+
+/// Where a scan begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanFrom {
+    /// At this sequence or the next that fits.
+    Sequence(u64),
+    /// At the first message stored at this time or later.
+    Time(Timestamp),
+}
+
+/// A batch of direct gets: up to `batch` messages under `subject`.
+pub(crate) async fn scan(
+    broker: &Broker,
+    api: String,
+    from: ScanFrom,
+    subject: &str,
+    batch: usize,
+) -> Result<Vec<Stored>, ReadError> {
+    let mut request = json!({ "batch": batch, "next_by_subj": subject });
+    match from {
+        ScanFrom::Sequence(sequence) => request["seq"] = sequence.into(),
+        ScanFrom::Time(time) => request["start_time"] = time.to_string().into(),
+    }
+    many(broker, api, &request).await
+}
+
+/// The last message of every subject under `filter`, by sequence.
+pub(crate) async fn last_by_subject(
+    broker: &Broker,
+    api: String,
+    filter: &str,
+) -> Result<Vec<Stored>, ReadError> {
+    many(broker, api, &json!({ "multi_last": [filter] })).await
+}
+
+/// One message, by what the request says of it.
+pub(crate) async fn one(broker: &Broker, api: String, request: Bytes) -> Result<Option<Stored>, ReadError> {
+    let message = broker.send(api, Request::new().payload(request).timeout(Some(REQUEST_TIMEOUT))).await?;
+    match step(message)? {
+        Step::Message(stored) => Ok(Some(stored)),
+        Step::End => Ok(None),
+    }
+}
+
+async fn many(broker: &Broker, api: String, request: &Value) -> Result<Vec<Stored>, ReadError> {
+    if !broker.is_connected() {
+        return Err(ReadError::Unavailable);
+    }
+    let client = broker.client();
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.map_err(|_| ReadError::Unavailable)?;
+    let request = request.to_string().into();
+    client.publish_with_reply(api, inbox, request).await.map_err(|_| ReadError::Unavailable)?;
+    let mut found = Vec::new();
+    loop {
+        let answer = tokio::select! {
+            answer = timeout(REQUEST_TIMEOUT, answers.next()) => answer,
+            () = broker.disconnected() => return Err(ReadError::Unavailable),
+        };
+        let Ok(Some(message)) = answer else { return Err(ReadError::Unavailable) };
+        match step(message)? {
+            Step::Message(stored) => found.push(stored),
+            Step::End => return Ok(found),
+        }
+    }
+}
+
+enum Step {
+    Message(Stored),
+    /// No more, or none at all.
+    End,
+}
+
+fn step(message: Message) -> Result<Step, ReadError> {
+    match message.status.map(|status| status.as_u16()) {
+        None => {}
+        Some(204 | 404) => return Ok(Step::End),
+        Some(503) => return Err(ReadError::Unavailable),
+        Some(code) => {
+            let description = message.description.unwrap_or_default();
+            return Err(ReadError::Refused { code: code.into(), description });
+        }
+    }
+    let headers = message.headers.ok_or(ReadError::Malformed)?;
+    let stored = (|| {
+        let sequence = text(&headers, "Nats-Sequence")?.parse().ok()?;
+        let subject = text(&headers, "Nats-Subject")?.to_owned();
+        let stored_at = text(&headers, "Nats-Time-Stamp")?.parse().ok()?;
+        Some((sequence, subject, stored_at))
+    })();
+    let (sequence, subject, stored_at) = stored.ok_or(ReadError::Malformed)?;
+    Ok(Step::Message(Stored { sequence, subject, stored_at, payload: message.payload, headers }))
+}
