@@ -1,0 +1,24 @@
+//! What happened.
+//!
+//! An event is an immutable fact about one user. Its clear part says which fact, whose (by pseudonym) and when it was
+//! received; its content is sealed under the user's data key. The stored bytes are the canonical ones: hashes and
+//! proofs are over them, and nothing ever rewrites them.
+//!
+//! This crate knows the events, their bytes and the log. It does not fold and serves no HTTP.
+
+mod envelope;
+mod event;
+mod id;
+mod log;
+mod outcome;
+mod subject;
+
+pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
+pub use event::{Event, OpenEventError, SummaryReceived};
+pub use id::event_id;
+pub use log::{
+    AppendedEvent, BrokenPromise, EVENTS_STREAM, Follower, Log, LogAppender, LogError, LogIdentity, LogState,
+    NewEvent, RecordedEvent,
+};
+pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
+pub use subject::{PARTITIONS, partition, subject_of};
