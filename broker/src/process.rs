@@ -1,0 +1,229 @@
+//! One nats-server process.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{NATS_CONF, Role, RoleKeys};
+
+/// How long the server may take to say where it listens.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to end by itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Between two looks for the server's word.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What a private server needs.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// The nats-server to run.
+    pub binary: PathBuf,
+    /// The server's own folder: configuration, store and log.
+    pub folder: PathBuf,
+    /// Who may come in.
+    pub keys: RoleKeys,
+    /// The port on 127.0.0.1; `None` lets the server choose a free one.
+    pub port: Option<u16>,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file or the process could not be made.
+    #[error("the private nats-server can't be started in {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// It ended at once.
+    #[error("the private nats-server ended with {status}; its log is {}", .log.display())]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// Where it says why.
+        log: PathBuf,
+    },
+    /// It does not say where it listens.
+    #[error("the private nats-server did not get ready in {} s; its log is {}", START_TIMEOUT.as_secs(), .0.display())]
+    Silent(PathBuf),
+}
+
+/// A running server. It is killed when this value goes away.
+pub struct Server {
+    child: Child,
+    port: u16,
+    ports_file: PathBuf,
+}
+
+impl Server {
+    /// Starts a server and returns when it listens.
+    pub async fn start(settings: &ServerSettings) -> Result<Self, StartError> {
+        let folder = &settings.folder;
+        let io_error = |error| StartError::Io(folder.clone(), error);
+        let command = command(settings).map_err(io_error)?;
+        let child = Command::from(command).kill_on_drop(true).spawn().map_err(io_error)?;
+        Self::ready(child, folder).await
+    }
+
+    pub(crate) async fn ready(mut child: Child, folder: &Path) -> Result<Self, StartError> {
+        let log = folder.join("nats-server.log");
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            if let Some(status) =
+                child.try_wait().map_err(|error| StartError::Io(folder.to_owned(), error))?
+            {
+                return Err(StartError::Ended { status, log });
+            }
+            if let Some((port, ports_file)) = listening_port(folder) {
+                return Ok(Self { child, port, ports_file });
+            }
+            if Instant::now() > deadline {
+                return Err(StartError::Silent(log));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it at once, as a crash would.
+    pub async fn kill(mut self) -> io::Result<()> {
+        self.child.kill().await?;
+        self.forget_port()
+    }
+
+    /// Asks it to end, waits, and insists after a while.
+    pub async fn stop(mut self) -> io::Result<()> {
+        terminate(&self.child)?;
+        if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+            self.child.kill().await?;
+        }
+        self.forget_port()
+    }
+
+    /// Returns when it has ended.
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        let status = self.child.wait().await?;
+        self.forget_port()?;
+        Ok(status)
+    }
+
+    fn forget_port(&self) -> io::Result<()> {
+        match fs::remove_file(&self.ports_file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The command that runs a server, with its folder made ready.
+pub(crate) fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
+    let folder = &settings.folder;
+    let store = folder.join("store");
+    fs::create_dir_all(&store)?;
+    for stale in ports_files(folder) {
+        end_stale(&stale, folder)?;
+        fs::remove_file(stale)?;
+    }
+    let config = folder.join("nats.conf");
+    fs::write(&config, NATS_CONF)?;
+    let mut command = std::process::Command::new(&settings.binary);
+    command
+        .arg("--config")
+        .arg(&config)
+        .arg("--port")
+        .arg(settings.port.map_or_else(|| "-1".to_owned(), |port| port.to_string()))
+        .arg("--ports_file_dir")
+        .arg(folder)
+        .arg("--log")
+        .arg(folder.join("nats-server.log"))
+        .env("SYNCWELL_STORE_DIR", quoted(&store))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    for role in Role::ALL {
+        // Where one is missing the server refuses to start, and says which.
+        if let Some(key) = settings.keys.get(&role) {
+            command.env(role.variable(), key);
+        }
+    }
+    // Ctrl-C goes to the whole foreground group; the server is to end after those who use it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    Ok(command)
+}
+
+/// Asks the process to end.
+pub(crate) fn terminate(child: &Child) -> io::Result<()> {
+    let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
+    match pid {
+        Some(pid) => Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?),
+        None => Ok(()),
+    }
+}
+
+/// The server's configuration reads an environment variable as it would read its own text.
+fn quoted(path: &Path) -> OsString {
+    let mut text = OsString::from("\"");
+    text.push(path);
+    text.push("\"");
+    text
+}
+
+fn ports_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ports"))
+        .collect()
+}
+
+/// Ends a server of an earlier run that a crash left behind: it still holds this folder's store.
+fn end_stale(ports_file: &Path, folder: &Path) -> io::Result<()> {
+    let name = ports_file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let pid =
+        name.rsplit('_').next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
+    let Some(pid) = pid else { return Ok(()) };
+    // The number may belong to somebody else by now: only a process that runs this very configuration is ours.
+    let is_ours = || {
+        let output = std::process::Command::new("ps")
+            .args(["-o", "args=", "-p", &pid.as_raw_nonzero().to_string()])
+            .output();
+        output.is_ok_and(|output| {
+            String::from_utf8_lossy(&output.stdout).contains(&*folder.join("nats.conf").to_string_lossy())
+        })
+    };
+    if is_ours() {
+        tracing::warn!(pid = pid.as_raw_nonzero(), "ending the nats-server that an earlier run left behind");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let deadline = std::time::Instant::now() + STOP_TIMEOUT;
+        while is_ours() && std::time::Instant::now() < deadline {
+            std::thread::sleep(LOOK_INTERVAL * 5);
+        }
+    }
+    Ok(())
+}
+
+/// The server writes where it listens into `nats-server_<pid>.ports`.
+fn listening_port(folder: &Path) -> Option<(u16, PathBuf)> {
+    #[derive(Deserialize)]
+    struct Ports {
+        nats: Vec<String>,
+    }
+    let path = ports_files(folder).pop()?;
+    let ports: Ports = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+    let port = ports.nats.first()?.rsplit(':').next()?.parse().ok()?;
+    Some((port, path))
+}

@@ -1,0 +1,49 @@
+//! The roles that the broker knows.
+
+use std::collections::BTreeMap;
+
+/// A role with an account of its own in `nats.conf`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Verifies and appends.
+    Ingest,
+    /// Folds and serves reads.
+    Projector,
+    /// Does what events ask for.
+    Worker,
+    /// Keeps the wrapped data keys.
+    Keys,
+    /// Reads the log.
+    Auditor,
+    /// Reads the log and the view.
+    Operator,
+    /// Creates the streams, once.
+    Owner,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 7] =
+        [Self::Ingest, Self::Projector, Self::Worker, Self::Keys, Self::Auditor, Self::Operator, Self::Owner];
+
+    /// The role's name, also in its inbox: `_INBOX_<name>.>`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Projector => "projector",
+            Self::Worker => "worker",
+            Self::Keys => "keys",
+            Self::Auditor => "auditor",
+            Self::Operator => "operator",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The environment variable in which `nats.conf` looks for the role's public key.
+    pub fn variable(self) -> String {
+        format!("SYNCWELL_NKEY_{}", self.name().to_ascii_uppercase())
+    }
+}
+
+/// Every role's public nkey.
+pub type RoleKeys = BTreeMap<Role, String>;
