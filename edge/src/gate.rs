@@ -1,0 +1,52 @@
+//! What every request of one's own data passes before it is looked at.
+
+use axum::extract::Request;
+use http::HeaderMap;
+use schemas::Code;
+
+use crate::{Caller, Clock, Forwarding, PeerAddress, Rates, Refusal, Scope, TokenVerifier, single_header};
+
+/// Rate per address, token, rate per user, in this order.
+pub struct Gate {
+    /// How the client's address is found.
+    pub forwarding: Forwarding,
+    /// The counters.
+    pub rates: Rates,
+    /// Who issues tokens.
+    pub tokens: TokenVerifier,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Gate {
+    /// Lets a caller in who may do one of `scopes`.
+    pub fn enter(&self, peer: PeerAddress, headers: &HeaderMap, scopes: &[Scope]) -> Result<Caller, Refusal> {
+        self.rates.count_address(self.forwarding.client(peer, headers))?;
+        let caller = self.tokens.verify(bearer(headers)?, (self.clock)())?;
+        self.rates.count_user(&caller.user)?;
+        if scopes.iter().any(|scope| caller.may(*scope)) {
+            return Ok(caller);
+        }
+        let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        Err(Refusal::new(
+            Code::InsufficientScope,
+            format!("The token must carry the scope {}.", names.join(" or ")),
+        ))
+    }
+
+    /// The peer of a request that came through [`crate::serve`].
+    pub fn peer(request: &Request) -> PeerAddress {
+        *request
+            .extensions()
+            .get()
+            .unwrap_or_else(|| unreachable!("BUG: the server puts the peer into every request"))
+    }
+}
+
+/// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let missing = || Refusal::new(Code::InvalidToken, "The header Authorization must carry a Bearer token.");
+    let value = single_header(headers, "authorization")?.ok_or_else(missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_matches(' ')) } else { Err(missing()) }
+}

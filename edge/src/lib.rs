@@ -1,0 +1,27 @@
+//! What both doors share: the write side (ingest) and the read side (projector) verify the same tokens, count the same
+//! rates, answer errors alike and run on the same HTTP server.
+//!
+//! A request passes from the outside in: [`serve`] (connections, time limits) → [`Observed`] (correlation id, access
+//! log, problem bodies) → [`Gate`] (rate per address, token, rate per user) → the handler.
+
+mod address;
+mod body;
+mod clock;
+mod gate;
+mod health;
+mod observe;
+mod rates;
+mod refusal;
+mod serve;
+mod token;
+
+pub use address::{ClientAddress, Forwarding, PeerAddress};
+pub use body::read_body;
+pub use clock::{Clock, system_clock};
+pub use gate::Gate;
+pub use health::{ReadyCheck, health_routes};
+pub use observe::{CorrelationId, Observed, noted, observed};
+pub use rates::{RateSettings, Rates};
+pub use refusal::{Refusal, single_header};
+pub use serve::{ServeSettings, raise_file_limit, serve};
+pub use token::{AuthSettings, Caller, JwksError, Scope, TokenVerifier};

@@ -1,0 +1,109 @@
+//! Around every request: a correlation id, a log line, metrics, and the body of an error.
+
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use schemas::Code;
+use uuid::Uuid;
+use vault::UserRef;
+
+use crate::Refusal;
+
+const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// A request's name in the logs.
+#[derive(Debug, Clone)]
+pub struct CorrelationId(String);
+
+impl CorrelationId {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a handler tells of its request for the log line. Travels with the response.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Observed {
+    /// Whose request, by pseudonym.
+    pub user: Option<UserRef>,
+    /// Bytes of the body.
+    pub body_bytes: Option<usize>,
+    /// What came of it.
+    pub outcome: Option<&'static str>,
+}
+
+/// Adds what a handler tells to its response.
+pub fn noted(mut response: Response, observed: Observed) -> Response {
+    response.extensions_mut().insert(observed);
+    response
+}
+
+/// The outermost layer of every route.
+pub async fn observed(mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = CorrelationId(Uuid::new_v4().simple().to_string());
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    request.extensions_mut().insert(id.clone());
+
+    let mut response = next.run(request).await;
+    let refusal = refusal_of(&mut response);
+    if let Some(refusal) = &refusal {
+        write_problem(&mut response, refusal, &id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(X_CORRELATION_ID, value);
+    }
+    let observed = response.extensions().get::<Observed>().copied().unwrap_or_default();
+    let latency = started.elapsed();
+    let status = response.status().as_u16();
+    let labels = [("method", method.to_string()), ("route", route.clone()), ("status", status.to_string())];
+    metrics::counter!("syncwell_http_requests_total", &labels).increment(1);
+    metrics::histogram!("syncwell_http_request_seconds", "route" => route.clone())
+        .record(latency.as_secs_f64());
+    if let Some(refusal) = &refusal {
+        metrics::counter!("syncwell_refusals_total", "code" => refusal.code().as_str()).increment(1);
+    }
+    tracing::debug!(
+        correlation_id = id.0,
+        %method,
+        route,
+        status,
+        user = observed.user.map(tracing::field::display),
+        body_bytes = observed.body_bytes,
+        outcome = observed.outcome,
+        refusal = refusal.map(|refusal| refusal.code().as_str()),
+        latency_ms = latency.as_secs_f64() * 1_000.0,
+        "answered"
+    );
+    response
+}
+
+/// The refusal behind an error; also for errors that the framework answers by itself, without a body of ours.
+fn refusal_of(response: &mut Response) -> Option<Refusal> {
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        return Some(refusal);
+    }
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Some(Refusal::new(
+            Code::MethodNotAllowed,
+            "Allow names the methods that this resource answers to.",
+        )),
+        _ => None,
+    }
+}
+
+fn write_problem(response: &mut Response, refusal: &Refusal, id: &CorrelationId) {
+    let body = serde_json::to_vec(&refusal.problem(&id.0))
+        .unwrap_or_else(|_| unreachable!("BUG: a problem is JSON"));
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    *response.body_mut() = Body::from(body);
+}

@@ -1,0 +1,171 @@
+//! How often (contract, section 4). Counted by the generic cell rate algorithm, as the governor crate does it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use http::{HeaderName, header};
+use schemas::Code;
+use vault::UserRef;
+
+use crate::{ClientAddress, Refusal};
+
+/// How often addresses and users that have not been heard of for a while are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The limits. 0 turns one off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateSettings {
+    /// Requests of one user in a minute, over time.
+    pub per_user_per_minute: u32,
+    /// Requests of one user at once.
+    pub per_user_burst: u32,
+    /// Requests of one address in 5 minutes.
+    pub per_ip_per_5_minutes: u32,
+    /// Requests of all users in a second.
+    pub global_per_second: u32,
+}
+
+impl Default for RateSettings {
+    fn default() -> Self {
+        Self {
+            per_user_per_minute: 60,
+            per_user_burst: 120,
+            per_ip_per_5_minutes: 1_000,
+            global_per_second: 0,
+        }
+    }
+}
+
+/// The counters.
+pub struct Rates {
+    per_user: Option<(DefaultKeyedRateLimiter<UserRef>, Policy)>,
+    per_address: Option<(DefaultKeyedRateLimiter<ClientAddress>, Policy)>,
+    global: Option<(DefaultDirectRateLimiter, Policy)>,
+}
+
+/// A limit as clients are told of it (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, Copy)]
+struct Policy {
+    name: &'static str,
+    requests: u32,
+    window_seconds: u32,
+}
+
+impl Rates {
+    /// Counters at rest.
+    pub fn new(settings: RateSettings) -> Self {
+        let RateSettings { per_user_per_minute, per_user_burst, per_ip_per_5_minutes, global_per_second } =
+            settings;
+        let per_user = quota(per_user_per_minute, 60, per_user_burst)
+            .map(|quota| (RateLimiter::keyed(quota), policy("per_user", per_user_per_minute, 60)));
+        let per_address = quota(per_ip_per_5_minutes, 300, per_ip_per_5_minutes)
+            .map(|quota| (RateLimiter::keyed(quota), policy("per_ip", per_ip_per_5_minutes, 300)));
+        let global = quota(global_per_second, 1, global_per_second)
+            .map(|quota| (RateLimiter::direct(quota), policy("global", global_per_second, 1)));
+        Self { per_user, per_address, global }
+    }
+
+    /// Counts a request of this address.
+    pub fn count_address(&self, address: ClientAddress) -> Result<(), Refusal> {
+        let Some((limiter, policy)) = &self.per_address else { return Ok(()) };
+        limiter.check_key(&address).map_err(|until| policy.refuse(&until))
+    }
+
+    /// Counts a request of this user, and of all users.
+    pub fn count_user(&self, user: &UserRef) -> Result<(), Refusal> {
+        if let Some((limiter, policy)) = &self.per_user {
+            limiter.check_key(user).map_err(|until| policy.refuse(&until))?;
+        }
+        let Some((limiter, policy)) = &self.global else { return Ok(()) };
+        limiter.check().map_err(|until| policy.refuse(&until))
+    }
+
+    /// Forgets, again and again, who has not been heard of for a while: the counters would grow for ever.
+    pub async fn forget(&self) {
+        loop {
+            tokio::time::sleep(FORGET_INTERVAL).await;
+            if let Some((limiter, _)) = &self.per_user {
+                limiter.retain_recent();
+                limiter.shrink_to_fit();
+            }
+            if let Some((limiter, _)) = &self.per_address {
+                limiter.retain_recent();
+                limiter.shrink_to_fit();
+            }
+        }
+    }
+}
+
+fn quota(requests: u32, window_seconds: u32, burst: u32) -> Option<Quota> {
+    let requests = NonZeroU32::new(requests)?;
+    let burst = NonZeroU32::new(burst).unwrap_or(requests);
+    let period = Duration::from_secs(window_seconds.into()) / requests.get();
+    Some(Quota::with_period(period)?.allow_burst(burst))
+}
+
+fn policy(name: &'static str, requests: u32, window_seconds: u32) -> Policy {
+    Policy { name, requests, window_seconds }
+}
+
+impl Policy {
+    fn refuse(&self, until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> Refusal {
+        let Self { name, requests, window_seconds } = self;
+        // A client that waits the whole seconds must not be a moment early.
+        let seconds = until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
+        let detail = format!(
+            "The limit {name} is {requests} requests in {window_seconds} seconds; try again in {seconds}."
+        );
+        Refusal::new(Code::RateLimited, detail)
+            .with_header(header::RETRY_AFTER, &seconds.to_string())
+            .with_header(HeaderName::from_static("ratelimit"), &format!("\"{name}\";r=0;t={seconds}"))
+            .with_header(
+                HeaderName::from_static("ratelimit-policy"),
+                &format!("\"{name}\";q={requests};w={window_seconds}"),
+            )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_no_more() {
+        let rates = Rates::new(RateSettings { per_user_burst: 3, ..RateSettings::default() });
+        let (one, other) = (UserRef::from_bytes([1; 16]), UserRef::from_bytes([2; 16]));
+        assert!((0..3).all(|_| rates.count_user(&one).is_ok()));
+        assert_eq!(rates.count_user(&one).unwrap_err().code(), Code::RateLimited);
+        assert!(rates.count_user(&other).is_ok(), "one user's rate is not another's");
+    }
+
+    #[test]
+    fn zero_turns_a_limit_off() {
+        let off = RateSettings {
+            per_user_per_minute: 0,
+            per_user_burst: 0,
+            per_ip_per_5_minutes: 0,
+            global_per_second: 0,
+        };
+        let rates = Rates::new(off);
+        let address = std::net::IpAddr::from([192, 0, 2, 1]).into();
+        assert!((0..5_000).all(|_| rates.count_user(&UserRef::from_bytes([1; 16])).is_ok()));
+        assert!((0..5_000).all(|_| rates.count_address(address).is_ok()));
+    }
+
+    #[test]
+    fn addresses_and_everybody_are_counted_too() {
+        let rates = Rates::new(RateSettings {
+            per_ip_per_5_minutes: 2,
+            global_per_second: 2,
+            ..RateSettings::default()
+        });
+        let address = std::net::IpAddr::from([192, 0, 2, 1]).into();
+        assert!(rates.count_address(address).is_ok() && rates.count_address(address).is_ok());
+        assert!(rates.count_address(address).is_err());
+        let mut users = (0..3).map(|number| rates.count_user(&UserRef::from_bytes([number; 16])));
+        assert!(users.next().unwrap().is_ok() && users.next().unwrap().is_ok());
+        assert!(users.next().unwrap().is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! From error codes to HTTP. The only place that knows about status codes and problem bodies.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use schemas::{Code, Problem, Violation};
+
+/// A request is answered with an error.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    code: Code,
+    detail: String,
+    server_time: Option<Timestamp>,
+    violations: Vec<Violation>,
+    headers: HeaderMap,
+}
+
+impl Refusal {
+    /// An error with a sentence for the one who reads it. Never a value that was sent.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let mut refusal = Self {
+            code,
+            detail: detail.into(),
+            server_time: None,
+            violations: Vec::new(),
+            headers: HeaderMap::new(),
+        };
+        match code {
+            Code::InvalidToken => refusal.set(header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#),
+            Code::InsufficientScope => {
+                refusal.set(header::WWW_AUTHENTICATE, r#"Bearer error="insufficient_scope""#)
+            }
+            Code::LogUnavailable | Code::OutcomeUnknown | Code::ViewUnavailable => {
+                refusal.set(header::RETRY_AFTER, "1")
+            }
+            Code::TooManyConnections => refusal.set(header::RETRY_AFTER, "5"),
+            Code::RequestTimeout | Code::BodyTooLarge => refusal.set(header::CONNECTION, "close"),
+            Code::InvalidJson
+            | Code::InvalidHeader
+            | Code::InvalidParameter
+            | Code::InvalidSignature
+            | Code::StaleTimestamp
+            | Code::NotFound
+            | Code::MethodNotAllowed
+            | Code::AccountErased
+            | Code::UnsupportedMediaType
+            | Code::InvalidSummary
+            | Code::HistoryTooLong
+            | Code::RateLimited
+            | Code::Internal => {}
+        }
+        refusal
+    }
+
+    /// A header is missing or can't be read.
+    pub fn header(name: &str, why: &str) -> Self {
+        Self::new(Code::InvalidHeader, format!("The header {name} {why}."))
+    }
+
+    /// The timestamp is outside the window; the phone can set its clock by the answer.
+    pub fn stale(window_seconds: u64, now: Timestamp) -> Self {
+        let detail = format!("X-Sync-Timestamp must be within {window_seconds} seconds of server_time.");
+        Self { server_time: Some(now), ..Self::new(Code::StaleTimestamp, detail) }
+    }
+
+    /// The summary does not hold.
+    pub fn violations(violations: Vec<Violation>) -> Self {
+        let detail = format!("{} things do not hold; errors lists them all.", violations.len());
+        Self { violations, ..Self::new(Code::InvalidSummary, detail) }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Which error.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    fn set(&mut self, name: HeaderName, value: &str) {
+        let value = HeaderValue::from_str(value)
+            .unwrap_or_else(|_| unreachable!("BUG: our own header values are ASCII"));
+        self.headers.insert(name, value);
+    }
+
+    /// The body, once the request's correlation id is known.
+    pub(crate) fn problem(&self, correlation_id: &str) -> Problem {
+        Problem {
+            kind: format!("urn:syncwell:problem:{}", self.code.as_str()),
+            title: self.code.title().to_owned(),
+            status: self.code.status(),
+            detail: self.detail.clone(),
+            code: self.code,
+            correlation_id: correlation_id.to_owned(),
+            server_time: self.server_time.map(|time| time.to_string()),
+            errors: self.violations.clone(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    /// The body is written further out, by [`crate::observed`], which knows the correlation id.
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, self.headers.clone()).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The one value of a header as ASCII text; `None` where it is absent.
+pub fn single_header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::header(name, "must stand once"));
+    }
+    value.to_str().map(Some).map_err(|_| Refusal::header(name, "must be ASCII"))
+}

@@ -1,0 +1,182 @@
+//! Who is calling: the token (RFC 7519), verified by the issuer's keys (RFC 7517).
+
+mod jwks;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::{Validation, decode, decode_header};
+use moka::sync::Cache;
+use schemas::Code;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use vault::{Pseudonyms, UserId, UserRef};
+
+use jwks::Jwks;
+pub use jwks::JwksError;
+
+use crate::Refusal;
+
+/// The longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// The longest time from `iat` to `exp`.
+const LIFETIME_SECONDS_MAX: i64 = 3_600;
+/// How long a verified token is remembered, never past its `exp`.
+const CACHE_AGE_MAX: Duration = Duration::from_secs(300);
+/// Tokens that are remembered.
+const CACHE_TOKENS_MAX: u64 = 100_000;
+
+/// Whose tokens are accepted.
+#[derive(Debug, Clone)]
+pub struct AuthSettings {
+    /// The `iss` that a token must have.
+    pub issuer: String,
+    /// The `aud` that a token must have, alone or among others.
+    pub audience: String,
+    /// The text of the issuer's key set.
+    pub jwks: String,
+    /// How far the issuer's clock may be off, in seconds.
+    pub leeway_seconds: u64,
+}
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Post summaries.
+    SyncWrite,
+    /// Read one's own rows and events.
+    SyncRead,
+}
+
+impl Scope {
+    /// The scope's name in the token.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SyncWrite => "sync:write",
+            Self::SyncRead => "sync:read",
+        }
+    }
+}
+
+/// A verified caller. The user id was needed to find the pseudonym, and is gone.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whose requests these are.
+    pub user: UserRef,
+    /// The token's `jti`.
+    pub token_id: Option<String>,
+    scopes: String,
+    expires_at: i64,
+}
+
+impl Caller {
+    /// Whether the token carries the scope.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.split(' ').any(|carried| carried == scope.as_str())
+    }
+}
+
+/// What a token says. Everything here is required but what is optional.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    iat: i64,
+    exp: i64,
+    #[serde(default)]
+    scope: String,
+    #[serde(default)]
+    jti: Option<String>,
+}
+
+/// Verifies tokens, and remembers those that it verified.
+pub struct TokenVerifier {
+    jwks: Jwks,
+    settings: AuthSettings,
+    pseudonyms: Pseudonyms,
+    verified: Cache<[u8; 32], Arc<Caller>>,
+}
+
+impl fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenVerifier").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl TokenVerifier {
+    /// Reads the key set.
+    pub fn new(settings: AuthSettings, pseudonyms: Pseudonyms) -> Result<Self, JwksError> {
+        let jwks = Jwks::parse(&settings.jwks)?;
+        let verified = Cache::builder().max_capacity(CACHE_TOKENS_MAX).time_to_live(CACHE_AGE_MAX).build();
+        Ok(Self { jwks, settings, pseudonyms, verified })
+    }
+
+    /// The caller whose token this is.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(refuse("is too long"));
+        }
+        // A hash, not the token: what is remembered must be of no use to whoever reads this memory.
+        let name: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        if let Some(caller) = self.verified.get(&name) {
+            return if now.as_second() < caller.expires_at {
+                Ok((*caller).clone())
+            } else {
+                Err(refuse("has expired"))
+            };
+        }
+        let caller = self.verify_anew(token, now)?;
+        self.verified.insert(name, Arc::new(caller.clone()));
+        Ok(caller)
+    }
+
+    fn verify_anew(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+        let header = decode_header(token).map_err(|_| refuse("is not a signed JWT"))?;
+        // The algorithm is the key's, never the token's choice.
+        let key =
+            self.jwks.find(header.kid.as_deref()).ok_or_else(|| refuse("is signed by an unknown key"))?;
+        let mut validation = Validation::new(key.algorithm);
+        validation.leeway = self.settings.leeway_seconds;
+        validation.validate_nbf = true;
+        validation.set_issuer(&[&self.settings.issuer]);
+        validation.set_audience(&[&self.settings.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        let claims =
+            decode::<Claims>(token, &key.key, &validation).map_err(|error| refuse(explain(&error)))?.claims;
+        let leeway = i64::try_from(self.settings.leeway_seconds).unwrap_or(i64::MAX);
+        if claims.iat > now.as_second().saturating_add(leeway) {
+            return Err(refuse("was issued in the future"));
+        }
+        if claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS_MAX {
+            return Err(refuse("is valid for more than 1 hour"));
+        }
+        let user: UserId = claims.sub.parse().map_err(|_| refuse("has a sub that is no user id"))?;
+        Ok(Caller {
+            user: self.pseudonyms.user_ref(&user),
+            token_id: claims.jti,
+            scopes: claims.scope,
+            expires_at: claims.exp.saturating_add(leeway),
+        })
+    }
+}
+
+fn refuse(why: &str) -> Refusal {
+    Refusal::new(Code::InvalidToken, format!("The token {why}."))
+}
+
+/// Enough for an honest client to mend itself, and nothing of the token.
+fn explain(error: &jsonwebtoken::errors::Error) -> &'static str {
+    use jsonwebtoken::errors::ErrorKind;
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "has expired",
+        ErrorKind::ImmatureSignature => "is not valid yet",
+        ErrorKind::InvalidIssuer => "is from another issuer",
+        ErrorKind::InvalidAudience => "is for another audience",
+        ErrorKind::MissingRequiredClaim(_) => "lacks a required claim",
+        _ => "does not verify",
+    }
+}
