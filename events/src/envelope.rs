@@ -138,6 +138,13 @@ impl<'b> Envelope<'b> {
         Ok(Self { head, associated, sealed })
     }
 
+    /// Reads the clear part alone.
+    pub fn read_head(bytes: &[u8]) -> Result<Head, MalformedEvent> {
+        let seam =
+            bytes.windows(SEAM.len()).position(|window| window == SEAM).ok_or(MalformedEvent::Spelling)?;
+        read_head(&bytes[..seam])
+    }
+
     /// Opens the content.
     pub fn open(self, key: &DataKey) -> Result<zeroize::Zeroizing<Vec<u8>>, vault::OpenError> {
         key.open(self.associated, self.sealed)

@@ -124,6 +124,11 @@ impl Log {
         Self { stream: Stream::new(broker, API_PREFIX, EVENTS_STREAM) }
     }
 
+    /// The connection.
+    pub fn broker(&self) -> &Broker {
+        self.stream.broker()
+    }
+
     /// What setup creates. See [`BrokenPromise`] for what each key is worth.
     pub fn config(replicas: u8) -> Value {
         json!({

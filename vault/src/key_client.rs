@@ -98,6 +98,11 @@ impl KeyClient {
         Ok(found)
     }
 
+    /// Whether [`KeyClient::get`] would answer from memory.
+    pub fn remembers(&self, user: &UserRef, id: DataKeyId) -> bool {
+        self.rings.contains_key(&(*user, id))
+    }
+
     async fn ask(
         &self,
         subject: String,

@@ -1,0 +1,59 @@
+//! Whether the log can be appended to: it answers, and it is a log that keeps its promises.
+
+use std::time::Duration;
+
+use events::{Log, LogError};
+use stream::{Broker, spawn_vital};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// Between two looks at a log that was well.
+const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+/// Between two looks at one that was not.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Watches the log. Clones see the same.
+#[derive(Clone)]
+pub(crate) struct LogWatch {
+    verdict: watch::Receiver<Result<(), String>>,
+    broker: Broker,
+}
+
+impl LogWatch {
+    pub(crate) fn start(log: Log) -> Self {
+        let (sender, verdict) = watch::channel(Err("the log has not answered yet".to_owned()));
+        let broker = log.broker().clone();
+        spawn_vital("log watch", look(log, sender));
+        Self { verdict, broker }
+    }
+
+    /// `Err` says why nothing can be appended now.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !self.broker.is_connected() {
+            return Err("the log can't be reached".to_owned());
+        }
+        self.verdict.borrow().clone()
+    }
+}
+
+async fn look(log: Log, verdict: watch::Sender<Result<(), String>>) {
+    loop {
+        log.broker().connected().await;
+        let found = match log.open().await {
+            Ok(_) => Ok(()),
+            // A log that was well and does not answer once is still the same log; appends will tell.
+            Err(LogError::Read(_)) if verdict.borrow().is_ok() => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        let interval = if found.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
+        let changed = verdict.send_if_modified(|current| {
+            let changed = *current != found;
+            current.clone_from(&found);
+            changed
+        });
+        if changed && let Err(reason) = &found {
+            tracing::error!(reason, "nothing can be appended");
+        }
+        sleep(interval).await;
+    }
+}

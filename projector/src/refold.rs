@@ -1,0 +1,158 @@
+//! A row's past, from the log: its events folded once more, with what became of each value.
+//!
+//! The view keeps no record per event: its writes are what every rebuild waits for. What is asked per event is read
+//! from the log, where one user's events are a subject of their own.
+
+use events::Log;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use schemas::{
+    EventId, HistoryEvent, OfferedFields, OfferedScalar, OfferedWorkout, Outcome, Quantity, Scalar, Sequence,
+    Summary,
+};
+use stream::ScanFrom;
+use vault::{KeyClient, UserRef};
+
+use crate::fold::fold;
+use crate::open::{OpenFailure, OpenedEvent, open};
+use crate::row::{Origin, Register, Row};
+
+/// Events of a user that one question may read.
+const SCANNED_EVENTS_MAX: usize = 20_000;
+/// How far an event's own time may be from when it was stored: the widest timestamp window, and some time on the way.
+const ID_TIME_SLACK: SignedDuration = SignedDuration::from_secs(900);
+
+/// Why the past can't be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefoldError {
+    #[error(transparent)]
+    Open(#[from] OpenFailure),
+    #[error("the log can't be read")]
+    Log(#[from] events::LogError),
+    #[error("more events than can be told at once")]
+    TooLong,
+}
+
+/// The events of one row from `first` to `last`, and the row they make.
+pub(crate) async fn refold(
+    log: &Log,
+    keys: &KeyClient,
+    user: &UserRef,
+    date: Date,
+    first: Sequence,
+    last: Sequence,
+) -> Result<(Vec<HistoryEvent>, Option<Row>), RefoldError> {
+    let mut events = Vec::new();
+    let mut row = None;
+    let mut scan = Scan::new(log, user, ScanFrom::Sequence(first.get()));
+    while let Some(recorded) = scan.next().await? {
+        if recorded.sequence() > last {
+            break;
+        }
+        let Some(opened) = open(&recorded, keys).await? else { continue };
+        if opened.summary.date == date {
+            let (folded, outcome) = fold(row, &opened.summary, opened.origin);
+            events.push(told(&opened, &folded, outcome));
+            row = Some(folded);
+        }
+    }
+    Ok((events, row))
+}
+
+/// An event of this user by its name, if there is one.
+pub(crate) async fn find(
+    log: &Log,
+    keys: &KeyClient,
+    user: &UserRef,
+    id: EventId,
+) -> Result<Option<OpenedEvent>, RefoldError> {
+    let Ok(time) = i64::try_from(id.unix_ms())
+        .map_err(drop)
+        .and_then(|ms| Timestamp::from_millisecond(ms).map_err(drop))
+    else {
+        return Ok(None);
+    };
+    let from = time.saturating_sub(ID_TIME_SLACK).unwrap_or(Timestamp::MIN);
+    let until = time.saturating_add(ID_TIME_SLACK).unwrap_or(Timestamp::MAX);
+    let mut scan = Scan::new(log, user, ScanFrom::Time(from));
+    while let Some(recorded) = scan.next().await? {
+        if recorded.stored_at() > until {
+            break;
+        }
+        let head = events::Envelope::read_head(recorded.bytes());
+        if head.is_ok_and(|head| head.id == id) {
+            return Ok(open(&recorded, keys).await?);
+        }
+    }
+    Ok(None)
+}
+
+/// A user's events one after the other, read in batches, at most so many.
+struct Scan<'l> {
+    log: &'l Log,
+    user: &'l UserRef,
+    from: Option<ScanFrom>,
+    batch: std::vec::IntoIter<events::RecordedEvent>,
+    scanned: usize,
+}
+
+impl<'l> Scan<'l> {
+    fn new(log: &'l Log, user: &'l UserRef, from: ScanFrom) -> Self {
+        Self { log, user, from: Some(from), batch: Vec::new().into_iter(), scanned: 0 }
+    }
+
+    async fn next(&mut self) -> Result<Option<events::RecordedEvent>, RefoldError> {
+        if self.batch.len() == 0 {
+            let Some(from) = self.from else { return Ok(None) };
+            let batch = self.log.scan(from, Some(self.user)).await?;
+            self.from = batch.last().map(|last| ScanFrom::Sequence(last.sequence().get() + 1));
+            self.scanned += batch.len();
+            if self.scanned > SCANNED_EVENTS_MAX {
+                return Err(RefoldError::TooLong);
+            }
+            self.batch = batch.into_iter();
+        }
+        Ok(self.batch.next())
+    }
+}
+
+/// What an event offered, and what of it is in the row right after.
+fn told(event: &OpenedEvent, row: &Row, outcome: Outcome) -> HistoryEvent {
+    let Summary { scalars, workouts, .. } = &event.summary;
+    let offered = |value: Quantity, register: Option<&Register>| OfferedScalar {
+        offered: value,
+        taken: register.is_some_and(|register| is_from(&register.origin, event)),
+    };
+    let scalar = |scalar: Scalar| scalars[scalar].map(|value| offered(value, row.scalars[scalar].as_ref()));
+    let mut workouts: Vec<_> = workouts
+        .iter()
+        .map(|workout| {
+            let registers = row.workouts.get(&workout.key);
+            let calories = registers.and_then(|registers| registers.calories.as_ref());
+            OfferedWorkout {
+                key: workout.key.clone(),
+                duration: offered(workout.duration, registers.map(|registers| &registers.duration)),
+                calories: workout.calories.map(|value| offered(value, calories)),
+            }
+        })
+        .collect();
+    workouts.sort_by(|a, b| a.key.cmp(&b.key));
+    HistoryEvent {
+        event_id: event.head.id,
+        sequence: event.origin.sequence,
+        received_at: event.head.time,
+        generated_at: event.origin.generated_at,
+        outcome,
+        fields: OfferedFields {
+            steps: scalar(Scalar::Steps),
+            resting_hr: scalar(Scalar::RestingHr),
+            sleep_hours: scalar(Scalar::SleepHours),
+            hrv: scalar(Scalar::Hrv),
+            workouts,
+        },
+    }
+}
+
+fn is_from(origin: &Origin, event: &OpenedEvent) -> bool {
+    origin.sequence == event.origin.sequence
+}
