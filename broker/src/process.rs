@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{NATS_CONF, Role, RoleKeys};
@@ -55,6 +55,8 @@ pub enum StartError {
 /// A running server. It is killed when this value goes away.
 pub struct Server {
     child: Child,
+    /// The guard's lifeline, kept apart: waiting for a child closes the pipe that it still has.
+    _lifeline: Option<ChildStdin>,
     port: u16,
     ports_file: PathBuf,
 }
@@ -79,7 +81,7 @@ impl Server {
                 return Err(StartError::Ended { status, log });
             }
             if let Some((port, ports_file)) = listening_port(folder) {
-                return Ok(Self { child, port, ports_file });
+                return Ok(Self { _lifeline: child.stdin.take(), child, port, ports_file });
             }
             if Instant::now() > deadline {
                 return Err(StartError::Silent(log));

@@ -70,6 +70,11 @@ impl VersionedSecrets {
         (*version, secret)
     }
 
+    /// The newest version and its secret, for whoever keeps only that.
+    pub fn current_owned(&self) -> (u32, Zeroizing<[u8; 32]>) {
+        self.0[0].clone()
+    }
+
     /// The secret of a version, where it is held.
     pub fn get(&self, version: u32) -> Option<&[u8]> {
         self.0.iter().find(|(held, _)| *held == version).map(|(_, secret)| secret.as_slice())

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
-use stream::{AppendError, Appender, Broker, Commit, Draft, Expected, Heard, ReadError, Stored, Stream};
+use stream::{
+    AppendError, Appender, Broker, Commit, Draft, Expected, Heard, ReadError, Stored, Stream, Subscription,
+};
 
 use crate::UserRef;
 use crate::data_key::Year;
@@ -107,18 +109,26 @@ impl Keeper {
 
     /// Answers until the connection is closed for good.
     pub async fn serve(self) -> Result<(), KeeperError> {
-        let mut questions =
-            self.broker.subscribe("keys.v1.*.*", Some("keeper")).await.map_err(|_| ReadError::Unavailable)?;
+        // One subscription per kind: the broker lets this role hear exactly these.
+        let mut current = self.hear("keys.v1.current.*").await?;
+        let mut ring = self.hear("keys.v1.ring.*").await?;
         let mut answering = FuturesUnordered::new();
         loop {
-            tokio::select! {
-                question = questions.next(), if answering.len() < QUESTIONS_IN_FLIGHT_MAX => match question {
-                    Some(question) => answering.push(self.answer(question)),
-                    None => return Ok(()),
-                },
-                Some(()) = answering.next() => {}
+            let has_room = answering.len() < QUESTIONS_IN_FLIGHT_MAX;
+            let question = tokio::select! {
+                question = current.next(), if has_room => question,
+                question = ring.next(), if has_room => question,
+                Some(()) = answering.next() => continue,
+            };
+            match question {
+                Some(question) => answering.push(self.answer(question)),
+                None => return Ok(()),
             }
         }
+    }
+
+    async fn hear(&self, subject: &str) -> Result<Subscription, ReadError> {
+        self.broker.subscribe(subject, Some("keeper")).await.map_err(|_| ReadError::Unavailable)
     }
 
     async fn answer(&self, question: Heard) {

@@ -1,0 +1,281 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+
+/// Signed daily health summaries in, one explained row per user and day out.
+#[derive(Parser)]
+#[command(name = "syncwell", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What is logged on standard error: error, warn, info, debug, trace.
+    #[arg(long, global = true, value_name = "LEVEL", env = "SYNCWELL_LOG")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// The whole system on one machine
+    #[command(
+        after_help = "Example:\n  syncwell up --demo\n  syncwell up --data-dir /tmp/one --listen 127.0.0.1:0"
+    )]
+    Up(UpArgs),
+    /// Create the streams and buckets of an installation, or verify those that exist (the owner, once)
+    #[command(after_help = "Example:\n  syncwell setup --nats nats://broker:4222 --creds owner.nk")]
+    Setup(SetupArgs),
+    /// Run the door: verifies posts and appends events
+    #[command(
+        after_help = "Example:\n  syncwell ingest --config /etc/syncwell.toml --nats nats://broker:4222 --creds ingest.nk"
+    )]
+    Ingest(RoleArgs),
+    /// Run the memory: folds the log and serves reads
+    #[command(
+        after_help = "Example:\n  syncwell projector --config /etc/syncwell.toml --nats nats://broker:4222 --creds projector.nk"
+    )]
+    Projector(RoleArgs),
+    /// The keeper of the data keys, and an installation's first keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Development only: credentials for any user, for use with any HTTP client
+    #[command(
+        after_help = "Example:\n  syncwell credentials --user ana\n  syncwell credentials --user ana --scope sync:read --ttl 5m"
+    )]
+    Credentials(CredentialsArgs),
+    /// Sign and post summaries as a phone would, with retries and backoff
+    #[command(
+        after_help = "Example:\n  syncwell post monday.json tuesday.json --user ana\n  echo '{…}' | syncwell post - --user ana"
+    )]
+    Post(PostArgs),
+    /// The log
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// The view
+    #[command(subcommand)]
+    View(ViewCommand),
+    /// Measurements that anyone can repeat
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Run a command and end it when standard input closes
+    #[command(hide = true)]
+    BrokerGuard {
+        program: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct UpArgs {
+    /// Where keys, broker and view live; made on first use.
+    #[arg(long, default_value = ".syncwell")]
+    pub(crate) data_dir: PathBuf,
+    /// Where HTTP is served; port 0 chooses a free one.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Use this broker instead of a private one; it must know the nkeys in <data-dir>/keys.
+    #[arg(long, value_name = "URL")]
+    pub(crate) nats: Option<String>,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Let simulated phones post a week of summaries.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+/// Where a broker is and who calls.
+#[derive(Args, Clone)]
+pub(crate) struct BrokerArgs {
+    /// The data folder of a running `up`.
+    #[arg(long, default_value = ".syncwell")]
+    pub(crate) data_dir: PathBuf,
+    /// The broker of any other installation.
+    #[arg(long, value_name = "URL")]
+    pub(crate) nats: Option<String>,
+    /// The file with the nkey seed of the role that this command needs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) creds: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct SetupArgs {
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    /// Copies of every message, in a cluster.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) replicas: u8,
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct RoleArgs {
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where HTTP is served; port 0 chooses a free one.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Run the keeper: hands out wrapped data keys to ingest and projector
+    #[command(after_help = "Example:\n  syncwell keys serve --nats nats://broker:4222 --creds keys.nk")]
+    Serve(RoleArgs),
+    /// Make the keys and secrets of an installation, and print the environment that nats.conf needs
+    #[command(after_help = "Example:\n  syncwell keys create --data-dir /etc/syncwell")]
+    Create {
+        /// Where to; what exists is kept.
+        #[arg(long, default_value = ".syncwell")]
+        data_dir: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct CredentialsArgs {
+    /// The user id.
+    #[arg(long)]
+    pub(crate) user: String,
+    /// The data folder of a running `up`.
+    #[arg(long, default_value = ".syncwell")]
+    pub(crate) data_dir: PathBuf,
+    /// What the token allows, separated by spaces.
+    #[arg(long, default_value = "sync:write sync:read")]
+    pub(crate) scope: String,
+    /// How long the token is valid: seconds, or with s, m or h behind.
+    #[arg(long, default_value = "1h", value_parser = seconds)]
+    pub(crate) ttl: i64,
+    /// Where the API is; without it, where the running `up` serves.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Accepted for uniformity: the output is JSON always.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PostArgs {
+    /// Files with one summary each; `-` is standard input.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The user id.
+    #[arg(long)]
+    pub(crate) user: String,
+    /// The data folder of a running `up`.
+    #[arg(long, default_value = ".syncwell")]
+    pub(crate) data_dir: PathBuf,
+    /// Where the API is; without it, where the running `up` serves.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// One JSON object per file.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EventsCommand {
+    /// The last events, and with --follow those to come
+    #[command(after_help = "Example:\n  syncwell events tail -n 20\n  syncwell events tail --follow --json")]
+    Tail {
+        #[command(flatten)]
+        broker: BrokerArgs,
+        /// How many.
+        #[arg(short = 'n', long, default_value_t = 10)]
+        number: u64,
+        /// Go on with new events until interrupted.
+        #[arg(short, long)]
+        follow: bool,
+        #[command(flatten)]
+        show: ShowArgs,
+    },
+    /// One event, by its sequence or its id
+    #[command(
+        after_help = "Example:\n  syncwell events show 4711\n  syncwell events show 0197… --reveal --json"
+    )]
+    Show {
+        /// A sequence or an event id.
+        #[arg(value_name = "SEQ|EVENT_ID")]
+        which: String,
+        #[command(flatten)]
+        broker: BrokerArgs,
+        #[command(flatten)]
+        show: ShowArgs,
+    },
+}
+
+#[derive(Args, Clone, Copy)]
+pub(crate) struct ShowArgs {
+    /// One JSON object per event.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Open the contents too. Needs the projector's credentials and the key-encryption key.
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ViewCommand {
+    /// A user's rows
+    #[command(
+        after_help = "Example:\n  syncwell view get --user ana\n  syncwell view get --user ana --date 2026-02-16 --json"
+    )]
+    Get {
+        /// The user id.
+        #[arg(long)]
+        user: String,
+        /// One date; without it, every date there is.
+        #[arg(long)]
+        date: Option<Date>,
+        #[command(flatten)]
+        broker: BrokerArgs,
+        /// The rows as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Accepted events per second, beside what the broker alone does
+    #[command(
+        after_help = "Example:\n  syncwell bench ingest\n  syncwell bench ingest --seconds 10 --connections 1,64,512 --json"
+    )]
+    Ingest(BenchArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// How long each load lasts.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// How many connections each load has.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 512])]
+    pub(crate) connections: Vec<usize>,
+    /// How often everything is measured; the medians are printed.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) runs: usize,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn seconds(text: &str) -> Result<i64, String> {
+    let (number, unit) = match text.find(|character: char| !character.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err("a number of seconds, or one with s, m or h behind".to_owned()),
+    };
+    let number: i64 = number.parse().map_err(|_| "not a number".to_owned())?;
+    number.checked_mul(factor).filter(|seconds| *seconds <= 31_536_000).ok_or_else(|| "too long".to_owned())
+}

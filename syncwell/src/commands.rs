@@ -1,0 +1,89 @@
+//! The commands, one file each.
+
+mod bench;
+mod credentials;
+mod events;
+mod keys;
+mod post;
+mod role;
+mod setup;
+mod table;
+mod up;
+mod view;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command, EventsCommand, KeysCommand, ViewCommand};
+use crate::logs;
+
+/// Runs a command to its end.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let log = cli.log.as_deref();
+    // Services read their level from the configuration too; a person's command is quiet unless asked.
+    let quietly = || logs::start(log.unwrap_or("error"));
+    match cli.command {
+        Command::Up(args) => on_runtime(up::run(args, log)),
+        Command::Ingest(args) => on_runtime(role::ingest(args, log)),
+        Command::Projector(args) => on_runtime(role::projector(args, log)),
+        Command::Keys(KeysCommand::Serve(args)) => on_runtime(role::keeper(args, log)),
+        Command::Keys(KeysCommand::Create { data_dir }) => keys::create(&data_dir),
+        Command::Setup(args) => {
+            quietly()?;
+            on_runtime(setup::run(args))
+        }
+        Command::Credentials(args) => credentials::run(&args),
+        Command::Post(args) => {
+            quietly()?;
+            on_runtime(post::run(args))
+        }
+        Command::Events(EventsCommand::Tail { broker, number, follow, show }) => {
+            quietly()?;
+            on_runtime(events::tail(broker, number, follow, show))
+        }
+        Command::Events(EventsCommand::Show { which, broker, show }) => {
+            quietly()?;
+            on_runtime(events::show(which, broker, show))
+        }
+        Command::View(ViewCommand::Get { user, date, broker, json }) => {
+            quietly()?;
+            on_runtime(view::get(user, date, broker, json))
+        }
+        Command::Bench(command) => {
+            quietly()?;
+            on_runtime(bench::run(command))
+        }
+        Command::BrokerGuard { program, arguments } => {
+            let code = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?
+                .block_on(broker::guard(program, arguments))?;
+            Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+        }
+    }
+}
+
+fn on_runtime(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Returns when the process is asked to end: SIGTERM or Ctrl-C.
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Data goes to standard output, and nothing else does.
+#[expect(clippy::print_stdout, reason = "the one door to standard output")]
+fn print(line: impl std::fmt::Display) {
+    println!("{line}");
+}
+
+/// Words for the person who waits go to standard error.
+#[expect(clippy::print_stderr, reason = "the one door to a person's eyes that is not data")]
+fn tell(line: impl std::fmt::Display) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,94 @@
+//! `syncwell ingest`, `syncwell projector`, `syncwell keys serve`: one role each, for production.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use axum::Router;
+use broker::Role;
+use edge::ReadyCheck;
+use stream::Broker;
+use tokio::net::TcpListener;
+
+use super::{asked_to_end, print};
+use crate::cli::RoleArgs;
+use crate::config::Config;
+use crate::home::Home;
+use crate::reach;
+use crate::roles::{self, Secrets, Server};
+
+/// What every role begins with.
+struct Start {
+    config: Config,
+    home: Home,
+    broker: Broker,
+    listener: TcpListener,
+}
+
+impl Start {
+    async fn of(args: &RoleArgs, role: Role, log: Option<&str>) -> anyhow::Result<Self> {
+        let home = Home::at(&args.broker.data_dir);
+        let config = Config::load(args.config.as_deref(), &home, log, false)?;
+        let configured = (config.nats_url.as_deref(), config.nats_creds.as_deref());
+        let broker = Broker::connect_in_background(reach::address(&args.broker, role, configured)?).await?;
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("can't listen on {}", args.listen))?;
+        Ok(Self { config, home, broker, listener })
+    }
+
+    async fn serve(self, routes: Router, ready: Vec<ReadyCheck>) -> anyhow::Result<Server> {
+        let server = Server::start(self.listener, routes, ready, roles::metrics()?, &self.config).await?;
+        print(format_args!("listening {}", server.url));
+        Ok(server)
+    }
+}
+
+pub(super) async fn ingest(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let start = Start::of(&args, Role::Ingest, log).await?;
+    let secrets = Secrets::read(&start.config, true)?;
+    let gate = roles::gate(&start.config, &start.home, &secrets)?;
+    let ingest = roles::ingest(&start.config, start.broker.clone(), gate, &secrets)?;
+    let server = start.serve(ingest.routes, vec![ingest.ready]).await?;
+    asked_to_end().await?;
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn projector(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let start = Start::of(&args, Role::Projector, log).await?;
+    let secrets = Secrets::read(&start.config, false)?;
+    let gate = roles::gate(&start.config, &start.home, &secrets)?;
+    let mut projector = roles::projector(&start.config, start.broker.clone(), gate, &secrets);
+    let server = start.serve(projector.routes.clone(), vec![projector.ready.clone()]).await?;
+    let incident = tokio::select! {
+        asked = asked_to_end() => { asked?; None }
+        incident = projector.incident() => Some(incident),
+    };
+    server.stop().await;
+    projector.flush()?;
+    match incident {
+        Some(incident) => Err(incident.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let start = Start::of(&args, Role::Keys, log).await?;
+    let secrets = Secrets::read(&start.config, false)?;
+    let broker = start.broker.clone();
+    let connected: ReadyCheck = std::sync::Arc::new({
+        let broker = broker.clone();
+        move || if broker.is_connected() { Ok(()) } else { Err("the broker can't be reached".to_owned()) }
+    });
+    let server = start.serve(Router::new(), vec![connected]).await?;
+    tokio::select! {
+        asked = asked_to_end() => asked?,
+        keeper = roles::keeper(broker, &secrets) => {
+            // Serving in the background from here on.
+            keeper?;
+            asked_to_end().await?;
+        }
+    }
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

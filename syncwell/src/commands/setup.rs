@@ -1,0 +1,37 @@
+//! `syncwell setup`: the streams, with the owner's credentials, once.
+
+use std::process::ExitCode;
+
+use broker::Role;
+use events::Log;
+use stream::{Broker, ReadError};
+use vault::{KEYS_STREAM, KeysStream};
+
+use super::print;
+use crate::cli::SetupArgs;
+use crate::reach;
+
+pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
+    let broker = reach::connect(&args.broker, Role::Owner).await?;
+    create(&broker, args.replicas).await?;
+    let state = Log::over(broker).open().await?;
+    let events = state.last.map_or(0, schemas::Sequence::get);
+    print(format_args!(
+        "the log of {} holds {events} events and keeps its promises",
+        state.identity.as_str()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Creates what is not there; what is there is left as it is, and verified when it is used.
+pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> {
+    broker.connected().await;
+    Log::over(broker.clone()).create(replicas).await?;
+    let keys = KeysStream::over(broker.clone());
+    if keys.info().await?.is_none() {
+        keys.create(&KeysStream::config(replicas)).await.map_err(|error: ReadError| {
+            anyhow::Error::from(error).context(format!("the stream {KEYS_STREAM} could not be created"))
+        })?;
+    }
+    Ok(())
+}

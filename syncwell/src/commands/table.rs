@@ -1,0 +1,20 @@
+//! Plain tables.
+
+/// Columns as wide as their widest cell; the last one is left as it is.
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<_> = heads.iter().map(|head| head.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let heads: Vec<_> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let lines = std::iter::once(&heads).chain(rows).map(|row| line(row, &widths));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One row with these widths.
+pub(super) fn line(row: &[String], widths: &[usize]) -> String {
+    let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}

@@ -1,0 +1,135 @@
+//! `syncwell up`: the whole system on one machine.
+
+mod demo;
+mod scenes;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use broker::{Role, ServerSettings, Supervised, find_or_install};
+use edge::ReadyCheck;
+use stream::{Broker, BrokerAddress};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use super::{asked_to_end, print, setup, tell};
+use crate::cli::UpArgs;
+use crate::config::Config;
+use crate::home::{Home, Running, read_seed};
+use crate::roles::{self, Secrets, Server};
+
+/// Between two looks whether everything is ready.
+const READY_INTERVAL: Duration = Duration::from_millis(10);
+
+pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    // nats-server wants to be told of its folder from the root.
+    std::fs::create_dir_all(&args.data_dir)
+        .with_context(|| format!("{} can't be made", args.data_dir.display()))?;
+    let home = Home::at(&args.data_dir.canonicalize()?);
+    let _lock = home.lock()?;
+    home.create_keys()?;
+    let config = Config::load(args.config.as_deref(), &home, log, args.demo)?;
+    let listener =
+        TcpListener::bind(args.listen).await.with_context(|| format!("can't listen on {}", args.listen))?;
+
+    let private_broker = match args.nats {
+        Some(_) => None,
+        None => Some(start_broker(&home).await?),
+    };
+    let url = args.nats.unwrap_or_else(|| {
+        private_broker.as_ref().map_or_else(String::new, |broker| broker.url().to_owned())
+    });
+    let served = serve(&home, &config, listener, &url, args.demo).await;
+    home.clear_running();
+    if let Some(broker) = private_broker {
+        broker.stop().await.context("the private nats-server could not be ended")?;
+    }
+    served
+}
+
+/// Runs every role until asked to end, or until an incident.
+async fn serve(
+    home: &Home,
+    config: &Config,
+    listener: TcpListener,
+    url: &str,
+    with_demo: bool,
+) -> anyhow::Result<ExitCode> {
+    let connect = async |role: Role| -> anyhow::Result<Broker> {
+        let seed = read_seed(&home.seed_file(role))?;
+        Ok(Broker::connect_in_background(BrokerAddress { url: url.to_owned(), seed, role: role.name() })
+            .await?)
+    };
+    let started = async {
+        setup::create(&connect(Role::Owner).await?, 1).await?;
+        let secrets = Secrets::read(config, true)?;
+        let keeper = roles::keeper(connect(Role::Keys).await?, &secrets).await?;
+        let gate = roles::gate(config, home, &secrets)?;
+        let ingest = roles::ingest(config, connect(Role::Ingest).await?, gate.clone(), &secrets)?;
+        let projector = roles::projector(config, connect(Role::Projector).await?, gate, &secrets);
+        anyhow::Ok((keeper, ingest, projector))
+    };
+    let (_keeper, ingest, mut projector) = tokio::select! {
+        started = started => started?,
+        asked = asked_to_end() => { asked?; return Ok(ExitCode::SUCCESS) }
+    };
+    let checks = vec![ingest.ready, projector.ready.clone()];
+    let routes = ingest.routes.merge(projector.routes.clone());
+    let server = Server::start(listener, routes, checks.clone(), roles::metrics()?, config).await?;
+    let base_url = server.url.clone();
+
+    let work = async {
+        ready(&checks).await;
+        home.set_running(&Running { http: base_url.clone(), nats: url.to_owned() })?;
+        print(format_args!("ready {base_url}"));
+        if with_demo {
+            demo::run(home, &base_url).await?;
+        }
+        asked_to_end().await?;
+        anyhow::Ok(())
+    };
+    let ended = tokio::select! {
+        worked = work => worked,
+        incident = projector.incident() => Err(incident.into()),
+        // Also before everything is ready.
+        asked = asked_to_end() => asked.map_err(Into::into),
+    };
+    server.stop().await;
+    projector.flush()?;
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+async fn ready(checks: &[ReadyCheck]) {
+    while checks.iter().any(|check| check().is_err()) {
+        sleep(READY_INTERVAL).await;
+    }
+}
+
+async fn start_broker(home: &Home) -> anyhow::Result<Supervised> {
+    let binary = tokio::task::spawn_blocking(nats_server).await??;
+    let settings = ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None };
+    let guard = std::env::current_exe().context("this program can't find itself")?;
+    Ok(Supervised::start(settings, guard).await?)
+}
+
+/// The nats-server on the PATH, or the one in the cache folder: the project's own where this was built from a checkout
+/// that is still there, else the user's.
+#[expect(clippy::disallowed_methods, reason = "where programs are is the environment's to say")]
+pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
+    let checkout =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|root| root.join("nats.conf").is_file());
+    let cache = match checkout {
+        Some(root) => root.join(".cache"),
+        None => {
+            let home = std::env::var("HOME").context("HOME is not set")?;
+            std::env::var("XDG_CACHE_HOME")
+                .map_or_else(|_| Path::new(&home).join(".cache"), PathBuf::from)
+                .join("syncwell")
+        }
+    };
+    Ok(find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| {
+        tell(format_args!("syncwell: {line}"))
+    })?)
+}

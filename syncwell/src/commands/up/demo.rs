@@ -1,0 +1,158 @@
+//! `syncwell up --demo`: simulated phones, and a table that explains itself.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Context;
+use client::{Backoff, Credentials, Phone, Posted, SignedPost, SigningKey, sign};
+use edge::system_clock;
+use schemas::{Accepted, HistoryDocument, OfferedScalar, Outcome, RowDocument};
+use tokio::time::sleep;
+
+use super::scenes::{PEOPLE, Scene, Sending, week};
+use crate::commands::print;
+use crate::commands::table::{line, table};
+use crate::commands::view::cells;
+use crate::development::CredentialMaker;
+use crate::home::Home;
+
+/// Between two posts, so that a person can follow.
+const PACE: Duration = Duration::from_millis(120);
+const WIDTHS: [usize; 5] = [10, 4, 55, 26, 0];
+
+/// A simulated phone.
+struct Actor {
+    name: String,
+    credentials: Credentials,
+    phone: Phone,
+    last: Option<SignedPost>,
+}
+
+pub(super) async fn run(home: &Home, base_url: &str) -> anyhow::Result<()> {
+    let maker = CredentialMaker::new(home, base_url.to_owned())?;
+    let suffix = system_clock().as_second() % 100_000;
+    let mut actors = Vec::new();
+    for person in PEOPLE {
+        let name = format!("{person}-{suffix}");
+        let credentials = maker.make(&name, "sync:write sync:read", 3_600)?;
+        actors.push(Actor { name, phone: Phone::new(credentials.clone())?, credentials, last: None });
+    }
+    print(
+        "\nThree phones post a week of daily health summaries: late, out of order, partial, repeated, some of them wrong.\n",
+    );
+    let heads = ["day", "who", "what the phone sends", "answer", "what became of it"];
+    print(line(&heads.map(str::to_owned), &WIDTHS));
+    let pace = if std::io::stdout().is_terminal() { PACE } else { Duration::ZERO };
+    for scene in week(system_clock()) {
+        let actor = actors.get_mut(scene.person).context("BUG: a scene without its actor")?;
+        let (answer, meaning) = play(actor, &scene).await?;
+        let cells =
+            [scene.date.to_string(), PEOPLE[scene.person].to_owned(), scene.what.to_owned(), answer, meaning];
+        print(line(&cells, &WIDTHS));
+        sleep(pace).await;
+    }
+    let cleo = actors.last_mut().context("BUG: nobody acts")?;
+    what_next(cleo, base_url).await
+}
+
+/// Sends what the scene says, and explains the answer.
+async fn play(actor: &mut Actor, scene: &Scene) -> anyhow::Result<(String, String)> {
+    let now = system_clock();
+    let body = scene.body.to_string();
+    let signed = match (scene.sending, actor.last.take()) {
+        (Sending::SameBytesAgain, Some(last)) => last,
+        (Sending::SameBytesAgain, None) => anyhow::bail!("BUG: nothing was sent before"),
+        (Sending::Signed, _) => actor.phone.sign(now.as_millisecond().to_string(), body),
+        (Sending::SlowClock, _) => actor.phone.sign((now.as_second() - 3_600).to_string(), body),
+        (Sending::WrongSignature, _) => {
+            let key = SigningKey::from_hex(&"00".repeat(32)).context("BUG: 64 zeros are hex")?;
+            sign(&key, now.as_millisecond().to_string(), body)
+        }
+    };
+    actor.last = Some(signed.clone());
+    Ok(match actor.phone.post(&signed, Backoff::default()).await? {
+        Posted::Accepted(accepted) => explain(&accepted),
+        Posted::Refused(problem) => {
+            let errors: Vec<_> =
+                problem.errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
+            let meaning = if errors.is_empty() { problem.detail } else { errors.join("; ") };
+            (
+                format!("{} {}", problem.status, problem.code.as_str()),
+                format!("refused, nothing stored: {meaning}"),
+            )
+        }
+    })
+}
+
+fn explain(accepted: &Accepted) -> (String, String) {
+    let event = format!("event {}", accepted.sequence);
+    let (answer, meaning) = match accepted {
+        Accepted { replayed: true, .. } => ("200 replayed", format!("nothing new: that was {event} already")),
+        Accepted { outcome: Some(Outcome::Created), .. } => {
+            ("201 created", format!("{event} made the day's row"))
+        }
+        Accepted { outcome: Some(Outcome::Merged), .. } => ("200 merged", format!("{event} changed the row")),
+        Accepted { outcome: Some(Outcome::Unchanged), .. } => {
+            ("200 unchanged", format!("{event} is kept, the row stays"))
+        }
+        Accepted { outcome: None, .. } => {
+            ("202 accepted", format!("{event} is kept, its outcome comes later"))
+        }
+    };
+    (answer.to_owned(), meaning)
+}
+
+/// One row, why it is what it is, and what to type next.
+async fn what_next(actor: &mut Actor, base_url: &str) -> anyhow::Result<()> {
+    let date = week(system_clock())
+        .into_iter()
+        .find(|scene| scene.what == "evening comes first")
+        .context("BUG: no such scene")?
+        .date;
+    let path = format!("/v1/summaries/{date}");
+    let row: RowDocument = serde_json::from_slice(&actor.phone.get(&path).await?.body)?;
+    let history: HistoryDocument =
+        serde_json::from_slice(&actor.phone.get(&format!("{path}/history")).await?.body)?;
+    print(format_args!(
+        "\ncleo's row of {date} is made of {} events that came out of order:\n",
+        history.events.len()
+    ));
+    print(table(
+        &["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"],
+        &[cells(&row)],
+    ));
+    print("\nWhy it is so: each value comes from the latest summary that carried it.\n");
+    let offered = |value: &Option<OfferedScalar>| match value {
+        Some(OfferedScalar { offered, taken: true }) => format!("{} taken", offered.get()),
+        Some(OfferedScalar { offered, taken: false }) => format!("{} not taken", offered.get()),
+        None => "-".to_owned(),
+    };
+    let rows = history.events.iter().map(|event| {
+        vec![
+            event.sequence.to_string(),
+            event.generated_at.to_string(),
+            event.outcome.as_str().to_owned(),
+            offered(&event.fields.steps),
+            offered(&event.fields.sleep_hours),
+            offered(&event.fields.hrv),
+        ]
+    });
+    print(table(
+        &["event", "generated_at", "outcome", "steps", "sleep_hours", "hrv"],
+        &rows.collect::<Vec<_>>(),
+    ));
+    let Actor { name, credentials, .. } = actor;
+    print(format_args!(
+        "\nTry next, in another terminal (the token is valid for an hour):\n\n\
+         # the row, and its history\n\
+         curl -s -H 'Authorization: Bearer {token}' {base_url}{path}\n\
+         curl -s -H 'Authorization: Bearer {token}' {base_url}{path}/history\n\n\
+         # post a summary of your own, as a phone would\n\
+         echo '{{\"date\":\"{date}\",\"generated_at\":\"{date}T23:00:00Z\",\"steps\":12345}}' | syncwell post - --user {name}\n\n\
+         # the log: who and what in pseudonyms and ciphertext\n\
+         syncwell events tail\n\n\
+         (`syncwell` is `cargo run --release --` in a checkout.) Ctrl-C ends everything.\n",
+        token = credentials.token
+    ));
+    Ok(())
+}

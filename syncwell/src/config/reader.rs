@@ -1,0 +1,142 @@
+//! Takes keys out of a TOML table one by one. What was wrong is collected; what is left over is unknown.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use toml::{Table, Value};
+
+use super::ConfigErrors;
+
+/// `SYNCWELL_RATES__PER_USER_PER_MINUTE` is `rates.per_user_per_minute`.
+const PREFIX: &str = "SYNCWELL_";
+const SEPARATOR: &str = "__";
+
+pub(super) struct Reader {
+    /// Every leaf by its dotted path.
+    values: BTreeMap<String, Value>,
+    errors: Vec<String>,
+}
+
+impl Reader {
+    pub(super) fn new(text: &str, environment: BTreeMap<String, String>) -> Self {
+        let mut reader = Self { values: BTreeMap::new(), errors: Vec::new() };
+        match text.parse::<Table>() {
+            Ok(table) => flatten("", table, &mut reader.values),
+            Err(error) => reader.errors.push(format!("not TOML: {}", error.message())),
+        }
+        // A secret belongs into a file of its own or into the environment, not among the settings.
+        for name in ["secrets.kek", "secrets.pseudonym", "secrets.signing"] {
+            if reader.values.remove(name).is_some() {
+                reader.refuse(name, "must be given as a file or in the environment");
+            }
+        }
+        for (name, value) in environment {
+            if let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains(SEPARATOR)) {
+                reader
+                    .values
+                    .insert(path.to_ascii_lowercase().replace(SEPARATOR, "."), from_environment(&value));
+            }
+        }
+        reader
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), ConfigErrors> {
+        self.errors.extend(self.values.keys().map(|key| format!("`{key}` is not a key")));
+        if self.errors.is_empty() { Ok(()) } else { Err(ConfigErrors(self.errors)) }
+    }
+
+    pub(super) fn refuse(&mut self, key: &str, why: impl Display) {
+        self.errors.push(format!("`{key}` {why}"));
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        match self.values.remove(key)? {
+            Value::String(text) => Some(text),
+            // The environment has no quotes: a text that looks like something else is still a text.
+            other @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_)) => {
+                Some(other.to_string())
+            }
+            Value::Array(_) | Value::Table(_) => {
+                self.refuse(key, "must be text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
+        self.text(key).map(PathBuf::from)
+    }
+
+    pub(super) fn parsed<T: FromStr>(&mut self, key: &str, form: &str) -> Option<T> {
+        let value = self.text(key)?.parse().ok();
+        if value.is_none() {
+            self.refuse(key, format!("must be {form}"));
+        }
+        value
+    }
+
+    pub(super) fn whole(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
+        let Some(value) = self.values.remove(key) else { return default };
+        let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
+        match number.filter(|number| range.contains(number)) {
+            Some(number) => number,
+            None => {
+                self.refuse(key, format!("must be a whole number from {} to {}", range.start(), range.end()));
+                default
+            }
+        }
+    }
+
+    pub(super) fn pair(&mut self, key: &str) -> Option<[f64; 2]> {
+        let value = self.values.remove(key)?;
+        let number =
+            |value: &Value| value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+        let pair = match value.as_array().map(Vec::as_slice) {
+            Some([low, high]) => number(low).zip(number(high)),
+            _ => None,
+        };
+        match pair.filter(|(low, high)| low.is_finite() && high.is_finite() && low <= high) {
+            Some((low, high)) => Some([low, high]),
+            None => {
+                self.refuse(key, "must be a pair of numbers like [0, 200000], the smaller first");
+                None
+            }
+        }
+    }
+
+    pub(super) fn list<T>(&mut self, key: &str, form: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        let Some(value) = self.values.remove(key) else { return Vec::new() };
+        let entries =
+            value.as_array().map(|entries| entries.iter().map(|entry| parse(entry.as_str()?)).collect());
+        entries.flatten().unwrap_or_else(|| {
+            self.refuse(key, format!("must be {form}"));
+            Vec::new()
+        })
+    }
+}
+
+/// A value as TOML would have it, or as text.
+fn from_environment(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+fn flatten(path: &str, table: Table, into: &mut BTreeMap<String, Value>) {
+    for (name, value) in table {
+        let path = if path.is_empty() { name } else { format!("{path}.{name}") };
+        match value {
+            Value::Table(table) => flatten(&path, table, into),
+            leaf @ (Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_)) => {
+                into.insert(path, leaf);
+            }
+        }
+    }
+}

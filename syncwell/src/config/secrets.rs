@@ -1,0 +1,45 @@
+//! Where a secret comes from: an environment variable, a named file, or the data folder.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use vault::VersionedSecrets;
+
+use super::reader::Reader;
+use crate::home::Home;
+
+/// A secret, not read yet.
+pub(crate) enum SecretSource {
+    /// `SYNCWELL_SECRETS__KEK` and the like: the text of such a file.
+    Environment(String),
+    /// `[secrets] kek_file` and the like.
+    File(PathBuf),
+}
+
+impl SecretSource {
+    pub(crate) fn read(&self) -> anyhow::Result<VersionedSecrets> {
+        match self {
+            Self::Environment(text) => VersionedSecrets::parse(text)
+                .context("a secret in the environment is not `<version> <64 hex characters>`"),
+            Self::File(file) => Ok(VersionedSecrets::read(file)?),
+        }
+    }
+}
+
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(_) => f.write_str("[redacted]"),
+            Self::File(file) => file.fmt(f),
+        }
+    }
+}
+
+pub(super) fn source(read: &mut Reader, name: &str, home: &Home) -> SecretSource {
+    let file = read.path(&format!("secrets.{name}_file"));
+    match read.text(&format!("secrets.{name}")) {
+        Some(text) => SecretSource::Environment(text),
+        None => SecretSource::File(file.unwrap_or_else(|| home.secret_file(name))),
+    }
+}

@@ -1,0 +1,67 @@
+use super::*;
+
+fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Config::parse(text, environment, &Home::at(Path::new("home"))).map(|(config, _)| config)
+}
+
+#[test]
+fn nothing_said_means_the_contract_s_defaults() {
+    let config = parse("", &[("PATH", "/bin"), ("SYNCWELL_NKEY_INGEST", "U…")]).unwrap();
+    assert_eq!(config.rates, RateSettings::default());
+    assert_eq!(
+        (config.door.timestamp_window_seconds, config.door.wait.as_secs(), config.leeway_seconds),
+        (300, 2, 5)
+    );
+    assert_eq!(config.door.bounds, Bounds::default());
+}
+
+#[test]
+fn the_environment_overrules_the_file() {
+    let text = "[rates]\nper_user_per_minute = 7\nper_user_burst = 9\ntrusted_proxies = [\"10.0.0.0/8\"]\n\
+                [sync.bounds]\nsteps = [0, 500000]\nhrv = [1.5, 250]\n";
+    let environment = [
+        ("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"),
+        ("SYNCWELL_SYNC__BOUNDS__STEPS", "[0, 10]"),
+        ("SYNCWELL_AUTH__ISSUER", "https://issuer.test"),
+    ];
+    let config = parse(text, &environment).unwrap();
+    assert_eq!((config.rates.per_user_per_minute, config.rates.per_user_burst), (0, 9));
+    assert_eq!(config.forwarding.trusted_proxies.len(), 1);
+    let steps = config.door.bounds.scalars[Scalar::Steps];
+    assert_eq!((steps.low, steps.high), (0.0, 10.0));
+    let hrv = config.door.bounds.scalars[Scalar::Hrv];
+    assert_eq!((hrv.low, hrv.high, hrv.low_is_excluded), (1.5, 250.0, true));
+    assert_eq!(config.issuer, "https://issuer.test");
+}
+
+#[test]
+fn every_error_is_told_at_once() {
+    let text = "surplus = 1\n[rates]\nper_user_per_minut = 7\nper_user_burst = -1\ntrusted_proxies = [\"here\"]\n\
+                [sync]\ntimestamp_window_seconds = 9000\n[sync.bounds]\nsteps = [9, 1]\n[secrets]\nkek = \"1 00\"\n\
+                [metrics]\nlisten = \"everywhere\"\n";
+    let errors = parse(text, &[("SYNCWELL_SYNC__WAIT", "1")]).unwrap_err().to_string();
+    for key in [
+        "surplus",
+        "rates.per_user_per_minut",
+        "rates.per_user_burst",
+        "rates.trusted_proxies",
+        "sync.timestamp_window_seconds",
+        "sync.bounds.steps",
+        "secrets.kek",
+        "metrics.listen",
+        "sync.wait",
+    ] {
+        assert!(errors.contains(&format!("`{key}`")), "{key} is missing in:\n{errors}");
+    }
+    assert!(parse("not = = toml", &[]).is_err());
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let hex = "ab".repeat(32);
+    let config = parse("", &[("SYNCWELL_SECRETS__KEK", &format!("1 {hex}"))]).unwrap();
+    assert!(config.kek.read().is_ok());
+    assert!(!format!("{config:?}").contains("abab"));
+}

@@ -1,0 +1,99 @@
+//! The development issuer: tokens and signing keys without an identity provider. For one machine, never for production:
+//! whoever holds its key is every user.
+
+use anyhow::Context;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use client::Credentials;
+use data_encoding::BASE64URL_NOPAD;
+use edge::system_clock;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::json;
+use uuid::Uuid;
+use vault::{Pseudonyms, SigningKeys, UserId, VersionedSecrets};
+
+use crate::exit::Usage;
+use crate::home::Home;
+
+/// The `iss` of development tokens.
+pub(crate) const ISSUER: &str = "syncwell-development";
+/// The `aud` that is expected unless the configuration says otherwise.
+pub(crate) const AUDIENCE: &str = "syncwell";
+const KEY_ID: &str = "development";
+
+/// Signs development tokens.
+pub(crate) struct Issuer {
+    pkcs8: Vec<u8>,
+}
+
+impl Issuer {
+    /// A new key, in PKCS #8.
+    pub(crate) fn generate() -> anyhow::Result<Vec<u8>> {
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .context("an issuer's key could not be made")?;
+        Ok(pkcs8.as_ref().to_vec())
+    }
+
+    pub(crate) fn read(home: &Home) -> anyhow::Result<Self> {
+        let file = home.secret_file("issuer.pk8");
+        let pkcs8 = std::fs::read(&file).with_context(|| {
+            format!("{} can't be read; `syncwell up` makes development keys on first use", file.display())
+        })?;
+        Ok(Self { pkcs8 })
+    }
+
+    /// The public key set.
+    pub(crate) fn jwks(&self) -> String {
+        let public = Ed25519KeyPair::from_pkcs8(&self.pkcs8)
+            .map(|pair| BASE64URL_NOPAD.encode(pair.public_key().as_ref()));
+        let key = json!({
+            "kty": "OKP", "crv": "Ed25519", "kid": KEY_ID, "alg": "EdDSA", "use": "sig", "x": public.unwrap_or_default(),
+        });
+        json!({ "keys": [key] }).to_string()
+    }
+
+    fn token(&self, user: &UserId, scope: &str, ttl_seconds: i64) -> anyhow::Result<String> {
+        let now = system_clock().as_second();
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": user.reveal(), "iat": now, "exp": now + ttl_seconds,
+            "scope": scope, "jti": Uuid::new_v4().simple().to_string(),
+        });
+        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::EdDSA) };
+        Ok(encode(&header, &claims, &EncodingKey::from_ed_der(&self.pkcs8))?)
+    }
+}
+
+/// Gives out credentials for any user.
+pub(crate) struct CredentialMaker {
+    issuer: Issuer,
+    pseudonyms: Pseudonyms,
+    signing_keys: SigningKeys,
+    base_url: String,
+}
+
+impl CredentialMaker {
+    /// With the keys of this data folder, for the API at `base_url`.
+    pub(crate) fn new(home: &Home, base_url: String) -> anyhow::Result<Self> {
+        let (_, pseudonym) = VersionedSecrets::read(&home.secret_file("pseudonym"))?.current_owned();
+        Ok(Self {
+            issuer: Issuer::read(home)?,
+            pseudonyms: Pseudonyms::new(pseudonym),
+            signing_keys: SigningKeys::new(VersionedSecrets::read(&home.secret_file("signing"))?),
+            base_url,
+        })
+    }
+
+    /// Credentials for a user.
+    pub(crate) fn make(&self, user: &str, scope: &str, ttl_seconds: i64) -> anyhow::Result<Credentials> {
+        let id: UserId = user.parse().map_err(|error| Usage(format!("--user: {error}")))?;
+        let key_id = self.signing_keys.current_id();
+        let key = self.signing_keys.key(&self.pseudonyms.user_ref(&id), key_id).context("no signing key")?;
+        Ok(Credentials {
+            user: user.to_owned(),
+            base_url: self.base_url.clone(),
+            token: self.issuer.token(&id, scope, ttl_seconds)?,
+            key_id: key_id.to_string(),
+            signing_key_hex: key.to_hex().to_string(),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! The data folder of an installation on one machine.
+//!
+//! ```text
+//! .syncwell/
+//!   keys/<role>.nk      the nkey seed of each role, 0600
+//!   secrets/            kek, pseudonym, signing: 0600; issuer.pk8: the development issuer's key, 0600
+//!   jwks.json           the development issuer's public key
+//!   nats/               the private broker: nats.conf, store/, nats-server.log
+//!   view/               the view
+//!   running.json        where a running `up` serves
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use broker::{Role, RoleKeys};
+use serde::{Deserialize, Serialize};
+use stream::KeyPair;
+use vault::{create_secret_file, write_private};
+
+use crate::development::Issuer;
+use crate::exit::{Unreachable, Usage};
+
+/// The folder, by name only: nothing needs to exist.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(PathBuf);
+
+/// Where a running `up` serves.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Running {
+    pub(crate) http: String,
+    pub(crate) nats: String,
+}
+
+impl Home {
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self(folder.to_owned())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn seed_file(&self, role: Role) -> PathBuf {
+        self.0.join("keys").join(format!("{}.nk", role.name()))
+    }
+
+    pub(crate) fn secret_file(&self, name: &str) -> PathBuf {
+        self.0.join("secrets").join(name)
+    }
+
+    /// Makes every key and secret that is not there, and changes none that is.
+    pub(crate) fn create_keys(&self) -> anyhow::Result<()> {
+        for folder in ["keys", "secrets"] {
+            private_folder(&self.0.join(folder))?;
+        }
+        for role in Role::ALL {
+            let seed = KeyPair::new_user().seed().context("an nkey could not be made")?;
+            keep_existing(write_private(&self.seed_file(role), format!("{seed}\n").as_bytes()))?;
+        }
+        for secret in ["kek", "pseudonym", "signing"] {
+            create_secret_file(&self.secret_file(secret))?;
+        }
+        keep_existing(write_private(&self.secret_file("issuer.pk8"), &Issuer::generate()?))?;
+        let jwks = Issuer::read(self)?.jwks();
+        fs::write(self.path("jwks.json"), jwks).context("jwks.json could not be written")
+    }
+
+    /// The public nkeys that the broker must know.
+    pub(crate) fn role_keys(&self) -> anyhow::Result<RoleKeys> {
+        Role::ALL.into_iter().map(|role| Ok((role, public_key(&self.seed_file(role))?))).collect()
+    }
+
+    /// Holds the folder for as long as the file lives: two systems in one folder would spoil each other.
+    pub(crate) fn lock(&self) -> anyhow::Result<File> {
+        private_folder(&self.0)?;
+        let path = self.path("lock");
+        let file = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Usage(format!(
+                "another `syncwell up` runs in {}; choose another --data-dir",
+                self.0.display()
+            ))
+            .into()),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn set_running(&self, running: &Running) -> anyhow::Result<()> {
+        Ok(fs::write(self.path("running.json"), serde_json::to_vec(running)?)?)
+    }
+
+    pub(crate) fn clear_running(&self) {
+        // Not there is as good as removed.
+        let _ = fs::remove_file(self.path("running.json"));
+    }
+
+    /// Where the running `up` serves.
+    pub(crate) fn running(&self) -> anyhow::Result<Running> {
+        let text = fs::read(self.path("running.json")).map_err(|_| {
+            Unreachable(format!(
+                "no `syncwell up` runs in {}; start it, or name another --data-dir",
+                self.0.display()
+            ))
+        })?;
+        serde_json::from_slice(&text).context("running.json can't be read")
+    }
+}
+
+/// The public half of the nkey in this file.
+pub(crate) fn public_key(seed_file: &Path) -> anyhow::Result<String> {
+    let seed = read_seed(seed_file)?;
+    let pair = KeyPair::from_seed(seed.trim())
+        .with_context(|| format!("{} holds no nkey seed", seed_file.display()))?;
+    Ok(pair.public_key())
+}
+
+/// A role's seed.
+pub(crate) fn read_seed(seed_file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(seed_file)
+        .with_context(|| format!("the credentials {} can't be read", seed_file.display()))
+}
+
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn keep_existing(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        written => written,
+    }
+}
