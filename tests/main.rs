@@ -1,1 +1,14 @@
-//! placeholder
+//! The whole system: real processes, a real nats-server, real HTTP. Nothing is mocked and nothing waits for a time to
+//! pass: a test waits for what it wants to see.
+
+mod harness;
+
+mod bad_input;
+mod bench;
+mod chaos;
+mod commands;
+mod permissions;
+mod posting;
+mod reading;
+mod restarts;
+mod secrecy;

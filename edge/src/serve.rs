@@ -1,6 +1,6 @@
 //! The HTTP server: a bounded number of connections, time limits, and an end without broken answers.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -23,7 +23,7 @@ use crate::PeerAddress;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection that is refused may linger, so that the refusal arrives.
 const REFUSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Connections being refused at the same time; past it they are closed without a word.
+/// Refused connections that linger at the same time; past it they are closed as soon as they were told.
 const REFUSING_MAX: usize = 256;
 /// Pause after the system had no file left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -68,9 +68,12 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let Ok(slot) = slots.clone().try_acquire_owned() else {
             metrics::counter!("syncwell_connections_refused_total").increment(1);
-            if let Ok(permit) = refusing.clone().try_acquire_owned() {
+            // Whoever is gone already needs no refusal.
+            if let Ok(stream) = refuse(stream)
+                && let Ok(permit) = refusing.clone().try_acquire_owned()
+            {
                 tokio::spawn(async move {
-                    let _ = timeout(REFUSE_TIMEOUT, refuse(stream)).await;
+                    let _ = timeout(REFUSE_TIMEOUT, drain(stream)).await;
                     drop(permit);
                 });
             }
@@ -114,8 +117,9 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
-/// Says why before closing. The body is fixed: there is no request yet, and so no correlation id but zero.
-async fn refuse(mut stream: TcpStream) -> io::Result<()> {
+/// Says why, at once: a few hundred bytes always fit a new connection's buffer, so nobody waits for it. The body is
+/// fixed: there is no request yet, and so no correlation id but zero.
+fn refuse(stream: TcpStream) -> io::Result<TcpStream> {
     const BODY: &str = concat!(
         r#"{"type":"urn:syncwell:problem:too_many_connections","title":"Too many connections","status":503,"#,
         r#""detail":"All connections are taken. Try again later.","code":"too_many_connections","#,
@@ -126,10 +130,14 @@ async fn refuse(mut stream: TcpStream) -> io::Result<()> {
          retry-after: 5\r\nx-correlation-id: 00000000000000000000000000000000\r\nconnection: close\r\n\r\n",
         BODY.len()
     );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(BODY.as_bytes()).await?;
-    stream.shutdown().await?;
-    // Closing with unread bytes would reset the connection, and the refusal with it.
+    let mut stream = stream.into_std()?;
+    stream.write_all(&[head.as_bytes(), BODY.as_bytes()].concat())?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    TcpStream::from_std(stream)
+}
+
+/// Closing with unread bytes would reset the connection, and take the refusal back.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
     let mut unread = [0; 1_024];
     while stream.read(&mut unread).await? > 0 {}
     Ok(())

@@ -64,7 +64,10 @@ pub struct Broker {
 impl Broker {
     /// Connects, and fails where that does not work at once. A command's way: a person waits for the answer.
     pub async fn connect(address: BrokerAddress) -> Result<Self, ConnectError> {
-        Self::open(address, false).await
+        let broker = Self::open(address, false).await?;
+        // The word of it comes a moment after the connection itself.
+        broker.connected().await;
+        Ok(broker)
     }
 
     /// Returns at once and connects in the background for as long as it takes. A service's way.

@@ -23,6 +23,9 @@ use vault::{create_secret_file, write_private};
 use crate::development::Issuer;
 use crate::exit::{Unreachable, Usage};
 
+/// The data folder that commands look for unless they are told of another.
+const DEFAULT_FOLDER: &str = ".syncwell";
+
 /// The folder, by name only: nothing needs to exist.
 #[derive(Debug, Clone)]
 pub(crate) struct Home(PathBuf);
@@ -37,6 +40,16 @@ pub(crate) struct Running {
 impl Home {
     pub(crate) fn at(folder: &Path) -> Self {
         Self(folder.to_owned())
+    }
+
+    /// What a command needs to find this folder: nothing, where it is the default one below the current folder.
+    pub(crate) fn as_argument(&self) -> String {
+        let default = Path::new(DEFAULT_FOLDER).canonicalize();
+        if default.is_ok_and(|default| default == self.0) {
+            String::new()
+        } else {
+            format!(" --data-dir {}", self.0.display())
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -2,13 +2,23 @@
 
 use std::io::IsTerminal;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 use crate::exit::Usage;
 
-/// Starts logging at `level`, which is a level or a list of `target=level`.
+/// Our own crates. Only they follow the level that is asked for: at `trace` a library may print a message's payload,
+/// and we vouch for our own lines only.
+const OURS: [&str; 9] =
+    ["syncwell", "broker", "client", "edge", "events", "ingest", "projector", "stream", "vault"];
+/// What libraries may say.
+const OTHERS: &str = "warn";
+
+/// Starts logging at a level: error, warn, info, debug or trace.
 pub(crate) fn start(level: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(level).map_err(|_| Usage(format!("`{level}` is no log level")))?;
+    let level: Level = level.parse().map_err(|_| Usage(format!("`{level}` is no log level")))?;
+    let ours = OURS.map(|name| format!("{name}={level}")).join(",");
+    let filter = EnvFilter::try_new(format!("{OTHERS},{ours}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if std::io::stderr().is_terminal() {
         lines.compact().try_init()

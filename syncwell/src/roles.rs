@@ -94,11 +94,7 @@ pub(crate) async fn keeper(broker: Broker, secrets: &Secrets) -> anyhow::Result<
         }
         sleep(KEEPER_RETRY_INTERVAL).await;
     };
-    Ok(spawn_vital("keeper", async move {
-        if let Err(error) = keeper.serve().await {
-            panic!("the keeper stopped: {error}");
-        }
-    }))
+    Ok(spawn_vital("keeper", keeper.serve()))
 }
 
 /// Starts counting. Once per process.

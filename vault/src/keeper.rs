@@ -72,8 +72,16 @@ impl KeysStream {
 }
 
 /// Answers questions for data keys.
-#[derive(Clone)]
 pub struct Keeper {
+    answering: Answering,
+    // One subscription per kind of question: the broker lets this role hear exactly these.
+    current: Subscription,
+    ring: Subscription,
+}
+
+/// What answering needs.
+#[derive(Clone)]
+struct Answering {
     broker: Broker,
     stream: Stream,
     appender: Appender,
@@ -81,15 +89,40 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Checks that the KEK is the right one before anything is served.
+    /// Checks that the KEK is the right one before anything is heard. Questions that come from here on are answered.
     pub async fn start(broker: Broker, kek: Arc<Kek>) -> Result<Self, KeeperError> {
         let stream = KeysStream::over(broker.clone());
         let appender = Appender::start(broker.clone(), Commit::Grouped);
-        let keeper = Self { broker, stream, appender, kek };
-        keeper.check_kek().await?;
-        Ok(keeper)
+        let answering = Answering { broker: broker.clone(), stream, appender, kek };
+        answering.check_kek().await?;
+        let hear = async |subject: &str| {
+            broker.subscribe(subject, Some("keeper")).await.map_err(|_| ReadError::Unavailable)
+        };
+        let (current, ring) = (hear("keys.v1.current.*").await?, hear("keys.v1.ring.*").await?);
+        broker.flush().await.map_err(|_| ReadError::Unavailable)?;
+        Ok(Self { answering, current, ring })
     }
 
+    /// Answers until the connection is closed for good.
+    pub async fn serve(self) {
+        let Self { answering, mut current, mut ring } = self;
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let has_room = under_way.len() < QUESTIONS_IN_FLIGHT_MAX;
+            let question = tokio::select! {
+                question = current.next(), if has_room => question,
+                question = ring.next(), if has_room => question,
+                Some(()) = under_way.next() => continue,
+            };
+            match question {
+                Some(question) => under_way.push(answering.answer(question)),
+                None => return,
+            }
+        }
+    }
+}
+
+impl Answering {
     async fn check_kek(&self) -> Result<(), KeeperError> {
         let subject = format!("$KV.keys.kek.{}", self.kek.current_version());
         if let Some(stored) = self.stream.last(&subject).await? {
@@ -105,30 +138,6 @@ impl Keeper {
             },
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Answers until the connection is closed for good.
-    pub async fn serve(self) -> Result<(), KeeperError> {
-        // One subscription per kind: the broker lets this role hear exactly these.
-        let mut current = self.hear("keys.v1.current.*").await?;
-        let mut ring = self.hear("keys.v1.ring.*").await?;
-        let mut answering = FuturesUnordered::new();
-        loop {
-            let has_room = answering.len() < QUESTIONS_IN_FLIGHT_MAX;
-            let question = tokio::select! {
-                question = current.next(), if has_room => question,
-                question = ring.next(), if has_room => question,
-                Some(()) = answering.next() => continue,
-            };
-            match question {
-                Some(question) => answering.push(self.answer(question)),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    async fn hear(&self, subject: &str) -> Result<Subscription, ReadError> {
-        self.broker.subscribe(subject, Some("keeper")).await.map_err(|_| ReadError::Unavailable)
     }
 
     async fn answer(&self, question: Heard) {

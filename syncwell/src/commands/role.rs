@@ -1,6 +1,8 @@
 //! `syncwell ingest`, `syncwell projector`, `syncwell keys serve`: one role each, for production.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use axum::Router;
@@ -76,16 +78,22 @@ pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
     let start = Start::of(&args, Role::Keys, log).await?;
     let secrets = Secrets::read(&start.config, false)?;
     let broker = start.broker.clone();
-    let connected: ReadyCheck = std::sync::Arc::new({
-        let broker = broker.clone();
-        move || if broker.is_connected() { Ok(()) } else { Err("the broker can't be reached".to_owned()) }
-    });
-    let server = start.serve(Router::new(), vec![connected]).await?;
+    let serving = Arc::new(AtomicBool::new(false));
+    let ready: ReadyCheck = {
+        let (broker, serving) = (broker.clone(), serving.clone());
+        Arc::new(move || match (broker.is_connected(), serving.load(Ordering::Relaxed)) {
+            (true, true) => Ok(()),
+            (true, false) => Err("the keys' stream has not answered yet".to_owned()),
+            (false, _) => Err("the broker can't be reached".to_owned()),
+        })
+    };
+    let server = start.serve(Router::new(), vec![ready]).await?;
     tokio::select! {
         asked = asked_to_end() => asked?,
         keeper = roles::keeper(broker, &secrets) => {
             // Serving in the background from here on.
             keeper?;
+            serving.store(true, Ordering::Relaxed);
             asked_to_end().await?;
         }
     }

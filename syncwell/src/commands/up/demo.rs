@@ -52,7 +52,7 @@ pub(super) async fn run(home: &Home, base_url: &str) -> anyhow::Result<()> {
         sleep(pace).await;
     }
     let cleo = actors.last_mut().context("BUG: nobody acts")?;
-    what_next(cleo, base_url).await
+    what_next(cleo, base_url, home).await
 }
 
 /// Sends what the scene says, and explains the answer.
@@ -103,7 +103,7 @@ fn explain(accepted: &Accepted) -> (String, String) {
 }
 
 /// One row, why it is what it is, and what to type next.
-async fn what_next(actor: &mut Actor, base_url: &str) -> anyhow::Result<()> {
+async fn what_next(actor: &mut Actor, base_url: &str, home: &Home) -> anyhow::Result<()> {
     let date = week(system_clock())
         .into_iter()
         .find(|scene| scene.what == "evening comes first")
@@ -148,11 +148,12 @@ async fn what_next(actor: &mut Actor, base_url: &str) -> anyhow::Result<()> {
          curl -s -H 'Authorization: Bearer {token}' {base_url}{path}\n\
          curl -s -H 'Authorization: Bearer {token}' {base_url}{path}/history\n\n\
          # post a summary of your own, as a phone would\n\
-         echo '{{\"date\":\"{date}\",\"generated_at\":\"{date}T23:00:00Z\",\"steps\":12345}}' | syncwell post - --user {name}\n\n\
+         echo '{{\"date\":\"{date}\",\"generated_at\":\"{date}T23:00:00Z\",\"steps\":12345}}' | syncwell post - --user {name}{folder}\n\n\
          # the log: who and what in pseudonyms and ciphertext\n\
-         syncwell events tail\n\n\
+         syncwell events tail{folder}\n\n\
          (`syncwell` is `cargo run --release --` in a checkout.) Ctrl-C ends everything.\n",
-        token = credentials.token
+        token = credentials.token,
+        folder = home.as_argument(),
     ));
     Ok(())
 }

@@ -1,0 +1,138 @@
+//! The command (contract, section 7).
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use crate::harness::{Process, System, run, summary, yesterday};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn post_then_look_at_it_from_every_side() {
+    let system = System::start();
+    let file = |name: &str, content: &str| {
+        let path = system.folder.path().join(name);
+        std::fs::File::create(&path).unwrap().write_all(content.as_bytes()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = file("good.json", &summary("20:00:00", r#""steps":9234"#));
+    let bad = file("bad.json", &summary("20:00:00", r#""steps":-1"#));
+    let posted = system.command(&["post", &good, "--user", "hand"]);
+    assert_eq!(posted.status.code(), Some(0), "{}", text(&posted.stderr));
+    assert!(
+        text(&posted.stdout).contains(": created (") && text(&posted.stdout).contains("sequence 1"),
+        "{}",
+        text(&posted.stdout)
+    );
+    let both = system.command(&["post", &bad, &good, "--user", "hand", "--json"]);
+    assert_eq!(both.status.code(), Some(1), "one was refused");
+    let lines: Vec<Value> =
+        text(&both.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["refused"]["errors"][0]["pointer"], "/steps");
+    assert_eq!(lines[1]["accepted"]["outcome"], "unchanged");
+
+    let tail = text(&system.command(&["events", "tail", "--json"]).stdout);
+    let events: Vec<Value> = tail.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 2);
+    assert!(!tail.contains("9234") && !tail.contains("hand"), "metadata only");
+    let id = events[0]["event_id"].as_str().unwrap();
+    for which in ["1", id] {
+        let shown = system.command(&["events", "show", which, "--json"]);
+        assert_eq!(serde_json::from_slice::<Value>(&shown.stdout).unwrap(), events[0]);
+    }
+    let revealed = system.command(&["events", "show", "1", "--json", "--reveal"]);
+    let content = &serde_json::from_slice::<Value>(&revealed.stdout).unwrap()["content"];
+    assert_eq!(content["body"], summary("20:00:00", r#""steps":9234"#));
+    assert_eq!(content["key_id"], "1.default");
+    assert_eq!(system.command(&["events", "show", "99"]).status.code(), Some(1));
+    assert_eq!(system.command(&["events", "show", "nonsense"]).status.code(), Some(2));
+
+    let date = yesterday().to_string();
+    let row = system.command(&["view", "get", "--user", "hand", "--date", &date, "--json"]);
+    let row: Value = serde_json::from_slice(&row.stdout).unwrap();
+    assert_eq!((&row["summaries"][0]["steps"], &row["position"]), (&9234.into(), &2.into()));
+    let table = text(&system.command(&["view", "get", "--user", "hand"]).stdout);
+    assert!(table.contains("resting_hr") && table.contains("9234"), "{table}");
+    assert_eq!(system.command(&["view", "get", "--user", "nobody", "--date", &date]).status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn exit_codes_tell_usage_from_reach() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let nowhere = nowhere.path().to_str().unwrap();
+    let code = |arguments: &[&str]| run(arguments, &[]).status.code();
+    assert_eq!(code(&["nonsense"]), Some(2));
+    assert_eq!(code(&["post"]), Some(2));
+    assert_eq!(code(&["events", "tail", "--data-dir", nowhere]), Some(3));
+    assert_eq!(code(&["view", "get", "--user", "x", "--data-dir", nowhere]), Some(3));
+    assert_eq!(code(&["credentials", "--user", "x", "--data-dir", nowhere]), Some(3));
+    let system = System::start();
+    let closed = ["events", "tail", "--nats", "nats://127.0.0.1:1", "--data-dir"];
+    assert_eq!(code(&[&closed[..], &[system.data_dir().to_str().unwrap()]].concat()), Some(3));
+    assert_eq!(system.command(&["credentials", "--user", "a b"]).status.code(), Some(2));
+    let second =
+        run(&["up", "--listen", "127.0.0.1:0", "--data-dir", system.data_dir().to_str().unwrap()], &[]);
+    assert_eq!(second.status.code(), Some(2));
+    assert!(text(&second.stderr).contains("another `syncwell up` runs"), "{}", text(&second.stderr));
+    let configured = run(
+        &["up", "--data-dir", nowhere],
+        &[("SYNCWELL_RATES__NONSENSE", "1"), ("SYNCWELL_SYNC__WAIT_SECONDS", "x")],
+    );
+    assert_eq!(configured.status.code(), Some(2));
+    let complaint = text(&configured.stderr);
+    assert!(
+        complaint.contains("`rates.nonsense`") && complaint.contains("`sync.wait_seconds`"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let commands: [&[&str]; 12] = [
+        &["up"],
+        &["setup"],
+        &["ingest"],
+        &["projector"],
+        &["keys", "serve"],
+        &["keys", "create"],
+        &["credentials"],
+        &["post"],
+        &["events", "tail"],
+        &["events", "show"],
+        &["view", "get"],
+        &["bench", "ingest"],
+    ];
+    for command in commands {
+        let help = run(&[command, &["--help"]].concat(), &[]);
+        let help = text(&help.stdout);
+        assert!(
+            help.contains("Example:\n  syncwell ") && help.contains(&command.join(" ")),
+            "{command:?}:\n{help}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn setup_changes_nothing_that_exists() {
+    let system = System::start();
+    system.command(&["post", "/dev/null", "--user", "x"]);
+    for _ in 0..2 {
+        let output = system.command(&["setup"]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains("holds 0 events and keeps its promises"));
+    }
+}
+
+#[tokio::test]
+async fn the_demo_ends_with_what_to_try_next() {
+    let folder = tempfile::tempdir().unwrap();
+    crate::harness::nats_server();
+    let data_dir = folder.path().join("data");
+    let arguments = ["up", "--demo", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
+    let (mut demo, last) = Process::start(&arguments, &[], folder.path().join("demo.log"), "(`syncwell` is");
+    assert!(last.contains("Ctrl-C ends everything"), "{last}");
+    assert_eq!(demo.stop().await, Some(0));
+}

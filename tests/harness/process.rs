@@ -1,0 +1,107 @@
+//! Child processes that do not outlive their test.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// How long anything may take that a test waits for. A hung test is a failed one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A `syncwell` process.
+pub struct Process {
+    child: Child,
+    /// Where its log lines go.
+    pub log: PathBuf,
+}
+
+impl Process {
+    /// Starts the binary and returns it with the first line of its standard output that begins with `announcement`.
+    pub fn start(
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        log: PathBuf,
+        announcement: &str,
+    ) -> (Self, String) {
+        let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let mut child = command(arguments, environment).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with(announcement) {
+            line.clear();
+            let read = output.read_line(&mut line).unwrap();
+            assert!(
+                read > 0,
+                "{arguments:?} ended before `{announcement}`; its log:\n{}",
+                std::fs::read_to_string(&log).unwrap()
+            );
+        }
+        let announced = line[announcement.len()..].trim().to_owned();
+        // Keeps the pipe open and empty.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        (Self { child, log }, announced)
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and the exit code.
+    pub async fn stop(&mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.ended().await
+    }
+
+    /// Waits for the end, and returns the exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        until("the process has ended", async || self.child.try_wait().unwrap()).await.code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    command(arguments, environment).stdin(Stdio::null()).output().unwrap()
+}
+
+fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_syncwell"));
+    command.args(arguments).envs(environment.iter().copied());
+    command
+}
+
+/// Looks again and again until there is something, and gives up loudly after a minute.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    let mut tick = interval(Duration::from_millis(15));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited a minute until {what}");
+    }
+}
+
+/// The nats-server that `syncwell up` would run too.
+pub fn nats_server() -> &'static Path {
+    static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let cache = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".cache");
+        broker::find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| println!("{line}"))
+            .unwrap()
+    })
+}

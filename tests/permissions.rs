@@ -1,0 +1,258 @@
+//! What each role's own credentials must not be able to do, tried with raw clients against the repository's nats.conf.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, HeaderMap};
+use broker::Role;
+use events::Log;
+use schemas::Sequence;
+use vault::KeysStream;
+
+use crate::harness::{Cluster, Part, RawRequest, summary, until};
+
+/// What the streams hold; must be the same after every attack.
+#[derive(Debug, PartialEq)]
+struct State {
+    events: (u64, u64),
+    keys: (u64, u64),
+    config: serde_json::Value,
+}
+
+async fn state(cluster: &Cluster) -> State {
+    let owner = cluster.connect(Role::Owner).await;
+    let info = async |stream: stream::Stream| stream.info().await.unwrap().expect("the stream is gone");
+    let events = info(stream::Stream::new(owner.clone(), "LOG.API", "EVENTS")).await;
+    let keys = info(KeysStream::over(owner)).await;
+    State {
+        events: (events.state.messages, events.state.last_seq),
+        keys: (keys.state.messages, keys.state.last_seq),
+        config: events.config,
+    }
+}
+
+/// A client of the library itself, with a role's credentials: an attacker's.
+async fn attacker(cluster: &Cluster, role: Role) -> Client {
+    ConnectOptions::with_nkey(cluster.seed(role))
+        .custom_inbox_prefix(format!("_INBOX_{}", role.name()))
+        .request_timeout(Some(Duration::from_millis(300)))
+        .connect(cluster.nats_url())
+        .await
+        .unwrap()
+}
+
+/// Subjects by which something could be read, destroyed or forged, under every name that could lead there.
+fn targets(user: &str) -> Vec<String> {
+    let verbs = [
+        "STREAM.DELETE.EVENTS",
+        "STREAM.PURGE.EVENTS",
+        "STREAM.UPDATE.EVENTS",
+        "STREAM.MSG.DELETE.EVENTS",
+        "STREAM.MSG.GET.EVENTS",
+        "STREAM.CREATE.STEAL",
+        "STREAM.SNAPSHOT.EVENTS",
+        "STREAM.RESTORE.EVENTS",
+        "CONSUMER.CREATE.EVENTS",
+        "CONSUMER.CREATE.EVENTS.evil",
+        "CONSUMER.DELETE.EVENTS.projector",
+        "CONSUMER.RESET.EVENTS.projector",
+        "STREAM.DELETE.KV_keys",
+        "STREAM.PURGE.KV_keys",
+        "STREAM.UPDATE.KV_keys",
+        "STREAM.MSG.GET.KV_keys",
+        "STREAM.MSG.DELETE.KV_keys",
+        "STREAM.CREATE.KV_keys",
+        "CONSUMER.CREATE.KV_keys.evil",
+        "DIRECT.GET.KV_keys",
+    ];
+    let mut subjects: Vec<_> = ["$JS.API", "LOG.API", "KEYS.API"]
+        .iter()
+        .flat_map(|api| verbs.map(|verb| format!("{api}.{verb}")))
+        .collect();
+    subjects.extend([
+        format!("events.v1.0.{user}"),
+        format!("$KV.keys.{user}.evil"),
+        "keys.v1.ring.x".to_owned(),
+        "outcome.v1.x".to_owned(),
+    ]);
+    subjects
+}
+
+/// Requests that each role is allowed, to be misused with a reply of the attacker's choice.
+fn allowed(role: Role, user: &str) -> Vec<(String, &'static str)> {
+    let read = || {
+        vec![
+            ("LOG.API.STREAM.INFO.EVENTS".to_owned(), ""),
+            ("LOG.API.DIRECT.GET.EVENTS".to_owned(), r#"{"seq":1}"#),
+            ("LOG.API.DIRECT.GET.EVENTS".to_owned(), r#"{"seq":999999}"#),
+            ("LOG.API.DIRECT.GET.EVENTS".to_owned(), ""),
+        ]
+    };
+    match role {
+        Role::Ingest => vec![
+            ("LOG.API.STREAM.INFO.EVENTS".to_owned(), ""),
+            (format!("keys.v1.current.{user}"), r#"{"year":2026}"#),
+        ],
+        Role::Projector => [
+            read(),
+            vec![
+                ("LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector".to_owned(), r#"{"batch":1,"no_wait":true}"#),
+                (format!("keys.v1.ring.{user}"), ""),
+            ],
+        ]
+        .concat(),
+        Role::Worker | Role::Auditor | Role::Operator => read(),
+        Role::Keys => vec![
+            ("KEYS.API.STREAM.INFO.KV_keys".to_owned(), ""),
+            ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":1}"#),
+            ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":99999}"#),
+        ],
+        Role::Owner => Vec::new(),
+    }
+}
+
+async fn one_event(cluster: &Cluster) -> String {
+    let posted = RawRequest::post(
+        &cluster.credentials("victim", Part::IngestOne),
+        summary("20:00:00", r#""steps":1"#),
+    );
+    assert_eq!(posted.send(cluster.url(Part::IngestOne)).await.status, 201);
+    let log = Log::over(cluster.connect(Role::Auditor).await);
+    let event = log.get(Sequence::FIRST).await.unwrap().unwrap();
+    events::Envelope::read_head(event.bytes()).unwrap().user.to_string()
+}
+
+#[tokio::test]
+async fn no_daily_role_reaches_what_is_not_its_own() {
+    let cluster = Cluster::start().await;
+    let user = one_event(&cluster).await;
+    let before = state(&cluster).await;
+    let daily = [Role::Ingest, Role::Projector, Role::Worker, Role::Keys, Role::Auditor, Role::Operator];
+    for role in daily {
+        let client = attacker(&cluster, role).await;
+        let own: Vec<_> = own_rights(role, &user);
+        let tried: Vec<_> = targets(&user).into_iter().filter(|target| !own.contains(target)).collect();
+        // Asked directly, for an answer: nobody may give one.
+        let answers = futures_util::future::join_all(tried.iter().map(|target| {
+            let payload = if target.contains("UPDATE") || target.contains("CREATE") {
+                r#"{"name":"EVENTS","discard":"old","max_msgs":1,"mirror":{"name":"KV_keys"}}"#
+            } else {
+                ""
+            };
+            client.request(target.clone(), payload.into())
+        }));
+        for (target, answer) in tried.iter().zip(answers.await) {
+            assert!(answer.is_err(), "{} got an answer from {target}: {answer:?}", role.name());
+        }
+        // Sent as the reply of something that is allowed: it must lead nowhere.
+        for target in &tried {
+            for (subject, payload) in allowed(role, &user) {
+                client.publish_with_reply(subject, target.clone(), payload.into()).await.unwrap();
+            }
+        }
+        if role == Role::Ingest {
+            // The log's own acknowledgement as a forged key or event. The message itself is allowed, and no event.
+            for target in [format!("$KV.keys.{user}.evil"), "$JS.API.STREAM.DELETE.EVENTS".to_owned()] {
+                client.publish_with_reply("events.v1.7.nobody", target, "".into()).await.unwrap();
+            }
+        }
+        client.flush().await.unwrap();
+    }
+    // Everything has been answered once a later question has been.
+    let after = state(&cluster).await;
+    let from_ingest = 2;
+    assert_eq!(after.keys, before.keys, "a key was written, overwritten or deleted");
+    assert_eq!(after.config, before.config);
+    let written = until("what ingest was allowed to write is written", async || {
+        let written = state(&cluster).await.events.1 - before.events.1;
+        (written >= from_ingest).then_some(written)
+    });
+    assert_eq!(written.await, from_ingest, "an event was forged through a reply");
+}
+
+/// Of the targets, those that are the role's own business.
+fn own_rights(role: Role, user: &str) -> Vec<String> {
+    match role {
+        Role::Ingest | Role::Worker => vec![format!("events.v1.0.{user}")],
+        Role::Projector => vec![
+            "LOG.API.CONSUMER.RESET.EVENTS.projector".to_owned(),
+            "keys.v1.ring.x".to_owned(),
+            "outcome.v1.x".to_owned(),
+        ],
+        Role::Keys => vec![
+            "KEYS.API.STREAM.MSG.DELETE.KV_keys".to_owned(),
+            "KEYS.API.DIRECT.GET.KV_keys".to_owned(),
+            format!("$KV.keys.{user}.evil"),
+        ],
+        Role::Auditor | Role::Operator | Role::Owner => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn an_auditor_and_ingest_hear_nothing_that_is_not_theirs() {
+    let cluster = Cluster::start().await;
+    for role in [Role::Ingest, Role::Auditor, Role::Operator, Role::Worker] {
+        let client = attacker(&cluster, role).await;
+        for subject in
+            ["events.v1.>", "$KV.keys.>", "keys.v1.>", "_INBOX.>", "_INBOX_projector.>", "$JS.>", ">"]
+        {
+            let mut heard = client.subscribe(subject).await.unwrap();
+            client.flush().await.unwrap();
+            // A subscription that the broker refuses ends at once.
+            let posted = RawRequest::post(
+                &cluster.credentials("talker", Part::IngestOne),
+                summary("20:00:00", r#""steps":1"#),
+            );
+            assert!(posted.send(cluster.url(Part::IngestOne)).await.status < 300);
+            let first =
+                tokio::time::timeout(Duration::from_millis(50), futures_util::StreamExt::next(&mut heard))
+                    .await;
+            assert!(!matches!(first, Ok(Some(_))), "{} hears {subject}: {first:?}", role.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_was_not_sealed_by_ingest_stops_the_projector_by_name() {
+    let mut cluster = Cluster::start().await;
+    let user = one_event(&cluster).await;
+    let ingest = attacker(&cluster, Role::Ingest).await;
+    let log = Log::over(cluster.connect(Role::Auditor).await);
+    // A true event, stored a second time: its bytes open, but it stands under another user.
+    let event = log.get(Sequence::FIRST).await.unwrap().unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Msg-Id", "forged");
+    ingest
+        .request_with_headers("events.v1.0.somebody".to_owned(), headers, event.bytes().to_vec().into())
+        .await
+        .unwrap();
+    assert_eq!(cluster.part(Part::Projector).ended().await, Some(1));
+    let log = std::fs::read_to_string(&cluster.part(Part::Projector).log).unwrap();
+    assert!(log.contains("INCIDENT: the event at sequence 2 is filed under another user"), "{log}");
+    assert!(!log.contains("victim") && !user.is_empty());
+}
+
+#[tokio::test]
+async fn without_its_key_nothing_starts() {
+    let cluster = Cluster::start().await;
+    one_event(&cluster).await;
+    // Another KEK of the same version: the keeper refuses before it serves, and overwrites nothing.
+    let before = state(&cluster).await;
+    let other_kek = format!("1 {}", "ab".repeat(32));
+    let data_dir = cluster.data_dir();
+    let arguments = [
+        "keys",
+        "serve",
+        "--nats",
+        &cluster.nats_url(),
+        "--data-dir",
+        data_dir.to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let output = crate::harness::run(&arguments, &[("SYNCWELL_SECRETS__KEK", &other_kek)]);
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains("the key-encryption key is not the one"), "{complaint}");
+    assert!(!complaint.contains("abab"), "a secret was printed");
+    assert_eq!(state(&cluster).await, before);
+}
