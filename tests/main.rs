@@ -1,6 +1,12 @@
 //! The whole system: real processes, a real nats-server, real HTTP. Nothing is mocked and nothing waits for a time to
 //! pass: a test waits for what it wants to see.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test both are the shortest way to fail loudly"
+)]
+
 mod harness;
 
 mod bad_input;

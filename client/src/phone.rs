@@ -28,7 +28,7 @@ pub enum PostError {
     Transport(#[from] TransportError),
     /// The server asked to try again, more often than we do.
     #[error("the server still asks to try again: {} ({})", .0.title, .0.detail)]
-    TryAgain(Problem),
+    TryAgain(Box<Problem>),
     /// An answer that is none of the contract's.
     #[error("the answer, status {0}, is not one of the contract's")]
     Unexpected(u16),
@@ -97,7 +97,7 @@ fn settle(reply: &Reply) -> Result<Posted, PostError> {
     }
     let problem: Problem = serde_json::from_slice(&reply.body).map_err(|_| unexpected())?;
     if problem.code.is_worth_a_retry() {
-        Err(PostError::TryAgain(problem))
+        Err(PostError::TryAgain(Box::new(problem)))
     } else {
         Ok(Posted::Refused(problem))
     }

@@ -5,9 +5,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use schemas::{Code, Problem, Violation};
 
-/// A request is answered with an error.
+/// A request is answered with an error. Boxed: it is returned from everywhere and made rarely.
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct Refusal(Box<Content>);
+
+#[derive(Debug, Clone)]
+struct Content {
     code: Code,
     detail: String,
     server_time: Option<Timestamp>,
@@ -18,13 +21,14 @@ pub struct Refusal {
 impl Refusal {
     /// An error with a sentence for the one who reads it. Never a value that was sent.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let mut refusal = Self {
+        let content = Content {
             code,
             detail: detail.into(),
             server_time: None,
             violations: Vec::new(),
             headers: HeaderMap::new(),
         };
+        let mut refusal = Self(Box::new(content));
         match code {
             Code::InvalidToken => refusal.set(header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#),
             Code::InsufficientScope => {
@@ -60,13 +64,17 @@ impl Refusal {
     /// The timestamp is outside the window; the phone can set its clock by the answer.
     pub fn stale(window_seconds: u64, now: Timestamp) -> Self {
         let detail = format!("X-Sync-Timestamp must be within {window_seconds} seconds of server_time.");
-        Self { server_time: Some(now), ..Self::new(Code::StaleTimestamp, detail) }
+        let mut refusal = Self::new(Code::StaleTimestamp, detail);
+        refusal.0.server_time = Some(now);
+        refusal
     }
 
     /// The summary does not hold.
     pub fn violations(violations: Vec<Violation>) -> Self {
         let detail = format!("{} things do not hold; errors lists them all.", violations.len());
-        Self { violations, ..Self::new(Code::InvalidSummary, detail) }
+        let mut refusal = Self::new(Code::InvalidSummary, detail);
+        refusal.0.violations = violations;
+        refusal
     }
 
     /// Adds a header.
@@ -78,26 +86,27 @@ impl Refusal {
 
     /// Which error.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     fn set(&mut self, name: HeaderName, value: &str) {
         let value = HeaderValue::from_str(value)
             .unwrap_or_else(|_| unreachable!("BUG: our own header values are ASCII"));
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
     }
 
     /// The body, once the request's correlation id is known.
     pub(crate) fn problem(&self, correlation_id: &str) -> Problem {
+        let content = &self.0;
         Problem {
-            kind: format!("urn:syncwell:problem:{}", self.code.as_str()),
-            title: self.code.title().to_owned(),
-            status: self.code.status(),
-            detail: self.detail.clone(),
-            code: self.code,
+            kind: format!("urn:syncwell:problem:{}", content.code.as_str()),
+            title: content.code.title().to_owned(),
+            status: content.code.status(),
+            detail: content.detail.clone(),
+            code: content.code,
             correlation_id: correlation_id.to_owned(),
-            server_time: self.server_time.map(|time| time.to_string()),
-            errors: self.violations.clone(),
+            server_time: content.server_time.map(|time| time.to_string()),
+            errors: content.violations.clone(),
         }
     }
 }
@@ -105,8 +114,8 @@ impl Refusal {
 impl IntoResponse for Refusal {
     /// The body is written further out, by [`crate::observed`], which knows the correlation id.
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, self.headers.clone()).into_response();
+        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, self.0.headers.clone()).into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -25,6 +25,12 @@ pub(crate) struct Told {
     pub(crate) folded: FoldedEvent,
 }
 
+/// A batch, folded and not written yet.
+struct Folded {
+    rows: Vec<(RowKey, SealedRow)>,
+    told: Vec<Told>,
+}
+
 /// Folds and writes. Blocks; one at a time.
 pub(crate) struct Folder {
     pub(crate) view: Arc<View>,
@@ -42,7 +48,7 @@ impl Folder {
             "BUG: a batch does not follow on the position"
         );
         let opened = self.open(events)?;
-        let (rows, told) = self.fold_rows(opened)?;
+        let Folded { rows, told } = self.fold_rows(opened)?;
         self.view.apply(rows, position).map_err(Incident::from)?;
         Ok(told)
     }
@@ -73,10 +79,7 @@ impl Folder {
     }
 
     /// Each row is loaded once, takes all its events of this batch, and is written once, in key order.
-    fn fold_rows(
-        &self,
-        opened: Vec<OpenedEvent>,
-    ) -> Result<(Vec<(RowKey, SealedRow)>, Vec<Told>), OpenFailure> {
+    fn fold_rows(&self, opened: Vec<OpenedEvent>) -> Result<Folded, OpenFailure> {
         let mut by_row: BTreeMap<RowKey, Vec<OpenedEvent>> = BTreeMap::new();
         for event in opened {
             by_row.entry(RowKey { user: event.head.user, date: event.summary.date }).or_default().push(event);
@@ -99,7 +102,7 @@ impl Folder {
             }
         }
         told.sort_by_key(|told| told.folded.sequence);
-        Ok((rows, told))
+        Ok(Folded { rows, told })
     }
 
     fn load(&self, key: &RowKey) -> Result<Option<Row>, OpenFailure> {

@@ -88,6 +88,9 @@ pub enum ViewError {
     },
 }
 
+/// Something read, and the position that it reflects.
+pub(crate) type Reflecting<T> = (T, Option<Sequence>);
+
 /// The view. Everything here blocks: call it from a thread that may.
 pub(crate) struct View {
     store: sled::Db,
@@ -123,7 +126,7 @@ impl View {
     }
 
     /// One row and the position it reflects.
-    pub(crate) fn row(&self, key: &RowKey) -> Result<(Option<SealedRow>, Option<Sequence>), ViewError> {
+    pub(crate) fn row(&self, key: &RowKey) -> Result<Reflecting<Option<SealedRow>>, ViewError> {
         let position = self.position.read().unwrap_or_else(PoisonError::into_inner);
         let row = self.store.get(key.encode()).map_err(|error| self.store_error(error))?;
         Ok((row.map(|row| SealedRow(row.to_vec())), *position))
@@ -135,7 +138,7 @@ impl View {
         user: UserRef,
         from: Date,
         to: Date,
-    ) -> Result<(Vec<(Date, SealedRow)>, Option<Sequence>), ViewError> {
+    ) -> Result<Reflecting<Vec<(Date, SealedRow)>>, ViewError> {
         let position = self.position.read().unwrap_or_else(PoisonError::into_inner);
         let range = RowKey { user, date: from }.encode()..=RowKey { user, date: to }.encode();
         let mut rows = Vec::new();

@@ -94,7 +94,7 @@ impl Kek {
             .open(&associated(user, id, version), &mut sealed)
             .map_err(|_| UnwrapError::WrongKey(version))?;
         let (year, key) = plaintext.split_first_chunk::<2>().ok_or(UnwrapError::Format)?;
-        let key: &[u8; 32] = (&*key).try_into().map_err(|_| UnwrapError::Format)?;
+        let key: &[u8; 32] = key.try_into().map_err(|_| UnwrapError::Format)?;
         Ok(Record::Key(DataKey::new(id, Year::from_be_bytes(*year), key)))
     }
 

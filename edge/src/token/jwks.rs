@@ -43,6 +43,10 @@ impl Jwks {
 }
 
 /// `None` for a key that is not for us: of another kind, for encryption, or too weak.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "another crate's enum: whatever it will know, we accept these three"
+)]
 fn verification_key(jwk: &Jwk) -> Option<VerificationKey> {
     if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
         return None;

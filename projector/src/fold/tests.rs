@@ -76,7 +76,7 @@ proptest! {
                 .reduce(|best, other| match (other.0, other.1).cmp(&(best.0, best.1)) {
                     std::cmp::Ordering::Greater => other,
                     std::cmp::Ordering::Equal if other.2 < best.2 => other,
-                    _ => best,
+                    std::cmp::Ordering::Less | std::cmp::Ordering::Equal => best,
                 });
             let found = row.scalars[scalar].map(|register| (register.origin.generated_at, register.value, register.origin.sequence));
             prop_assert_eq!(found, best);

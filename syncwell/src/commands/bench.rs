@@ -1,11 +1,27 @@
 //! `syncwell bench`: measurements that anyone can repeat.
 
+mod ingest;
+mod installation;
+mod load;
+mod raw;
+
 use std::process::ExitCode;
 
 use crate::cli::BenchCommand;
 
 pub(super) async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
-        BenchCommand::Ingest(_) => anyhow::bail!("later"),
+        BenchCommand::Ingest(args) => ingest::run(args).await,
+    }
+}
+
+/// The middle one of some measurements.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => 0.0,
+        length if length % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
     }
 }

@@ -1,0 +1,133 @@
+//! `syncwell bench ingest`: accepted events per second, end to end, beside what the broker alone does in the same run.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use client::Credentials;
+use serde::Serialize;
+use stream::Commit;
+
+use super::installation::Installation;
+use super::load::{self, Measured};
+use super::{median, raw};
+use crate::cli::BenchArgs;
+use crate::commands::table::table;
+use crate::commands::{print, tell};
+use crate::development::CredentialMaker;
+
+/// Users of each connection: a user's posts are never waited for by another post of the same user.
+const USERS_PER_CONNECTION: usize = 4;
+/// How many appends wait at the same time while raw group commit is measured.
+const RAW_WAITING: usize = 512;
+
+/// What is printed.
+#[derive(Serialize)]
+struct Figures {
+    raw_group_commit_per_s: f64,
+    raw_one_at_a_time_per_s: f64,
+    loads: Vec<LoadFigures>,
+    ingest_resident_mb: f64,
+}
+
+#[derive(Serialize)]
+struct LoadFigures {
+    connections: usize,
+    accepted_per_s: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    without_outcome: u64,
+    refused: u64,
+    times_one_at_a_time: f64,
+}
+
+pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+    let lasting = Duration::from_secs(args.seconds);
+    let runs = args.runs.max(1);
+    let mut group = Vec::new();
+    let mut single = Vec::new();
+    let mut resident = Vec::new();
+    let mut loads: Vec<Vec<Measured>> = args.connections.iter().map(|_| Vec::new()).collect();
+    for run in 1..=runs {
+        tell(format_args!("run {run} of {runs}: starting a broker and every role"));
+        let mut installation = Installation::start().await?;
+        for (connections, measured) in args.connections.iter().zip(&mut loads) {
+            let users = users(&installation, *connections)?;
+            // A user's first post makes a data key; that is measured as part of no load.
+            load::post(&users, Duration::from_millis(200)).await?;
+            tell(format_args!("  {connections} connections for {} s", args.seconds));
+            measured.push(load::post(&users, lasting).await?);
+        }
+        resident.push(installation.ingest_resident_mb()?);
+        tell("  the broker alone");
+        installation.stop_roles();
+        single.push(raw::appended_per_s(&installation, Commit::OneByOne, 1, lasting).await?);
+        group.push(raw::appended_per_s(&installation, Commit::Grouped, RAW_WAITING, lasting).await?);
+        installation.stop().await?;
+    }
+    let single = median(single);
+    let loads = args
+        .connections
+        .iter()
+        .zip(loads)
+        .map(|(connections, runs)| figures(*connections, runs, single))
+        .collect();
+    let figures = Figures {
+        raw_group_commit_per_s: median(group),
+        raw_one_at_a_time_per_s: single,
+        loads,
+        ingest_resident_mb: resident.into_iter().fold(0.0, f64::max),
+    };
+    print(if args.json { serde_json::to_string(&figures)? } else { explain(&figures, runs) });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn users(installation: &Installation, connections: usize) -> anyhow::Result<Vec<Vec<Credentials>>> {
+    let maker = CredentialMaker::new(&installation.home, installation.ingest_url.clone())?;
+    let of_connection = |connection| {
+        (0..USERS_PER_CONNECTION)
+            .map(|user| maker.make(&format!("bench-{connections}-{connection}-{user}"), "sync:write", 3_600))
+            .collect()
+    };
+    (0..connections).map(of_connection).collect()
+}
+
+fn figures(connections: usize, mut runs: Vec<Measured>, single: f64) -> LoadFigures {
+    let accepted_per_s = median(runs.iter().map(Measured::accepted_per_s).collect());
+    LoadFigures {
+        connections,
+        accepted_per_s,
+        p50_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.5)).collect()),
+        p99_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.99)).collect()),
+        without_outcome: runs.iter().map(|run| run.without_outcome).sum(),
+        refused: runs.iter().map(|run| run.refused).sum(),
+        times_one_at_a_time: accepted_per_s / single,
+    }
+}
+
+fn explain(figures: &Figures, runs: usize) -> String {
+    let rows: Vec<_> = figures
+        .loads
+        .iter()
+        .map(|load| {
+            vec![
+                load.connections.to_string(),
+                format!("{:.0}", load.accepted_per_s),
+                format!("{:.1}", load.p50_ms),
+                format!("{:.1}", load.p99_ms),
+                format!("{:.1}", load.times_one_at_a_time),
+                load.without_outcome.to_string(),
+                load.refused.to_string(),
+            ]
+        })
+        .collect();
+    let heads = ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "no outcome", "refused"];
+    format!(
+        "End to end: signed posts of distinct users, each answered after fsync and with its outcome.\n\n{}\n\n\
+         The broker alone, same run, same machine:\n  one message at a time  {:>8.0}/s\n  group commit           {:>8.0}/s\n\n\
+         ingest's resident memory  {:.0} MB\n(medians of {runs} runs; memory is the largest)",
+        table(&heads, &rows),
+        figures.raw_one_at_a_time_per_s,
+        figures.raw_group_commit_per_s,
+        figures.ingest_resident_mb,
+    )
+}

@@ -1,0 +1,123 @@
+//! An installation for measuring: a broker and every role as a process of its own, in a folder that goes away.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context;
+use broker::{Role, ServerSettings, Supervised};
+use client::Connection;
+use http::Request;
+use stream::{Broker, BrokerAddress};
+use tokio::time::{Duration, sleep};
+
+use crate::commands::{setup, up};
+use crate::home::{Home, read_seed};
+
+/// Rates are for the contract's tests; here they would only be in the way.
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"), ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "0")];
+const READY_INTERVAL: Duration = Duration::from_millis(20);
+
+pub(super) struct Installation {
+    pub(super) home: Home,
+    pub(super) ingest_url: String,
+    folder: PathBuf,
+    broker: Supervised,
+    ingest: Option<RoleProcess>,
+    others: Vec<RoleProcess>,
+}
+
+/// One role's process. Ends with this value.
+struct RoleProcess(Child);
+
+impl Drop for RoleProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Installation {
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("syncwell-bench-{}", uuid::Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder)?;
+        let home = Home::at(&folder);
+        home.create_keys()?;
+        let binary = tokio::task::spawn_blocking(up::nats_server).await??;
+        let settings =
+            ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None };
+        let broker = Supervised::start(settings, std::env::current_exe()?).await?;
+        setup::create(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
+        let url = broker.url().to_owned();
+        let (keys, keys_url) = role(&["keys", "serve"], &folder, &url)?;
+        let (projector, projector_url) = role(&["projector"], &folder, &url)?;
+        let (ingest, ingest_url) = role(&["ingest"], &folder, &url)?;
+        for url in [&keys_url, &projector_url, &ingest_url] {
+            ready(url).await?;
+        }
+        Ok(Self { home, ingest_url, folder, broker, ingest: Some(ingest), others: vec![keys, projector] })
+    }
+
+    /// A connection as one of the roles.
+    pub(super) async fn connect(&self, role: Role) -> anyhow::Result<Broker> {
+        connect(&self.home, self.broker.url(), role).await
+    }
+
+    /// Resident memory of ingest, in megabytes (10^6 bytes), as `ps` tells it.
+    pub(super) fn ingest_resident_mb(&self) -> anyhow::Result<f64> {
+        let ingest = self.ingest.as_ref().context("BUG: ingest was ended")?;
+        let output = Command::new("ps").args(["-o", "rss=", "-p", &ingest.0.id().to_string()]).output()?;
+        let kib: f64 =
+            String::from_utf8(output.stdout)?.trim().parse().context("ps does not tell the memory")?;
+        Ok(kib * 1_024.0 / 1e6)
+    }
+
+    /// Leaves the broker alone.
+    pub(super) fn stop_roles(&mut self) {
+        self.ingest = None;
+        self.others.clear();
+    }
+
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop_roles();
+        self.broker.stop().await?;
+        Ok(std::fs::remove_dir_all(&self.folder)?)
+    }
+}
+
+async fn connect(home: &Home, url: &str, role: Role) -> anyhow::Result<Broker> {
+    let seed = read_seed(&home.seed_file(role))?;
+    Ok(Broker::connect(BrokerAddress { url: url.to_owned(), seed, role: role.name() }).await?)
+}
+
+/// Starts a role and returns it with its address.
+fn role(command: &[&str], folder: &Path, nats: &str) -> anyhow::Result<(RoleProcess, String)> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(command)
+        .args(["--listen", "127.0.0.1:0", "--nats", nats, "--log", "error", "--data-dir"])
+        .arg(folder)
+        .envs(ENVIRONMENT)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let output = child.stdout.take().context("BUG: standard output is piped")?;
+    let role = RoleProcess(child);
+    let mut line = String::new();
+    BufReader::new(output).read_line(&mut line)?;
+    let url = line.strip_prefix("listening ").with_context(|| format!("{command:?} did not start"))?;
+    Ok((role, url.trim().to_owned()))
+}
+
+async fn ready(url: &str) -> anyhow::Result<()> {
+    let mut connection = Connection::to(url)?;
+    while !connection
+        .send(Request::get("/readyz"), bytes::Bytes::new())
+        .await
+        .is_ok_and(|answer| answer.status.is_success())
+    {
+        sleep(READY_INTERVAL).await;
+    }
+    Ok(())
+}
