@@ -14,7 +14,7 @@ use super::system::credentials;
 
 /// A process of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub(crate) enum Part {
     IngestOne,
     IngestTwo,
     Projector,
@@ -33,8 +33,8 @@ impl Part {
     }
 }
 
-pub struct Cluster {
-    pub folder: TempDir,
+pub(crate) struct Cluster {
+    pub(crate) folder: TempDir,
     broker: Option<Server>,
     port: u16,
     keys: RoleKeys,
@@ -44,11 +44,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    pub async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let made = run(&["keys", "create", "--data-dir", data_dir.to_str().unwrap()], &[]);
@@ -80,19 +80,19 @@ impl Cluster {
         cluster
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    pub fn nats_url(&self) -> String {
+    pub(crate) fn nats_url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    pub fn url(&self, part: Part) -> &str {
+    pub(crate) fn url(&self, part: Part) -> &str {
         &self.urls[&part]
     }
 
-    pub async fn start_broker(&mut self) {
+    pub(crate) async fn start_broker(&mut self) {
         let settings = ServerSettings {
             binary: nats_server().to_owned(),
             folder: self.folder.path().join("broker"),
@@ -104,12 +104,12 @@ impl Cluster {
         self.broker = Some(server);
     }
 
-    pub async fn kill_broker(&mut self) {
+    pub(crate) async fn kill_broker(&mut self) {
         self.broker.take().unwrap().kill().await.unwrap();
     }
 
     /// Starts a role, at the address that it had before.
-    pub fn start_part(&mut self, part: Part) {
+    pub(crate) fn start_part(&mut self, part: Part) {
         let listen =
             self.urls.get(&part).map_or("127.0.0.1:0", |url| url.strip_prefix("http://").unwrap()).to_owned();
         let nats = self.nats_url();
@@ -125,16 +125,16 @@ impl Cluster {
         self.urls.insert(part, url);
     }
 
-    pub fn kill_part(&mut self, part: Part) {
+    pub(crate) fn kill_part(&mut self, part: Part) {
         self.parts.get_mut(&part).unwrap().kill();
     }
 
-    pub fn part(&mut self, part: Part) -> &mut Process {
+    pub(crate) fn part(&mut self, part: Part) -> &mut Process {
         self.parts.get_mut(&part).unwrap()
     }
 
     /// Waits until every role says that it is ready.
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         for (part, url) in &self.urls {
             until(&format!("{part:?} is ready"), async || {
                 let mut connection = Connection::to(url).unwrap();
@@ -145,11 +145,11 @@ impl Cluster {
         }
     }
 
-    pub fn credentials(&self, user: &str, part: Part) -> Credentials {
+    pub(crate) fn credentials(&self, user: &str, part: Part) -> Credentials {
         credentials(&self.data_dir(), &["--user", user, "--url", self.url(part)])
     }
 
-    pub fn seed(&self, role: Role) -> String {
+    pub(crate) fn seed(&self, role: Role) -> String {
         std::fs::read_to_string(self.data_dir().join(format!("keys/{}.nk", role.name())))
             .unwrap()
             .trim()
@@ -157,7 +157,7 @@ impl Cluster {
     }
 
     /// A connection with a role's own credentials.
-    pub async fn connect(&self, role: Role) -> Broker {
+    pub(crate) async fn connect(&self, role: Role) -> Broker {
         let address = BrokerAddress { url: self.nats_url(), seed: self.seed(role), role: role.name() };
         let broker = Broker::connect(address).await.unwrap();
         broker.connected().await;

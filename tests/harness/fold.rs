@@ -6,7 +6,7 @@ use schemas::{Quantity, RowDocument, Scalar, Sequence, Summary, WorkoutKey};
 
 /// The values that a row must have.
 #[derive(Debug, PartialEq)]
-pub struct Expected {
+pub(crate) struct Expected {
     scalars: Vec<Option<Quantity>>,
     workouts: BTreeMap<WorkoutKey, (Quantity, Option<Quantity>, jiff::Timestamp)>,
     generated_at: jiff::Timestamp,
@@ -26,7 +26,7 @@ impl From<&RowDocument> for Expected {
 }
 
 /// What the posts of one user and date must come to.
-pub fn independent_fold(posts: &[(Sequence, Summary)]) -> Expected {
+pub(crate) fn independent_fold(posts: &[(Sequence, Summary)]) -> Expected {
     let latest = |values: Vec<(jiff::Timestamp, Quantity)>| values.into_iter().max().map(|(_, value)| value);
     let of_scalar = |scalar: Scalar| {
         latest(

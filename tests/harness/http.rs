@@ -11,28 +11,28 @@ use super::now;
 
 /// A post of a summary, to be spoiled.
 #[derive(Clone)]
-pub struct RawRequest {
-    pub method: &'static str,
-    pub path: String,
-    pub headers: BTreeMap<&'static str, Vec<u8>>,
-    pub body: Vec<u8>,
+pub(crate) struct RawRequest {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<&'static str, Vec<u8>>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     /// The problem's code; checks what every problem must have.
-    pub fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], self.status);
@@ -46,12 +46,12 @@ impl Answer {
 
 impl RawRequest {
     /// A good post of `body`.
-    pub fn post(credentials: &Credentials, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn post(credentials: &Credentials, body: impl Into<Vec<u8>>) -> Self {
         Self::post_at(credentials, &now().as_millisecond().to_string(), body)
     }
 
     /// A post of `body`, signed at `timestamp`.
-    pub fn post_at(credentials: &Credentials, timestamp: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn post_at(credentials: &Credentials, timestamp: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let key = SigningKey::from_hex(&credentials.signing_key_hex).unwrap();
         let SignedPost { timestamp, signature, .. } = sign(&key, timestamp, body.clone());
@@ -65,23 +65,23 @@ impl RawRequest {
         Self { method: "POST", path: "/v1/summaries".to_owned(), headers, body }
     }
 
-    pub fn get(credentials: &Credentials, path: &str) -> Self {
+    pub(crate) fn get(credentials: &Credentials, path: &str) -> Self {
         let headers = [("authorization", format!("Bearer {}", credentials.token).into_bytes())].into();
         Self { method: "GET", path: path.to_owned(), headers, body: Vec::new() }
     }
 
-    pub fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.insert(name, value.into());
         self
     }
 
-    pub fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.headers.remove(name);
         self
     }
 
     /// The head's bytes, announcing the body.
-    pub fn head(&self) -> Vec<u8> {
+    pub(crate) fn head(&self) -> Vec<u8> {
         let mut head =
             format!("{} {} HTTP/1.1\r\nhost: syncwell\r\nconnection: close\r\n", self.method, self.path)
                 .into_bytes();
@@ -98,13 +98,13 @@ impl RawRequest {
         head
     }
 
-    pub async fn send(&self, base_url: &str) -> Answer {
+    pub(crate) async fn send(&self, base_url: &str) -> Answer {
         raw(base_url, &[self.head(), self.body.clone()].concat()).await
     }
 }
 
 /// Sends bytes on a connection of their own and reads the answer to its end.
-pub async fn raw(base_url: &str, bytes: &[u8]) -> Answer {
+pub(crate) async fn raw(base_url: &str, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(base_url.strip_prefix("http://").unwrap()).await.unwrap();
     // The server may answer, and close, before it has read everything.
     let _ = stream.write_all(bytes).await;

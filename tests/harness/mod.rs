@@ -6,24 +6,24 @@ mod http;
 mod process;
 mod system;
 
-pub use cluster::{Cluster, Part};
-pub use fold::{Expected, independent_fold};
-pub use http::{Answer, RawRequest, raw};
-pub use process::{Process, nats_server, run, until};
-pub use system::System;
+pub(crate) use cluster::{Cluster, Part};
+pub(crate) use fold::{Expected, independent_fold};
+pub(crate) use http::{Answer, RawRequest, raw};
+pub(crate) use process::{Process, nats_server, run, until};
+pub(crate) use system::System;
 
 /// The current time.
-pub fn now() -> jiff::Timestamp {
+pub(crate) fn now() -> jiff::Timestamp {
     edge::system_clock()
 }
 
 /// Yesterday, which is over everywhere but for its last hours, and so a date that every summary may be of.
-pub fn yesterday() -> jiff::civil::Date {
+pub(crate) fn yesterday() -> jiff::civil::Date {
     jiff::tz::Offset::UTC.to_datetime(now()).date().yesterday().unwrap()
 }
 
 /// A summary of yesterday, generated at this time of the day.
-pub fn summary(time: &str, values: &str) -> String {
+pub(crate) fn summary(time: &str, values: &str) -> String {
     let date = yesterday();
     format!(r#"{{"date":"{date}","generated_at":"{date}T{time}Z",{values}}}"#)
 }

@@ -12,15 +12,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A `syncwell` process.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     /// Where its log lines go.
-    pub log: PathBuf,
+    pub(crate) log: PathBuf,
 }
 
 impl Process {
     /// Starts the binary and returns it with the first line of its standard output that begins with `announcement`.
-    pub fn start(
+    pub(crate) fn start(
         arguments: &[&str],
         environment: &[(&str, &str)],
         log: PathBuf,
@@ -46,21 +46,21 @@ impl Process {
     }
 
     /// SIGKILL: no chance to tidy up.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM, and the exit code.
-    pub async fn stop(&mut self) -> Option<i32> {
+    pub(crate) async fn stop(&mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_raw(self.child.id() as i32).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.ended().await
     }
 
     /// Waits for the end, and returns the exit code.
-    pub async fn ended(&mut self) -> Option<i32> {
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
         until("the process has ended", async || self.child.try_wait().unwrap()).await.code()
     }
 }
@@ -72,7 +72,7 @@ impl Drop for Process {
 }
 
 /// Runs a command to its end.
-pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     command(arguments, environment).stdin(Stdio::null()).output().unwrap()
 }
 
@@ -83,7 +83,7 @@ fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
 }
 
 /// Looks again and again until there is something, and gives up loudly after a minute.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     let mut tick = interval(Duration::from_millis(15));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -97,7 +97,7 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
 }
 
 /// The nats-server that `syncwell up` would run too.
-pub fn nats_server() -> &'static Path {
+pub(crate) fn nats_server() -> &'static Path {
     static SERVER: OnceLock<PathBuf> = OnceLock::new();
     SERVER.get_or_init(|| {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".cache");

@@ -8,24 +8,24 @@ use tempfile::TempDir;
 
 use super::process::{Process, nats_server, run};
 
-pub struct System {
-    pub process: Process,
-    pub base_url: String,
-    pub folder: TempDir,
+pub(crate) struct System {
+    pub(crate) process: Process,
+    pub(crate) base_url: String,
+    pub(crate) folder: TempDir,
 }
 
 impl System {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// With keys of the configuration in the environment.
-    pub fn start_with(environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), environment)
     }
 
     /// In a folder that may have been used before.
-    pub fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
         nats_server();
         let data_dir = folder.path().join("data");
         let arguments = ["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
@@ -35,7 +35,7 @@ impl System {
     }
 
     /// Ends it as SIGTERM does, and keeps its folder.
-    pub async fn stop(mut self) -> TempDir {
+    pub(crate) async fn stop(mut self) -> TempDir {
         assert_eq!(
             self.process.stop().await,
             Some(0),
@@ -47,29 +47,29 @@ impl System {
         folder
     }
 
-    pub fn data_dir(&self) -> std::path::PathBuf {
+    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
     /// Runs a command that finds this system through its data folder.
-    pub fn command(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         command_in(&self.data_dir(), arguments)
     }
 
-    pub fn credentials(&self, user: &str, more: &[&str]) -> Credentials {
+    pub(crate) fn credentials(&self, user: &str, more: &[&str]) -> Credentials {
         credentials(&self.data_dir(), &[&["--user", user], more].concat())
     }
 
-    pub fn phone(&self, user: &str) -> Phone {
+    pub(crate) fn phone(&self, user: &str) -> Phone {
         Phone::new(self.credentials(user, &[])).unwrap()
     }
 }
 
-pub fn command_in(data_dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn command_in(data_dir: &Path, arguments: &[&str]) -> Output {
     run(&[arguments, &["--data-dir", data_dir.to_str().unwrap()]].concat(), &[])
 }
 
-pub fn credentials(data_dir: &Path, arguments: &[&str]) -> Credentials {
+pub(crate) fn credentials(data_dir: &Path, arguments: &[&str]) -> Credentials {
     let output = command_in(data_dir, &[&["credentials"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
