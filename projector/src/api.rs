@@ -1,57 +1,75 @@
-//! What is read over HTTP (contract, section 6).
+//! What is read over HTTP (contract, section 6): takes apart, asks, maps the answer.
 
-mod events;
-mod history;
 mod rows;
 
 use std::sync::Arc;
 
-use ::events::Log;
-use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use edge::{Caller, Gate, Observed, Refusal, Scope, noted};
+use http::HeaderMap;
 use jiff::civil::Date;
-use schemas::{Code, Sequence, parse_date};
-use vault::KeyClient;
+use schemas::{Code, EventId, parse_date};
 
 use crate::open::OpenFailure;
-use crate::projector::Shared;
-use crate::refold::RefoldError;
-use crate::view::{View, ViewError};
+use crate::reader::{ReadFailure, Reader};
 
-/// What answering needs.
-pub(crate) struct Reader {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) log: Log,
-    pub(crate) keys: KeyClient,
-    pub(crate) gate: Arc<Gate>,
-}
-
-pub(crate) fn routes(reader: Arc<Reader>) -> Router {
+pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
     Router::new()
         .route("/v1/summaries", get(rows::get_rows))
         .route("/v1/summaries/{date}", get(rows::get_row))
-        .route("/v1/summaries/{date}/history", get(history::get_history))
-        .route("/v1/events/{event_id}", get(events::get_event))
-        .with_state(reader)
+        .route("/v1/summaries/{date}/history", get(get_history))
+        .route("/v1/events/{event_id}", get(get_event))
+        .with_state(Api { gate, reader })
 }
 
-impl Reader {
-    fn enter(&self, request: &Request, scopes: &[Scope]) -> Result<Caller, Refusal> {
-        self.gate.enter(Gate::peer(request), request.headers(), scopes)
-    }
+/// What every handler needs.
+#[derive(Clone)]
+struct Api {
+    gate: Arc<Gate>,
+    reader: Arc<Reader>,
+}
 
-    pub(crate) fn view(&self) -> Result<Arc<View>, Refusal> {
-        let closed = || Refusal::new(Code::ViewUnavailable, "The view is not open yet. Try again.");
-        self.shared.view().ok_or_else(closed)
+impl Api {
+    /// Lets the caller in, has the question answered, and notes whose request it was.
+    async fn answer<T: IntoResponse>(
+        &self,
+        request: Request,
+        scopes: &[Scope],
+        work: impl AsyncFnOnce(Caller, HeaderMap) -> Result<T, Refusal>,
+    ) -> Response {
+        let peer = Gate::peer(&request);
+        let headers = request.into_parts().0.headers;
+        match self.gate.enter(peer, &headers, scopes) {
+            Err(refusal) => refusal.into_response(),
+            Ok(caller) => {
+                let observed = Observed { user: Some(caller.user), ..Observed::default() };
+                noted(work(caller, headers).await.into_response(), observed)
+            }
+        }
     }
 }
 
-/// Answers, and tells whose request it was.
-fn answered(caller: &Caller, answer: Result<impl IntoResponse, Refusal>) -> Response {
-    noted(answer.into_response(), Observed { user: Some(caller.user), ..Observed::default() })
+/// `GET /v1/summaries/{date}/history`.
+async fn get_history(State(api): State<Api>, Path(date): Path<String>, request: Request) -> Response {
+    api.answer(request, &[Scope::SyncRead], async |caller, _| {
+        let history =
+            api.reader.history(caller.user, date_in_path(&date)?).await.map_err(|error| refuse(&error))?;
+        history.map(Json).ok_or_else(|| not_found("row"))
+    })
+    .await
+}
+
+/// `GET /v1/events/{event_id}`.
+async fn get_event(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Response {
+    api.answer(request, &[Scope::SyncRead, Scope::SyncWrite], async |caller, _| {
+        let id: EventId = id.parse().map_err(|_| not_found("event"))?;
+        let event = api.reader.event(caller.user, id).await.map_err(|error| refuse(&error))?;
+        event.map(Json).ok_or_else(|| not_found("event"))
+    })
+    .await
 }
 
 fn date_in_path(text: &str) -> Result<Date, Refusal> {
@@ -59,36 +77,27 @@ fn date_in_path(text: &str) -> Result<Date, Refusal> {
         .ok_or_else(|| Refusal::new(Code::InvalidParameter, "The date in the path must be YYYY-MM-DD."))
 }
 
-fn number(position: Option<Sequence>) -> u64 {
-    position.map_or(0, Sequence::get)
-}
-
 fn not_found(what: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("There is no {what} of yours here."))
 }
 
-pub(crate) fn refuse_view(error: &ViewError) -> Refusal {
-    tracing::error!(error = error as &dyn std::error::Error, "the view can't be read");
-    Refusal::new(Code::ViewUnavailable, "The view can't be read now. Try again.")
-}
-
-pub(crate) fn refuse_open(failure: &OpenFailure) -> Refusal {
+/// What the caller is told; what the operator must know is logged here, once.
+fn refuse(failure: &ReadFailure) -> Refusal {
     match failure {
-        OpenFailure::Unavailable => {
+        ReadFailure::Closed => Refusal::new(Code::ViewUnavailable, "The view is not open yet. Try again."),
+        ReadFailure::View(error) => {
+            tracing::error!(error = error as &dyn std::error::Error, "the view can't be read");
+            Refusal::new(Code::ViewUnavailable, "The view can't be read now. Try again.")
+        }
+        ReadFailure::Open(OpenFailure::Unavailable) => {
             Refusal::new(Code::ViewUnavailable, "The keys can't be reached now. Try again.")
         }
-        OpenFailure::Incident(incident) => {
+        ReadFailure::Open(OpenFailure::Incident(incident)) => {
             tracing::error!(error = incident as &dyn std::error::Error, "a row or an event can't be opened");
             Refusal::new(Code::Internal, "This can't be opened. The operator has been told.")
         }
-    }
-}
-
-fn refuse_refold(error: &RefoldError) -> Refusal {
-    match error {
-        RefoldError::Open(failure) => refuse_open(failure),
-        RefoldError::Log(_) => Refusal::new(Code::LogUnavailable, "The log can't be read now. Try again."),
-        RefoldError::TooLong => {
+        ReadFailure::Log(_) => Refusal::new(Code::LogUnavailable, "The log can't be read now. Try again."),
+        ReadFailure::TooLong => {
             Refusal::new(Code::HistoryTooLong, "This row has more events than can be told at once.")
         }
     }

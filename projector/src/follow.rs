@@ -11,15 +11,15 @@ use edge::Clock;
 use events::{Log, LogError, OutcomeAddress, OutcomeMessage, RecordedEvent};
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
-use schemas::Sequence;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use vault::KeyClient;
 
 use crate::batch::{Folder, Told};
+use crate::blocking::blocking;
 use crate::incident::Incident;
 use crate::open::OpenFailure;
-use crate::projector::Shared;
+use crate::shared::Shared;
 use crate::view::View;
 
 /// Pause before the log is tried again.
@@ -160,21 +160,4 @@ fn ended(error: FollowError) -> Ended {
         FollowError::Hole { expected, found } => Incident::Hole { expected, found }.into(),
         FollowError::Interrupted(_) => Ended::Interrupted(error.to_string()),
     }
-}
-
-/// Runs something that blocks. A panic in it is a panic here.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going away, and everything with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}
-
-/// The distance to the log's end as the view saw it when it last looked.
-pub(crate) fn has_caught_up(position: Option<Sequence>, target: Option<Sequence>) -> bool {
-    position >= target
 }

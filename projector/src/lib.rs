@@ -6,14 +6,17 @@
 
 mod api;
 mod batch;
+mod blocking;
 mod fold;
 mod follow;
 mod incident;
 mod open;
 mod operator;
 mod projector;
+mod reader;
 mod refold;
 mod row;
+mod shared;
 mod view;
 
 pub use incident::Incident;

@@ -10,7 +10,7 @@ use stream::{Broker, RequestError};
 use tokio::time::sleep;
 use vault::{Pseudonyms, UserId};
 
-use crate::api::Reader;
+use crate::reader::Reader;
 
 const SUBJECT: &str = "view.v1.get";
 /// Bytes of rows in one answer: a message of the broker carries 1 MiB.
@@ -92,7 +92,7 @@ async fn one(reader: &Reader, pseudonyms: &Pseudonyms, payload: &[u8]) -> ViewAn
     };
     match reader.rows(pseudonyms.user_ref(&user), question.from, question.to).await {
         Ok(rows) => page(rows),
-        Err(refusal) => ViewAnswer::Refused(refusal.code().title().to_owned()),
+        Err(failure) => ViewAnswer::Refused(failure.to_string()),
     }
 }
 

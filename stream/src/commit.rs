@@ -29,8 +29,7 @@ pub(crate) async fn commit(broker: &Broker, waiting: Vec<Waiting>) {
             continue;
         }
         match batch(broker, &part).await {
-            Answer::Stored { last } => {
-                let count = part.len() as u64;
+            Answer::Stored { last, count } if count == part.len() as u64 => {
                 for (waiting, sequence) in part.into_iter().zip(last + 1 - count..) {
                     answer(waiting, Ok(Appended { sequence, duplicate: false }));
                 }
@@ -42,7 +41,8 @@ pub(crate) async fn commit(broker: &Broker, waiting: Vec<Waiting>) {
             Answer::Unavailable => {
                 part.into_iter().for_each(|waiting| answer(waiting, Err(AppendError::Unavailable)))
             }
-            Answer::Unknown => singly(broker, part, true).await,
+            // Nothing was heard, or not what a whole batch is answered with: each by itself will tell.
+            Answer::Stored { .. } | Answer::Unknown => singly(broker, part, true).await,
         }
     }
     singly(broker, repeated, false).await;
@@ -80,7 +80,7 @@ async fn one(
         };
         match attempt {
             // The earlier attempt of our own was stored: to the one who waits this is no duplicate.
-            Answer::Stored { last } => return Ok(Appended { sequence: last, duplicate: false }),
+            Answer::Stored { last, .. } => return Ok(Appended { sequence: last, duplicate: false }),
             Answer::Refused { duplicate_of: Some(sequence), .. } => {
                 return Ok(Appended { sequence, duplicate: !after_unknown });
             }
@@ -150,6 +150,7 @@ fn headers(draft: &Draft) -> HeaderMap {
 enum Answer {
     Stored {
         last: u64,
+        count: u64,
     },
     /// Nothing was stored, by this attempt.
     Refused {
@@ -178,6 +179,9 @@ struct Ack {
     seq: u64,
     #[serde(default)]
     duplicate: bool,
+    /// Members of a batch.
+    #[serde(default)]
+    count: u64,
     error: Option<AckError>,
 }
 
@@ -197,7 +201,7 @@ fn parse(payload: &Bytes) -> Answer {
         Ok(Ack { seq, duplicate: true, .. }) if seq > 0 => {
             Answer::Refused { code: 0, description: "duplicate".to_owned(), duplicate_of: Some(seq) }
         }
-        Ok(Ack { seq, .. }) if seq > 0 => Answer::Stored { last: seq },
+        Ok(Ack { seq, count, .. }) if seq > 0 => Answer::Stored { last: seq, count },
         Ok(_) | Err(_) => Answer::Unknown,
     }
 }

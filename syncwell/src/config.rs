@@ -21,6 +21,7 @@ use schemas::{Bound, Bounds, Scalar};
 use stream::Commit;
 
 use crate::development;
+use crate::exit::Usage;
 use crate::home::Home;
 use crate::logs;
 use reader::Reader;
@@ -39,8 +40,6 @@ impl fmt::Display for ConfigErrors {
         self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
-
-impl std::error::Error for ConfigErrors {}
 
 /// The configuration, read and checked.
 #[derive(Debug)]
@@ -77,7 +76,8 @@ impl Config {
                 .with_context(|| format!("the configuration {} can't be read", file.display()))?,
             None => String::new(),
         };
-        let (config, level) = Self::parse(&text, std::env::vars().collect(), home)?;
+        let parsed = Self::parse(&text, std::env::vars().collect(), home);
+        let (config, level) = parsed.map_err(|errors| Usage(errors.to_string()))?;
         logs::start(log.or(level.as_deref()).unwrap_or(if quiet { "error" } else { "info" }))?;
         Ok(config)
     }

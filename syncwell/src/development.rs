@@ -10,10 +10,10 @@ use edge::system_clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use uuid::Uuid;
-use vault::{Pseudonyms, SigningKeys, UserId, VersionedSecrets};
+use vault::{Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
 
 use crate::exit::Usage;
-use crate::home::Home;
+use crate::home::{Home, keep_existing};
 
 /// The `iss` of development tokens.
 pub(crate) const ISSUER: &str = "syncwell-development";
@@ -27,14 +27,16 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// A new key, in PKCS #8.
-    pub(crate) fn generate() -> anyhow::Result<Vec<u8>> {
+    /// Makes the issuer's key, unless it is there, and publishes its key set.
+    pub(crate) fn create(home: &Home) -> anyhow::Result<()> {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .context("an issuer's key could not be made")?;
-        Ok(pkcs8.as_ref().to_vec())
+        keep_existing(write_private(&home.secret_file("issuer.pk8"), pkcs8.as_ref()))?;
+        std::fs::write(home.path("jwks.json"), Self::read(home)?.jwks())
+            .context("jwks.json could not be written")
     }
 
-    pub(crate) fn read(home: &Home) -> anyhow::Result<Self> {
+    fn read(home: &Home) -> anyhow::Result<Self> {
         let file = home.secret_file("issuer.pk8");
         let pkcs8 = std::fs::read(&file).with_context(|| {
             format!("{} can't be read; `syncwell up` makes development keys on first use", file.display())
@@ -43,7 +45,7 @@ impl Issuer {
     }
 
     /// The public key set.
-    pub(crate) fn jwks(&self) -> String {
+    fn jwks(&self) -> String {
         let public = Ed25519KeyPair::from_pkcs8(&self.pkcs8)
             .map(|pair| BASE64URL_NOPAD.encode(pair.public_key().as_ref()));
         let key = json!({

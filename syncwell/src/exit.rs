@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use crate::config::ConfigErrors;
-
 /// A check failed, or something went wrong that is neither of the others.
 pub(crate) const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -28,7 +26,7 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 
 fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<Usage>() || cause.is::<ConfigErrors>() {
+        if cause.is::<Usage>() {
             return USAGE;
         }
         let unreachable = cause.is::<Unreachable>()

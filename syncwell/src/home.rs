@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use stream::KeyPair;
 use vault::{create_secret_file, write_private};
 
-use crate::development::Issuer;
 use crate::exit::{Unreachable, Usage};
 
 /// The data folder that commands look for unless they are told of another.
@@ -64,7 +63,7 @@ impl Home {
         self.0.join("secrets").join(name)
     }
 
-    /// Makes every key and secret that is not there, and changes none that is.
+    /// Makes every role's key and every secret that is not there, and changes none that is.
     pub(crate) fn create_keys(&self) -> anyhow::Result<()> {
         for folder in ["keys", "secrets"] {
             private_folder(&self.0.join(folder))?;
@@ -76,9 +75,7 @@ impl Home {
         for secret in ["kek", "pseudonym", "signing"] {
             create_secret_file(&self.secret_file(secret))?;
         }
-        keep_existing(write_private(&self.secret_file("issuer.pk8"), &Issuer::generate()?))?;
-        let jwks = Issuer::read(self)?.jwks();
-        fs::write(self.path("jwks.json"), jwks).context("jwks.json could not be written")
+        Ok(())
     }
 
     /// The public nkeys that the broker must know.
@@ -145,7 +142,8 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-fn keep_existing(written: io::Result<()>) -> io::Result<()> {
+/// What exists is kept.
+pub(crate) fn keep_existing(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         written => written,

@@ -1,47 +1,31 @@
 //! `GET /v1/summaries/{date}` and `GET /v1/summaries?from=&to=`.
 
-use std::sync::Arc;
-
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use edge::{Refusal, Scope};
 use http::{HeaderMap, StatusCode, header};
 use jiff::civil::Date;
-use schemas::{Code, RowDocument, RowsDocument, parse_date};
+use schemas::{Code, RowDocument, parse_date};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use vault::UserRef;
 
-use super::{Reader, answered, date_in_path, not_found, number, refuse_open, refuse_view};
-use crate::batch::read_row;
-use crate::follow::blocking;
-use crate::row::document;
-use crate::view::RowKey;
+use super::{Api, date_in_path, not_found, refuse};
 
 /// Dates of one range.
 const RANGE_DAYS_MAX: i32 = 366;
 
-pub(super) async fn get_row(
-    State(reader): State<Arc<Reader>>,
-    Path(date): Path<String>,
-    request: Request,
-) -> Response {
-    let caller = match reader.enter(&request, &[Scope::SyncRead]) {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let (parts, _) = request.into_parts();
-    let answer = async {
-        let date = date_in_path(&date)?;
-        let row = reader.row(caller.user, date).await?.ok_or_else(|| not_found("row"))?;
-        Ok(with_etag(&parts.headers, row))
-    };
-    answered(&caller, answer.await)
+pub(super) async fn get_row(State(api): State<Api>, Path(date): Path<String>, request: Request) -> Response {
+    api.answer(request, &[Scope::SyncRead], async |caller, headers| {
+        let row = api.reader.row(caller.user, date_in_path(&date)?).await.map_err(|error| refuse(&error))?;
+        Ok(with_etag(&headers, row.ok_or_else(|| not_found("row"))?))
+    })
+    .await
 }
 
-/// What a query may say. Absent and doubled parameters are told apart by our own check.
+/// What a query may say.
 #[derive(Deserialize)]
 pub(super) struct RangeQuery {
     from: Option<String>,
@@ -49,45 +33,15 @@ pub(super) struct RangeQuery {
 }
 
 pub(super) async fn get_rows(
-    State(reader): State<Arc<Reader>>,
-    query: Result<Query<RangeQuery>, axum::extract::rejection::QueryRejection>,
+    State(api): State<Api>,
+    query: Result<Query<RangeQuery>, QueryRejection>,
     request: Request,
 ) -> Response {
-    let caller = match reader.enter(&request, &[Scope::SyncRead]) {
-        Ok(caller) => caller,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let answer = async {
+    api.answer(request, &[Scope::SyncRead], async |caller, _| {
         let (from, to) = range(query.ok().map(|Query(query)| query))?;
-        reader.rows(caller.user, from, to).await.map(Json)
-    };
-    answered(&caller, answer.await)
-}
-
-impl Reader {
-    /// One row with its position.
-    async fn row(&self, user: UserRef, date: Date) -> Result<Option<RowDocument>, Refusal> {
-        let key = RowKey { user, date };
-        let view = self.view()?;
-        let (sealed, position) =
-            blocking(move || view.row(&key)).await.map_err(|error| refuse_view(&error))?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let row = read_row(&key, &sealed, &self.keys).await.map_err(|failure| refuse_open(&failure))?;
-        Ok(Some(RowDocument { position: Some(number(position)), ..document(date, &row) }))
-    }
-
-    /// The rows of a range, with one position for all.
-    pub(crate) async fn rows(&self, user: UserRef, from: Date, to: Date) -> Result<RowsDocument, Refusal> {
-        let view = self.view()?;
-        let (sealed, position) =
-            blocking(move || view.rows(user, from, to)).await.map_err(|error| refuse_view(&error))?;
-        let mut summaries = Vec::with_capacity(sealed.len());
-        for (date, sealed) in sealed {
-            let row = read_row(&RowKey { user, date }, &sealed, &self.keys).await;
-            summaries.push(document(date, &row.map_err(|failure| refuse_open(&failure))?));
-        }
-        Ok(RowsDocument { summaries, position: number(position) })
-    }
+        api.reader.rows(caller.user, from, to).await.map(Json).map_err(|error| refuse(&error))
+    })
+    .await
 }
 
 fn range(query: Option<RangeQuery>) -> Result<(Date, Date), Refusal> {

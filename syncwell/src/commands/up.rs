@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use super::{asked_to_end, print, setup, tell};
 use crate::cli::UpArgs;
 use crate::config::Config;
+use crate::development::Issuer;
 use crate::home::{Home, Running, read_seed};
 use crate::roles::{self, Secrets, Server};
 
@@ -30,6 +31,7 @@ pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitC
     let home = Home::at(&args.data_dir.canonicalize()?);
     let _lock = home.lock()?;
     home.create_keys()?;
+    Issuer::create(&home)?;
     let config = Config::load(args.config.as_deref(), &home, log, args.demo)?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("can't listen on {}", args.listen))?;

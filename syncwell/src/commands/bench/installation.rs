@@ -12,6 +12,7 @@ use stream::{Broker, BrokerAddress};
 use tokio::time::{Duration, sleep};
 
 use crate::commands::{setup, up};
+use crate::development::Issuer;
 use crate::home::{Home, read_seed};
 
 /// Rates are for the contract's tests; here they would only be in the way.
@@ -45,6 +46,7 @@ impl Installation {
         std::fs::create_dir_all(&folder)?;
         let home = Home::at(&folder);
         home.create_keys()?;
+        Issuer::create(&home)?;
         let binary = tokio::task::spawn_blocking(up::nats_server).await??;
         let settings =
             ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None };

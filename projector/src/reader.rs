@@ -1,0 +1,126 @@
+//! Questions about rows and events, whoever asks: phones over HTTP, operators over the broker.
+
+use std::sync::Arc;
+
+use events::{Log, LogError};
+use jiff::civil::Date;
+use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence};
+use vault::{KeyClient, UserRef};
+
+use crate::batch::read_row;
+use crate::blocking::blocking;
+use crate::open::{OpenFailure, OpenedEvent};
+use crate::refold::{RefoldError, find, refold};
+use crate::row::{Row, document, sources};
+use crate::shared::Shared;
+use crate::view::{RowKey, View, ViewError};
+
+/// Answers from the view, and from the log where the view keeps nothing.
+pub(crate) struct Reader {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Log,
+    pub(crate) keys: KeyClient,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadFailure {
+    #[error("the view is not open yet")]
+    Closed,
+    #[error(transparent)]
+    View(#[from] ViewError),
+    #[error(transparent)]
+    Open(#[from] OpenFailure),
+    #[error("the log can't be read")]
+    Log(#[from] LogError),
+    #[error("more events than can be told at once")]
+    TooLong,
+}
+
+impl From<RefoldError> for ReadFailure {
+    fn from(error: RefoldError) -> Self {
+        match error {
+            RefoldError::Open(failure) => Self::Open(failure),
+            RefoldError::Log(error) => Self::Log(error),
+            RefoldError::TooLong => Self::TooLong,
+        }
+    }
+}
+
+impl Reader {
+    /// One row with its position.
+    pub(crate) async fn row(&self, user: UserRef, date: Date) -> Result<Option<RowDocument>, ReadFailure> {
+        let (row, position) = self.folded(RowKey { user, date }).await?;
+        Ok(row.map(|row| RowDocument { position: Some(number(position)), ..document(date, &row) }))
+    }
+
+    /// The rows of a range, with one position for all.
+    pub(crate) async fn rows(
+        &self,
+        user: UserRef,
+        from: Date,
+        to: Date,
+    ) -> Result<RowsDocument, ReadFailure> {
+        let view = self.view()?;
+        let (sealed, position) = blocking(move || view.rows(user, from, to)).await?;
+        let mut summaries = Vec::with_capacity(sealed.len());
+        for (date, sealed) in sealed {
+            let row = read_row(&RowKey { user, date }, &sealed, &self.keys).await?;
+            summaries.push(document(date, &row));
+        }
+        Ok(RowsDocument { summaries, position: number(position) })
+    }
+
+    /// Why a row is what it is.
+    pub(crate) async fn history(
+        &self,
+        user: UserRef,
+        date: Date,
+    ) -> Result<Option<HistoryDocument>, ReadFailure> {
+        let (row, position) = self.folded(RowKey { user, date }).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (events, refolded) = refold(&self.log, &self.keys, &user, date, row.first, row.last).await?;
+        if refolded.as_ref() != Some(&row) {
+            // The history is the log's word either way; that the view differs is for the operator to know.
+            tracing::error!(%user, "INCIDENT: a row is not what its events fold to");
+        }
+        let row = refolded.unwrap_or(row);
+        Ok(Some(HistoryDocument { date, events, row: sources(&row), position: number(position) }))
+    }
+
+    /// What became of one event of this user.
+    pub(crate) async fn event(&self, user: UserRef, id: EventId) -> Result<Option<Accepted>, ReadFailure> {
+        let Some(event) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
+        let outcome = self.outcome(&event).await?;
+        let (date, sequence) = (event.summary.date, event.origin.sequence);
+        Ok(Some(Accepted { outcome, date, event_id: id, sequence, replayed: false }))
+    }
+
+    /// What the event did to its row; `None` while the view has not folded it.
+    async fn outcome(&self, event: &OpenedEvent) -> Result<Option<Outcome>, ReadFailure> {
+        let key = RowKey { user: event.head.user, date: event.summary.date };
+        let (row, position) = self.folded(key).await?;
+        let Some(row) = row.filter(|_| position >= Some(event.origin.sequence)) else { return Ok(None) };
+        let (events, _) =
+            refold(&self.log, &self.keys, &key.user, key.date, row.first, event.origin.sequence).await?;
+        Ok(events.last().filter(|last| last.event_id == event.head.id).map(|last| last.outcome))
+    }
+
+    /// A row, opened, and the position that it reflects.
+    async fn folded(&self, key: RowKey) -> Result<(Option<Row>, Option<Sequence>), ReadFailure> {
+        let view = self.view()?;
+        let (sealed, position) = blocking(move || view.row(&key)).await?;
+        Ok(match sealed {
+            Some(sealed) => (Some(read_row(&key, &sealed, &self.keys).await?), position),
+            None => (None, position),
+        })
+    }
+
+    fn view(&self) -> Result<Arc<View>, ReadFailure> {
+        self.shared.view().ok_or(ReadFailure::Closed)
+    }
+}
+
+fn number(position: Option<Sequence>) -> u64 {
+    position.map_or(0, Sequence::get)
+}
