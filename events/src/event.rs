@@ -1,5 +1,8 @@
 //! The contents of events.
 
+#[cfg(test)]
+mod tests;
+
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 use vault::{DataKey, OpenError, Signature, SigningKeyId};

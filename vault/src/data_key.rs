@@ -74,7 +74,8 @@ pub struct DataKey {
 }
 
 impl DataKey {
-    pub(crate) fn new(id: DataKeyId, year: Year, key: &[u8; 32]) -> Self {
+    /// From its parts. Keys of users come out of their records; this is for whoever was handed a single one.
+    pub fn new(id: DataKeyId, year: Year, key: &[u8; 32]) -> Self {
         Self { id, year, key: SealKey::new(key) }
     }
 

@@ -1,0 +1,128 @@
+use proptest::prelude::*;
+use vault::{DataKeyId, UserRef};
+
+use super::*;
+use crate::envelope::MalformedEvent;
+
+/// One stored event of every kind and version that ever landed. Made once with Python's `cryptography` from the tables
+/// in `envelope.rs` and `seal.rs`; never regenerated.
+const SAMPLE_V1: &[u8] = include_bytes!("../../samples/syncwell.summary.received.v1.json");
+
+fn key() -> DataKey {
+    DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32])
+}
+
+fn head() -> Head {
+    Head {
+        id: "019c68e5-51e3-7fff-bfff-ffffffffffff".parse().unwrap(),
+        kind: EventKind::SummaryReceivedV1,
+        user: UserRef::from_bytes([1; 16]),
+        time: "2026-02-16T23:59:46.125Z".parse().unwrap(),
+        key_id: key().id(),
+    }
+}
+
+fn content() -> SummaryReceived {
+    SummaryReceived {
+        body: r#"{"date":"2026-02-16"}"#.to_owned(),
+        timestamp: "1771286385123".to_owned(),
+        signature: Signature::from_hex(&"ab".repeat(32)).unwrap(),
+        signing_key: "1.default".parse().unwrap(),
+        token_id: Some("t-1".to_owned()),
+    }
+}
+
+fn open(bytes: &[u8], key: &DataKey) -> Result<SummaryReceived, OpenEventError> {
+    let Event::SummaryReceived(received) = Event::open(Envelope::read(bytes).unwrap(), key)?;
+    Ok(received)
+}
+
+#[test]
+fn every_version_that_ever_landed_still_opens() {
+    let envelope = Envelope::read(SAMPLE_V1).unwrap();
+    assert_eq!(envelope.head, head());
+    assert!(open(SAMPLE_V1, &key()).unwrap() == content());
+}
+
+#[test]
+fn golden_bytes() {
+    // Sealing takes a random nonce; everything that does not depend on it must be the sample's.
+    let bytes = content().seal(&head(), &key());
+    let sealed_at = SAMPLE_V1.windows(15).position(|window| window == b"\"data_base64\":\"").unwrap() + 15;
+    assert_eq!(bytes.len(), SAMPLE_V1.len());
+    assert_eq!(bytes[..sealed_at], SAMPLE_V1[..sealed_at]);
+    assert!(open(&bytes, &key()).unwrap() == content());
+    let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(json["specversion"], "1.0", "a CloudEvent that any tool reads");
+}
+
+#[test]
+fn nothing_can_be_moved_to_another_event_or_user() {
+    let bytes = content().seal(&head(), &key());
+    let text = String::from_utf8(bytes).unwrap();
+    let other_user = UserRef::from_bytes([2; 16]).to_string();
+    for (what, changed) in [
+        ("id", text.replace("ffffffffffff", "fffffffffffe")),
+        ("user", text.replace(&head().user.to_string(), &other_user)),
+        ("time", text.replace("46.125Z", "46.126Z")),
+    ] {
+        assert_ne!(changed, text, "{what}");
+        assert!(matches!(open(changed.as_bytes(), &key()), Err(OpenEventError::Sealed(..))), "{what}");
+    }
+    let other_key = DataKey::new(key().id(), 2026, &[8; 32]);
+    assert!(matches!(open(text.as_bytes(), &other_key), Err(OpenEventError::Sealed(..))));
+}
+
+#[test]
+fn there_is_one_spelling() {
+    let text = std::str::from_utf8(SAMPLE_V1).unwrap();
+    let spellings = [
+        String::new(),
+        "{}".to_owned(),
+        text[..text.len() - 1].to_owned(),
+        format!("{text}\n"),
+        format!(" {text}"),
+        text.replace("\",\"source", "\", \"source"),
+        text.replace("\"specversion\":\"1.0\",", ""),
+        text.replace("\"1.0\"", "\"1.1\""),
+        text.replace("/ingest", "/elsewhere"),
+        text.replace("\"subject\"", "\"extra\":1,\"subject\""),
+        text.replace("019c68e5", "019C68E5"),
+        text.replace("46.125Z", "46.1250Z"),
+        text.replace("data_base64", "data"),
+        text.replace("=\"}", "\"}"),
+    ];
+    for spelled in spellings {
+        assert_eq!(Envelope::read(spelled.as_bytes()).map(drop), Err(MalformedEvent::Spelling), "{spelled}");
+    }
+    let unknown = text.replace("received.v1", "received.v9");
+    assert_eq!(Envelope::read(unknown.as_bytes()).map(drop), Err(MalformedEvent::UnknownKind));
+}
+
+#[test]
+fn a_content_that_is_not_its_kind_s_is_told_from_one_that_does_not_open() {
+    for content in
+        ["{}", "", r#"{"body":"x","body_bytes":2,"timestamp":"1","signature":"ab","key_id":"1.default"}"#]
+    {
+        let bytes = head().seal(&key(), content.as_bytes());
+        assert!(matches!(open(&bytes, &key()), Err(OpenEventError::Content(_))), "{content}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn round_trip(body in "\\PC{0,200}", timestamp in "[0-9TZ:-]{1,30}", jti in proptest::option::of("\\PC{0,20}")) {
+        let content = SummaryReceived { body, timestamp, token_id: jti, ..content() };
+        let bytes = content.seal(&head(), &key());
+        prop_assert_eq!(Envelope::read(&bytes).unwrap().head, head());
+        prop_assert!(open(&bytes, &key()).unwrap() == content);
+    }
+
+    #[test]
+    fn no_changed_byte_goes_unnoticed(at in 0..SAMPLE_V1.len(), bit in 0u8..8) {
+        let mut bytes = SAMPLE_V1.to_vec();
+        bytes[at] ^= 1 << bit;
+        let opened = Envelope::read(&bytes).ok().and_then(|envelope| Event::open(envelope, &key()).ok());
+        prop_assert!(opened.is_none());
+    }
+}
