@@ -13,6 +13,7 @@ mod bad_input;
 mod bench;
 mod chaos;
 mod commands;
+mod log;
 mod permissions;
 mod posting;
 mod reading;

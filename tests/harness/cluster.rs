@@ -49,6 +49,27 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
+        let mut cluster = Self::broker_with_streams().await;
+        cluster.environment = environment.to_vec();
+        for part in Part::ALL {
+            cluster.start_part(part);
+        }
+        cluster.ready().await;
+        cluster
+    }
+
+    /// The broker with its streams, and no role.
+    pub(crate) async fn broker_with_streams() -> Self {
+        let cluster = Self::broker_alone().await;
+        let data_dir = cluster.data_dir();
+        let set_up =
+            run(&["setup", "--nats", &cluster.nats_url(), "--data-dir", data_dir.to_str().unwrap()], &[]);
+        assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
+        cluster
+    }
+
+    /// The broker, empty.
+    pub(crate) async fn broker_alone() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let made = run(&["keys", "create", "--data-dir", data_dir.to_str().unwrap()], &[]);
@@ -65,18 +86,9 @@ impl Cluster {
             port: 0,
             parts: BTreeMap::new(),
             urls: BTreeMap::new(),
-            environment: environment.to_vec(),
+            environment: Vec::new(),
         };
         cluster.start_broker().await;
-        let set_up = run(
-            &["setup", "--nats", &cluster.nats_url(), "--data-dir", cluster.data_dir().to_str().unwrap()],
-            &[],
-        );
-        assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
-        for part in Part::ALL {
-            cluster.start_part(part);
-        }
-        cluster.ready().await;
         cluster
     }
 
