@@ -66,7 +66,7 @@ impl Server {
     pub async fn start(settings: &ServerSettings) -> Result<Self, StartError> {
         let folder = &settings.folder;
         let io_error = |error| StartError::Io(folder.clone(), error);
-        let command = command(settings).map_err(io_error)?;
+        let command = prepared(settings).await.map_err(io_error)?;
         let child = Command::from(command).kill_on_drop(true).spawn().map_err(io_error)?;
         Self::ready(child, folder).await
     }
@@ -123,21 +123,32 @@ impl Server {
     }
 
     fn forget_port(&self) -> io::Result<()> {
-        match fs::remove_file(&self.ports_file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        forget(&self.ports_file)
     }
 }
 
+/// Removes a file that may be gone already: a server removes its own when it ends well.
+fn forget(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// [`command`], off the async workers: it may have to wait for a server of an earlier run.
+pub(crate) async fn prepared(settings: &ServerSettings) -> io::Result<std::process::Command> {
+    let settings = settings.clone();
+    tokio::task::spawn_blocking(move || command(&settings)).await.map_err(io::Error::other)?
+}
+
 /// The command that runs a server, with its folder made ready.
-pub(crate) fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
+fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
     let folder = &settings.folder;
     let store = folder.join("store");
     fs::create_dir_all(&store)?;
     for stale in ports_files(folder) {
         end_stale(&stale, folder)?;
-        fs::remove_file(stale)?;
+        forget(&stale)?;
     }
     let config = folder.join("nats.conf");
     fs::write(&config, NATS_CONF)?;

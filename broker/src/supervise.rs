@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::process::{Server, ServerSettings, StartError, command};
+use crate::process::{Server, ServerSettings, StartError, prepared};
 
 /// The first pause before a dead server is started again; doubled each time …
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -88,7 +88,7 @@ async fn supervise(
 /// Runs the server behind a guard: `<guard> <server> <arguments…>`, with a pipe from this process as standard input.
 async fn start_guarded(settings: &ServerSettings, guard: &PathBuf) -> Result<Server, StartError> {
     let io_error = |error| StartError::Io(settings.folder.clone(), error);
-    let server = command(settings).map_err(io_error)?;
+    let server = prepared(settings).await.map_err(io_error)?;
     let mut guarded = Command::new(guard);
     guarded.arg("broker-guard").arg(server.get_program()).args(server.get_args());
     for (name, value) in server.get_envs() {
