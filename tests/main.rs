@@ -13,6 +13,7 @@ mod bad_input;
 mod bench;
 mod chaos;
 mod commands;
+mod house;
 mod log;
 mod permissions;
 mod posting;

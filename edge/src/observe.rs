@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use schemas::Code;
+use tracing::Instrument;
 use uuid::Uuid;
 use vault::UserRef;
 
@@ -51,7 +52,9 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     request.extensions_mut().insert(id.clone());
 
-    let mut response = next.run(request).await;
+    // Whatever is logged on the way carries the request's name.
+    let span = tracing::info_span!("request", correlation_id = id.0);
+    let mut response = next.run(request).instrument(span).await;
     let refusal = refusal_of(&mut response);
     if let Some(refusal) = &refusal {
         write_problem(&mut response, refusal, &id);
@@ -69,7 +72,7 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
     if let Some(refusal) = &refusal {
         metrics::counter!("syncwell_refusals_total", "code" => refusal.code().as_str()).increment(1);
     }
-    tracing::debug!(
+    tracing::info!(
         correlation_id = id.0,
         %method,
         route,

@@ -23,7 +23,7 @@ pub(crate) fn start(level: &str) -> anyhow::Result<()> {
     let started = if std::io::stderr().is_terminal() {
         lines.compact().try_init()
     } else {
-        lines.json().flatten_event(true).with_current_span(false).try_init()
+        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
     };
     started.map_err(|error| anyhow::anyhow!("logging can't start: {error}"))
 }

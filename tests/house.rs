@@ -1,0 +1,97 @@
+//! The house itself: arrows between the crates go one way, each outside thing has one door, files fit in the head.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+/// What each crate may know of ours.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("schemas", &[]),
+    ("stream", &[]),
+    ("broker", &[]),
+    ("client", &["schemas"]),
+    ("vault", &["stream"]),
+    ("events", &["schemas", "stream", "vault"]),
+    ("edge", &["schemas", "vault"]),
+    ("ingest", &["edge", "events", "schemas", "stream", "vault"]),
+    ("projector", &["edge", "events", "schemas", "stream", "vault"]),
+    (
+        "syncwell",
+        &["broker", "client", "edge", "events", "ingest", "projector", "schemas", "stream", "vault"],
+    ),
+];
+
+/// Whose door an outside thing is.
+const DOORS: [(&str, &[&str]); 8] = [
+    ("async-nats", &["stream"]),
+    ("nkeys", &["stream"]),
+    ("sled", &["projector"]),
+    ("hkdf", &["vault"]),
+    ("governor", &["edge"]),
+    // The edge verifies tokens; the binary makes those of the development issuer.
+    ("jsonwebtoken", &["edge", "syncwell"]),
+    ("clap", &["syncwell"]),
+    ("anyhow", &["syncwell"]),
+];
+
+/// Lines of a file, tests apart, that want a plan.
+const LINES_MAX: usize = 400;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn dependencies(member: &str) -> Vec<String> {
+    let manifest: Table =
+        std::fs::read_to_string(root().join(member).join("Cargo.toml")).unwrap().parse().unwrap();
+    manifest.get("dependencies").and_then(|table| table.as_table()).unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn arrows_go_one_way() {
+    let manifest: Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let members =
+        manifest["workspace"]["members"].as_array().unwrap().iter().map(|member| member.as_str().unwrap());
+    let arrows: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    for member in members {
+        let allowed =
+            arrows.get(member).unwrap_or_else(|| panic!("{member} is not in the plan of the house"));
+        for dependency in
+            dependencies(member).iter().filter(|dependency| arrows.contains_key(dependency.as_str()))
+        {
+            assert!(allowed.contains(&dependency.as_str()), "{member} must not know {dependency}");
+        }
+    }
+}
+
+#[test]
+fn each_outside_thing_has_one_door() {
+    for (member, _) in ARROWS {
+        for dependency in dependencies(member) {
+            if let Some((_, doors)) = DOORS.iter().find(|(name, _)| *name == dependency) {
+                assert!(doors.contains(&member), "{member} uses {dependency}, whose door is {doors:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_fit_in_the_head() {
+    let mut folders: Vec<_> = ARROWS.iter().map(|(member, _)| root().join(member).join("src")).collect();
+    folders.push(root().join("tests"));
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+                assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 100, "the whole house was looked at");
+}
