@@ -210,14 +210,8 @@ fn end_stale(ports_file: &Path, folder: &Path) -> io::Result<()> {
         name.rsplit('_').next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
     let Some(pid) = pid else { return Ok(()) };
     // The number may belong to somebody else by now: only a process that runs this very configuration is ours.
-    let is_ours = || {
-        let output = std::process::Command::new("ps")
-            .args(["-o", "args=", "-p", &pid.as_raw_nonzero().to_string()])
-            .output();
-        output.is_ok_and(|output| {
-            String::from_utf8_lossy(&output.stdout).contains(&*folder.join("nats.conf").to_string_lossy())
-        })
-    };
+    let config = folder.join("nats.conf");
+    let is_ours = || command_line(pid).is_some_and(|line| line.contains(&*config.to_string_lossy()));
     if is_ours() {
         tracing::warn!(pid = pid.as_raw_nonzero(), "ending the nats-server that an earlier run left behind");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
@@ -227,6 +221,16 @@ fn end_stale(ports_file: &Path, folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a process was started with: from `/proc`, and where there is none, from `ps`.
+fn command_line(pid: rustix::process::Pid) -> Option<String> {
+    let pid = pid.as_raw_nonzero().to_string();
+    let line = match fs::read(Path::new("/proc").join(&pid).join("cmdline")) {
+        Ok(line) => line,
+        Err(_) => std::process::Command::new("ps").args(["-o", "args=", "-p", &pid]).output().ok()?.stdout,
+    };
+    Some(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// The server writes where it listens into `nats-server_<pid>.ports`.

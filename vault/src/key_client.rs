@@ -16,6 +16,11 @@ const CACHE_USERS_MAX: u64 = 50_000;
 /// How long a key is remembered.
 const CACHE_AGE_MAX: Duration = Duration::from_secs(600);
 
+/// How often a key that is missing is asked for.
+const MISSING_ASKED_MAX: usize = 4;
+/// Between two of these.
+const MISSING_PAUSE: Duration = Duration::from_millis(100);
+
 /// Why there is no data key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -83,19 +88,22 @@ impl KeyClient {
         keys.into_iter().next_back().ok_or(KeyError::Unavailable)
     }
 
-    /// The user's key of this name, where it exists.
+    /// The user's key of this name, where it exists. That it does not is asked for several times: a replica of the
+    /// keys' stream may be a moment behind, and a missing key is an incident.
     pub async fn get(&self, user: &UserRef, id: DataKeyId) -> Result<Option<Arc<DataKey>>, KeyError> {
         if let Some(key) = self.rings.get(&(*user, id)).await {
             return Ok(Some(key));
         }
-        let mut found = None;
-        for key in self.ask(ring_subject(user), Vec::new(), user).await? {
-            if key.id() == id {
-                found = Some(key.clone());
+        for _ in 0..MISSING_ASKED_MAX {
+            for key in self.ask(ring_subject(user), Vec::new(), user).await? {
+                self.rings.insert((*user, key.id()), key).await;
             }
-            self.rings.insert((*user, key.id()), key).await;
+            if let Some(key) = self.rings.get(&(*user, id)).await {
+                return Ok(Some(key));
+            }
+            tokio::time::sleep(MISSING_PAUSE).await;
         }
-        Ok(found)
+        Ok(None)
     }
 
     /// Whether [`KeyClient::get`] would answer from memory.

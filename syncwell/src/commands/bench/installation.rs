@@ -67,12 +67,21 @@ impl Installation {
         connect(&self.home, self.broker.url(), role).await
     }
 
-    /// Resident memory of ingest, in megabytes (10^6 bytes), as `ps` tells it.
+    /// Resident memory of ingest, in megabytes (10^6 bytes): from `/proc`, and where there is none, from `ps`.
     pub(super) fn ingest_resident_mb(&self) -> anyhow::Result<f64> {
-        let ingest = self.ingest.as_ref().context("BUG: ingest was ended")?;
-        let output = Command::new("ps").args(["-o", "rss=", "-p", &ingest.0.id().to_string()]).output()?;
-        let kib: f64 =
-            String::from_utf8(output.stdout)?.trim().parse().context("ps does not tell the memory")?;
+        let pid = self.ingest.as_ref().context("BUG: ingest was ended")?.0.id().to_string();
+        let kib = match std::fs::read_to_string(Path::new("/proc").join(&pid).join("status")) {
+            Ok(status) => status
+                .lines()
+                .find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"))
+                .map(str::to_owned),
+            Err(_) => {
+                Some(String::from_utf8(Command::new("ps").args(["-o", "rss=", "-p", &pid]).output()?.stdout)?)
+            }
+        };
+        let kib: f64 = kib
+            .and_then(|kib| kib.trim().parse().ok())
+            .context("the system does not tell ingest's memory")?;
         Ok(kib * 1_024.0 / 1e6)
     }
 
