@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Header, Validation, decode, decode_header};
 use moka::sync::Cache;
 use schemas::Code;
 use serde::Deserialize;
@@ -136,6 +136,7 @@ impl TokenVerifier {
 
     fn verify_anew(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
         let header = decode_header(token).map_err(|_| refuse("is not a signed JWT"))?;
+        check_header(&header)?;
         // The algorithm is the key's, never the token's choice.
         let key =
             self.jwks.find(header.kid.as_deref()).ok_or_else(|| refuse("is signed by an unknown key"))?;
@@ -162,6 +163,24 @@ impl TokenVerifier {
             expires_at: claims.exp.saturating_add(leeway),
         })
     }
+}
+
+/// What a header must not say (RFC 8725, sections 3.1, 3.10 and 3.11; RFC 7515, section 4.1.11).
+fn check_header(header: &Header) -> Result<(), Refusal> {
+    if header.crit.is_some() {
+        return Err(refuse("has critical headers that are not understood"));
+    }
+    let brings_keys =
+        header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some();
+    if brings_keys {
+        return Err(refuse("brings its own key"));
+    }
+    // Explicit typing, where there is a type: not an ID token, not a logout token.
+    let is_access_token = header
+        .typ
+        .as_deref()
+        .is_none_or(|typ| ["jwt", "at+jwt", "application/at+jwt"].contains(&&*typ.to_ascii_lowercase()));
+    if is_access_token { Ok(()) } else { Err(refuse("is of another type")) }
 }
 
 fn refuse(why: &str) -> Refusal {

@@ -1,4 +1,7 @@
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
@@ -9,14 +12,16 @@ use crate::system_clock;
 
 struct Issuer {
     key: EncodingKey,
+    pair: Ed25519KeyPair,
     public: Vec<u8>,
 }
 
 impl Issuer {
     fn new() -> Self {
-        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).unwrap();
+        let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
-        Self { key: EncodingKey::from_ed_der(pkcs8.as_ref()), public: pair.public_key().as_ref().to_vec() }
+        let public = pair.public_key().as_ref().to_vec();
+        Self { key: EncodingKey::from_ed_der(pkcs8.as_ref()), pair, public }
     }
 
     fn jwk(&self, id: &str) -> Value {
@@ -142,4 +147,114 @@ fn a_key_set_without_a_usable_key_is_refused() {
     let mut encryption = Issuer::new().jwk("one");
     encryption["use"] = json!("enc");
     assert!(matches!(parse(&json!({ "keys": [encryption] }).to_string()), Err(JwksError::Empty)));
+}
+
+/// The attacks of the best current practice (RFC 8725), beside those above.
+#[test]
+fn what_a_header_must_not_say() {
+    let issuer = Issuer::new();
+    let verifier = issuer.verifier();
+    let header = |change: fn(&mut Header)| issuer.token(|_, header| change(header));
+    let own_key: jsonwebtoken::jwk::Jwk = serde_json::from_value(Issuer::new().jwk("one")).unwrap();
+    let wrong = [
+        ("critical", header(|header| header.crit = Some(vec!["exp".to_owned()]))),
+        ("an embedded key", issuer.token(|_, header| header.jwk = Some(own_key))),
+        ("a key by URL", header(|header| header.jku = Some("https://evil.test/jwks".to_owned()))),
+        ("a certificate by URL", header(|header| header.x5u = Some("https://evil.test/cert".to_owned()))),
+        ("a certificate", header(|header| header.x5c = Some(vec!["MIIB".to_owned()]))),
+        ("an ID token's type", header(|header| header.typ = Some("id_token+jwt".to_owned()))),
+        ("a logout token", header(|header| header.typ = Some("logout+jwt".to_owned()))),
+    ];
+    for (what, token) in wrong {
+        assert_eq!(verifier.verify(&token, system_clock()).unwrap_err().code(), Code::InvalidToken, "{what}");
+    }
+    for typ in [None, Some("JWT"), Some("at+jwt"), Some("application/AT+JWT")] {
+        let token = issuer.token(|_, header| header.typ = typ.map(str::to_owned));
+        assert!(verifier.verify(&token, system_clock()).is_ok(), "{typ:?}");
+    }
+}
+
+/// Of two claims of one name, two readers may take different ones: none may be taken.
+#[test]
+fn doubled_claims_are_refused() {
+    let issuer = Issuer::new();
+    let verifier = issuer.verifier();
+    let now = system_clock().as_second();
+    let sign = |doubled: &str| {
+        let claims = format!(
+            r#"{{"iss":"https://issuer.test","aud":"syncwell","sub":"user-1","iat":{now},"exp":{},"scope":"sync:write"{doubled}}}"#,
+            now + 600
+        );
+        let signed = format!(
+            "{}.{}",
+            BASE64URL_NOPAD.encode(br#"{"alg":"EdDSA","kid":"one"}"#),
+            BASE64URL_NOPAD.encode(claims.as_bytes())
+        );
+        let signature = BASE64URL_NOPAD.encode(issuer.pair.sign(signed.as_bytes()).as_ref());
+        verifier.verify(&format!("{signed}.{signature}"), system_clock())
+    };
+    assert!(sign("").is_ok(), "the hand-made token is a good one but for what is doubled");
+    for doubled in [
+        r#","sub":"admin""#.to_owned(),
+        r#","iss":"https://issuer.test""#.to_owned(),
+        r#","aud":"syncwell""#.to_owned(),
+        r#","scope":"sync:read""#.to_owned(),
+        format!(r#","exp":{}"#, now + 60),
+        format!(r#","iat":{now}"#),
+    ] {
+        assert_eq!(sign(&doubled).unwrap_err().code(), Code::InvalidToken, "{doubled}");
+    }
+}
+
+/// All three algorithms are accepted, each only with a key that is for it.
+#[test]
+fn an_algorithm_is_bound_to_its_key() {
+    let random = SystemRandom::new();
+    let ec = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+    let ec_pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, ec.as_ref()).unwrap();
+    let point = ec_pair.public_key().as_ref();
+    let rsa_pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let modulus = rsa_pair.public_key().modulus().big_endian_without_leading_zero().to_vec();
+    let encode_part = |bytes: &[u8]| BASE64URL_NOPAD.encode(bytes);
+    let jwks = json!({ "keys": [
+        { "kty": "EC", "crv": "P-256", "kid": "ec", "x": encode_part(&point[1..33]), "y": encode_part(&point[33..65]) },
+        { "kty": "RSA", "kid": "rsa", "e": "AQAB", "n": encode_part(&modulus) },
+    ]});
+    let settings = AuthSettings {
+        issuer: "https://issuer.test".to_owned(),
+        audience: "syncwell".to_owned(),
+        jwks: jwks.to_string(),
+        leeway_seconds: 5,
+    };
+    let verifier = TokenVerifier::new(settings, Pseudonyms::new(Zeroizing::new([1; 32]))).unwrap();
+    let now = system_clock().as_second();
+    let claims =
+        json!({ "iss": "https://issuer.test", "aud": "syncwell", "sub": "u", "iat": now, "exp": now + 60 })
+            .to_string();
+    let token = |algorithm: &str, kid: &str, sign: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let head = format!(r#"{{"alg":"{algorithm}","kid":"{kid}"}}"#);
+        let signed = format!("{}.{}", encode_part(head.as_bytes()), encode_part(claims.as_bytes()));
+        format!("{signed}.{}", encode_part(&sign(signed.as_bytes())))
+    };
+    let sign_ec = |message: &[u8]| ec_pair.sign(&random, message).unwrap().as_ref().to_vec();
+    let sign_rsa = |message: &[u8]| {
+        let mut signature = vec![0; rsa_pair.public_modulus_len()];
+        rsa_pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+        signature
+    };
+    let is_accepted = |token: &str| verifier.verify(token, system_clock()).is_ok();
+    assert!(is_accepted(&token("ES256", "ec", &sign_ec)));
+    assert!(is_accepted(&token("RS256", "rsa", &sign_rsa)));
+    for (algorithm, kid, sign) in [
+        ("RS256", "ec", &sign_ec as &dyn Fn(&[u8]) -> Vec<u8>),
+        ("ES256", "rsa", &sign_rsa),
+        ("ES384", "ec", &sign_ec),
+        ("RS512", "rsa", &sign_rsa),
+        ("PS256", "rsa", &sign_rsa),
+        ("EdDSA", "ec", &sign_ec),
+        ("HS256", "rsa", &sign_rsa),
+        ("none", "rsa", &sign_rsa),
+    ] {
+        assert!(!is_accepted(&token(algorithm, kid, sign)), "{algorithm} with {kid}");
+    }
 }
