@@ -44,6 +44,7 @@ async fn broken_bodies() {
                 .into_bytes(),
             422,
         ),
+        ("a lone surrogate in a key", summary("20:00:00", r#""steps":1,"st\ud800":1"#).into_bytes(), 422),
         ("a lone surrogate", summary("20:00:00", r#""steps":"\ud800""#).into_bytes(), 422),
     ];
     for (what, body, status) in bodies {

@@ -73,6 +73,9 @@ async fn exit_codes_tell_usage_from_reach() {
     let closed = ["events", "tail", "--nats", "nats://127.0.0.1:1", "--data-dir"];
     assert_eq!(code(&[&closed[..], &[system.data_dir().to_str().unwrap()]].concat()), Some(3));
     assert_eq!(system.command(&["credentials", "--user", "a b"]).status.code(), Some(2));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let no_broker = ["up", "--nats", "nats://127.0.0.1:1", "--listen", "127.0.0.1:0", "--data-dir"];
+    assert_eq!(code(&[&no_broker[..], &[elsewhere.path().to_str().unwrap()]].concat()), Some(3));
     let second =
         run(&["up", "--listen", "127.0.0.1:0", "--data-dir", system.data_dir().to_str().unwrap()], &[]);
     assert_eq!(second.status.code(), Some(2));

@@ -214,7 +214,7 @@ async fn an_auditor_and_ingest_hear_nothing_that_is_not_theirs() {
 #[tokio::test]
 async fn an_event_that_was_not_sealed_by_ingest_stops_the_projector_by_name() {
     let mut cluster = Cluster::start().await;
-    let user = one_event(&cluster).await;
+    one_event(&cluster).await;
     let ingest = attacker(&cluster, Role::Ingest).await;
     let log = Log::over(cluster.connect(Role::Auditor).await);
     // A true event, stored a second time: its bytes open, but it stands under another user.
@@ -228,7 +228,7 @@ async fn an_event_that_was_not_sealed_by_ingest_stops_the_projector_by_name() {
     assert_eq!(cluster.part(Part::Projector).ended().await, Some(1));
     let log = std::fs::read_to_string(&cluster.part(Part::Projector).log).unwrap();
     assert!(log.contains("INCIDENT: the event at sequence 2 is filed under another user"), "{log}");
-    assert!(!log.contains("victim") && !user.is_empty());
+    assert!(!log.contains("victim"));
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn a_row_with_its_tag() {
     RawRequest::post(&credentials, summary("21:00:00", r#""steps":5"#)).send(&system.base_url).await;
     let changed = get().header("if-none-match", tag).send(&system.base_url).await;
     assert_eq!((changed.status, &changed.json()["steps"]), (200, &5.into()));
-    for wrong in ["2026-2-1", "yesterday", "2026-02-30"] {
+    for wrong in ["2026-2-1", "yesterday", "2026-02-30", "%ff"] {
         let answer =
             RawRequest::get(&credentials, &format!("/v1/summaries/{wrong}")).send(&system.base_url).await;
         assert_eq!((answer.status, answer.problem().as_str()), (400, "invalid_parameter"), "{wrong}");
@@ -141,7 +141,9 @@ async fn an_event_is_shown_to_its_owner_alone() {
         RawRequest::get(&stranger, &path(&posted)).send(&system.base_url).await.problem(),
         "not_found"
     );
-    for unknown in ["/v1/events/nonsense", "/v1/events/019c68e5-51e3-7fff-bfff-ffffffffffff"] {
+    for unknown in
+        ["/v1/events/nonsense", "/v1/events/%ff", "/v1/events/019c68e5-51e3-7fff-bfff-ffffffffffff"]
+    {
         assert_eq!(
             RawRequest::get(&credentials, unknown).send(&system.base_url).await.problem(),
             "not_found"

@@ -122,7 +122,11 @@ impl Server {
         Ok(status)
     }
 
+    /// Only a server that is gone is forgotten: its guard may have died before it.
     fn forget_port(&self) -> io::Result<()> {
+        if let Some(folder) = self.ports_file.parent() {
+            end_stale(&self.ports_file, folder)?;
+        }
         forget(&self.ports_file)
     }
 }
@@ -154,6 +158,8 @@ fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
     fs::write(&config, NATS_CONF)?;
     let mut command = std::process::Command::new(&settings.binary);
     command
+        // Nothing of this process's environment, where there may be secrets.
+        .env_clear()
         .arg("--config")
         .arg(&config)
         .arg("--port")
@@ -216,7 +222,10 @@ fn end_stale(ports_file: &Path, folder: &Path) -> io::Result<()> {
         tracing::warn!(pid = pid.as_raw_nonzero(), "ending the nats-server that an earlier run left behind");
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
         let deadline = std::time::Instant::now() + STOP_TIMEOUT;
-        while is_ours() && std::time::Instant::now() < deadline {
+        while is_ours() {
+            if std::time::Instant::now() > deadline {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+            }
             std::thread::sleep(LOOK_INTERVAL * 5);
         }
     }

@@ -90,6 +90,7 @@ async fn start_guarded(settings: &ServerSettings, guard: &PathBuf) -> Result<Ser
     let io_error = |error| StartError::Io(settings.folder.clone(), error);
     let server = prepared(settings).await.map_err(io_error)?;
     let mut guarded = Command::new(guard);
+    guarded.env_clear();
     guarded.arg("broker-guard").arg(server.get_program()).args(server.get_args());
     for (name, value) in server.get_envs() {
         if let Some(value) = value {

@@ -1,7 +1,7 @@
 //! What every request of one's own data passes before it is looked at.
 
 use axum::extract::Request;
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use schemas::Code;
 
 use crate::{Caller, Clock, Forwarding, PeerAddress, Rates, Refusal, Scope, TokenVerifier, single_header};
@@ -45,7 +45,11 @@ impl Gate {
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let missing = || Refusal::new(Code::InvalidToken, "The header Authorization must carry a Bearer token.");
+    // Without a token there is nothing to say of it (RFC 6750, section 3.1).
+    let missing = || {
+        Refusal::new(Code::InvalidToken, "The header Authorization must carry a Bearer token.")
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    };
     let value = single_header(headers, "authorization")?.ok_or_else(missing)?;
     let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_matches(' ')) } else { Err(missing()) }

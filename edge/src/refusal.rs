@@ -71,7 +71,10 @@ impl Refusal {
 
     /// The summary does not hold.
     pub fn violations(violations: Vec<Violation>) -> Self {
-        let detail = format!("{} things do not hold; errors lists them all.", violations.len());
+        let detail = match violations.len() {
+            1 => "One thing does not hold; errors names it.".to_owned(),
+            number => format!("{number} things do not hold; errors lists them all."),
+        };
         let mut refusal = Self::new(Code::InvalidSummary, detail);
         refusal.0.violations = violations;
         refusal

@@ -128,7 +128,7 @@ struct Clear<'b> {
 impl<'b> Envelope<'b> {
     /// Reads stored bytes.
     pub fn read(bytes: &'b [u8]) -> Result<Self, MalformedEvent> {
-        // The sealed part has no quotes, so the last seam is the only one that can be the right one.
+        // No value of the clear part can hold a quote, so the first seam is the right one.
         let seam =
             bytes.windows(SEAM.len()).position(|window| window == SEAM).ok_or(MalformedEvent::Spelling)?;
         let (associated, rest) = bytes.split_at(seam);

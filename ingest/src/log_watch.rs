@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// Between two looks at a log that was well.
-const LOOK_INTERVAL: Duration = Duration::from_secs(30);
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two looks at one that was not.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -41,8 +41,7 @@ async fn look(log: Log, verdict: watch::Sender<Result<(), String>>) {
         log.broker().connected().await;
         let found = match log.open().await {
             Ok(_) => Ok(()),
-            // A log that was well and does not answer once is still the same log; appends will tell.
-            Err(LogError::Read(_)) if verdict.borrow().is_ok() => Ok(()),
+            Err(LogError::Read(_)) => Err("the log does not answer".to_owned()),
             Err(error) => Err(error.to_string()),
         };
         let interval = if found.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };

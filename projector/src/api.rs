@@ -4,6 +4,7 @@ mod rows;
 
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -53,27 +54,32 @@ impl Api {
 }
 
 /// `GET /v1/summaries/{date}/history`.
-async fn get_history(State(api): State<Api>, Path(date): Path<String>, request: Request) -> Response {
+async fn get_history(State(api): State<Api>, date: PathText, request: Request) -> Response {
     api.answer(request, &[Scope::SyncRead], async |caller, _| {
         let history =
-            api.reader.history(caller.user, date_in_path(&date)?).await.map_err(|error| refuse(&error))?;
+            api.reader.history(caller.user, date_in_path(date)?).await.map_err(|error| refuse(&error))?;
         history.map(Json).ok_or_else(|| not_found("row"))
     })
     .await
 }
 
 /// `GET /v1/events/{event_id}`.
-async fn get_event(State(api): State<Api>, Path(id): Path<String>, request: Request) -> Response {
+async fn get_event(State(api): State<Api>, id: PathText, request: Request) -> Response {
     api.answer(request, &[Scope::SyncRead, Scope::SyncWrite], async |caller, _| {
-        let id: EventId = id.parse().map_err(|_| not_found("event"))?;
+        let id: Option<EventId> = id.ok().and_then(|Path(id)| id.parse().ok());
+        let id = id.ok_or_else(|| not_found("event"))?;
         let event = api.reader.event(caller.user, id).await.map_err(|error| refuse(&error))?;
         event.map(Json).ok_or_else(|| not_found("event"))
     })
     .await
 }
 
-fn date_in_path(text: &str) -> Result<Date, Refusal> {
-    parse_date(text)
+/// A part of the path, which a client may have made of bytes that are no text.
+type PathText = Result<Path<String>, PathRejection>;
+
+fn date_in_path(text: PathText) -> Result<Date, Refusal> {
+    text.ok()
+        .and_then(|Path(text)| parse_date(&text))
         .ok_or_else(|| Refusal::new(Code::InvalidParameter, "The date in the path must be YYYY-MM-DD."))
 }
 

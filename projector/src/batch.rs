@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use events::{FoldedEvent, OutcomeAddress, RecordedEvent};
+use events::{Envelope, FoldedEvent, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
 use tokio::runtime::Handle;
@@ -13,7 +13,7 @@ use crate::fold::fold;
 use crate::incident::Incident;
 use crate::open::{OpenFailure, OpenedEvent, open};
 use crate::row::Row;
-use crate::view::{RowKey, SealedRow, View, open_row, seal_row};
+use crate::view::{RowKey, SealedRow, Tip, View, open_row, seal_row};
 
 /// From so many events on, opening them is worth several threads.
 const PARALLEL_EVENTS_MIN: usize = 256;
@@ -41,15 +41,18 @@ pub(crate) struct Folder {
 impl Folder {
     /// Folds events that follow on the view's position, and moves it behind them.
     pub(crate) fn fold(&self, events: &[RecordedEvent]) -> Result<Vec<Told>, OpenFailure> {
-        let Some(position) = events.last().map(RecordedEvent::sequence) else { return Ok(Vec::new()) };
+        let Some(last) = events.last() else { return Ok(Vec::new()) };
         assert_eq!(
             events[0].sequence(),
             Sequence::after(self.view.position()),
             "BUG: a batch does not follow on the position"
         );
+        let head =
+            Envelope::read_head(last.bytes()).map_err(|error| Incident::Malformed(last.sequence(), error))?;
+        let tip = Tip { sequence: last.sequence(), event_id: head.id };
         let opened = self.open(events)?;
         let Folded { rows, told } = self.fold_rows(opened)?;
-        self.view.apply(rows, position).map_err(Incident::from)?;
+        self.view.apply(rows, tip).map_err(Incident::from)?;
         Ok(told)
     }
 

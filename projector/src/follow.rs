@@ -11,6 +11,7 @@ use edge::Clock;
 use events::{Log, LogError, OutcomeAddress, OutcomeMessage, RecordedEvent};
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
+use schemas::Sequence;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use vault::KeyClient;
@@ -56,12 +57,19 @@ impl From<Incident> for Ended {
 impl Follow {
     /// Follows until an incident.
     pub(crate) async fn run(self, folder: &Path) -> Incident {
+        let mut last_reason = String::new();
         loop {
             self.log.broker().connected().await;
             match self.round(folder).await {
                 Ok(never) => match never {},
                 Err(Ended::Incident(incident)) => return incident,
-                Err(Ended::Interrupted(reason)) => tracing::debug!(reason, "following the log again"),
+                Err(Ended::Interrupted(reason)) => {
+                    self.shared.lose_target();
+                    if reason != last_reason {
+                        tracing::warn!(reason, "the log is not followed; trying again");
+                        last_reason = reason;
+                    }
+                }
             }
             sleep(RETRY_INTERVAL).await;
         }
@@ -71,6 +79,9 @@ impl Follow {
         let state = match self.log.open().await {
             Ok(state) => state,
             Err(LogError::Broken(broken)) => return Err(Incident::from(broken).into()),
+            Err(LogError::Missing) if self.shared.view().is_some_and(|view| view.position().is_some()) => {
+                return Err(Incident::LogGone.into());
+            }
             Err(error @ (LogError::Read(_) | LogError::Missing)) => {
                 return Err(Ended::Interrupted(error.to_string()));
             }
@@ -87,15 +98,50 @@ impl Follow {
                 self.shared.set_view(Arc::new(view))
             }
         };
+        self.check_tip(&view).await?;
         self.shared.set_target(state.last);
         let folder =
             Arc::new(Folder { view: view.clone(), keys: self.keys.clone(), runtime: Handle::current() });
-        let mut follower = self.log.follow(view.position()).await.map_err(ended)?;
+        let mut follower = match self.log.follow(view.position()).await {
+            Ok(follower) => follower,
+            Err(error) => return Err(self.ended(error).await),
+        };
         loop {
-            let events = follower.next().await.map_err(ended)?;
+            let events = match follower.next().await {
+                Ok(events) => events,
+                Err(error) => return Err(self.ended(error).await),
+            };
             for batch in events.chunks(BATCH_EVENTS_MAX) {
                 self.fold(&folder, batch.to_vec()).await?;
             }
+        }
+    }
+
+    /// The event at the view's position must be the one that was folded: a log that lost its end and grew again is as
+    /// long as before, and another one.
+    async fn check_tip(&self, view: &View) -> Result<(), Ended> {
+        let Some(tip) = view.tip() else { return Ok(()) };
+        let found =
+            self.log.get(tip.sequence).await.map_err(|error| Ended::Interrupted(error.to_string()))?;
+        let found = found.and_then(|event| events::Envelope::read_head(event.bytes()).ok());
+        let is_the_same = found.is_some_and(|head| head.id == tip.event_id);
+        if is_the_same { Ok(()) } else { Err(Incident::OtherEvent(tip.sequence).into()) }
+    }
+
+    /// A hole, unless the event is there after all: another projector may have set the consumer back meanwhile.
+    async fn ended(&self, error: FollowError) -> Ended {
+        match error {
+            FollowError::Hole { expected, found } => {
+                let is_there = match Sequence::new(expected) {
+                    Some(missing) => self.log.get(missing).await.is_ok_and(|event| event.is_some()),
+                    None => false,
+                };
+                if is_there || found < expected {
+                    return Ended::Interrupted("somebody else follows the log as this projector".to_owned());
+                }
+                Incident::Hole { expected, found }.into()
+            }
+            FollowError::Interrupted(_) => Ended::Interrupted(error.to_string()),
         }
     }
 
@@ -152,12 +198,5 @@ impl Follow {
             // At most once: a post that hears nothing answers 202 and the event can be asked for.
             let _ = broker.publish(to.to_string(), message.into()).await;
         }
-    }
-}
-
-fn ended(error: FollowError) -> Ended {
-    match error {
-        FollowError::Hole { expected, found } => Incident::Hole { expected, found }.into(),
-        FollowError::Interrupted(_) => Ended::Interrupted(error.to_string()),
     }
 }

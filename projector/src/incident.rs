@@ -22,6 +22,14 @@ pub enum Incident {
         /// What came.
         found: u64,
     },
+    /// The log was there and is not any more.
+    #[error("INCIDENT: the log is gone. Stop, keep the broker's files, restore from a mirror or a backup")]
+    LogGone,
+    /// The event at the view's position is not the one that was folded there.
+    #[error(
+        "INCIDENT: the event at sequence {0} is not the one that the view has folded: the log lost its end and grew again. Stop, keep the broker's files, restore from a mirror or a backup"
+    )]
+    OtherEvent(Sequence),
     /// The view can't be used with this log.
     #[error(transparent)]
     View(#[from] ViewError),

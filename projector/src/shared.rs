@@ -32,6 +32,11 @@ impl Shared {
         *self.target.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
+    /// How far the view has to go is not known any more.
+    pub(crate) fn lose_target(&self) {
+        *self.target.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Says why the view can't be relied on yet, or nothing.
     pub(crate) fn ready(&self) -> Result<(), String> {
         if !self.broker.is_connected() {
@@ -39,7 +44,7 @@ impl Shared {
         }
         let target = *self.target.read().unwrap_or_else(PoisonError::into_inner);
         let (Some(view), Some(target)) = (self.view(), target) else {
-            return Err("the view is not open yet".to_owned());
+            return Err("the log is not followed".to_owned());
         };
         let position = view.position();
         if position >= target {

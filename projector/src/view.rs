@@ -24,6 +24,7 @@ use schemas::Sequence;
 use vault::UserRef;
 
 use meta::Meta;
+pub(crate) use meta::Tip;
 pub(crate) use rows::{RowKey, SealedRow, open_row, seal_row};
 
 /// The numbers before every key. Persisted: append, never change.
@@ -97,7 +98,7 @@ pub(crate) struct View {
     folder: PathBuf,
     log: String,
     /// Written together with the rows, read together with them.
-    position: RwLock<Option<Sequence>>,
+    tip: RwLock<Option<Tip>>,
 }
 
 impl View {
@@ -108,28 +109,33 @@ impl View {
         let stored = store.get([KEY_META]).map_err(store_error)?;
         let meta = match stored {
             Some(bytes) => Meta::fitting(&bytes, log, folder)?,
-            None => Meta { position: None, log: log.identity.as_str().to_owned() },
+            None => Meta { tip: None, log: log.identity.as_str().to_owned() },
         };
         store.insert([KEY_META], meta.encode()).map_err(store_error)?;
-        Ok(Self { store, folder: folder.to_owned(), log: meta.log, position: RwLock::new(meta.position) })
+        Ok(Self { store, folder: folder.to_owned(), log: meta.log, tip: RwLock::new(meta.tip) })
     }
 
     /// The sequence up to which the view has folded.
     pub(crate) fn position(&self) -> Option<Sequence> {
-        *self.position.read().unwrap_or_else(PoisonError::into_inner)
+        self.tip().map(|tip| tip.sequence)
+    }
+
+    /// The last event that the view has folded.
+    pub(crate) fn tip(&self) -> Option<Tip> {
+        *self.tip.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the view fits this state of the log, which may have changed since it was opened.
     pub(crate) fn check(&self, log: &LogState) -> Result<(), ViewError> {
-        let meta = Meta { position: self.position(), log: self.log.clone() };
+        let meta = Meta { tip: self.tip(), log: self.log.clone() };
         Meta::fitting(&meta.encode(), log, &self.folder).map(drop)
     }
 
     /// One row and the position it reflects.
     pub(crate) fn row(&self, key: &RowKey) -> Result<Reflecting<Option<SealedRow>>, ViewError> {
-        let position = self.position.read().unwrap_or_else(PoisonError::into_inner);
+        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
         let row = self.store.get(key.encode()).map_err(|error| self.store_error(error))?;
-        Ok((row.map(|row| SealedRow(row.to_vec())), *position))
+        Ok((row.map(|row| SealedRow(row.to_vec())), tip.map(|tip| tip.sequence)))
     }
 
     /// A user's rows from one date to another, both inclusive, and the position that they reflect.
@@ -139,7 +145,7 @@ impl View {
         from: Date,
         to: Date,
     ) -> Result<Reflecting<Vec<(Date, SealedRow)>>, ViewError> {
-        let position = self.position.read().unwrap_or_else(PoisonError::into_inner);
+        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
         let range = RowKey { user, date: from }.encode()..=RowKey { user, date: to }.encode();
         let mut rows = Vec::new();
         for entry in self.store.range(range) {
@@ -148,21 +154,24 @@ impl View {
                 rows.push((key.date, SealedRow(row.to_vec())));
             }
         }
-        Ok((rows, *position))
+        Ok((rows, tip.map(|tip| tip.sequence)))
     }
 
-    /// Writes rows and the position behind them, together.
-    pub(crate) fn apply(&self, rows: Vec<(RowKey, SealedRow)>, position: Sequence) -> Result<(), ViewError> {
+    /// Writes rows and the last event behind them, together.
+    pub(crate) fn apply(&self, rows: Vec<(RowKey, SealedRow)>, tip: Tip) -> Result<(), ViewError> {
         let mut batch = sled::Batch::default();
         for (key, row) in rows {
             batch.insert(key.encode().as_slice(), row.0);
         }
-        let meta = Meta { position: Some(position), log: self.log.clone() };
+        let meta = Meta { tip: Some(tip), log: self.log.clone() };
         batch.insert(&[KEY_META], meta.encode());
-        let mut current = self.position.write().unwrap_or_else(PoisonError::into_inner);
-        assert!(Some(position) > *current, "BUG: the view's position moves forward only");
+        let mut current = self.tip.write().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            Some(tip.sequence) > current.map(|tip| tip.sequence),
+            "BUG: the view's position moves forward only"
+        );
         self.store.apply_batch(batch).map_err(|error| self.store_error(error))?;
-        *current = Some(position);
+        *current = Some(tip);
         Ok(())
     }
 
@@ -190,6 +199,8 @@ fn open_store(folder: &Path, now: Timestamp) -> Result<sled::Db, ViewError> {
                 }
                 std::thread::sleep(LOCK_INTERVAL);
             }
+            // A full disk or a missing right is no damage: the rows are as good as they were.
+            Ok(Err(error @ sled::Error::Io(_))) => return Err(ViewError::Store(folder.to_owned(), error)),
             Ok(Err(error)) => break error.to_string(),
             Err(_) => break "the store panicked".to_owned(),
         }
@@ -215,6 +226,10 @@ mod tests {
         LogState { identity: created.into(), last: Sequence::new(last) }
     }
 
+    fn tip(sequence: u64) -> Tip {
+        Tip { sequence: Sequence::new(sequence).unwrap(), event_id: schemas::EventId::new(sequence, [1; 10]) }
+    }
+
     fn open(folder: &Path, log: &LogState) -> Result<View, ViewError> {
         View::open(folder, log, Timestamp::UNIX_EPOCH)
     }
@@ -224,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let view = open(folder.path(), &log("a", 9)).unwrap();
         let key = RowKey { user: UserRef::from_bytes([1; 16]), date: jiff::civil::date(2026, 2, 16) };
-        view.apply(vec![(key, SealedRow(vec![7]))], Sequence::new(5).unwrap()).unwrap();
+        view.apply(vec![(key, SealedRow(vec![7]))], tip(5)).unwrap();
         view.flush().unwrap();
         drop(view);
         assert!(matches!(
@@ -241,7 +256,7 @@ mod tests {
     fn a_view_of_another_fold_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let view = open(folder.path(), &log("a", 9)).unwrap();
-        let mut meta = Meta { position: None, log: "a".to_owned() }.encode();
+        let mut meta = Meta { tip: None, log: "a".to_owned() }.encode();
         meta[4] += 1;
         view.store.insert([KEY_META], meta).unwrap();
         drop(view);
@@ -269,7 +284,7 @@ mod tests {
         };
         let rows = [(1, 1), (1, 2), (1, 28), (2, 2)]
             .map(|(user, day)| (key(user, day), SealedRow(vec![user, day as u8])));
-        view.apply(rows.into(), Sequence::FIRST).unwrap();
+        view.apply(rows.into(), tip(1)).unwrap();
         let (found, position) =
             view.rows(UserRef::from_bytes([1; 16]), key(1, 2).date, key(1, 28).date).unwrap();
         assert_eq!(found.into_iter().map(|(_, row)| row.0).collect::<Vec<_>>(), [[1, 2], [1, 28]]);

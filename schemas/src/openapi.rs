@@ -8,8 +8,15 @@ use crate::summary::schema;
 use crate::{Accepted, Code, HistoryDocument, Problem, RowDocument, RowsDocument};
 
 /// What every operation of one's own data can be refused with.
-const AUTHENTICATED: [Code; 4] =
-    [Code::InvalidToken, Code::InsufficientScope, Code::RateLimited, Code::ViewUnavailable];
+const AUTHENTICATED: [Code; 7] = [
+    Code::InvalidHeader,
+    Code::InvalidToken,
+    Code::InsufficientScope,
+    Code::RateLimited,
+    Code::Internal,
+    Code::ViewUnavailable,
+    Code::TooManyConnections,
+];
 
 /// The document.
 pub(crate) fn document() -> Value {
@@ -90,6 +97,8 @@ fn post_summary() -> Value {
             Code::RateLimited,
             Code::LogUnavailable,
             Code::OutcomeUnknown,
+            Code::Internal,
+            Code::TooManyConnections,
         ],
     );
     json!({
@@ -152,7 +161,7 @@ fn get_event() -> Value {
         "What became of an event of one's own (scope sync:read or sync:write)",
         "Accepted",
         &[id],
-        &[Code::NotFound, Code::LogUnavailable],
+        &[Code::NotFound, Code::HistoryTooLong, Code::LogUnavailable],
     )
 }
 

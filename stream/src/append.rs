@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{APPEND_QUEUE_MESSAGES_MAX, APPEND_TIMEOUT, BATCH_MESSAGES_MAX};
 use crate::{Broker, commit, spawn_vital};
@@ -102,9 +102,13 @@ impl Appender {
             return Err(AppendError::Unavailable);
         }
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { draft, answer, deadline: Instant::now() + APPEND_TIMEOUT };
-        self.queue.try_send(waiting).map_err(|_| AppendError::Unavailable)?;
-        answered.await.unwrap_or(Err(AppendError::Unknown))
+        let deadline = Instant::now() + APPEND_TIMEOUT;
+        self.queue.try_send(Waiting { draft, answer, deadline }).map_err(|_| AppendError::Unavailable)?;
+        // Whoever gives up here is passed over by every commit that has not begun.
+        match timeout_at(deadline, answered).await {
+            Ok(answered) => answered.unwrap_or(Err(AppendError::Unknown)),
+            Err(_) => Err(AppendError::Unknown),
+        }
     }
 }
 

@@ -87,6 +87,8 @@ async fn one(
             Answer::Refused { code, .. } if ERR_WRONG_LAST_SEQUENCE.contains(&code) => {
                 return Err(if after_unknown { AppendError::Unknown } else { AppendError::Conflict });
             }
+            // An earlier attempt may have been stored all the same.
+            Answer::Refused { .. } if after_unknown => return Err(AppendError::Unknown),
             Answer::Refused { code, description, .. } => {
                 return Err(AppendError::Refused { code, description });
             }

@@ -134,6 +134,9 @@ pub(crate) enum KeysCommand {
         /// Where to; what exists is kept.
         #[arg(long, default_value = ".syncwell")]
         data_dir: PathBuf,
+        /// Make a development issuer too, which `syncwell credentials` uses: whoever holds its key is every user.
+        #[arg(long)]
+        development: bool,
     },
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest(args) => on_runtime(role::ingest(args, log)),
         Command::Projector(args) => on_runtime(role::projector(args, log)),
         Command::Keys(KeysCommand::Serve(args)) => on_runtime(role::keeper(args, log)),
-        Command::Keys(KeysCommand::Create { data_dir }) => keys::create(&data_dir),
+        Command::Keys(KeysCommand::Create { data_dir, development }) => keys::create(&data_dir, development),
         Command::Setup(args) => {
             quietly()?;
             on_runtime(setup::run(args))

@@ -136,8 +136,9 @@ impl Config {
     /// Whose tokens are accepted: the issuer's, or in development our own.
     pub(crate) fn auth(&self, home: &Home) -> anyhow::Result<AuthSettings> {
         let file = self.jwks.clone().unwrap_or_else(|| home.path("jwks.json"));
-        let jwks = std::fs::read_to_string(&file)
-            .with_context(|| format!("the key set {} can't be read", file.display()))?;
+        let jwks = std::fs::read_to_string(&file).with_context(|| {
+            format!("the key set {} can't be read; `[auth] jwks` names the issuer's", file.display())
+        })?;
         Ok(AuthSettings {
             issuer: self.issuer.clone(),
             audience: self.audience.clone(),

@@ -33,6 +33,7 @@ fn code(error: &anyhow::Error) -> u8 {
             || cause.is::<stream::ConnectError>()
             || cause.is::<stream::RequestError>()
             || cause.is::<client::TransportError>()
+            || matches!(cause.downcast_ref(), Some(client::PostError::Transport(_)))
             || matches!(cause.downcast_ref(), Some(stream::ReadError::Unavailable));
         if unreachable {
             return UNREACHABLE;

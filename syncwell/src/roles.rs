@@ -36,7 +36,7 @@ const KEEPER_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The secrets that every role with a door needs.
 pub(crate) struct Secrets {
     pseudonyms: Pseudonyms,
-    kek: Arc<Kek>,
+    pub(crate) kek: Arc<Kek>,
     signing_keys: Option<SigningKeys>,
 }
 
@@ -82,12 +82,14 @@ pub(crate) fn projector(config: &Config, broker: Broker, gate: Arc<Gate>, secret
 }
 
 /// The keeper serves until it must not: with the wrong KEK it never begins.
-pub(crate) async fn keeper(broker: Broker, secrets: &Secrets) -> anyhow::Result<JoinHandle<()>> {
+pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<JoinHandle<()>> {
     let keeper = loop {
         broker.connected().await;
-        match Keeper::start(broker.clone(), secrets.kek.clone()).await {
+        match Keeper::start(broker.clone(), kek.clone()).await {
             Ok(keeper) => break keeper,
-            Err(error @ vault::KeeperError::WrongKek(_)) => return Err(error.into()),
+            Err(error @ (vault::KeeperError::WrongKek(_) | vault::KeeperError::BrokenPromise(..))) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the keeper can't start yet")
             }

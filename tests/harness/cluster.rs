@@ -72,7 +72,7 @@ impl Cluster {
     pub(crate) async fn broker_alone() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
-        let made = run(&["keys", "create", "--data-dir", data_dir.to_str().unwrap()], &[]);
+        let made = run(&["keys", "create", "--development", "--data-dir", data_dir.to_str().unwrap()], &[]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let made = String::from_utf8(made.stdout).unwrap();
         let public = |role: Role| {

@@ -35,6 +35,9 @@ pub enum KeeperError {
     /// The stream can't be written.
     #[error("the keys' stream can't be written")]
     Append(#[from] AppendError),
+    /// The stream is not one that keeps keys.
+    #[error("the keys' stream can't be trusted: its `{0}` is {1}, and keys could be lost")]
+    BrokenPromise(&'static str, String),
     /// The KEK given is not the one that the stored keys are wrapped under. Nothing was changed.
     #[error(
         "the key-encryption key is not the one that the stored keys are wrapped under; nothing was changed"
@@ -71,6 +74,25 @@ impl KeysStream {
     }
 }
 
+impl KeysStream {
+    /// Holds what is there against what setup creates. A key that is lost takes every event under it along.
+    async fn verify(stream: &Stream) -> Result<(), KeeperError> {
+        let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
+        let promised = Self::config(1);
+        for key in ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"] {
+            if info.config[key] != promised[key] {
+                return Err(KeeperError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {
+            if info.config[key].as_i64().is_some_and(|limit| limit != unlimited) {
+                return Err(KeeperError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Answers questions for data keys.
 pub struct Keeper {
     answering: Answering,
@@ -93,6 +115,7 @@ impl Keeper {
     pub async fn start(broker: Broker, kek: Arc<Kek>) -> Result<Self, KeeperError> {
         let stream = KeysStream::over(broker.clone());
         let appender = Appender::start(broker.clone(), Commit::Grouped);
+        KeysStream::verify(&stream).await?;
         let answering = Answering { broker: broker.clone(), stream, appender, kek };
         answering.check_kek().await?;
         let hear = async |subject: &str| {
@@ -125,8 +148,13 @@ impl Keeper {
 impl Answering {
     async fn check_kek(&self) -> Result<(), KeeperError> {
         let subject = format!("$KV.keys.kek.{}", self.kek.current_version());
-        if let Some(stored) = self.stream.last(&subject).await? {
-            return Ok(self.kek.check(&stored.payload)?);
+        // Every version that ever wrapped a key must be held, and be the same key.
+        let checks = self.stream.last_by_subject("$KV.keys.kek.*").await?;
+        for stored in &checks {
+            self.kek.check(&stored.payload)?;
+        }
+        if checks.iter().any(|stored| stored.subject == subject) {
+            return Ok(());
         }
         let draft = draft(subject.clone(), subject.clone(), 0, self.kek.check_record());
         match self.appender.append(draft).await {

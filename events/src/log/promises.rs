@@ -53,6 +53,8 @@ pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, BrokenPromise> {
         ("allow_rollup_hdrs", json!(false), "a message could replace all others"),
         ("allow_atomic", json!(true), "group commit would be refused"),
         ("allow_direct", json!(true), "a user's events could not be read"),
+        ("allow_msg_ttl", json!(false), "an event could end by itself"),
+        ("no_ack", json!(false), "nothing would be confirmed"),
         ("sealed", json!(false), "nothing could be appended"),
         ("mirror", Value::Null, "events would come from elsewhere"),
         ("sources", Value::Null, "events would come from elsewhere"),
@@ -150,6 +152,15 @@ mod tests {
             ("duplicate_window", json!(120_000_000_000_u64)),
             ("persist_mode", json!("async")),
             ("mirror", json!({ "name": "OTHER" })),
+            ("sources", json!([{ "name": "OTHER" }])),
+            ("subject_transform", json!({ "src": "a", "dest": "b" })),
+            ("max_bytes", json!(10)),
+            ("max_msgs_per_subject", json!(1)),
+            ("allow_atomic", json!(false)),
+            ("allow_direct", json!(false)),
+            ("allow_msg_ttl", json!(true)),
+            ("no_ack", json!(true)),
+            ("sealed", json!(true)),
         ] {
             let found = verify(&info(|info| info["config"][key] = value));
             assert!(

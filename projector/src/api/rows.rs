@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use edge::{Refusal, Scope};
@@ -12,14 +12,14 @@ use schemas::{Code, RowDocument, parse_date};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Api, date_in_path, not_found, refuse};
+use super::{Api, PathText, date_in_path, not_found, refuse};
 
 /// Dates of one range.
 const RANGE_DAYS_MAX: i32 = 366;
 
-pub(super) async fn get_row(State(api): State<Api>, Path(date): Path<String>, request: Request) -> Response {
+pub(super) async fn get_row(State(api): State<Api>, date: PathText, request: Request) -> Response {
     api.answer(request, &[Scope::SyncRead], async |caller, headers| {
-        let row = api.reader.row(caller.user, date_in_path(&date)?).await.map_err(|error| refuse(&error))?;
+        let row = api.reader.row(caller.user, date_in_path(date)?).await.map_err(|error| refuse(&error))?;
         Ok(with_etag(&headers, row.ok_or_else(|| not_found("row"))?))
     })
     .await

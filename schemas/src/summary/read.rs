@@ -53,9 +53,17 @@ impl Reader<'_> {
     }
 
     fn summary(&mut self, root: &RawValue) -> Option<Summary> {
-        let Some(Value::Object(members)) = json::read(root) else {
-            self.refuse("", ViolationCode::WrongType, "must be an object");
-            return None;
+        let members = match json::read(root) {
+            Some(Value::Object(members)) => members,
+            // A key that no text can be made of has no pointer: what can be said is that the object can't be read.
+            None => {
+                self.refuse("", ViolationCode::InvalidFormat, "has a key with a lone surrogate");
+                return None;
+            }
+            Some(_) => {
+                self.refuse("", ViolationCode::WrongType, "must be an object");
+                return None;
+            }
         };
         let mut date = None;
         let mut generated_at = None;

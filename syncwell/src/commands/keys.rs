@@ -7,10 +7,12 @@ use super::{print, tell};
 use crate::development::Issuer;
 use crate::home::Home;
 
-pub(super) fn create(data_dir: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn create(data_dir: &Path, development: bool) -> anyhow::Result<ExitCode> {
     let home = Home::at(data_dir);
     home.create_keys()?;
-    Issuer::create(&home)?;
+    if development {
+        Issuer::create(&home)?;
+    }
     tell(format_args!(
         "keys and secrets are in {}; what existed was kept. The broker's environment:",
         data_dir.display()

@@ -10,6 +10,7 @@ use broker::Role;
 use edge::ReadyCheck;
 use stream::Broker;
 use tokio::net::TcpListener;
+use vault::Kek;
 
 use super::{asked_to_end, print};
 use crate::cli::RoleArgs;
@@ -76,7 +77,8 @@ pub(super) async fn projector(args: RoleArgs, log: Option<&str>) -> anyhow::Resu
 
 pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
     let start = Start::of(&args, Role::Keys, log).await?;
-    let secrets = Secrets::read(&start.config, false)?;
+    // The keeper names nobody: it needs the key-encryption key alone.
+    let kek = Arc::new(Kek::new(&start.config.kek.read()?));
     let broker = start.broker.clone();
     let serving = Arc::new(AtomicBool::new(false));
     let ready: ReadyCheck = {
@@ -90,7 +92,7 @@ pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
     let server = start.serve(Router::new(), vec![ready]).await?;
     tokio::select! {
         asked = asked_to_end() => asked?,
-        keeper = roles::keeper(broker, &secrets) => {
+        keeper = roles::keeper(broker, &kek) => {
             // Serving in the background from here on.
             keeper?;
             serving.store(true, Ordering::Relaxed);

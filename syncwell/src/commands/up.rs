@@ -65,9 +65,12 @@ async fn serve(
             .await?)
     };
     let started = async {
-        setup::create(&connect(Role::Owner).await?, 1).await?;
+        // A broker that was named must be there; the private one is.
+        let seed = read_seed(&home.seed_file(Role::Owner))?;
+        let owner = BrokerAddress { url: url.to_owned(), seed, role: Role::Owner.name() };
+        setup::create(&Broker::connect(owner).await?, 1).await?;
         let secrets = Secrets::read(config, true)?;
-        let keeper = roles::keeper(connect(Role::Keys).await?, &secrets).await?;
+        let keeper = roles::keeper(connect(Role::Keys).await?, &secrets.kek).await?;
         let gate = roles::gate(config, home, &secrets)?;
         let ingest = roles::ingest(config, connect(Role::Ingest).await?, gate.clone(), &secrets)?;
         let projector = roles::projector(config, connect(Role::Projector).await?, gate, &secrets);
