@@ -43,7 +43,7 @@ impl Projector {
         spawn_vital("follow", async move {
             let _ = happened.send(follow.run(&folder).await);
         });
-        let reader = Arc::new(Reader { shared: shared.clone(), log, keys });
+        let reader = Arc::new(Reader::new(shared.clone(), log, keys));
         spawn_vital("operator's questions", operator::answer(broker, reader.clone(), pseudonyms));
         let ready = {
             let shared = shared.clone();

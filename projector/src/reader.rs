@@ -5,6 +5,7 @@ use std::sync::Arc;
 use events::{Log, LogError};
 use jiff::civil::Date;
 use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence};
+use tokio::sync::Semaphore;
 use vault::{KeyClient, UserRef};
 
 use crate::batch::read_row;
@@ -15,11 +16,16 @@ use crate::row::{Row, document, sources};
 use crate::shared::Shared;
 use crate::view::{RowKey, View, ViewError};
 
+/// Questions about the past answered at the same time.
+const REFOLDS_MAX: usize = 8;
+
 /// Answers from the view, and from the log where the view keeps nothing.
 pub(crate) struct Reader {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) log: Log,
-    pub(crate) keys: KeyClient,
+    shared: Arc<Shared>,
+    log: Log,
+    keys: KeyClient,
+    /// Questions that read the log take turns: each may hold a thousand events in memory.
+    refolding: Semaphore,
 }
 
 /// Why there is no answer.
@@ -48,6 +54,10 @@ impl From<RefoldError> for ReadFailure {
 }
 
 impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>, log: Log, keys: KeyClient) -> Self {
+        Self { shared, log, keys, refolding: Semaphore::new(REFOLDS_MAX) }
+    }
+
     /// One row with its position.
     pub(crate) async fn row(&self, user: UserRef, date: Date) -> Result<Option<RowDocument>, ReadFailure> {
         let (row, position) = self.folded(RowKey { user, date }).await?;
@@ -77,6 +87,7 @@ impl Reader {
         user: UserRef,
         date: Date,
     ) -> Result<Option<HistoryDocument>, ReadFailure> {
+        let _turn = self.refolding.acquire().await;
         let (row, position) = self.folded(RowKey { user, date }).await?;
         let Some(row) = row else { return Ok(None) };
         let (events, refolded) = refold(&self.log, &self.keys, &user, date, row.first, row.last).await?;
@@ -90,6 +101,7 @@ impl Reader {
 
     /// What became of one event of this user.
     pub(crate) async fn event(&self, user: UserRef, id: EventId) -> Result<Option<Accepted>, ReadFailure> {
+        let _turn = self.refolding.acquire().await;
         let Some(event) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
         let outcome = self.outcome(&event).await?;
         let (date, sequence) = (event.summary.date, event.origin.sequence);

@@ -19,6 +19,8 @@ use crate::row::{Origin, Register, Row};
 
 /// Events of a user that one question may read.
 const SCANNED_EVENTS_MAX: usize = 20_000;
+/// Opening is work for a processor: after so many events others have their turn.
+const YIELD_EVENTS: usize = 32;
 /// How far an event's own time may be from when it was stored: the widest timestamp window, and some time on the way.
 const ID_TIME_SLACK: SignedDuration = SignedDuration::from_secs(900);
 
@@ -94,14 +96,19 @@ struct Scan<'l> {
     from: Option<ScanFrom>,
     batch: std::vec::IntoIter<events::RecordedEvent>,
     scanned: usize,
+    given: usize,
 }
 
 impl<'l> Scan<'l> {
     fn new(log: &'l Log, user: &'l UserRef, from: ScanFrom) -> Self {
-        Self { log, user, from: Some(from), batch: Vec::new().into_iter(), scanned: 0 }
+        Self { log, user, from: Some(from), batch: Vec::new().into_iter(), scanned: 0, given: 0 }
     }
 
     async fn next(&mut self) -> Result<Option<events::RecordedEvent>, RefoldError> {
+        self.given += 1;
+        if self.given.is_multiple_of(YIELD_EVENTS) {
+            tokio::task::yield_now().await;
+        }
         if self.batch.len() == 0 {
             let Some(from) = self.from else { return Ok(None) };
             let batch = self.log.scan(from, Some(self.user)).await?;
