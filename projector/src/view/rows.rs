@@ -79,6 +79,9 @@ pub(crate) fn open_row(key: &RowKey, sealed: &SealedRow, data_key: &DataKey) -> 
 mod tests {
     use super::*;
 
+    /// The golden row of `row/codec.rs`.
+    const GOLDEN_ROW: &[u8] = b"010180a8c9d6a3e5ef9431dc2400000000125c7707870707070707070701000000000009c240000000019a99999999194740000180c08aca90f7d294310372756e000000000000454000000080a8c9d6a3e5ef9431dc24e724";
+
     fn key(user: u8, year: i16, month: i8, day: i8) -> RowKey {
         RowKey { user: UserRef::from_bytes([user; 16]), date: jiff::civil::date(year, month, day) }
     }
@@ -87,6 +90,25 @@ mod tests {
     fn golden_key() {
         let encoded = data_encoding::HEXLOWER.encode(&key(0xab, 2026, 2, 16).encode());
         assert_eq!(encoded, format!("01{}2efa0210", "ab".repeat(16)));
+    }
+
+    #[test]
+    fn golden_head_of_a_value_and_its_binding() {
+        let data_key = DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32]);
+        let bytes = data_encoding::HEXLOWER.decode(GOLDEN_ROW).unwrap();
+        let (row, this) = (decode(&bytes).unwrap(), key(1, 2026, 2, 16));
+        let sealed = seal_row(&this, &row, &data_key);
+        assert_eq!(
+            sealed.0[..12],
+            [1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 1],
+            "format, key id, and the sealed bytes' own format"
+        );
+        assert_eq!(sealed.key_id(), Some(data_key.id()));
+        assert_eq!(open_row(&this, &sealed, &data_key), Some(row));
+        // Another user's row, another date's, or one of another format, is none.
+        assert_eq!(open_row(&key(2, 2026, 2, 16), &sealed, &data_key), None);
+        assert_eq!(open_row(&key(1, 2026, 2, 17), &sealed, &data_key), None);
+        assert_eq!(SealedRow([&[2], &sealed.0[1..]].concat()).key_id(), None);
     }
 
     #[test]
