@@ -212,6 +212,14 @@ pub struct Heard {
 }
 
 impl Subscription {
+    /// What is heard, as a stream.
+    pub fn into_stream(self) -> impl futures_util::Stream<Item = Heard> {
+        futures_util::stream::unfold(self, async |mut subscription| {
+            let heard = subscription.next().await?;
+            Some((heard, subscription))
+        })
+    }
+
     /// The next message; `None` when the subscription has ended.
     pub async fn next(&mut self) -> Option<Heard> {
         let message = futures_util::StreamExt::next(&mut self.0).await?;

@@ -124,6 +124,11 @@ impl Stream {
         scan::scan(&self.broker, self.direct_get(), from, subject, messages_max).await
     }
 
+    /// Deletes one message and has the server overwrite its bytes. The keeper's alone: the log refuses it.
+    pub async fn destroy(&self, sequence: u64) -> Result<(), ReadError> {
+        self.call("STREAM.MSG.DELETE", self.name, &json!({ "seq": sequence })).await.map(drop)
+    }
+
     /// A call of the JetStream API.
     pub(crate) async fn call(&self, verb: &str, object: &str, request: &Value) -> Result<Value, ReadError> {
         let payload = if request.is_null() { Bytes::new() } else { request.to_string().into() };

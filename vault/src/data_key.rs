@@ -65,6 +65,10 @@ impl FromStr for DataKeyId {
 /// The year of a summary's date.
 pub type Year = i16;
 
+/// Stands for no year: the key of what belongs to the account and to no day of it, like its devices. Destroying a year
+/// leaves it.
+pub const ACCOUNT: Year = 0;
+
 /// A key that seals what belongs to one user and year.
 #[derive(Debug)]
 pub struct DataKey {

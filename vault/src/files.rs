@@ -16,6 +16,9 @@ pub enum SecretFileError {
     /// Not there, or not readable.
     #[error("the secret file {} can't be read", .0.display())]
     Read(PathBuf, #[source] io::Error),
+    /// Not to be written.
+    #[error("the secret file {} can't be written", .0.display())]
+    Write(PathBuf, #[source] io::Error),
     /// Others may read it.
     #[error("the secret file {} can be read by others (mode {mode:o}): chmod 600 it", path.display())]
     Mode {
@@ -30,7 +33,7 @@ pub enum SecretFileError {
 }
 
 /// 256-bit secrets by version. The highest version is the current one.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct VersionedSecrets(Vec<(u32, Zeroizing<[u8; 32]>)>);
 
 impl VersionedSecrets {
@@ -103,8 +106,47 @@ pub fn create_secret_file(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// Adds a fresh random secret behind the newest version, and returns its version. The file is replaced whole: a
+/// process that reads it meanwhile, or a crash, sees the old file or the new one.
+pub fn add_version(path: &Path) -> Result<u32, SecretFileError> {
+    let mut secrets = VersionedSecrets::read(path)?;
+    let version = secrets.current().0 + 1;
+    secrets.0.insert(0, (version, Zeroizing::new(random::<32>())));
+    replace(path, &secrets)?;
+    Ok(version)
+}
+
+/// Takes every version but the newest out of the file, and returns those that went.
+pub fn drop_old_versions(path: &Path) -> Result<Vec<u32>, SecretFileError> {
+    let mut secrets = VersionedSecrets::read(path)?;
+    let dropped = secrets.0.split_off(1).into_iter().map(|(version, _)| version).collect();
+    replace(path, &secrets)?;
+    Ok(dropped)
+}
+
+fn replace(path: &Path, secrets: &VersionedSecrets) -> Result<(), SecretFileError> {
+    let lines =
+        secrets.0.iter().rev().map(|(version, secret)| format!("{version} {}\n", HEXLOWER.encode(&**secret)));
+    let text = Zeroizing::new(lines.collect::<String>());
+    let write = || {
+        let draft = draft(path, text.as_bytes())?;
+        fs::rename(draft, path)?;
+        sync_folder(path)
+    };
+    write().map_err(|error| SecretFileError::Write(path.into(), error))
+}
+
 /// Writes a new file of mode 0600, whole or not at all.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = draft(path, content)?;
+    // A link fails where the name is taken, so a key that exists is never overwritten.
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    linked?;
+    sync_folder(path)
+}
+
+fn draft(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     let draft = path.with_extension("draft");
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -113,14 +155,14 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = private_file(&draft)?;
     file.write_all(content)?;
     file.sync_all()?;
-    // A link fails where the name is taken, so a key that exists is never overwritten.
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    linked?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
+    Ok(draft)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn private_file(path: &Path) -> io::Result<File> {
@@ -131,7 +173,8 @@ fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn check_mode(path: &Path) -> Result<(), SecretFileError> {
+/// Demands that nobody but the owner may read the file.
+pub fn check_mode(path: &Path) -> Result<(), SecretFileError> {
     let metadata = fs::metadata(path).map_err(|error| SecretFileError::Read(path.into(), error))?;
     #[cfg(unix)]
     {
@@ -156,6 +199,22 @@ mod tests {
         assert!(!create_secret_file(&path).unwrap());
         assert_eq!(fs::read(&path).unwrap(), first, "a secret is never overwritten");
         assert_eq!(VersionedSecrets::read(&path).unwrap().current().0, 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
+    }
+
+    #[test]
+    fn a_version_is_added_and_old_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kek");
+        create_secret_file(&path).unwrap();
+        let first = VersionedSecrets::read(&path).unwrap();
+        assert_eq!(add_version(&path).unwrap(), 2);
+        let both = VersionedSecrets::read(&path).unwrap();
+        assert_eq!(both.versions().collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(both.get(1), first.get(1), "the old one stays as it was");
+        assert_ne!(both.get(2), both.get(1));
+        assert_eq!(drop_old_versions(&path).unwrap(), [1]);
+        assert_eq!(VersionedSecrets::read(&path).unwrap().get(2), both.get(2));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
     }
 

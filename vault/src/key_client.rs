@@ -9,7 +9,8 @@ use stream::Broker;
 
 use crate::UserRef;
 use crate::data_key::{DataKey, DataKeyId, Year};
-use crate::kek::{Kek, Record, UnwrapError};
+use crate::kek::{Kek, UnwrapError};
+use crate::record::{self, Record};
 
 /// Users whose keys are remembered.
 const CACHE_USERS_MAX: u64 = 50_000;
@@ -49,6 +50,13 @@ pub(crate) enum KeysAnswer {
     Records(Vec<(String, String)>),
     Erased,
     Unavailable,
+    /// What was asked for is done.
+    Done,
+    /// User refs and device ids, and where in the stream the last of them stands.
+    Revoked {
+        devices: Vec<(String, String)>,
+        last: u64,
+    },
 }
 
 pub(crate) fn current_subject(user: &UserRef) -> String {
@@ -120,20 +128,28 @@ impl KeyClient {
         let answer =
             self.broker.request(subject, question.into()).await.map_err(|_| KeyError::Unavailable)?;
         match serde_json::from_slice(&answer) {
-            Ok(KeysAnswer::Records(records)) => self.open(user, records),
+            Ok(KeysAnswer::Records(records)) => self.open(user, records).await,
             Ok(KeysAnswer::Erased) => Err(KeyError::Erased),
-            Ok(KeysAnswer::Unavailable) | Err(_) => Err(KeyError::Unavailable),
+            Ok(KeysAnswer::Unavailable | KeysAnswer::Done | KeysAnswer::Revoked { .. }) | Err(_) => {
+                Err(KeyError::Unavailable)
+            }
         }
     }
 
-    fn open(&self, user: &UserRef, records: Vec<(String, String)>) -> Result<Vec<Arc<DataKey>>, KeyError> {
+    async fn open(
+        &self,
+        user: &UserRef,
+        records: Vec<(String, String)>,
+    ) -> Result<Vec<Arc<DataKey>>, KeyError> {
         let mut keys = Vec::with_capacity(records.len());
         for (id, record) in records {
             let id = id.parse().map_err(|_| UnwrapError::Format)?;
             let record = data_encoding::BASE64.decode(record.as_bytes()).map_err(|_| UnwrapError::Format)?;
-            match self.kek.unwrap(user, id, &record)? {
-                Record::Key(key) => keys.push(Arc::new(key)),
-                Record::Tombstone => {}
+            match record::unwrap(&self.kek, user, id, &record).await {
+                Ok(Record::Key(key)) => keys.push(Arc::new(key)),
+                Ok(Record::Tombstone) => {}
+                Err(UnwrapError::Unavailable) => return Err(KeyError::Unavailable),
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(keys)

@@ -11,19 +11,37 @@
 //! is; it seals bytes for a user.
 
 mod data_key;
+mod device;
 mod files;
+mod index;
 mod keeper;
 mod kek;
 mod key_client;
+mod keys_stream;
+mod live;
 mod pseudonym;
+mod record;
+mod revoked;
+mod rewrap;
 mod seal;
 mod signing;
 
-pub use data_key::{DataKey, DataKeyId, NotADataKeyId, Year};
-pub use files::{SecretFileError, VersionedSecrets, create_secret_file, write_private};
-pub use keeper::{KEYS_STREAM, Keeper, KeeperError, KeysStream};
-pub use kek::{Kek, UnwrapError};
+pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
+pub use device::{DeviceId, NotADeviceId};
+pub use files::{
+    SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_old_versions,
+    write_private,
+};
+pub use index::{
+    INDEX_STREAM, Index, IndexEntry, IndexError, IndexKey, IndexReader, IndexRecipient, IndexStream,
+};
+pub use keeper::{Keeper, KeeperError};
+pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
+pub use keys_stream::{KEYS_STREAM, KeysStream};
+pub use live::SecretSource;
 pub use pseudonym::{InvalidUserId, NotAUserRef, Pseudonyms, UserId, UserRef};
+pub use revoked::Revocations;
+pub use rewrap::{KekUse, Rewrap, RewrapProgress};
 pub use seal::{OpenError, SEALED_OVERHEAD_BYTES};
-pub use signing::{Signature, SigningKey, SigningKeyId, SigningKeys};
+pub use signing::{KeyHolder, Signature, SigningKey, SigningKeyId, SigningKeys};

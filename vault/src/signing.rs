@@ -1,11 +1,16 @@
 //! The keys that phones sign with (contract, section 4).
 //!
 //! A signing key is derived by HKDF-SHA-256 (RFC 5869) from a versioned master secret, so nothing secret is stored
-//! per user and verification costs no look-up. A key id names the master's version and what the key is for:
-//! `<version>.default` is the user's default key.
+//! per user or device and verification costs no look-up. A key id names the master's version and what the key is for:
+//! `<version>.default` is the user's default key, `<version>.<device id>` that of one device.
+//!
+//! The `info` of the derivation is `syncwell.signing-key.v1`, the 16 bytes of the user ref, the version (4 bytes,
+//! big-endian), and `default` or the 16 bytes of the device id.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use hkdf::Hkdf;
@@ -14,18 +19,52 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::UserRef;
-use crate::files::VersionedSecrets;
+use crate::device::DeviceId;
+use crate::files::{SecretFileError, VersionedSecrets};
+use crate::live::{Live, SecretSource};
 use crate::pseudonym::hmac_sha256;
+
+/// Versions that phones may sign with: the current one and the one before.
+const ACCEPTED_VERSIONS: usize = 2;
+/// A new version is accepted at once and given out this much later, so that every ingest has it before a phone does.
+const GIVEN_OUT_AFTER: Duration = Duration::from_secs(60);
+/// How often the masters are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What a signing key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyHolder {
+    /// The user, on whatever device.
+    User,
+    /// One device of the user.
+    Device(DeviceId),
+}
 
 /// Which key signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SigningKeyId {
     version: u32,
+    holder: KeyHolder,
+}
+
+impl SigningKeyId {
+    /// What the key is for.
+    pub fn holder(&self) -> KeyHolder {
+        self.holder
+    }
+
+    /// The version of the master that the key is derived from.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
 }
 
 impl fmt::Display for SigningKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.default", self.version)
+        match self.holder {
+            KeyHolder::User => write!(f, "{}.default", self.version),
+            KeyHolder::Device(device) => write!(f, "{}.{device}", self.version),
+        }
     }
 }
 
@@ -33,8 +72,12 @@ impl FromStr for SigningKeyId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let version = text.strip_suffix(".default").ok_or(())?.parse().map_err(|_| ())?;
-        let id = Self { version };
+        let (version, holder) = text.split_once('.').ok_or(())?;
+        let holder = match holder {
+            "default" => KeyHolder::User,
+            device => KeyHolder::Device(device.parse().map_err(|_| ())?),
+        };
+        let id = Self { version: version.parse().map_err(|_| ())?, holder };
         // One spelling per key: "01.default" and "+1.default" are not names that we gave.
         if id.to_string() == text { Ok(id) } else { Err(()) }
     }
@@ -97,39 +140,94 @@ impl SigningKey {
     }
 }
 
-/// The masters from which signing keys are derived.
-#[derive(Clone, Debug)]
-pub struct SigningKeys(VersionedSecrets);
+/// The masters from which signing keys are derived. Clones share them.
+#[derive(Clone)]
+pub struct SigningKeys(Arc<Live<Issue>>);
 
-impl SigningKeys {
-    /// From the versioned master secrets; the newest is what default keys are given out from.
-    pub fn new(masters: VersionedSecrets) -> Self {
-        Self(masters)
+/// Which version is given out.
+struct Issue {
+    before: u32,
+    newest: u32,
+    newest_since: Instant,
+}
+
+impl Issue {
+    fn of(secrets: &VersionedSecrets, before: Option<&Self>) -> Self {
+        let newest = secrets.current().0;
+        let before = match before {
+            Some(issue) if issue.newest != newest => issue.version(),
+            _ => newest,
+        };
+        Self { before, newest, newest_since: Instant::now() }
     }
 
-    /// The id of a default key of today.
-    pub fn current_id(&self) -> SigningKeyId {
-        SigningKeyId { version: self.0.current().0 }
+    fn version(&self) -> u32 {
+        if self.newest_since.elapsed() >= GIVEN_OUT_AFTER { self.newest } else { self.before }
+    }
+}
+
+impl SigningKeys {
+    /// Reads the masters.
+    pub fn of(source: SecretSource) -> Result<Self, SecretFileError> {
+        Ok(Self(Arc::new(Live::of(source, Issue::of)?)))
+    }
+
+    /// From masters that stay as they are.
+    pub fn new(masters: VersionedSecrets) -> Self {
+        Self::of(SecretSource::Given(masters)).unwrap_or_else(|_| unreachable!("BUG: nothing is read"))
+    }
+
+    /// Looks for new versions, again and again.
+    pub async fn follow(&self) {
+        loop {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+            self.0.look_again();
+        }
+    }
+
+    /// The id of a key that is given out now.
+    pub fn current_id(&self, holder: KeyHolder) -> SigningKeyId {
+        SigningKeyId { version: self.0.get().1.version(), holder }
     }
 
     /// The ids under which a request without a key id may be signed, newest first.
-    pub fn default_ids(&self) -> impl Iterator<Item = SigningKeyId> + '_ {
-        self.0.versions().map(|version| SigningKeyId { version })
+    pub fn default_ids(&self) -> Vec<SigningKeyId> {
+        let held = self.0.get();
+        let versions = held.0.versions().take(ACCEPTED_VERSIONS);
+        versions.map(|version| SigningKeyId { version, holder: KeyHolder::User }).collect()
     }
 
-    /// The user's key with this id, where its master is still held.
+    /// The user's key with this id, if phones may still sign with it. A version that is not known here may have been
+    /// added a moment ago, so it is looked for.
+    pub fn accepted_key(&self, user: &UserRef, id: SigningKeyId) -> Option<SigningKey> {
+        if id.version > self.0.get().0.current().0 {
+            self.0.look_again();
+        }
+        let accepted = self.0.get().0.versions().take(ACCEPTED_VERSIONS).any(|version| version == id.version);
+        if accepted { self.key(user, id) } else { None }
+    }
+
+    /// The user's key with this id, where its master is still held: for whoever verifies what was signed long ago.
     pub fn key(&self, user: &UserRef, id: SigningKeyId) -> Option<SigningKey> {
-        let master = self.0.get(id.version)?;
-        let mut info = Vec::with_capacity(64);
-        info.extend_from_slice(b"syncwell.signing-key.v1");
-        info.extend_from_slice(user.as_bytes());
-        info.extend_from_slice(&id.version.to_be_bytes());
-        info.extend_from_slice(b"default");
+        let held = self.0.get();
+        let master = held.0.get(id.version)?;
+        let version = id.version.to_be_bytes();
+        let holder = match &id.holder {
+            KeyHolder::User => b"default".as_slice(),
+            KeyHolder::Device(device) => device.as_bytes(),
+        };
+        let info = [b"syncwell.signing-key.v1".as_slice(), user.as_bytes(), &version, holder];
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, master)
-            .expand(&info, &mut *key)
+            .expand_multi_info(&info, &mut *key)
             .unwrap_or_else(|_| unreachable!("BUG: HKDF gives up to 8160 bytes"));
         Some(SigningKey(key))
+    }
+}
+
+impl fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
     }
 }
 
@@ -151,12 +249,15 @@ mod tests {
             key.sign("1771286385", b"{}").to_string(),
             "df93647d3ca8134414ad6a64eea1f1c7c2e74a485e023a829e531d89b5ec7d4c"
         );
+        let device = KeyHolder::Device(DeviceId::from_bytes([0xab; 16]));
+        let key = keys(1).key(&user, SigningKeyId { version: 1, holder: device }).unwrap();
+        assert_eq!(*key.to_hex(), "a9fda11dacfd61ee7bac619eee86fc9f8626c2e7200074a80b5210628cf43a73");
     }
 
     #[test]
     fn a_signature_is_of_its_key_timestamp_and_body() {
         let user = UserRef::from_bytes([1; 16]);
-        let id = keys(1).current_id();
+        let id = keys(1).current_id(KeyHolder::User);
         let key = keys(1).key(&user, id).unwrap();
         let signature = key.sign("1", b"body");
         assert!(key.verifies("1", b"body", &signature));
@@ -167,10 +268,43 @@ mod tests {
     }
 
     #[test]
+    fn the_current_version_and_the_one_before_are_accepted() {
+        let line = |version: u32| format!("{version} {}\n", "ab".repeat(32));
+        let keys = SigningKeys::new(VersionedSecrets::parse(&(line(1) + &line(2) + &line(4))).unwrap());
+        let user = UserRef::from_bytes([1; 16]);
+        let id = |version| SigningKeyId { version, holder: KeyHolder::User };
+        let accepted = (0..6).filter(|version| keys.accepted_key(&user, id(*version)).is_some());
+        assert_eq!(accepted.collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(keys.default_ids(), [id(4), id(2)]);
+        assert!(keys.key(&user, id(1)).is_some(), "what was signed long ago can still be verified");
+    }
+
+    #[test]
+    fn a_version_added_meanwhile_is_accepted_at_once_and_given_out_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("signing");
+        crate::files::create_secret_file(&path).unwrap();
+        let keys = SigningKeys::of(SecretSource::File(path.clone())).unwrap();
+        crate::files::add_version(&path).unwrap();
+        std::thread::sleep(Duration::from_millis(250));
+        let user = UserRef::from_bytes([1; 16]);
+        assert!(keys.accepted_key(&user, SigningKeyId { version: 2, holder: KeyHolder::User }).is_some());
+        assert_eq!(keys.current_id(KeyHolder::User).version(), 1, "others may not have it yet");
+    }
+
+    #[test]
     fn ids_and_signatures_have_one_spelling() {
-        for wrong in
-            ["", "1", "default", "01.default", "+1.default", "-1.default", "1.Default", "4294967296.default"]
-        {
+        for wrong in [
+            "",
+            "1",
+            "default",
+            "01.default",
+            "+1.default",
+            "-1.default",
+            "1.Default",
+            "4294967296.default",
+            "1.abc",
+        ] {
             assert!(wrong.parse::<SigningKeyId>().is_err(), "{wrong}");
         }
         let hex = "ab".repeat(32);

@@ -1,0 +1,133 @@
+//! A device's name.
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 8 | random |
+//! | 8 | 8 | a keyed hash over the user ref and the random part |
+//!
+//! as 26 characters of lowercase base32. So whoever holds the pseudonym secret can tell without a look-up whether a
+//! name was ever given to this user, and nobody else can make one up.
+
+use std::fmt;
+use std::str::FromStr;
+
+use subtle::ConstantTimeEq;
+
+use crate::pseudonym::base32;
+use crate::seal::random;
+use crate::{Pseudonyms, UserRef};
+
+const HALF_BYTES: usize = 8;
+const ID_BYTES: usize = 2 * HALF_BYTES;
+const ID_CHARS: usize = 26;
+
+/// The name of one device of one user.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId([u8; ID_BYTES]);
+
+impl DeviceId {
+    /// A new name for a device of this user.
+    pub fn new(secret: &Pseudonyms, user: &UserRef) -> Self {
+        let mut bytes = [0; ID_BYTES];
+        bytes[..HALF_BYTES].copy_from_slice(&random::<HALF_BYTES>());
+        let proof = proof(secret, user, &bytes[..HALF_BYTES]);
+        bytes[HALF_BYTES..].copy_from_slice(&proof);
+        Self(bytes)
+    }
+
+    /// Whether this name was given to a device of this user.
+    pub fn is_of(&self, secret: &Pseudonyms, user: &UserRef) -> bool {
+        let (random, claimed) = self.0.split_at(HALF_BYTES);
+        proof(secret, user, random).ct_eq(claimed).into()
+    }
+
+    /// The 16 bytes.
+    pub fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
+
+    /// The id with these bytes.
+    pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
+    }
+}
+
+fn proof(secret: &Pseudonyms, user: &UserRef, random: &[u8]) -> [u8; HALF_BYTES] {
+    let hash = secret.keyed_hash("syncwell.device-id.v1", &[user.as_bytes(), random]);
+    let mut proof = [0; HALF_BYTES];
+    proof.copy_from_slice(&hash[..HALF_BYTES]);
+    proof
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; ID_CHARS];
+        base32().encode_mut(&self.0, &mut text);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is no device's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a device id is 26 characters of lowercase base32")]
+pub struct NotADeviceId;
+
+impl FromStr for DeviceId {
+    type Err = NotADeviceId;
+
+    fn from_str(text: &str) -> Result<Self, NotADeviceId> {
+        let mut bytes = [0; ID_BYTES];
+        if text.len() != ID_CHARS || base32().decode_mut(text.as_bytes(), &mut bytes).is_err() {
+            return Err(NotADeviceId);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_of_one_user_and_can_not_be_made_up() {
+        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let (user, other) = (UserRef::from_bytes([2; 16]), UserRef::from_bytes([3; 16]));
+        let id = DeviceId::new(&secret, &user);
+        assert!(id.is_of(&secret, &user));
+        assert!(!id.is_of(&secret, &other));
+        assert!(!id.is_of(&Pseudonyms::new(Zeroizing::new([9; 32])), &user));
+        for at in 0..ID_BYTES {
+            let mut changed = id;
+            changed.0[at] ^= 1;
+            assert!(!changed.is_of(&secret, &user));
+        }
+    }
+
+    #[test]
+    fn golden_name() {
+        // The keyed hash was computed once with Python's hmac module.
+        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let user = UserRef::from_bytes([2; 16]);
+        let golden: DeviceId = "a4dqobyha4dqp3jjvcxsptg6oe".parse().unwrap();
+        assert_eq!(golden.as_bytes()[..8], [7; 8]);
+        assert!(golden.is_of(&secret, &user));
+    }
+
+    #[test]
+    fn names_have_one_spelling() {
+        let id = DeviceId::from_bytes([0xab; 16]);
+        let text = id.to_string();
+        assert_eq!(text.parse(), Ok(id));
+        for wrong in ["", "default", &text.to_uppercase(), &text[1..], &format!("{}7", &text[..25])] {
+            assert_eq!(wrong.parse::<DeviceId>(), Err(NotADeviceId), "{wrong}");
+        }
+    }
+}

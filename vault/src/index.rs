@@ -1,0 +1,147 @@
+//! The break-glass index: which requests a user made in the last 72 hours, readable only by whoever breaks the glass.
+//!
+//! It is the only way from a user id to log lines. Ingest writes it and can't read it: an entry is sealed to the
+//! break-glass role's public key (HPKE, RFC 9180, base mode: X25519, HKDF-SHA-256, AES-256-GCM). `KV_breakglass` is
+//! shaped as a key-value bucket whose entries end by themselves (`$KV.breakglass.<user ref>`).
+//!
+//! An entry, format 1:
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 1 | format, `1` |
+//! | 1 | 4 | version of the break-glass key, big-endian |
+//! | 5 | 32 | HPKE's encapsulated key |
+//! | 37 | 48 | HPKE's ciphertext of an entry key: 32 random bytes |
+//! | 85 | n | sealed under the entry key ([`crate::seal`]), the user ref as associated data: JSON, `[{"correlation_id":"…","time":"…"},…]` |
+//!
+//! An entry key is used for some minutes, so that a request costs no curve arithmetic.
+
+mod key;
+mod recorder;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use stream::{Broker, ReadError, ScanFrom, Stream};
+
+pub use key::{IndexKey, IndexRecipient};
+pub use recorder::Index;
+
+use crate::UserRef;
+use crate::seal::OpenError;
+
+/// The bucket's stream.
+pub const INDEX_STREAM: &str = "KV_breakglass";
+/// The bucket as the roles that may reach it see it.
+const API_PREFIX: &str = "GLASS.API";
+/// How long an entry lasts.
+const LIFETIME_HOURS: u64 = 72;
+/// Entries of one direct get.
+const PAGE_ENTRIES: usize = 500;
+/// Entries that one look-up tells at most, the newest.
+const ENTRIES_MAX: usize = 10_000;
+
+/// One request that was authorised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexEntry {
+    /// The name that its log lines carry.
+    pub correlation_id: String,
+    /// When it was authorised.
+    pub time: Timestamp,
+}
+
+/// Why the index can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The bucket can't be read.
+    #[error("the break-glass index can't be read")]
+    Read(#[from] ReadError),
+    /// It does not exist.
+    #[error("there is no break-glass index here; the owner creates it with `syncwell setup`")]
+    Missing,
+    /// It is not the bucket that it should be.
+    #[error("the break-glass index can't be trusted: its `{0}` is {1}")]
+    BrokenPromise(&'static str, String),
+    /// An entry does not open.
+    #[error("an entry of the break-glass index does not open under this key")]
+    Open(#[from] OpenError),
+    /// The recipient's file can't be used.
+    #[error("{0} holds no break-glass key: a line `<version> <64 hex characters>`")]
+    Recipient(String),
+}
+
+/// The bucket, as setup creates it.
+pub struct IndexStream;
+
+impl IndexStream {
+    /// Over this connection, which must have the rights for what is asked.
+    pub fn over(broker: Broker) -> Stream {
+        Stream::new(broker, API_PREFIX, INDEX_STREAM)
+    }
+
+    /// What the bucket must be.
+    pub fn config(replicas: u8) -> serde_json::Value {
+        json!({
+            "name": INDEX_STREAM,
+            "description": "SyncWell: the break-glass index",
+            "subjects": ["$KV.breakglass.>"],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "max_age": LIFETIME_HOURS * 3_600 * 1_000_000_000,
+            "num_replicas": replicas,
+            "allow_direct": true,
+            "allow_atomic": true,
+            "allow_rollup_hdrs": false,
+            "deny_delete": true,
+            "deny_purge": true,
+        })
+    }
+
+    /// Holds what is there against what setup creates.
+    pub async fn verify(stream: &Stream) -> Result<(), IndexError> {
+        let info = stream.info().await?.ok_or(IndexError::Missing)?;
+        let promised = Self::config(1);
+        for key in ["subjects", "retention", "max_age", "deny_delete", "deny_purge", "allow_atomic"] {
+            if info.config[key] != promised[key] {
+                return Err(IndexError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn subject(user: &UserRef) -> String {
+    format!("$KV.breakglass.{user}")
+}
+
+/// Reads the index. The break-glass role's alone.
+pub struct IndexReader {
+    stream: Stream,
+    key: IndexKey,
+}
+
+impl IndexReader {
+    /// Over this connection, opening with this key.
+    pub fn over(broker: Broker, key: IndexKey) -> Self {
+        Self { stream: IndexStream::over(broker), key }
+    }
+
+    /// The user's requests of the last 72 hours, oldest first; the newest 10,000 where there are more.
+    pub async fn entries(&self, user: &UserRef) -> Result<Vec<IndexEntry>, IndexError> {
+        let mut entries = Vec::new();
+        let mut from = 1;
+        loop {
+            let page = self.stream.scan(ScanFrom::Sequence(from), &subject(user), PAGE_ENTRIES).await?;
+            let Some(last) = page.last() else { break };
+            from = last.sequence + 1;
+            for stored in &page {
+                entries.append(&mut self.key.open(user, &stored.payload)?);
+            }
+            let surplus = entries.len().saturating_sub(ENTRIES_MAX);
+            entries.drain(..surplus);
+        }
+        entries.sort_by_key(|entry| entry.time);
+        Ok(entries)
+    }
+}

@@ -1,0 +1,212 @@
+//! The answers.
+
+use std::sync::Arc;
+
+use stream::{AppendError, Appender, Broker, Draft, Expected, Heard, ScanFrom, Stored, Stream};
+
+use super::KeeperError;
+use crate::UserRef;
+use crate::data_key::Year;
+use crate::device::DeviceId;
+use crate::kek::{Kek, UnwrapError};
+use crate::key_client::{CurrentRequest, KeysAnswer};
+use crate::keys_stream::ALL_REVOKED;
+use crate::record::{self, Record};
+use crate::revoked::{REVOKED_SUBJECT, RevokeRequest, RevokedRequest};
+
+/// How often a lost race for a user's new key is run again.
+const RACES_MAX: usize = 8;
+/// Revoked devices in one answer.
+const REVOKED_PAGE: usize = 1_000;
+
+/// What answering needs.
+#[derive(Clone)]
+pub(super) struct Answering {
+    pub(super) broker: Broker,
+    pub(super) stream: Stream,
+    pub(super) appender: Appender,
+    pub(super) kek: Arc<Kek>,
+}
+
+impl Answering {
+    pub(super) async fn check_kek(&self) -> Result<(), KeeperError> {
+        let subject = format!("$KV.keys.kek.{}", self.kek.current_version());
+        // Every version that ever wrapped a key must be held, and be the same key.
+        let checks = self.stream.last_by_subject("$KV.keys.kek.*").await?;
+        for stored in &checks {
+            record::check(&self.kek, &stored.payload).await?;
+        }
+        if checks.iter().any(|stored| stored.subject == subject) {
+            return Ok(());
+        }
+        let check = record::check_record(&self.kek).await?;
+        let draft = draft(subject.clone(), subject.clone(), 0, check);
+        match self.appender.append(draft).await {
+            Ok(_) => Ok(()),
+            // Another keeper was first, or our own record was stored after all: it must be of the same key.
+            Err(AppendError::Conflict | AppendError::Unknown) => match self.stream.last(&subject).await? {
+                Some(stored) => Ok(record::check(&self.kek, &stored.payload).await?),
+                None => Err(AppendError::Unknown.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn answer(&self, question: Heard) {
+        let Some(reply) = question.reply else { return };
+        let answer = match parse(&question.subject, &question.payload) {
+            Some((user, Question::Current(year))) => self.current(&user, year).await,
+            Some((user, Question::Ring)) => self.records(&user).await.map(|held| held.answer()),
+            Some((user, Question::Revoke(device))) => self.revoke(&user, device).await,
+            None if question.subject == REVOKED_SUBJECT => self.revoked(&question.payload).await,
+            None => Ok(KeysAnswer::Unavailable),
+        };
+        let answer = answer.unwrap_or_else(|error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "a question for data keys was not answered"
+            );
+            KeysAnswer::Unavailable
+        });
+        let answer = serde_json::to_vec(&answer).unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"));
+        // The one who asked gives up by itself where the answer is lost.
+        let _ = self.broker.publish(reply, answer.into()).await;
+    }
+
+    /// The user's newest key of the year; made now where there is none, unless the user was erased.
+    async fn current(&self, user: &UserRef, year: Year) -> Result<KeysAnswer, KeeperError> {
+        for _ in 0..RACES_MAX {
+            let held = self.records(user).await?;
+            if held.erased {
+                return Ok(KeysAnswer::Erased);
+            }
+            if let Some(record) = held.newest_of(&self.kek, user, year).await? {
+                return Ok(KeysAnswer::Records(vec![record]));
+            }
+            let (key, record) = record::create(&self.kek, user, year).await?;
+            let answer =
+                KeysAnswer::Records(vec![(key.id().to_string(), data_encoding::BASE64.encode(&record))]);
+            // Only if nothing at all has happened to this user's keys since: no second key for the year, and no new
+            // key for a user who is being erased.
+            let draft = draft(
+                format!("$KV.keys.{user}.{}", key.id()),
+                format!("$KV.keys.{user}.*"),
+                held.last,
+                record,
+            );
+            match self.appender.append(draft).await {
+                Ok(_) => return Ok(answer),
+                Err(AppendError::Conflict | AppendError::Unknown) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(KeysAnswer::Unavailable)
+    }
+
+    /// Again is as good as once.
+    async fn revoke(&self, user: &UserRef, device: DeviceId) -> Result<KeysAnswer, KeeperError> {
+        let subject = format!("$KV.keys.revoked.{user}.{device}");
+        let draft = draft(subject.clone(), subject, 0, record::REVOKED.to_vec());
+        match self.appender.append(draft).await {
+            Ok(_) | Err(AppendError::Conflict) => Ok(KeysAnswer::Done),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The next revoked devices behind a position in the keys' stream.
+    async fn revoked(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
+        let Ok(RevokedRequest { after }) = serde_json::from_slice(payload) else {
+            return Ok(KeysAnswer::Unavailable);
+        };
+        let from = ScanFrom::Sequence(after.saturating_add(1));
+        let stored = self.stream.scan(from, ALL_REVOKED, REVOKED_PAGE).await?;
+        let last = stored.last().map_or(after, |stored| stored.sequence);
+        let device = |stored: &Stored| {
+            let (user, device) = stored.subject.strip_prefix("$KV.keys.revoked.")?.split_once('.')?;
+            Some((user.to_owned(), device.to_owned()))
+        };
+        Ok(KeysAnswer::Revoked { devices: stored.iter().filter_map(device).collect(), last })
+    }
+
+    async fn records(&self, user: &UserRef) -> Result<Held, KeeperError> {
+        let stored = self.stream.last_by_subject(&format!("$KV.keys.{user}.*")).await?;
+        Ok(Held::from(stored))
+    }
+}
+
+/// A user's records.
+struct Held {
+    records: Vec<(String, Vec<u8>)>,
+    erased: bool,
+    last: u64,
+}
+
+impl Held {
+    fn from(stored: Vec<Stored>) -> Self {
+        let last = stored.iter().map(|stored| stored.sequence).max().unwrap_or(0);
+        let mut records = Vec::with_capacity(stored.len());
+        let mut erased = false;
+        for stored in stored {
+            match stored.subject.rsplit('.').next() {
+                Some("erased") => erased = true,
+                Some(id) => records.push((id.to_owned(), stored.payload.to_vec())),
+                None => {}
+            }
+        }
+        Self { records, erased, last }
+    }
+
+    async fn newest_of(
+        &self,
+        kek: &Kek,
+        user: &UserRef,
+        year: Year,
+    ) -> Result<Option<(String, String)>, KeeperError> {
+        for (id, record) in self.records.iter().rev() {
+            let name = id.parse().map_err(|_| UnwrapError::Format)?;
+            if let Record::Key(key) = record::unwrap(kek, user, name, record).await?
+                && key.year() == year
+            {
+                return Ok(Some((id.clone(), data_encoding::BASE64.encode(record))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn answer(self) -> KeysAnswer {
+        if self.erased {
+            return KeysAnswer::Erased;
+        }
+        let encode = |(id, record): (String, Vec<u8>)| (id, data_encoding::BASE64.encode(&record));
+        KeysAnswer::Records(self.records.into_iter().map(encode).collect())
+    }
+}
+
+enum Question {
+    Current(Year),
+    Ring,
+    Revoke(DeviceId),
+}
+
+fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
+    let (kind, user) = subject.strip_prefix("keys.v1.")?.split_once('.')?;
+    let question = match kind {
+        "current" => Question::Current(serde_json::from_slice::<CurrentRequest>(payload).ok()?.year),
+        "ring" => Question::Ring,
+        "revoke" => {
+            Question::Revoke(serde_json::from_slice::<RevokeRequest>(payload).ok()?.device.parse().ok()?)
+        }
+        _ => return None,
+    };
+    Some((user.parse().ok()?, question))
+}
+
+pub(crate) fn draft(subject: String, filter: String, sequence: u64, record: Vec<u8>) -> Draft {
+    Draft {
+        subject,
+        id: None,
+        headers: Vec::new(),
+        expected: Some(Expected { filter, sequence }),
+        payload: record.into(),
+    }
+}

@@ -1,0 +1,71 @@
+//! Key-encryption keys that are secrets of ours: AES-256-GCM under a file's or a variable's 256 bits.
+
+use zeroize::Zeroizing;
+
+use super::UnwrapError;
+use crate::files::{SecretFileError, VersionedSecrets};
+use crate::live::{Live, SecretSource};
+use crate::seal::SealKey;
+
+type Versions = Vec<(u32, SealKey)>;
+
+pub(super) struct LocalKek(Live<Versions>);
+
+impl LocalKek {
+    pub(super) fn of(source: SecretSource) -> Result<Self, SecretFileError> {
+        Live::of(source, |secrets, _| versions(secrets)).map(Self)
+    }
+
+    pub(super) fn look_again(&self) {
+        self.0.look_again();
+    }
+
+    pub(super) fn current_version(&self) -> u32 {
+        self.0.get().0.current().0
+    }
+
+    pub(super) fn seal(
+        &self,
+        version: u32,
+        associated: &[u8],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, UnwrapError> {
+        self.with(version, |key| Ok(key.seal(associated, plaintext)))
+    }
+
+    pub(super) fn open(
+        &self,
+        version: u32,
+        associated: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
+        let mut sealed = Zeroizing::new(sealed.to_vec());
+        self.with(version, |key| {
+            let opened = key.open(associated, &mut sealed).map_err(|_| UnwrapError::WrongKey(version))?;
+            Ok(Zeroizing::new(opened.to_vec()))
+        })
+    }
+
+    /// A version that is not known may have been added a moment ago by a rotation, so it is looked for.
+    fn with<T>(
+        &self,
+        version: u32,
+        work: impl FnOnce(&SealKey) -> Result<T, UnwrapError>,
+    ) -> Result<T, UnwrapError> {
+        let is_held = |held: &Versions| held.iter().any(|(number, _)| *number == version);
+        if !is_held(&self.0.get().1) {
+            self.0.look_again();
+        }
+        let held = self.0.get();
+        let key = held.1.iter().find(|(number, _)| *number == version);
+        work(key.map(|(_, key)| key).ok_or(UnwrapError::UnknownVersion(version))?)
+    }
+}
+
+fn versions(secrets: &VersionedSecrets) -> Versions {
+    let key = |version| {
+        let secret: [u8; 32] = secrets.get(version)?.try_into().ok()?;
+        Some((version, SealKey::new(&Zeroizing::new(secret))))
+    };
+    secrets.versions().filter_map(key).collect()
+}

@@ -1,0 +1,71 @@
+//! The stream of wrapped data keys.
+//!
+//! `KV_keys` is shaped as a key-value bucket, but allows a message to be deleted: an ordinary bucket refuses the secure
+//! delete that overwrites bytes, and a purge leaves them on disk.
+//!
+//! | subject | holds |
+//! |---|---|
+//! | `$KV.keys.<user ref>.<key id>` | a wrapped data key, or its tombstone |
+//! | `$KV.keys.<user ref>.erased` | that the user was erased |
+//! | `$KV.keys.kek.<version>` | a check of that version of the KEK |
+//! | `$KV.keys.revoked.<user ref>.<device id>` | that the device was revoked |
+
+use serde_json::json;
+use stream::{Broker, ReadError, Stream};
+
+use crate::keeper::KeeperError;
+
+/// The stream of wrapped data keys.
+pub const KEYS_STREAM: &str = "KV_keys";
+/// The keys' stream as the roles that may reach it see it.
+const API_PREFIX: &str = "KEYS.API";
+/// Every wrapped data key and every tombstone; checks of the KEK too.
+pub(crate) const ALL_KEYS: &str = "$KV.keys.*.*";
+/// Every revoked device.
+pub(crate) const ALL_REVOKED: &str = "$KV.keys.revoked.*.*";
+
+/// The stream of wrapped keys, as setup creates it.
+pub struct KeysStream;
+
+impl KeysStream {
+    /// Over this connection, which must have the rights for what is asked.
+    pub fn over(broker: Broker) -> Stream {
+        Stream::new(broker, API_PREFIX, KEYS_STREAM)
+    }
+
+    /// What the stream must be.
+    pub fn config(replicas: u8) -> serde_json::Value {
+        json!({
+            "name": KEYS_STREAM,
+            "description": "SyncWell: wrapped data keys",
+            "subjects": ["$KV.keys.>"],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "new",
+            "max_msgs_per_subject": 1,
+            "num_replicas": replicas,
+            "allow_direct": true,
+            "allow_atomic": true,
+            "allow_rollup_hdrs": false,
+            "deny_delete": false,
+            "deny_purge": true,
+        })
+    }
+
+    /// Holds what is there against what setup creates. A key that is lost takes every event under it along.
+    pub async fn verify(stream: &Stream) -> Result<(), KeeperError> {
+        let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
+        let promised = Self::config(1);
+        for key in ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"] {
+            if info.config[key] != promised[key] {
+                return Err(KeeperError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {
+            if info.config[key].as_i64().is_some_and(|limit| limit != unlimited) {
+                return Err(KeeperError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! Wrapping every data key anew, under the newest version of the KEK, while the system runs.
+//!
+//! A record is replaced only if it is still the one that was read, so a key that is made, destroyed or wrapped anew
+//! meanwhile is never overwritten. Both versions open all the while; a rotation that was killed is simply run again,
+//! and goes on where records of older versions are left.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::stream::{AppendError, Appender, Broker, Commit, ScanFrom, Stored, Stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::UserRef;
+use crate::data_key::DataKeyId;
+use crate::keeper::{KeeperError, draft};
+use crate::kek::Kek;
+use crate::keys_stream::{ALL_KEYS, KeysStream};
+use crate::record;
+
+/// Records read at a time.
+const PAGE_RECORDS: usize = 1_000;
+/// Records wrapped anew at the same time.
+const IN_FLIGHT_MAX: usize = 256;
+
+/// Which versions of the KEK wrap how many data keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KekUse {
+    /// Data keys by the version that they are wrapped under.
+    pub keys: BTreeMap<u32, u64>,
+    /// Versions that have a check.
+    pub checks: Vec<u32>,
+    /// Users who were erased, and yet have a data key that is left.
+    pub erased_with_keys: u64,
+    /// Users who were erased.
+    pub erased: u64,
+}
+
+/// How far a pass has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RewrapProgress {
+    /// Records looked at.
+    pub seen: u64,
+    /// Of these, wrapped anew.
+    pub rewrapped: u64,
+}
+
+/// Rotates the KEK, with the keeper's own credentials.
+pub struct Rewrap {
+    stream: Stream,
+    appender: Appender,
+    kek: Arc<Kek>,
+}
+
+impl Rewrap {
+    /// Over this connection.
+    pub fn over(broker: Broker, kek: Arc<Kek>) -> Self {
+        let appender = Appender::start(broker.clone(), Commit::Grouped);
+        Self { stream: KeysStream::over(broker), appender, kek }
+    }
+
+    /// Reads every record's version. Opens nothing.
+    pub async fn survey(&self) -> Result<KekUse, KeeperError> {
+        let mut found = KekUse::default();
+        let mut users: BTreeMap<String, (bool, bool)> = BTreeMap::new();
+        let mut from = 1;
+        while let Some(page) = self.page(&mut from).await? {
+            for stored in page {
+                let Some((owner, name)) = names(&stored) else { continue };
+                let (erased, has_keys) = users.entry(owner.to_owned()).or_default();
+                match (owner, name, record::version(&stored.payload)) {
+                    (_, "erased", _) => *erased = true,
+                    ("kek", _, Ok(Some(version))) => found.checks.push(version),
+                    (_, _, Ok(Some(version))) => {
+                        *has_keys = true;
+                        *found.keys.entry(version).or_default() += 1;
+                    }
+                    (_, _, Ok(None)) => {}
+                    (_, _, Err(error)) => return Err(error.into()),
+                }
+            }
+        }
+        found.erased = users.values().filter(|(erased, _)| *erased).count() as u64;
+        found.erased_with_keys = users.values().filter(|state| **state == (true, true)).count() as u64;
+        Ok(found)
+    }
+
+    /// Makes sure that the newest version is the one that has this number everywhere: leaves its check, or holds the
+    /// KEK against the check that is there. Every older check must open too.
+    pub async fn check(&self) -> Result<(), KeeperError> {
+        let subject = check_subject(self.kek.current_version());
+        for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
+            record::check(&self.kek, &stored.payload).await?;
+            if stored.subject == subject {
+                return Ok(());
+            }
+        }
+        let check = record::check_record(&self.kek).await?;
+        self.appender.append(draft(subject.clone(), subject, 0, check)).await?;
+        Ok(())
+    }
+
+    /// One pass over every record. Tells how far it has come after each page.
+    pub async fn pass(&self, mut tell: impl FnMut(RewrapProgress)) -> Result<RewrapProgress, KeeperError> {
+        let mut progress = RewrapProgress::default();
+        let mut from = 1;
+        while let Some(page) = self.page(&mut from).await? {
+            let seen = page.len() as u64;
+            let rewrapped = stream::iter(page)
+                .map(|stored| self.one(stored))
+                .buffer_unordered(IN_FLIGHT_MAX)
+                .try_fold(0, async |sum, done| Ok(sum + u64::from(done)))
+                .await?;
+            progress.seen += seen;
+            progress.rewrapped += rewrapped;
+            tell(progress);
+        }
+        Ok(progress)
+    }
+
+    /// Destroys the checks of versions that wrap nothing any more; the bytes are overwritten.
+    pub async fn retire(&self) -> Result<(), KeeperError> {
+        let current = check_subject(self.kek.current_version());
+        for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
+            if stored.subject != current {
+                self.stream.destroy(stored.sequence).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, from: &mut u64) -> Result<Option<Vec<Stored>>, KeeperError> {
+        let page = self.stream.scan(ScanFrom::Sequence(*from), ALL_KEYS, PAGE_RECORDS).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        *from = last.sequence + 1;
+        Ok(Some(page))
+    }
+
+    /// Says whether the record was wrapped anew.
+    async fn one(&self, stored: Stored) -> Result<bool, KeeperError> {
+        let Some((user, id)) = parse(&stored) else { return Ok(false) };
+        let Some(record) = record::rewrap(&self.kek, &user, id, &stored.payload).await? else {
+            return Ok(false);
+        };
+        let draft = draft(stored.subject.clone(), stored.subject, stored.sequence, record);
+        match self.appender.append(draft).await {
+            Ok(_) => Ok(true),
+            // Somebody else changed it: the next pass looks again.
+            Err(AppendError::Conflict | AppendError::Unknown) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn check_subject(version: u32) -> String {
+    format!("$KV.keys.kek.{version}")
+}
+
+fn names(stored: &Stored) -> Option<(&str, &str)> {
+    stored.subject.strip_prefix("$KV.keys.")?.split_once('.')
+}
+
+/// `None` for what is no data key: a check of the KEK, the mark of an erased user.
+fn parse(stored: &Stored) -> Option<(UserRef, DataKeyId)> {
+    let (user, id) = names(stored)?;
+    Some((user.parse().ok()?, id.parse().ok()?))
+}
