@@ -34,7 +34,7 @@ impl Refusal {
             Code::InsufficientScope => {
                 refusal.set(header::WWW_AUTHENTICATE, r#"Bearer error="insufficient_scope""#)
             }
-            Code::LogUnavailable | Code::OutcomeUnknown | Code::ViewUnavailable => {
+            Code::LogUnavailable | Code::OutcomeUnknown | Code::ViewUnavailable | Code::IssuerUnavailable => {
                 refusal.set(header::RETRY_AFTER, "1")
             }
             Code::TooManyConnections => refusal.set(header::RETRY_AFTER, "5"),
@@ -43,12 +43,14 @@ impl Refusal {
             | Code::InvalidHeader
             | Code::InvalidParameter
             | Code::InvalidSignature
+            | Code::KeyRevoked
             | Code::StaleTimestamp
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::AccountErased
             | Code::UnsupportedMediaType
             | Code::InvalidSummary
+            | Code::InvalidRequest
             | Code::HistoryTooLong
             | Code::RateLimited
             | Code::Internal => {}

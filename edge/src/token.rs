@@ -15,7 +15,7 @@ use moka::sync::Cache;
 use schemas::Code;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use vault::{Pseudonyms, UserId, UserRef};
+use vault::{DeviceId, Pseudonyms, UserId, UserRef};
 
 use jwks::Jwks;
 pub use jwks::JwksError;
@@ -51,6 +51,8 @@ pub enum Scope {
     SyncWrite,
     /// Read one's own rows and events.
     SyncRead,
+    /// Enrol and revoke one's own devices.
+    DeviceEnroll,
 }
 
 impl Scope {
@@ -59,6 +61,7 @@ impl Scope {
         match self {
             Self::SyncWrite => "sync:write",
             Self::SyncRead => "sync:read",
+            Self::DeviceEnroll => "device:enroll",
         }
     }
 }
@@ -70,6 +73,8 @@ pub struct Caller {
     pub user: UserRef,
     /// The token's `jti`.
     pub token_id: Option<String>,
+    /// The device that the token is for (`did`), where it names one.
+    pub device: Option<DeviceId>,
     scopes: String,
     expires_at: i64,
 }
@@ -91,6 +96,8 @@ struct Claims {
     scope: String,
     #[serde(default)]
     jti: Option<String>,
+    #[serde(default)]
+    did: Option<String>,
 }
 
 /// Verifies tokens, and remembers those that it verified.
@@ -155,10 +162,13 @@ impl TokenVerifier {
         if claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS_MAX {
             return Err(refuse("is valid for more than 1 hour"));
         }
+        let device = claims.did.map(|did| did.parse());
+        let device = device.transpose().map_err(|_| refuse("has a did that is no device id"))?;
         let user: UserId = claims.sub.parse().map_err(|_| refuse("has a sub that is no user id"))?;
         Ok(Caller {
             user: self.pseudonyms.user_ref(&user),
             token_id: claims.jti,
+            device,
             scopes: claims.scope,
             expires_at: claims.exp.saturating_add(leeway),
         })

@@ -8,6 +8,9 @@
 //! on one line, in this order, without spaces: there is exactly one spelling, and reading refuses every other one.
 //! `data_base64` is the sealed content ([`vault::DataKey::seal`]); its associated data are the stored bytes before it,
 //! so that no part of an event can be moved to another event or another user. Nothing in clear describes health.
+//!
+//! What operators do ([`EventKind::is_clear`]) is for auditors to see without any key: such an event has no `keyid`,
+//! and `"data":{…}` instead of the sealed content. What vouches for it is the signature that it carries.
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -19,30 +22,72 @@ use vault::{DataKey, DataKeyId, UserRef};
 const SEAM: &[u8] = b",\"data_base64\":\"";
 const END: &[u8] = b"\"}";
 
+/// What stands between the head and a content in clear.
+const CLEAR_SEAM: &[u8] = b",\"data\":";
+const CLEAR_END: &[u8] = b"}";
+
 /// The kinds of events. The names are stored: add versions, never change one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A phone's summary was accepted.
     SummaryReceivedV1,
+    /// A device was given its signing key.
+    DeviceEnrolledV1,
+    /// A device's signing key was revoked.
+    DeviceRevokedV1,
+    /// Somebody asked to look up a user's requests.
+    BreakGlassRequestedV1,
+    /// A second person agreed.
+    BreakGlassApprovedV1,
+    /// The user's requests were looked up.
+    BreakGlassLookedUpV1,
+    /// A step was refused.
+    BreakGlassRefusedV1,
 }
 
 impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::SummaryReceivedV1,
+        Self::DeviceEnrolledV1,
+        Self::DeviceRevokedV1,
+        Self::BreakGlassRequestedV1,
+        Self::BreakGlassApprovedV1,
+        Self::BreakGlassLookedUpV1,
+        Self::BreakGlassRefusedV1,
+    ];
+
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SummaryReceivedV1 => "syncwell.summary.received.v1",
+            Self::DeviceEnrolledV1 => "syncwell.device.enrolled.v1",
+            Self::DeviceRevokedV1 => "syncwell.device.revoked.v1",
+            Self::BreakGlassRequestedV1 => "syncwell.breakglass.requested.v1",
+            Self::BreakGlassApprovedV1 => "syncwell.breakglass.approved.v1",
+            Self::BreakGlassLookedUpV1 => "syncwell.breakglass.looked_up.v1",
+            Self::BreakGlassRefusedV1 => "syncwell.breakglass.refused.v1",
+        }
+    }
+
+    /// Whether the content is for every reader of the log.
+    pub const fn is_clear(self) -> bool {
+        match self {
+            Self::SummaryReceivedV1 | Self::DeviceEnrolledV1 | Self::DeviceRevokedV1 => false,
+            Self::BreakGlassRequestedV1
+            | Self::BreakGlassApprovedV1
+            | Self::BreakGlassLookedUpV1
+            | Self::BreakGlassRefusedV1 => true,
         }
     }
 
     /// Who appends events of this kind.
     const fn source(self) -> &'static str {
-        match self {
-            Self::SummaryReceivedV1 => "/ingest",
-        }
+        if self.is_clear() { "/breakglass" } else { "/ingest" }
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Self::SummaryReceivedV1].into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -57,27 +102,35 @@ pub struct Head {
     pub user: UserRef,
     /// When it was received.
     pub time: Timestamp,
-    /// The data key that the content is sealed under.
-    pub key_id: DataKeyId,
+    /// The data key that the content is sealed under; none where it is in clear.
+    pub key_id: Option<DataKeyId>,
 }
 
 impl Head {
     /// The stored bytes before the seam, which are also the associated data.
     fn render(&self) -> String {
-        format!(
-            r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"{}","subject":"{}","time":"{}","keyid":"{}""#,
+        let mut text = format!(
+            r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"{}","subject":"{}","time":"{}""#,
             self.id,
             self.kind.source(),
             self.kind.as_str(),
             self.user,
             self.time,
-            self.key_id,
-        )
+        );
+        if let Some(key_id) = self.key_id {
+            text.push_str(&format!(r#","keyid":"{key_id}""#));
+        }
+        text
     }
 
     /// Seals `content` and returns the event's stored bytes.
     pub fn seal(&self, key: &DataKey, content: &[u8]) -> Vec<u8> {
-        assert_eq!(self.key_id, key.id(), "BUG: an event names another key than the one it is sealed under");
+        assert_eq!(
+            self.key_id,
+            Some(key.id()),
+            "BUG: an event names another key than the one it is sealed under"
+        );
+        assert!(!self.kind.is_clear(), "BUG: an event of this kind is not sealed");
         let head = self.render();
         let sealed = key.seal(head.as_bytes(), content);
         let mut bytes =
@@ -89,6 +142,12 @@ impl Head {
         BASE64.encode_mut(&sealed, &mut bytes[start..]);
         bytes.extend_from_slice(END);
         bytes
+    }
+
+    /// The stored bytes of an event whose content, a JSON object, is in clear.
+    pub(crate) fn with_clear(&self, content: &[u8]) -> Vec<u8> {
+        assert!(self.kind.is_clear() && self.key_id.is_none(), "BUG: an event of this kind is sealed");
+        [self.render().as_bytes(), CLEAR_SEAM, content, CLEAR_END].concat()
     }
 }
 
@@ -103,13 +162,18 @@ pub enum MalformedEvent {
     UnknownKind,
 }
 
-/// An event as stored, its content still sealed.
+/// An event as stored, its content not read yet.
 #[derive(Debug, Clone)]
 pub struct Envelope<'b> {
     /// The clear part.
     pub head: Head,
-    associated: &'b [u8],
-    sealed: Vec<u8>,
+    content: Content<'b>,
+}
+
+#[derive(Debug, Clone)]
+enum Content<'b> {
+    Sealed { associated: &'b [u8], sealed: Vec<u8> },
+    Clear(&'b [u8]),
 }
 
 /// The clear part as JSON.
@@ -122,33 +186,52 @@ struct Clear<'b> {
     r#type: &'b str,
     subject: &'b str,
     time: &'b str,
-    keyid: &'b str,
+    keyid: Option<&'b str>,
 }
 
 impl<'b> Envelope<'b> {
     /// Reads stored bytes.
     pub fn read(bytes: &'b [u8]) -> Result<Self, MalformedEvent> {
-        // No value of the clear part can hold a quote, so the first seam is the right one.
-        let seam =
-            bytes.windows(SEAM.len()).position(|window| window == SEAM).ok_or(MalformedEvent::Spelling)?;
-        let (associated, rest) = bytes.split_at(seam);
-        let encoded = rest[SEAM.len()..].strip_suffix(END).ok_or(MalformedEvent::Spelling)?;
-        let sealed = BASE64.decode(encoded).map_err(|_| MalformedEvent::Spelling)?;
-        let head = read_head(associated)?;
-        Ok(Self { head, associated, sealed })
+        let (head, rest) = split(bytes)?;
+        let parsed = read_head(head)?;
+        let content = if parsed.kind.is_clear() {
+            let content = rest.strip_prefix(CLEAR_SEAM).and_then(|rest| rest.strip_suffix(CLEAR_END));
+            Content::Clear(content.ok_or(MalformedEvent::Spelling)?)
+        } else {
+            let encoded = rest.strip_prefix(SEAM).and_then(|rest| rest.strip_suffix(END));
+            let sealed = BASE64.decode(encoded.ok_or(MalformedEvent::Spelling)?);
+            Content::Sealed { associated: head, sealed: sealed.map_err(|_| MalformedEvent::Spelling)? }
+        };
+        Ok(Self { head: parsed, content })
     }
 
     /// Reads the clear part alone.
     pub fn read_head(bytes: &[u8]) -> Result<Head, MalformedEvent> {
-        let seam =
-            bytes.windows(SEAM.len()).position(|window| window == SEAM).ok_or(MalformedEvent::Spelling)?;
-        read_head(&bytes[..seam])
+        read_head(split(bytes)?.0)
     }
 
-    /// Opens the content.
-    pub fn open(self, key: &DataKey) -> Result<zeroize::Zeroizing<Vec<u8>>, vault::OpenError> {
-        key.open(self.associated, self.sealed)
+    /// Opens a sealed content.
+    pub(crate) fn open(self, key: &DataKey) -> Result<zeroize::Zeroizing<Vec<u8>>, vault::OpenError> {
+        match self.content {
+            Content::Sealed { associated, sealed } => key.open(associated, sealed),
+            Content::Clear(_) => Err(vault::OpenError::Format),
+        }
     }
+
+    /// A content in clear.
+    pub(crate) fn clear(&self) -> Option<&'b [u8]> {
+        match self.content {
+            Content::Clear(content) => Some(content),
+            Content::Sealed { .. } => None,
+        }
+    }
+}
+
+/// No value of the head can hold a quote, so the first seam is the right one, and the content begins at it.
+fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), MalformedEvent> {
+    let begins = |rest: &[u8]| rest.starts_with(SEAM) || rest.starts_with(CLEAR_SEAM);
+    let seam = (0..bytes.len()).position(|at| begins(&bytes[at..]));
+    Ok(bytes.split_at(seam.ok_or(MalformedEvent::Spelling)?))
 }
 
 fn read_head(associated: &[u8]) -> Result<Head, MalformedEvent> {
@@ -156,13 +239,15 @@ fn read_head(associated: &[u8]) -> Result<Head, MalformedEvent> {
     text.push(b'}');
     let clear: Clear<'_> = serde_json::from_slice(&text).map_err(|_| MalformedEvent::Spelling)?;
     let kind = EventKind::named(clear.r#type).ok_or(MalformedEvent::UnknownKind)?;
+    let key_id = clear.keyid.map(str::parse).transpose().map_err(|_| MalformedEvent::Spelling)?;
     let head = Head {
         id: clear.id.parse().map_err(|_| MalformedEvent::Spelling)?,
         kind,
         user: clear.subject.parse().map_err(|_| MalformedEvent::Spelling)?,
         time: clear.time.parse().map_err(|_| MalformedEvent::Spelling)?,
-        key_id: clear.keyid.parse().map_err(|_| MalformedEvent::Spelling)?,
+        key_id,
     };
     let known = clear.specversion == "1.0" && clear.source == kind.source();
-    if known && head.render().as_bytes() == associated { Ok(head) } else { Err(MalformedEvent::Spelling) }
+    let is_whole = known && kind.is_clear() == key_id.is_none();
+    if is_whole && head.render().as_bytes() == associated { Ok(head) } else { Err(MalformedEvent::Spelling) }
 }

@@ -1,7 +1,13 @@
 //! The contents of events.
 
+mod break_glass;
+mod device;
+
 #[cfg(test)]
 mod tests;
+
+pub use break_glass::{BreakGlassStep, Statement, StatementKind};
+pub use device::{DeviceEnrolled, DeviceRevoked};
 
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
@@ -73,6 +79,12 @@ impl SummaryReceived {
 pub enum Event {
     /// A phone's summary was accepted.
     SummaryReceived(SummaryReceived),
+    /// A device was given its signing key.
+    DeviceEnrolled(DeviceEnrolled),
+    /// A device's signing key was revoked.
+    DeviceRevoked(DeviceRevoked),
+    /// A step of breaking the glass; which one is the event's kind.
+    BreakGlass(BreakGlassStep),
 }
 
 /// Why an event does not open.
@@ -87,13 +99,25 @@ pub enum OpenEventError {
 }
 
 impl Event {
-    /// Opens an event.
+    /// Opens a sealed event.
     pub fn open(envelope: Envelope<'_>, key: &DataKey) -> Result<Self, OpenEventError> {
         let (id, kind) = (envelope.head.id, envelope.head.kind);
         let content = envelope.open(key).map_err(|error| OpenEventError::Sealed(id, error))?;
         let event = match kind {
             EventKind::SummaryReceivedV1 => SummaryReceived::from_v1(&content).map(Self::SummaryReceived),
+            EventKind::DeviceEnrolledV1 => DeviceEnrolled::from_v1(&content).map(Self::DeviceEnrolled),
+            EventKind::DeviceRevokedV1 => DeviceRevoked::from_v1(&content).map(Self::DeviceRevoked),
+            EventKind::BreakGlassRequestedV1
+            | EventKind::BreakGlassApprovedV1
+            | EventKind::BreakGlassLookedUpV1
+            | EventKind::BreakGlassRefusedV1 => None,
         };
         event.ok_or(OpenEventError::Content(id))
+    }
+
+    /// Reads an event whose content is in clear.
+    pub fn read_clear(envelope: &Envelope<'_>) -> Result<Self, OpenEventError> {
+        let step = envelope.clear().and_then(BreakGlassStep::from_v1);
+        step.map(Self::BreakGlass).ok_or(OpenEventError::Content(envelope.head.id))
     }
 }

@@ -14,7 +14,10 @@ mod outcome;
 mod subject;
 
 pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
-pub use event::{Event, OpenEventError, SummaryReceived};
+pub use event::{
+    BreakGlassStep, DeviceEnrolled, DeviceRevoked, Event, OpenEventError, Statement, StatementKind,
+    SummaryReceived,
+};
 pub use id::event_id;
 pub use log::{
     AppendedEvent, BrokenPromise, EVENTS_STREAM, Follower, Log, LogAppender, LogError, LogIdentity, LogState,

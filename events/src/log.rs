@@ -69,7 +69,7 @@ pub struct NewEvent {
     /// The stored bytes.
     pub bytes: Vec<u8>,
     /// Who waits for its outcome.
-    pub outcome_to: OutcomeAddress,
+    pub outcome_to: Option<OutcomeAddress>,
 }
 
 /// An event on stable storage.
@@ -200,7 +200,7 @@ impl LogAppender {
         let appended = self.0.append(Draft {
             subject: subject_of(&event.user),
             id: Some(event.id.to_string()),
-            headers: vec![(OUTCOME_TO, event.outcome_to.to_string())],
+            headers: event.outcome_to.iter().map(|address| (OUTCOME_TO, address.to_string())).collect(),
             expected: None,
             payload: event.bytes.into(),
         });

@@ -1,5 +1,6 @@
 //! What is read over HTTP (contract, section 6): takes apart, asks, maps the answer.
 
+mod devices;
 mod rows;
 
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
         .route("/v1/summaries/{date}", get(rows::get_row))
         .route("/v1/summaries/{date}/history", get(get_history))
         .route("/v1/events/{event_id}", get(get_event))
+        .route("/v1/devices", get(devices::get_devices))
+        .route("/v1/devices/{device_id}", get(devices::get_device))
         .with_state(Api { gate, reader })
 }
 

@@ -168,7 +168,7 @@ impl Follow {
         let wanted: std::collections::BTreeSet<_> = batch
             .iter()
             .filter_map(|event| events::Envelope::read_head(event.bytes()).ok())
-            .map(|head| (head.user, head.key_id))
+            .filter_map(|head| Some((head.user, head.key_id?)))
             .filter(|(user, id)| !self.keys.remembers(user, *id))
             .collect();
         stream::iter(wanted)

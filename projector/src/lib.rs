@@ -7,6 +7,7 @@
 mod api;
 mod batch;
 mod blocking;
+mod device;
 mod fold;
 mod follow;
 mod incident;

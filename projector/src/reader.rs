@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use events::{Log, LogError};
 use jiff::civil::Date;
-use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence};
+use schemas::{
+    Accepted, DeviceDocument, DevicesDocument, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument,
+    Sequence,
+};
 use tokio::sync::Semaphore;
-use vault::{KeyClient, UserRef};
+use vault::{DeviceId, KeyClient, UserRef};
 
-use crate::batch::read_row;
+use crate::batch::{read_device, read_row};
 use crate::blocking::blocking;
+use crate::device;
 use crate::open::{OpenFailure, OpenedEvent};
 use crate::refold::{RefoldError, find, refold};
 use crate::row::{Row, document, sources};
 use crate::shared::Shared;
-use crate::view::{RowKey, View, ViewError};
+use crate::view::{DeviceKey, RowKey, View, ViewError};
 
+/// Devices that one answer lists.
+const DEVICES_MAX: usize = 1_000;
 /// Questions about the past answered at the same time.
 const REFOLDS_MAX: usize = 8;
 
@@ -79,6 +85,32 @@ impl Reader {
             summaries.push(document(date, &row));
         }
         Ok(RowsDocument { summaries, position: number(position) })
+    }
+
+    /// One device with its position.
+    pub(crate) async fn device(
+        &self,
+        user: UserRef,
+        device: DeviceId,
+    ) -> Result<Option<DeviceDocument>, ReadFailure> {
+        let (view, key) = (self.view()?, DeviceKey { user, device });
+        let (sealed, position) = blocking(move || view.device(&key)).await?;
+        let Some(sealed) = sealed else { return Ok(None) };
+        let found = read_device(&key, &sealed, &self.keys).await?;
+        let position = Some(number(position));
+        Ok(Some(DeviceDocument { position, ..device::document(device, &found) }))
+    }
+
+    /// All devices, with one position.
+    pub(crate) async fn devices(&self, user: UserRef) -> Result<DevicesDocument, ReadFailure> {
+        let view = self.view()?;
+        let (sealed, position) = blocking(move || view.devices(user, DEVICES_MAX)).await?;
+        let mut devices = Vec::with_capacity(sealed.len());
+        for (key, sealed) in sealed {
+            let found = read_device(&key, &sealed, &self.keys).await?;
+            devices.push(device::document(key.device, &found));
+        }
+        Ok(DevicesDocument { devices, position: number(position) })
     }
 
     /// Why a row is what it is.

@@ -14,7 +14,7 @@ use stream::ScanFrom;
 use vault::{KeyClient, UserRef};
 
 use crate::fold::fold;
-use crate::open::{OpenFailure, OpenedEvent, open};
+use crate::open::{OpenFailure, Opened, OpenedEvent, open};
 use crate::row::{Origin, Register, Row};
 
 /// Events of a user that one question may read.
@@ -51,7 +51,7 @@ pub(crate) async fn refold(
         if recorded.sequence() > last {
             break;
         }
-        let Some(opened) = open(&recorded, keys).await? else { continue };
+        let Some(Opened::Summary(opened)) = open(&recorded, keys).await? else { continue };
         if opened.summary.date == date {
             let (folded, outcome) = fold(row, &opened.summary, opened.origin);
             events.push(told(&opened, &folded, outcome));
@@ -83,7 +83,10 @@ pub(crate) async fn find(
         }
         let head = events::Envelope::read_head(recorded.bytes());
         if head.is_ok_and(|head| head.id == id) {
-            return Ok(open(&recorded, keys).await?);
+            return Ok(match open(&recorded, keys).await? {
+                Some(Opened::Summary(opened)) => Some(opened),
+                Some(Opened::Device(_)) | None => None,
+            });
         }
     }
     Ok(None)

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `00` | what the view is: format, fold version, position, the log it was folded from ([`meta`]) |
 //! | `01` user ref (16) date (4) | one sealed row ([`rows`]) |
+//! | `02` user ref (16) device id (16) | one sealed device ([`devices`]) |
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. sled is beta by its authors'
 //! word: it holds nothing here that the log can't give back, and a store that does not open is set aside and folded
 //! anew.
 
+mod devices;
 mod meta;
 mod rows;
 
@@ -21,8 +23,9 @@ use events::LogState;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemas::Sequence;
-use vault::UserRef;
+use vault::{DeviceId, UserRef};
 
+pub(crate) use devices::{DeviceKey, SealedDevice};
 use meta::Meta;
 pub(crate) use meta::Tip;
 pub(crate) use rows::{RowKey, SealedRow, open_row, seal_row};
@@ -30,6 +33,7 @@ pub(crate) use rows::{RowKey, SealedRow, open_row, seal_row};
 /// The numbers before every key. Persisted: append, never change.
 const KEY_META: u8 = 0;
 const KEY_ROW: u8 = 1;
+const KEY_DEVICE: u8 = 2;
 
 /// sled's cache, in bytes; its own default is a gigabyte.
 const CACHE_BYTES: u64 = 128 * 1024 * 1024;
@@ -91,6 +95,13 @@ pub enum ViewError {
 
 /// Something read, and the position that it reflects.
 pub(crate) type Reflecting<T> = (T, Option<Sequence>);
+
+/// What one batch of events changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) rows: Vec<(RowKey, SealedRow)>,
+    pub(crate) devices: Vec<(DeviceKey, SealedDevice)>,
+}
 
 /// The view. Everything here blocks: call it from a thread that may.
 pub(crate) struct View {
@@ -157,11 +168,39 @@ impl View {
         Ok((rows, tip.map(|tip| tip.sequence)))
     }
 
-    /// Writes rows and the last event behind them, together.
-    pub(crate) fn apply(&self, rows: Vec<(RowKey, SealedRow)>, tip: Tip) -> Result<(), ViewError> {
+    /// One device and the position it reflects.
+    pub(crate) fn device(&self, key: &DeviceKey) -> Result<Reflecting<Option<SealedDevice>>, ViewError> {
+        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
+        let device = self.store.get(key.encode()).map_err(|error| self.store_error(error))?;
+        Ok((device.map(|device| SealedDevice(device.to_vec())), tip.map(|tip| tip.sequence)))
+    }
+
+    /// A user's devices, at most so many, and the position that they reflect.
+    pub(crate) fn devices(
+        &self,
+        user: UserRef,
+        devices_max: usize,
+    ) -> Result<Reflecting<Vec<(DeviceKey, SealedDevice)>>, ViewError> {
+        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
+        let key = |byte| DeviceKey { user, device: DeviceId::from_bytes([byte; 16]) }.encode();
+        let mut devices = Vec::new();
+        for entry in self.store.range(key(0)..=key(u8::MAX)).take(devices_max) {
+            let (key, device) = entry.map_err(|error| self.store_error(error))?;
+            if let Some(key) = DeviceKey::decode(&key) {
+                devices.push((key, SealedDevice(device.to_vec())));
+            }
+        }
+        Ok((devices, tip.map(|tip| tip.sequence)))
+    }
+
+    /// Writes changes and the last event behind them, together.
+    pub(crate) fn apply(&self, changes: Changes, tip: Tip) -> Result<(), ViewError> {
         let mut batch = sled::Batch::default();
-        for (key, row) in rows {
+        for (key, row) in changes.rows {
             batch.insert(key.encode().as_slice(), row.0);
+        }
+        for (key, device) in changes.devices {
+            batch.insert(key.encode().as_slice(), device.0);
         }
         let meta = Meta { tip: Some(tip), log: self.log.clone() };
         batch.insert(&[KEY_META], meta.encode());
@@ -230,6 +269,10 @@ mod tests {
         Tip { sequence: Sequence::new(sequence).unwrap(), event_id: schemas::EventId::new(sequence, [1; 10]) }
     }
 
+    fn rows(rows: Vec<(RowKey, SealedRow)>) -> Changes {
+        Changes { rows, ..Changes::default() }
+    }
+
     fn open(folder: &Path, log: &LogState) -> Result<View, ViewError> {
         View::open(folder, log, Timestamp::UNIX_EPOCH)
     }
@@ -239,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let view = open(folder.path(), &log("a", 9)).unwrap();
         let key = RowKey { user: UserRef::from_bytes([1; 16]), date: jiff::civil::date(2026, 2, 16) };
-        view.apply(vec![(key, SealedRow(vec![7]))], tip(5)).unwrap();
+        view.apply(rows(vec![(key, SealedRow(vec![7]))]), tip(5)).unwrap();
         view.flush().unwrap();
         drop(view);
         assert!(matches!(
@@ -282,9 +325,9 @@ mod tests {
             user: UserRef::from_bytes([user; 16]),
             date: jiff::civil::date(2026, 2, day),
         };
-        let rows = [(1, 1), (1, 2), (1, 28), (2, 2)]
+        let all = [(1, 1), (1, 2), (1, 28), (2, 2)]
             .map(|(user, day)| (key(user, day), SealedRow(vec![user, day as u8])));
-        view.apply(rows.into(), tip(1)).unwrap();
+        view.apply(rows(all.into()), tip(1)).unwrap();
         let (found, position) =
             view.rows(UserRef::from_bytes([1; 16]), key(1, 2).date, key(1, 28).date).unwrap();
         assert_eq!(found.into_iter().map(|(_, row)| row.0).collect::<Vec<_>>(), [[1, 2], [1, 28]]);

@@ -5,7 +5,10 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::summary::schema;
-use crate::{Accepted, HistoryDocument, Problem, RowDocument, RowsDocument, openapi};
+use crate::{
+    Accepted, DeviceDocument, DevicesDocument, EnrolledDevice, HistoryDocument, Problem, RowDocument,
+    RowsDocument, openapi,
+};
 
 /// Every document by file name, as it should stand in this folder.
 pub fn documents() -> Vec<(&'static str, String)> {
@@ -16,6 +19,9 @@ pub fn documents() -> Vec<(&'static str, String)> {
         ("row.schema.json", of::<RowDocument>()),
         ("rows.schema.json", of::<RowsDocument>()),
         ("history.schema.json", of::<HistoryDocument>()),
+        ("enrolled.schema.json", of::<EnrolledDevice>()),
+        ("device.schema.json", of::<DeviceDocument>()),
+        ("devices.schema.json", of::<DevicesDocument>()),
         ("problem.schema.json", of::<Problem>()),
     ];
     documents.map(|(name, document)| (name, format!("{document:#}\n"))).into()

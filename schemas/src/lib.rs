@@ -7,6 +7,7 @@
 //! [`Summary::read`].
 
 mod answer;
+mod device;
 mod documents;
 mod history;
 mod ids;
@@ -19,6 +20,7 @@ mod row;
 mod summary;
 
 pub use answer::{Accepted, Outcome};
+pub use device::{DeviceDocument, DevicesDocument, EnrolRequest, EnrolledDevice};
 pub use documents::documents;
 pub use history::{
     HistoryDocument, HistoryEvent, OfferedFields, OfferedScalar, OfferedWorkout, RowSources, ValueSource,

@@ -1,20 +1,26 @@
 //! The OpenAPI 3.1 document, put together from the types and the contract's tables.
 
+mod devices;
+
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::summary::schema;
-use crate::{Accepted, Code, HistoryDocument, Problem, RowDocument, RowsDocument};
+use crate::{
+    Accepted, Code, DeviceDocument, DevicesDocument, EnrolRequest, EnrolledDevice, HistoryDocument, Problem,
+    RowDocument, RowsDocument,
+};
 
 /// What every operation of one's own data can be refused with.
-const AUTHENTICATED: [Code; 7] = [
+const AUTHENTICATED: [Code; 8] = [
     Code::InvalidHeader,
     Code::InvalidToken,
     Code::InsufficientScope,
     Code::RateLimited,
     Code::Internal,
     Code::ViewUnavailable,
+    Code::IssuerUnavailable,
     Code::TooManyConnections,
 ];
 
@@ -34,6 +40,8 @@ pub(crate) fn document() -> Value {
             "/v1/summaries/{date}": { "get": get_row() },
             "/v1/summaries/{date}/history": { "get": get_history() },
             "/v1/events/{event_id}": { "get": get_event() },
+            "/v1/devices": { "post": devices::enrol(), "get": devices::list() },
+            "/v1/devices/{device_id}": { "get": devices::get(), "delete": devices::revoke() },
             "/livez": { "get": plain("The process runs", "text/plain", &[]) },
             "/readyz": { "get": plain("The log answers and the view has caught up", "text/plain", &[("503", "Not ready; the body says why")]) },
             "/metrics": { "get": plain("Prometheus text", "text/plain; version=0.0.4", &[]) },
@@ -62,6 +70,10 @@ fn components() -> Value {
     generator.subschema_for::<RowDocument>();
     generator.subschema_for::<RowsDocument>();
     generator.subschema_for::<HistoryDocument>();
+    generator.subschema_for::<EnrolRequest>();
+    generator.subschema_for::<EnrolledDevice>();
+    generator.subschema_for::<DeviceDocument>();
+    generator.subschema_for::<DevicesDocument>();
     generator.subschema_for::<Problem>();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Summary".to_owned(), schema::summary(false));
@@ -87,6 +99,7 @@ fn post_summary() -> Value {
             Code::InvalidHeader,
             Code::InvalidToken,
             Code::InvalidSignature,
+            Code::KeyRevoked,
             Code::StaleTimestamp,
             Code::InsufficientScope,
             Code::RequestTimeout,
@@ -97,6 +110,7 @@ fn post_summary() -> Value {
             Code::RateLimited,
             Code::LogUnavailable,
             Code::OutcomeUnknown,
+            Code::IssuerUnavailable,
             Code::Internal,
             Code::TooManyConnections,
         ],

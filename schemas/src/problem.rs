@@ -17,6 +17,8 @@ pub enum Code {
     InvalidToken,
     /// No signature of the request is right.
     InvalidSignature,
+    /// The signing key is that of a device that was revoked.
+    KeyRevoked,
     /// The signed timestamp is too far from the server's time.
     StaleTimestamp,
     /// The token does not carry the scope.
@@ -35,6 +37,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The summary's schema or bounds do not hold.
     InvalidSummary,
+    /// The body of a request that is no summary does not hold.
+    InvalidRequest,
     /// More events than can be explained in one answer.
     HistoryTooLong,
     /// A rate limit.
@@ -47,18 +51,21 @@ pub enum Code {
     OutcomeUnknown,
     /// The view can't be read now.
     ViewUnavailable,
+    /// The issuer's keys are not known yet.
+    IssuerUnavailable,
     /// All connections are taken.
     TooManyConnections,
 }
 
 impl Code {
     /// Every code, for the document and its tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidJson,
         Self::InvalidHeader,
         Self::InvalidParameter,
         Self::InvalidToken,
         Self::InvalidSignature,
+        Self::KeyRevoked,
         Self::StaleTimestamp,
         Self::InsufficientScope,
         Self::NotFound,
@@ -68,12 +75,14 @@ impl Code {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidSummary,
+        Self::InvalidRequest,
         Self::HistoryTooLong,
         Self::RateLimited,
         Self::Internal,
         Self::LogUnavailable,
         Self::OutcomeUnknown,
         Self::ViewUnavailable,
+        Self::IssuerUnavailable,
         Self::TooManyConnections,
     ];
 
@@ -85,6 +94,7 @@ impl Code {
             Self::InvalidParameter => ("invalid_parameter", 400, "A parameter can't be read"),
             Self::InvalidToken => ("invalid_token", 401, "The token is missing, expired or invalid"),
             Self::InvalidSignature => ("invalid_signature", 401, "The signature is wrong"),
+            Self::KeyRevoked => ("key_revoked", 401, "The device's signing key was revoked"),
             Self::StaleTimestamp => ("stale_timestamp", 401, "The timestamp is outside the window"),
             Self::InsufficientScope => ("insufficient_scope", 403, "The token does not carry the scope"),
             Self::NotFound => ("not_found", 404, "Not found"),
@@ -96,12 +106,14 @@ impl Code {
                 ("unsupported_media_type", 415, "The content type is not supported")
             }
             Self::InvalidSummary => ("invalid_summary", 422, "The summary does not hold"),
+            Self::InvalidRequest => ("invalid_request", 422, "The request does not hold"),
             Self::HistoryTooLong => ("history_too_long", 422, "Too many events to explain at once"),
             Self::RateLimited => ("rate_limited", 429, "Too many requests"),
             Self::Internal => ("internal", 500, "Something went wrong here"),
             Self::LogUnavailable => ("log_unavailable", 503, "The log can't be reached"),
             Self::OutcomeUnknown => ("outcome_unknown", 503, "The log did not confirm in time"),
             Self::ViewUnavailable => ("view_unavailable", 503, "The view can't be read now"),
+            Self::IssuerUnavailable => ("issuer_unavailable", 503, "The issuer's keys are not known yet"),
             Self::TooManyConnections => ("too_many_connections", 503, "Too many connections"),
         }
     }

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use vault::{DataKeyId, UserRef};
+use vault::{DataKeyId, DeviceId, UserRef};
 
 use super::*;
 use crate::envelope::MalformedEvent;
@@ -7,6 +7,15 @@ use crate::envelope::MalformedEvent;
 /// One stored event of every kind and version that ever landed. Made once with Python's `cryptography` from the tables
 /// in `envelope.rs` and `seal.rs`; never regenerated.
 const SAMPLE_V1: &[u8] = include_bytes!("../../samples/syncwell.summary.received.v1.json");
+
+const DEVICE_ENROLLED_V1: &[u8] = include_bytes!("../../samples/syncwell.device.enrolled.v1.json");
+const DEVICE_REVOKED_V1: &[u8] = include_bytes!("../../samples/syncwell.device.revoked.v1.json");
+const BREAK_GLASS_V1: [&[u8]; 4] = [
+    include_bytes!("../../samples/syncwell.breakglass.requested.v1.json"),
+    include_bytes!("../../samples/syncwell.breakglass.approved.v1.json"),
+    include_bytes!("../../samples/syncwell.breakglass.looked_up.v1.json"),
+    include_bytes!("../../samples/syncwell.breakglass.refused.v1.json"),
+];
 
 fn key() -> DataKey {
     DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32])
@@ -18,7 +27,7 @@ fn head() -> Head {
         kind: EventKind::SummaryReceivedV1,
         user: UserRef::from_bytes([1; 16]),
         time: "2026-02-16T23:59:46.125Z".parse().unwrap(),
-        key_id: key().id(),
+        key_id: Some(key().id()),
     }
 }
 
@@ -33,8 +42,10 @@ fn content() -> SummaryReceived {
 }
 
 fn open(bytes: &[u8], key: &DataKey) -> Result<SummaryReceived, OpenEventError> {
-    let Event::SummaryReceived(received) = Event::open(Envelope::read(bytes).unwrap(), key)?;
-    Ok(received)
+    match Event::open(Envelope::read(bytes).unwrap(), key)? {
+        Event::SummaryReceived(received) => Ok(received),
+        Event::DeviceEnrolled(_) | Event::DeviceRevoked(_) | Event::BreakGlass(_) => panic!("another kind"),
+    }
 }
 
 #[test]
@@ -42,6 +53,63 @@ fn every_version_that_ever_landed_still_opens() {
     let envelope = Envelope::read(SAMPLE_V1).unwrap();
     assert_eq!(envelope.head, head());
     assert!(open(SAMPLE_V1, &key()).unwrap() == content());
+
+    let device = DeviceId::from_bytes([0xab; 16]);
+    let enrolled = DeviceEnrolled {
+        device,
+        key_id: format!("2.{device}").parse().unwrap(),
+        token_id: Some("t-1".to_owned()),
+    };
+    let envelope = Envelope::read(DEVICE_ENROLLED_V1).unwrap();
+    assert!(matches!(Event::open(envelope, &key()), Ok(Event::DeviceEnrolled(found)) if found == enrolled));
+    let revoked = DeviceRevoked { device, token_id: None };
+    let envelope = Envelope::read(DEVICE_REVOKED_V1).unwrap();
+    assert!(matches!(Event::open(envelope, &key()), Ok(Event::DeviceRevoked(found)) if found == revoked));
+}
+
+#[test]
+fn steps_of_breaking_the_glass_are_read_without_a_key() {
+    for (bytes, kind) in BREAK_GLASS_V1.into_iter().zip([
+        EventKind::BreakGlassRequestedV1,
+        EventKind::BreakGlassApprovedV1,
+        EventKind::BreakGlassLookedUpV1,
+        EventKind::BreakGlassRefusedV1,
+    ]) {
+        let envelope = Envelope::read(bytes).unwrap();
+        assert_eq!(envelope.head, Head { kind, key_id: None, ..head() });
+        let Ok(Event::BreakGlass(step)) = Event::read_clear(&envelope) else { panic!("{kind:?}") };
+        assert_eq!(step.store(head().id, kind, head().user, head().time), bytes, "one spelling");
+        let statement: Statement = serde_json::from_str(&step.statement).unwrap();
+        assert_eq!((statement.user_ref, step.person.as_str()), (head().user.to_string(), "ana"));
+        assert_eq!(step.refusal.is_some(), kind == EventKind::BreakGlassRefusedV1);
+        // Not sealed, and not to be taken for something that is.
+        assert!(Event::open(envelope, &key()).is_err());
+        for (from, to) in
+            [("/breakglass", "/ingest"), ("breakglass.", "summary."), ("\"person\"", "\"extra\"")]
+        {
+            let changed = std::str::from_utf8(bytes).unwrap().replacen(from, to, 1);
+            let read = Envelope::read(changed.as_bytes()).ok();
+            assert!(read.and_then(|envelope| Event::read_clear(&envelope).ok()).is_none(), "{from}");
+        }
+    }
+    assert!(Event::read_clear(&Envelope::read(SAMPLE_V1).unwrap()).is_err());
+}
+
+#[test]
+fn golden_bytes_of_devices() {
+    let device = DeviceId::from_bytes([0xab; 16]);
+    let with = |kind| Head { kind, ..head() };
+    let enrolled = DeviceEnrolled {
+        device,
+        key_id: format!("2.{device}").parse().unwrap(),
+        token_id: Some("t-1".into()),
+    }
+    .seal(&with(EventKind::DeviceEnrolledV1), &key());
+    let revoked = DeviceRevoked { device, token_id: None }.seal(&with(EventKind::DeviceRevokedV1), &key());
+    for (bytes, sample) in [(enrolled, DEVICE_ENROLLED_V1), (revoked, DEVICE_REVOKED_V1)] {
+        let sealed_at = sample.windows(15).position(|window| window == b"\"data_base64\":\"").unwrap() + 15;
+        assert_eq!((bytes.len(), &bytes[..sealed_at]), (sample.len(), &sample[..sealed_at]));
+    }
 }
 
 #[test]

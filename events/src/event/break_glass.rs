@@ -1,0 +1,70 @@
+//! The steps of breaking the glass. In clear, for every auditor; each carries the signature (Ed25519, RFC 8032) of the
+//! person who took it, over the statement exactly as it stands there.
+
+use jiff::Timestamp;
+use schemas::EventId;
+use serde::{Deserialize, Serialize};
+use vault::UserRef;
+
+use crate::envelope::{EventKind, Head};
+
+/// A step as it is stored, version 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlassStep {
+    /// The signed text: a [`Statement`] as JSON.
+    pub statement: String,
+    /// Who signed, by the name that the configuration gives to the public key.
+    pub person: String,
+    /// 128 characters of lowercase hex.
+    pub signature: String,
+    /// Why the step was refused, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+}
+
+/// What a person wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatementKind {
+    /// To have a user's requests looked up.
+    Request,
+    /// To agree with somebody else's request.
+    Approve,
+    /// To be told.
+    LookUp,
+}
+
+/// What a person signs. Field order and spelling are the signer's: it is the text that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// Which step.
+    pub step: StatementKind,
+    /// The request's name: the id of its event.
+    pub request: EventId,
+    /// Whose requests.
+    pub user_ref: String,
+    /// When it was signed.
+    pub time: Timestamp,
+    /// Why; of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The ticket that it is about; of a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+impl BreakGlassStep {
+    /// The event's stored bytes.
+    pub fn store(&self, id: EventId, kind: EventKind, user: UserRef, time: Timestamp) -> Vec<u8> {
+        let content = serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("BUG: strings are JSON"));
+        Head { id, kind, user, time, key_id: None }.with_clear(&content)
+    }
+
+    /// There is one spelling.
+    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+        let step: Self = serde_json::from_slice(content).ok()?;
+        (serde_json::to_vec(&step).ok()? == content).then_some(step)
+    }
+}

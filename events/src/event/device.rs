@@ -1,0 +1,84 @@
+//! A device's signing key, given and taken back. Sealed under the account's data key; no key of the device is in it,
+//! only its id.
+
+use serde::{Deserialize, Serialize};
+use vault::{DataKey, DeviceId, SigningKeyId};
+
+use crate::envelope::{EventKind, Head};
+
+/// A device was given its signing key; again, with another key id, when it was given that of a newer master.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceEnrolled {
+    /// Which device.
+    pub device: DeviceId,
+    /// The key that it was given.
+    pub key_id: SigningKeyId,
+    /// The token's `jti`, where it had one.
+    pub token_id: Option<String>,
+}
+
+/// A device's keys were revoked, of every version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRevoked {
+    /// Which device.
+    pub device: DeviceId,
+    /// The token's `jti`, where it had one.
+    pub token_id: Option<String>,
+}
+
+/// The content of both, version 1; a revocation names no key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceV1 {
+    device_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+}
+
+impl DeviceEnrolled {
+    /// The event's stored bytes.
+    pub fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
+        assert_eq!(head.kind, EventKind::DeviceEnrolledV1, "BUG: the head is of another kind");
+        seal(head, key, &self.device, Some(&self.key_id), self.token_id.as_ref())
+    }
+
+    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+        let content: DeviceV1 = serde_json::from_slice(content).ok()?;
+        Some(Self {
+            device: content.device_id.parse().ok()?,
+            key_id: content.key_id?.parse().ok()?,
+            token_id: content.jti,
+        })
+    }
+}
+
+impl DeviceRevoked {
+    /// The event's stored bytes.
+    pub fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
+        assert_eq!(head.kind, EventKind::DeviceRevokedV1, "BUG: the head is of another kind");
+        seal(head, key, &self.device, None, self.token_id.as_ref())
+    }
+
+    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+        let content: DeviceV1 = serde_json::from_slice(content).ok()?;
+        content.key_id.is_none().then_some(())?;
+        Some(Self { device: content.device_id.parse().ok()?, token_id: content.jti })
+    }
+}
+
+fn seal(
+    head: &Head,
+    key: &DataKey,
+    device: &DeviceId,
+    key_id: Option<&SigningKeyId>,
+    token_id: Option<&String>,
+) -> Vec<u8> {
+    let content = serde_json::to_vec(&DeviceV1 {
+        device_id: device.to_string(),
+        key_id: key_id.map(ToString::to_string),
+        jti: token_id.cloned(),
+    });
+    head.seal(key, &content.unwrap_or_else(|_| unreachable!("BUG: strings are JSON")))
+}

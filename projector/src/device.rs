@@ -1,0 +1,145 @@
+//! The fold of a user's devices, as pure as that of the rows: enrolled, given a newer key, revoked for good.
+
+use jiff::Timestamp;
+use schemas::{DeviceDocument, Outcome};
+use serde::{Deserialize, Serialize};
+use vault::{DeviceId, SigningKeyId};
+
+const FORMAT: u8 = 1;
+
+/// What is known of a device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Device {
+    pub(crate) key_id: Option<SigningKeyId>,
+    pub(crate) enrolled_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
+}
+
+/// What happened to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeviceChange {
+    Enrolled(SigningKeyId),
+    Revoked,
+}
+
+/// Folds a change. Of several keys the newest counts, of several revocations the first.
+pub(crate) fn fold(device: Option<Device>, change: DeviceChange, time: Timestamp) -> (Device, Outcome) {
+    let is_new = device.is_none();
+    let before = device.unwrap_or_default();
+    let mut after = before.clone();
+    match change {
+        DeviceChange::Enrolled(key_id) => {
+            after.enrolled_at = before.enrolled_at.or(Some(time));
+            if before.key_id.is_none_or(|known| known.version() < key_id.version()) {
+                after.key_id = Some(key_id);
+            }
+        }
+        DeviceChange::Revoked => after.revoked_at = before.revoked_at.or(Some(time)),
+    }
+    let outcome = match (is_new, after == before) {
+        (true, _) => Outcome::Created,
+        (false, true) => Outcome::Unchanged,
+        (false, false) => Outcome::Merged,
+    };
+    (after, outcome)
+}
+
+/// As its owner sees it.
+pub(crate) fn document(id: DeviceId, device: &Device) -> DeviceDocument {
+    DeviceDocument {
+        device_id: id.to_string(),
+        key_id: device.key_id.map(|key_id| key_id.to_string()),
+        enrolled_at: device.enrolled_at,
+        revoked_at: device.revoked_at,
+        position: None,
+    }
+}
+
+/// One byte of format, then postcard's encoding of this.
+#[derive(Serialize, Deserialize)]
+struct StoredDevice {
+    key_id: Option<String>,
+    enrolled_at_ns: Option<i128>,
+    revoked_at_ns: Option<i128>,
+}
+
+pub(crate) fn encode(device: &Device) -> Vec<u8> {
+    let stored = StoredDevice {
+        key_id: device.key_id.map(|key_id| key_id.to_string()),
+        enrolled_at_ns: device.enrolled_at.map(Timestamp::as_nanosecond),
+        revoked_at_ns: device.revoked_at.map(Timestamp::as_nanosecond),
+    };
+    postcard::to_extend(&stored, vec![FORMAT])
+        .unwrap_or_else(|_| unreachable!("BUG: a device has no unwritable part"))
+}
+
+/// `None` for bytes that are not those of a device.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Device> {
+    let (&FORMAT, stored) = bytes.split_first()? else { return None };
+    let (stored, []): (StoredDevice, &[u8]) = postcard::take_from_bytes(stored).ok()? else { return None };
+    let time = |ns: Option<i128>| ns.map(Timestamp::from_nanosecond).transpose().ok();
+    Some(Device {
+        key_id: stored.key_id.map(|key_id| key_id.parse()).transpose().ok()?,
+        enrolled_at: time(stored.enrolled_at_ns)?,
+        revoked_at: time(stored.revoked_at_ns)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(version: u32) -> SigningKeyId {
+        format!("{version}.{}", DeviceId::from_bytes([0xab; 16])).parse().unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_device_is_enrolled_renewed_and_revoked_for_good() {
+        let (device, outcome) = fold(None, DeviceChange::Enrolled(key(1)), at(1));
+        assert_eq!(
+            (device.key_id, device.enrolled_at, outcome),
+            (Some(key(1)), Some(at(1)), Outcome::Created)
+        );
+        let (device, outcome) = fold(Some(device), DeviceChange::Enrolled(key(2)), at(2));
+        assert_eq!(
+            (device.key_id, device.enrolled_at, outcome),
+            (Some(key(2)), Some(at(1)), Outcome::Merged)
+        );
+        let (device, outcome) = fold(Some(device), DeviceChange::Enrolled(key(1)), at(3));
+        assert_eq!((device.key_id, outcome), (Some(key(2)), Outcome::Unchanged));
+        let (device, outcome) = fold(Some(device), DeviceChange::Revoked, at(4));
+        assert_eq!((device.revoked_at, outcome), (Some(at(4)), Outcome::Merged));
+        for change in [DeviceChange::Revoked, DeviceChange::Enrolled(key(2))] {
+            let (again, outcome) = fold(Some(device.clone()), change, at(5));
+            assert_eq!((again, outcome), (device.clone(), Outcome::Unchanged));
+        }
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let device = Device { key_id: Some(key(2)), enrolled_at: Some(at(1)), revoked_at: None };
+        let golden = concat!(
+            "01",
+            "011c",
+            "322e766f7632786b356c766f7632786b356c766f7632786b356c766d",
+            "0180a8d6b907",
+            "00"
+        );
+        assert_eq!(data_encoding::HEXLOWER.encode(&encode(&device)), golden);
+        assert_eq!(decode(&encode(&device)), Some(device));
+    }
+
+    #[test]
+    fn other_bytes_are_no_device() {
+        let bytes = encode(&Device::default());
+        for wrong in
+            [vec![], vec![2], bytes[..2].to_vec(), [&bytes[..], &[0]].concat(), [&[2], &bytes[1..]].concat()]
+        {
+            assert_eq!(decode(&wrong), None, "{wrong:?}");
+        }
+    }
+}
