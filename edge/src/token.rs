@@ -4,6 +4,8 @@ mod jwks;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof;
 
 use std::fmt;
 use std::sync::Arc;

@@ -25,6 +25,8 @@ mod revoked;
 mod rewrap;
 mod seal;
 mod signing;
+#[cfg(test)]
+mod wycheproof;
 
 pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
 pub use device::{DeviceId, NotADeviceId};
