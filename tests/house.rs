@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// What each crate may know of ours.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("schemas", &[]),
     ("stream", &[]),
     ("broker", &[]),
@@ -16,14 +16,26 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("edge", &["schemas", "vault"]),
     ("ingest", &["edge", "events", "schemas", "stream", "vault"]),
     ("projector", &["edge", "events", "schemas", "stream", "vault"]),
+    ("breakglass", &["edge", "events", "schemas", "stream", "vault"]),
     (
         "syncwell",
-        &["broker", "client", "edge", "events", "ingest", "projector", "schemas", "stream", "vault"],
+        &[
+            "breakglass",
+            "broker",
+            "client",
+            "edge",
+            "events",
+            "ingest",
+            "projector",
+            "schemas",
+            "stream",
+            "vault",
+        ],
     ),
 ];
 
 /// Whose door an outside thing is.
-const DOORS: [(&str, &[&str]); 8] = [
+const DOORS: [(&str, &[&str]); 11] = [
     ("async-nats", &["stream"]),
     ("nkeys", &["stream"]),
     ("sled", &["projector"]),
@@ -31,6 +43,9 @@ const DOORS: [(&str, &[&str]); 8] = [
     ("governor", &["edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.
     ("jsonwebtoken", &["edge", "syncwell"]),
+    ("reqwest", &["edge"]),
+    ("aws-sdk-kms", &["vault"]),
+    ("opentelemetry-otlp", &["syncwell"]),
     ("clap", &["syncwell"]),
     ("anyhow", &["syncwell"]),
 ];

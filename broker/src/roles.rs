@@ -13,6 +13,8 @@ pub enum Role {
     Worker,
     /// Keeps the wrapped data keys.
     Keys,
+    /// Reads the break-glass index.
+    BreakGlass,
     /// Reads the log.
     Auditor,
     /// Reads the log and the view.
@@ -23,8 +25,16 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 7] =
-        [Self::Ingest, Self::Projector, Self::Worker, Self::Keys, Self::Auditor, Self::Operator, Self::Owner];
+    pub const ALL: [Self; 8] = [
+        Self::Ingest,
+        Self::Projector,
+        Self::Worker,
+        Self::Keys,
+        Self::BreakGlass,
+        Self::Auditor,
+        Self::Operator,
+        Self::Owner,
+    ];
 
     /// The role's name, also in its inbox: `_INBOX_<name>.>`.
     pub const fn name(self) -> &'static str {
@@ -33,6 +43,7 @@ impl Role {
             Self::Projector => "projector",
             Self::Worker => "worker",
             Self::Keys => "keys",
+            Self::BreakGlass => "breakglass",
             Self::Auditor => "auditor",
             Self::Operator => "operator",
             Self::Owner => "owner",

@@ -20,9 +20,14 @@ pub struct Gate {
 
 impl Gate {
     /// Lets a caller in who may do one of `scopes`.
-    pub fn enter(&self, peer: PeerAddress, headers: &HeaderMap, scopes: &[Scope]) -> Result<Caller, Refusal> {
+    pub async fn enter(
+        &self,
+        peer: PeerAddress,
+        headers: &HeaderMap,
+        scopes: &[Scope],
+    ) -> Result<Caller, Refusal> {
         self.rates.count_address(self.forwarding.client(peer, headers))?;
-        let caller = self.tokens.verify(bearer(headers)?, (self.clock)())?;
+        let caller = self.tokens.verify(bearer(headers)?, (self.clock)()).await?;
         self.rates.count_user(&caller.user)?;
         if scopes.iter().any(|scope| caller.may(*scope)) {
             return Ok(caller);

@@ -8,11 +8,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use schemas::Code;
-use tracing::Instrument;
+use tracing::{Instrument, field};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
 use vault::UserRef;
 
 use crate::Refusal;
+use crate::trace_context::TraceParent;
 
 const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
@@ -28,14 +30,28 @@ impl CorrelationId {
 }
 
 /// What a handler tells of its request for the log line. Travels with the response.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// Whose request, by pseudonym.
     pub user: Option<UserRef>,
     /// Bytes of the body.
     pub body_bytes: Option<usize>,
+    /// The signed timestamp as the header spells it, once it was read as one.
+    pub sync_timestamp: Option<String>,
+    /// How far the request was verified.
+    pub verification: Verification,
     /// What came of it.
     pub outcome: Option<&'static str>,
+}
+
+/// Whether a request is what it claims to be: its token, and where it must be signed, its signature and what it says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// There was nothing to verify, or not all of it has been.
+    #[default]
+    Open,
+    /// All of it holds.
+    Passed,
 }
 
 /// Adds what a handler tells to its response.
@@ -47,14 +63,31 @@ pub fn noted(mut response: Response, observed: Observed) -> Response {
 /// The outermost layer of every route.
 pub async fn observed(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = CorrelationId(Uuid::new_v4().simple().to_string());
+    let parent = TraceParent::of(request.headers());
+    let id = CorrelationId(match &parent {
+        Some(parent) => parent.trace_id(),
+        None => Uuid::new_v4().simple().to_string(),
+    });
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = name_of(request.method());
     request.extensions_mut().insert(id.clone());
 
     // Whatever is logged on the way carries the request's name.
-    let span = tracing::info_span!("request", correlation_id = id.0);
-    let mut response = next.run(request).instrument(span).await;
+    let span = tracing::info_span!(
+        "request",
+        correlation_id = id.0,
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.response.status_code = field::Empty,
+        user = field::Empty,
+        outcome = field::Empty,
+        refusal = field::Empty,
+    );
+    if let Some(parent) = &parent {
+        // It can only fail where nothing is exported, or once the span was entered.
+        let _ = span.set_parent(parent.context());
+    }
+    let mut response = next.run(request).instrument(span.clone()).await;
     let refusal = refusal_of(&mut response);
     if let Some(refusal) = &refusal {
         write_problem(&mut response, refusal, &id);
@@ -62,7 +95,7 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(X_CORRELATION_ID, value);
     }
-    let observed = response.extensions().get::<Observed>().copied().unwrap_or_default();
+    let observed = response.extensions_mut().remove::<Observed>().unwrap_or_default();
     let latency = started.elapsed();
     let status = response.status().as_u16();
     let labels = [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
@@ -72,15 +105,27 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
     if let Some(refusal) = &refusal {
         metrics::counter!("syncwell_refusals_total", "code" => refusal.code().as_str()).increment(1);
     }
+    let reason = refusal.as_ref().map(|refusal| refusal.code().as_str());
+    let verification = match (observed.verification, refusal.is_some(), route.starts_with("/v1/")) {
+        (Verification::Passed, _, _) => Some("passed"),
+        (Verification::Open, true, true) => Some("failed"),
+        (Verification::Open, _, _) => None,
+    };
+    span.record("http.response.status_code", status);
+    span.record("user", observed.user.map(field::display));
+    span.record("outcome", observed.outcome);
+    span.record("refusal", reason);
     tracing::info!(
         correlation_id = id.0,
         method,
         route,
         status,
-        user = observed.user.map(tracing::field::display),
+        user = observed.user.map(field::display),
         body_bytes = observed.body_bytes,
+        sync_timestamp = observed.sync_timestamp,
+        verification,
+        reason,
         outcome = observed.outcome,
-        refusal = refusal.map(|refusal| refusal.code().as_str()),
         latency_ms = latency.as_secs_f64() * 1_000.0,
         "answered"
     );

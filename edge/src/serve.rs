@@ -10,14 +10,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::io::AsyncReadExt;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
-use crate::PeerAddress;
+use crate::{PeerAddress, ServerTls};
 
 /// How long requests under way may take to end when the server is told to.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
@@ -46,6 +46,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     settings: ServeSettings,
+    tls: Option<Arc<ServerTls>>,
     stop: impl Future<Output = ()>,
 ) {
     let slots = Arc::new(Semaphore::new(settings.connections_max));
@@ -68,8 +69,9 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
         let Ok(slot) = slots.clone().try_acquire_owned() else {
             metrics::counter!("syncwell_connections_refused_total").increment(1);
-            // Whoever is gone already needs no refusal.
-            if let Ok(stream) = refuse(stream)
+            // Whoever is gone already needs no refusal; what is in clear is none to a client that speaks TLS.
+            if tls.is_none()
+                && let Ok(stream) = refuse(stream)
                 && let Ok(permit) = refusing.clone().try_acquire_owned()
             {
                 tokio::spawn(async move {
@@ -79,7 +81,40 @@ pub async fn serve(
             }
             continue;
         };
-        let router = router.clone();
+        let connection = Connection { peer, router: router.clone(), settings, watcher: graceful.watcher() };
+        let tls = tls.as_ref().map(|tls| tls.acceptor());
+        tokio::spawn(async move {
+            metrics::gauge!("syncwell_connections").increment(1);
+            match tls {
+                None => connection.serve(stream).await,
+                Some(acceptor) => match timeout(settings.head_timeout, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => connection.serve(stream).await,
+                    Ok(Err(_)) | Err(_) => {
+                        metrics::counter!("syncwell_tls_handshakes_failed_total").increment(1);
+                    }
+                },
+            }
+            metrics::gauge!("syncwell_connections").decrement(1);
+            drop(slot);
+        });
+    }
+    drop(listener);
+    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way when the server stopped");
+    }
+}
+
+/// What one connection needs.
+struct Connection {
+    peer: std::net::SocketAddr,
+    router: Router,
+    settings: ServeSettings,
+    watcher: Watcher,
+}
+
+impl Connection {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let Self { peer, router, settings, watcher } = self;
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let mut request: Request = request.map(axum::body::Body::new);
             request.extensions_mut().insert(PeerAddress(peer));
@@ -90,18 +125,8 @@ pub async fn serve(
             .header_read_timeout(settings.head_timeout)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            metrics::gauge!("syncwell_connections").increment(1);
-            // A connection that breaks is the client's matter.
-            let _ = connection.await;
-            metrics::gauge!("syncwell_connections").decrement(1);
-            drop(slot);
-        });
-    }
-    drop(listener);
-    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still under way when the server stopped");
+        // A connection that breaks is the client's matter.
+        let _ = watcher.watch(connection).await;
     }
 }
 

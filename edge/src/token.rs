@@ -1,6 +1,7 @@
 //! Who is calling: the token (RFC 7519), verified by the issuer's keys (RFC 7517).
 
 mod jwks;
+mod key_set;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use vault::{DeviceId, Pseudonyms, UserId, UserRef};
 
 use jwks::Jwks;
 pub use jwks::JwksError;
+pub use key_set::{JwksSource, KeySet};
 
 use crate::Refusal;
 
@@ -40,8 +42,6 @@ pub struct AuthSettings {
     pub issuer: String,
     /// The `aud` that a token must have, alone or among others.
     pub audience: String,
-    /// The text of the issuer's key set.
-    pub jwks: String,
     /// How far the issuer's clock may be off, in seconds.
     pub leeway_seconds: u64,
 }
@@ -104,7 +104,7 @@ struct Claims {
 
 /// Verifies tokens, and remembers those that it verified.
 pub struct TokenVerifier {
-    jwks: Jwks,
+    key_set: Arc<KeySet>,
     settings: AuthSettings,
     pseudonyms: Pseudonyms,
     verified: Cache<[u8; 32], Arc<Caller>>,
@@ -117,15 +117,14 @@ impl fmt::Debug for TokenVerifier {
 }
 
 impl TokenVerifier {
-    /// Reads the key set.
-    pub fn new(settings: AuthSettings, pseudonyms: Pseudonyms) -> Result<Self, JwksError> {
-        let jwks = Jwks::parse(&settings.jwks)?;
+    /// Verifies by these keys.
+    pub fn new(settings: AuthSettings, key_set: Arc<KeySet>, pseudonyms: Pseudonyms) -> Self {
         let verified = Cache::builder().max_capacity(CACHE_TOKENS_MAX).time_to_live(CACHE_AGE_MAX).build();
-        Ok(Self { jwks, settings, pseudonyms, verified })
+        Self { key_set, settings, pseudonyms, verified }
     }
 
     /// The caller whose token this is.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(refuse("is too long"));
         }
@@ -138,17 +137,18 @@ impl TokenVerifier {
                 Err(refuse("has expired"))
             };
         }
-        let caller = self.verify_anew(token, now)?;
+        // Nobody's lock is held while a signature is verified.
+        let caller = self.verify_anew(token, now).await?;
         self.verified.insert(name, Arc::new(caller.clone()));
         Ok(caller)
     }
 
-    fn verify_anew(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+    async fn verify_anew(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
         let header = decode_header(token).map_err(|_| refuse("is not a signed JWT"))?;
         check_header(&header)?;
+        let jwks = self.jwks_with(header.kid.as_deref()).await?;
         // The algorithm is the key's, never the token's choice.
-        let key =
-            self.jwks.find(header.kid.as_deref()).ok_or_else(|| refuse("is signed by an unknown key"))?;
+        let key = jwks.find(header.kid.as_deref()).ok_or_else(|| refuse("is signed by an unknown key"))?;
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = self.settings.leeway_seconds;
         validation.validate_nbf = true;
@@ -173,6 +173,20 @@ impl TokenVerifier {
             device,
             scopes: claims.scope,
             expires_at: claims.exp.saturating_add(leeway),
+        })
+    }
+
+    /// The key set, fetched anew where it lacks this key.
+    async fn jwks_with(&self, id: Option<&str>) -> Result<Arc<Jwks>, Refusal> {
+        let held = self.key_set.held();
+        if let Some(jwks) = held
+            && jwks.find(id).is_some()
+        {
+            return Ok(jwks);
+        }
+        self.key_set.refresh_for_unknown_key().await;
+        self.key_set.held().ok_or_else(|| {
+            Refusal::new(Code::IssuerUnavailable, "The issuer's keys are not known yet. Try again.")
         })
     }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{delete, post};
 use edge::{Gate, ReadyCheck};
 use events::{Log, LogAppender};
 use schemas::Bounds;
 use stream::{Broker, Commit};
 use uuid::Uuid;
-use vault::{KeyClient, Pseudonyms, SigningKeys};
+use vault::{Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
 
+use crate::devices::{delete_device, post_device};
 use crate::log_watch::LogWatch;
 use crate::outcomes::Outcomes;
 use crate::post::post_summary;
@@ -37,6 +38,8 @@ pub struct Door {
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) data_keys: KeyClient,
+    pub(crate) revocations: Revocations,
+    pub(crate) index: Index,
     pub(crate) log: LogAppender,
     pub(crate) log_watch: LogWatch,
     pub(crate) outcomes: Outcomes,
@@ -59,10 +62,12 @@ impl Ingest {
         pseudonyms: Pseudonyms,
         signing_keys: SigningKeys,
         data_keys: KeyClient,
+        index: Index,
         settings: DoorSettings,
     ) -> Self {
         let log = Log::over(broker.clone());
         let log_watch = LogWatch::start(log.clone());
+        let revocations = Revocations::start(broker.clone());
         let outcomes = Outcomes::start(broker, Uuid::new_v4().as_u128());
         let appender = log.appender(settings.commit);
         let door = Arc::new(Door {
@@ -70,6 +75,8 @@ impl Ingest {
             pseudonyms,
             signing_keys,
             data_keys,
+            revocations,
+            index,
             log: appender,
             log_watch,
             outcomes,
@@ -79,7 +86,11 @@ impl Ingest {
             let watch = door.log_watch.clone();
             Arc::new(move || watch.check())
         };
-        let routes = Router::new().route("/v1/summaries", post(post_summary)).with_state(door);
+        let routes = Router::new()
+            .route("/v1/summaries", post(post_summary))
+            .route("/v1/devices", post(post_device))
+            .route("/v1/devices/{device_id}", delete(delete_device))
+            .with_state(door);
         Self { routes, ready }
     }
 }

@@ -6,28 +6,27 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use edge::{Caller, Gate, Observed, PeerAddress, Refusal, Scope, noted, read_body, single_header};
-use events::{EventKind, Head, NewEvent, SummaryReceived, event_id};
+use edge::{Caller, Observed, Refusal, Scope, Verification, noted, read_body, single_header};
+use events::{EventKind, Head, SummaryReceived, event_id};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use schemas::{Accepted, Code, Outcome, Rejected, SUMMARY_BODY_BYTES_MAX, Summary};
-use stream::AppendError;
-use vault::{KeyError, Signature, SigningKeyId};
+use vault::{KeyHolder, Signature, SigningKeyId};
 
+use crate::append::Asked;
 use crate::door::Door;
 use crate::headers;
 
 /// The handler: takes apart, verifies, appends, answers.
 pub(crate) async fn post_summary(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let peer = Gate::peer(&request);
-    let (parts, body) = request.into_parts();
-    let read = read_body(&parts.headers, body, SUMMARY_BODY_BYTES_MAX, door.settings.body_timeout).await;
+    let (asked, body) = Asked::take(request);
+    let read = read_body(&asked.headers, body, SUMMARY_BODY_BYTES_MAX, door.settings.body_timeout).await;
     let body = match read {
         Ok(body) => body,
         Err(refusal) => return refusal.into_response(),
     };
     let mut observed = Observed { body_bytes: Some(body.len()), ..Observed::default() };
-    let answered = door.post(peer, &parts.headers, body, &mut observed).await;
+    let answered = door.post(&asked, body, &mut observed).await;
     noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
 }
 
@@ -41,17 +40,11 @@ struct Verified {
 }
 
 impl Door {
-    async fn post(
-        &self,
-        peer: PeerAddress,
-        headers: &HeaderMap,
-        body: Bytes,
-        observed: &mut Observed,
-    ) -> Result<Response, Refusal> {
-        let caller = self.gate.enter(peer, headers, &[Scope::SyncWrite])?;
-        observed.user = Some(caller.user);
-        let verified = self.verify(caller, headers, &body)?;
-        let wait = headers::wait(headers, self.settings.wait);
+    async fn post(&self, asked: &Asked, body: Bytes, observed: &mut Observed) -> Result<Response, Refusal> {
+        let caller = self.let_in(asked, Scope::SyncWrite, observed).await?;
+        let verified = self.verify(caller, &asked.headers, &body, observed)?;
+        observed.verification = Verification::Passed;
+        let wait = headers::wait(&asked.headers, self.settings.wait);
         let answer = self.append(verified, wait).await?;
         observed.outcome = answer.outcome.map(Outcome::as_str);
         metrics::counter!("syncwell_summaries_total", "outcome" => label(&answer)).increment(1);
@@ -59,9 +52,16 @@ impl Door {
     }
 
     /// Timestamp, signature, content type, syntax, schema and bounds. Nothing is parsed before it is authenticated.
-    fn verify(&self, caller: Caller, headers: &HeaderMap, body: &Bytes) -> Result<Verified, Refusal> {
+    fn verify(
+        &self,
+        caller: Caller,
+        headers: &HeaderMap,
+        body: &Bytes,
+        observed: &mut Observed,
+    ) -> Result<Verified, Refusal> {
         let received_at = (self.gate.clock)();
         let (timestamp, signed_at) = headers::timestamp(headers)?;
+        observed.sync_timestamp = Some(timestamp.to_owned());
         self.check_window(signed_at, received_at)?;
         let (signing_key, signature) = self.check_signature(&caller, headers, timestamp, body)?;
         headers::content_type(headers)?;
@@ -99,40 +99,52 @@ impl Door {
             Refusal::new(Code::InvalidSignature, "No signature is right for this key, timestamp and body.")
         };
         let signatures = headers::signatures(headers)?;
-        let ids: Vec<_> = match single_header(headers, "x-sync-key-id")? {
+        let ids: Vec<SigningKeyId> = match single_header(headers, "x-sync-key-id")? {
             Some(id) => vec![id.parse().map_err(|()| wrong())?],
-            None => self.signing_keys.default_ids().collect(),
+            None => self.signing_keys.default_ids(),
         };
         for id in ids {
-            let Some(key) = self.signing_keys.key(&caller.user, id) else { continue };
+            let Some(key) = self.signing_keys.accepted_key(&caller.user, id) else { continue };
             if let Some(signature) =
                 signatures.iter().find(|signature| key.verifies(timestamp, body, signature))
             {
+                self.check_holder(caller, id.holder())?;
                 return Ok((id, *signature));
             }
         }
         Err(wrong())
     }
 
+    /// Whether this caller may sign with a key of this holder. Only who signed rightly is told.
+    fn check_holder(&self, caller: &Caller, holder: KeyHolder) -> Result<(), Refusal> {
+        let device = match holder {
+            KeyHolder::User => None,
+            KeyHolder::Device(device) => Some(device),
+        };
+        if caller.device.is_some() && caller.device != device {
+            let detail = "The token is for another device than the key that signed.";
+            return Err(Refusal::new(Code::InvalidSignature, detail));
+        }
+        let Some(device) = device else { return Ok(()) };
+        match self.revocations.is_revoked(&caller.user, device) {
+            Some(false) => Ok(()),
+            Some(true) => Err(Refusal::new(Code::KeyRevoked, "The device was revoked. Enrol a new one.")),
+            None => Err(Refusal::new(
+                Code::LogUnavailable,
+                "Nothing was stored: whether the device was revoked can't be told now. Send the same bytes again.",
+            )),
+        }
+    }
+
     /// Seals, appends, and waits for the outcome.
     async fn append(&self, verified: Verified, wait: std::time::Duration) -> Result<Accepted, Refusal> {
         let Verified { caller, received_at, summary, signed_at, content } = verified;
-        if let Err(reason) = self.log_watch.check() {
-            return Err(Refusal::new(
-                Code::LogUnavailable,
-                format!("Nothing was stored: {reason}. Send the same bytes again."),
-            ));
-        }
         let user = caller.user;
-        let key =
-            self.data_keys.current(&user, summary.date.year()).await.map_err(|error| refuse_key(&error))?;
+        let key = self.key_to_seal(&user, summary.date.year()).await?;
         let id = event_id(&self.pseudonyms, &user, signed_at, &content.timestamp, &content.signature);
-        let head = Head { id, kind: EventKind::SummaryReceivedV1, user, time: received_at, key_id: key.id() };
-        let bytes = content.seal(&head, &key);
-        let expected = self.outcomes.expect(id);
-        let event = NewEvent { id, user, bytes, outcome_to: self.outcomes.address() };
-        let appended = self.log.append(event).await.map_err(|error| refuse_append(&error))?;
-        let outcome = if appended.replayed { Some(Outcome::Unchanged) } else { expected.within(wait).await };
+        let kind = EventKind::SummaryReceivedV1;
+        let head = Head { id, kind, user, time: received_at, key_id: Some(key.id()) };
+        let (appended, outcome) = self.store(&head, content.seal(&head, &key), wait).await?;
         Ok(Accepted {
             outcome,
             date: summary.date,
@@ -140,34 +152,6 @@ impl Door {
             sequence: appended.sequence,
             replayed: appended.replayed,
         })
-    }
-}
-
-fn refuse_key(error: &KeyError) -> Refusal {
-    match error {
-        KeyError::Erased => Refusal::new(Code::AccountErased, "The account was erased or is being erased."),
-        KeyError::Unavailable => Refusal::new(
-            Code::LogUnavailable,
-            "Nothing was stored: the keys can't be reached. Send the same bytes again.",
-        ),
-        KeyError::Unwrap(error) => {
-            tracing::error!(error = error as &dyn std::error::Error, "INCIDENT: a data key does not open");
-            Refusal::new(Code::Internal, "The account's key can't be used. The operator has been told.")
-        }
-    }
-}
-
-fn refuse_append(error: &AppendError) -> Refusal {
-    match error {
-        AppendError::Unknown => {
-            let detail =
-                "The event may have been stored. Send the same bytes again: it is stored at most once.";
-            Refusal::new(Code::OutcomeUnknown, detail)
-        }
-        AppendError::Unavailable | AppendError::Conflict | AppendError::Refused { .. } => {
-            tracing::warn!(error = error as &dyn std::error::Error, "an event was not appended");
-            Refusal::new(Code::LogUnavailable, "Nothing was stored. Send the same bytes again.")
-        }
     }
 }
 

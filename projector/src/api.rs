@@ -10,7 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use edge::{Caller, Gate, Observed, Refusal, Scope, noted};
+use edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
 use http::HeaderMap;
 use jiff::civil::Date;
 use schemas::{Code, EventId, parse_date};
@@ -46,10 +46,14 @@ impl Api {
     ) -> Response {
         let peer = Gate::peer(&request);
         let headers = request.into_parts().0.headers;
-        match self.gate.enter(peer, &headers, scopes) {
+        match self.gate.enter(peer, &headers, scopes).await {
             Err(refusal) => refusal.into_response(),
             Ok(caller) => {
-                let observed = Observed { user: Some(caller.user), ..Observed::default() };
+                let observed = Observed {
+                    user: Some(caller.user),
+                    verification: Verification::Passed,
+                    ..Observed::default()
+                };
                 noted(work(caller, headers).await.into_response(), observed)
             }
         }

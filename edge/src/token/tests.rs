@@ -10,6 +10,21 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::system_clock;
 
+/// The verifier without its waits: a key set that is given is never waited for.
+struct Blocking(TokenVerifier);
+
+impl Blocking {
+    fn new(settings: AuthSettings, jwks: &str) -> Self {
+        let key_set = Arc::new(KeySet::given(jwks).unwrap());
+        Self(TokenVerifier::new(settings, key_set, Pseudonyms::new(Zeroizing::new([1; 32]))))
+    }
+
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(self.0.verify(token, now))
+    }
+}
+
 struct Issuer {
     key: EncodingKey,
     pair: Ed25519KeyPair,
@@ -28,14 +43,14 @@ impl Issuer {
         json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "alg": "EdDSA", "use": "sig", "x": BASE64URL_NOPAD.encode(&self.public) })
     }
 
-    fn verifier(&self) -> TokenVerifier {
+    fn verifier(&self) -> Blocking {
         let settings = AuthSettings {
             issuer: "https://issuer.test".to_owned(),
             audience: "syncwell".to_owned(),
-            jwks: json!({ "keys": [self.jwk("one"), Issuer::new().jwk("two")] }).to_string(),
             leeway_seconds: 5,
         };
-        TokenVerifier::new(settings, Pseudonyms::new(Zeroizing::new([1; 32]))).unwrap()
+        let jwks = json!({ "keys": [self.jwk("one"), Issuer::new().jwk("two")] }).to_string();
+        Blocking::new(settings, &jwks)
     }
 
     fn token(&self, change: impl FnOnce(&mut Value, &mut Header)) -> String {
@@ -147,6 +162,25 @@ fn a_key_set_without_a_usable_key_is_refused() {
     let mut encryption = Issuer::new().jwk("one");
     encryption["use"] = json!("enc");
     assert!(matches!(parse(&json!({ "keys": [encryption] }).to_string()), Err(JwksError::Empty)));
+    let mut operations = Issuer::new().jwk("one");
+    operations.as_object_mut().unwrap().remove("use");
+    assert!(parse(&json!({ "keys": [operations] }).to_string()).is_ok());
+    operations["key_ops"] = json!(["encrypt"]);
+    assert!(matches!(parse(&json!({ "keys": [operations] }).to_string()), Err(JwksError::Empty)));
+}
+
+#[test]
+fn a_token_may_be_for_one_device() {
+    let issuer = Issuer::new();
+    let verifier = issuer.verifier();
+    let device = DeviceId::from_bytes([0xab; 16]);
+    let with = |did: Value| issuer.token(|claims, _| claims["did"] = did);
+    let caller = verifier.verify(&with(json!(device.to_string())), system_clock()).unwrap();
+    assert_eq!(caller.device, Some(device));
+    for wrong in [json!("phone"), json!(""), json!(7)] {
+        let refused = verifier.verify(&with(wrong.clone()), system_clock()).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidToken, "{wrong}");
+    }
 }
 
 /// The attacks of the best current practice (RFC 8725), beside those above.
@@ -223,10 +257,9 @@ fn an_algorithm_is_bound_to_its_key() {
     let settings = AuthSettings {
         issuer: "https://issuer.test".to_owned(),
         audience: "syncwell".to_owned(),
-        jwks: jwks.to_string(),
         leeway_seconds: 5,
     };
-    let verifier = TokenVerifier::new(settings, Pseudonyms::new(Zeroizing::new([1; 32]))).unwrap();
+    let verifier = Blocking::new(settings, &jwks.to_string());
     let now = system_clock().as_second();
     let claims =
         json!({ "iss": "https://issuer.test", "aud": "syncwell", "sub": "u", "iat": now, "exp": now + 60 })

@@ -1,0 +1,279 @@
+//! The service: judges each step by what stands in the log, appends it there, and only then does it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use edge::Clock;
+use events::{
+    BreakGlassStep, Envelope, Event, EventKind, Log, LogAppender, LogError, NewEvent, Statement,
+    StatementKind,
+};
+use jiff::{SignedDuration, Timestamp};
+use schemas::EventId;
+use stream::{AppendError, Broker, Commit, ScanFrom};
+use tokio::time::sleep;
+use uuid::Uuid;
+use vault::{IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
+
+use crate::ask::{Answer, NAME_SUBJECT, NameQuestion, STEP_SUBJECT, Signed, to_text};
+use crate::case::Case;
+use crate::people::People;
+
+/// How far a statement's time may be from the service's.
+const CLOCK_DISTANCE_MAX: SignedDuration = SignedDuration::from_secs(300);
+/// The longest reason and ticket, in characters.
+const REASON_CHARS_MAX: usize = 500;
+/// Events of a user that are looked through for a request's steps.
+const EVENTS_MAX: usize = 50_000;
+/// Pause before the subscriptions are tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Breaks the glass.
+pub struct BreakGlass {
+    broker: Broker,
+    log: Log,
+    appender: LogAppender,
+    index: IndexReader,
+    people: People,
+    pseudonyms: Pseudonyms,
+    clock: Clock,
+}
+
+/// Something does not answer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the log can't be read")]
+    Log(#[from] LogError),
+    #[error("the step can't be appended")]
+    Append(#[from] AppendError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error("the user has too many events since the request")]
+    TooMany,
+}
+
+impl BreakGlass {
+    /// With this role's own connection and key.
+    pub fn new(broker: Broker, key: IndexKey, people: People, pseudonyms: Pseudonyms, clock: Clock) -> Self {
+        let log = Log::over(broker.clone());
+        let appender = log.appender(Commit::Grouped);
+        let index = IndexReader::over(broker.clone(), key);
+        Self { broker, log, appender, index, people, pseudonyms, clock }
+    }
+
+    /// Answers for as long as the process runs. One step at a time: of two at once the second must see the first.
+    pub async fn serve(self: Arc<Self>) {
+        loop {
+            let steps = self.broker.subscribe(STEP_SUBJECT, Some("breakglass")).await;
+            let names = self.broker.subscribe(NAME_SUBJECT, Some("breakglass")).await;
+            if let (Ok(mut steps), Ok(mut names)) = (steps, names) {
+                loop {
+                    let heard = tokio::select! {
+                        heard = steps.next() => heard.map(|heard| (heard, true)),
+                        heard = names.next() => heard.map(|heard| (heard, false)),
+                    };
+                    let Some((heard, is_step)) = heard else { break };
+                    let Some(reply) = heard.reply else { continue };
+                    let signed = serde_json::from_slice(&heard.payload).ok();
+                    let answer = match signed {
+                        Some(signed) if is_step => self.step(&signed).await,
+                        Some(signed) => self.name(&signed),
+                        None => refused("that is no signed statement"),
+                    };
+                    // The person gives up by itself where the answer is lost.
+                    let _ = self.broker.publish(reply, to_text(&answer).into()).await;
+                }
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    fn name(&self, signed: &Signed) -> Answer {
+        let Some(person) = self.people.who_signed(&signed.statement, &signed.signature) else {
+            return refused("the signature is nobody's who may break the glass");
+        };
+        let Ok(NameQuestion { name_of, time }) = serde_json::from_str(&signed.statement) else {
+            return refused("that is no question for a user");
+        };
+        if !self.is_now(time) {
+            return refused("the clock of who signed is too far off");
+        }
+        match name_of.parse::<UserId>() {
+            Ok(user) => {
+                tracing::info!(person, "a person asked for a user's pseudonym");
+                Answer::Name(self.pseudonyms.user_ref(&user).to_string())
+            }
+            Err(error) => Answer::Refused(error.to_string()),
+        }
+    }
+
+    async fn step(&self, signed: &Signed) -> Answer {
+        let Some(person) = self.people.who_signed(&signed.statement, &signed.signature) else {
+            tracing::warn!("a step of breaking the glass was signed by nobody who may");
+            return refused("the signature is nobody's who may break the glass");
+        };
+        let Ok(statement) = serde_json::from_str::<Statement>(&signed.statement) else {
+            return refused("that is no statement");
+        };
+        let Ok(user) = statement.user_ref.parse::<UserRef>() else {
+            return refused("that is no user ref");
+        };
+        let answer = self.judge(signed, &statement, person, user).await;
+        answer.unwrap_or_else(|failure| {
+            tracing::warn!(error = &failure as &dyn std::error::Error, "a step of breaking the glass failed");
+            Answer::Unavailable
+        })
+    }
+
+    async fn judge(
+        &self,
+        signed: &Signed,
+        statement: &Statement,
+        person: &str,
+        user: UserRef,
+    ) -> Result<Answer, Failure> {
+        let refusal = match self.refuses_at_once(statement) {
+            Some(refusal) => Some(refusal),
+            None => {
+                let case = self.case(user, statement.request).await?;
+                case.refuses(statement.step, person, (self.clock)())
+            }
+        };
+        let mut step = BreakGlassStep {
+            statement: signed.statement.clone(),
+            person: person.to_owned(),
+            signature: signed.signature.clone(),
+            refusal: refusal.map(str::to_owned),
+        };
+        if let Some(refusal) = refusal {
+            tracing::warn!(person, %user, refusal, "a step of breaking the glass was refused");
+            self.append(self.new_id(), EventKind::BreakGlassRefusedV1, user, &step).await?;
+            return Ok(refused(refusal));
+        }
+        let kind = kind_of(statement.step);
+        match statement.step {
+            StatementKind::Request => {
+                self.append(statement.request, kind, user, &step).await?;
+                Ok(Answer::Done)
+            }
+            StatementKind::Approve => {
+                self.append(self.new_id(), kind, user, &step).await?;
+                Ok(Answer::Done)
+            }
+            StatementKind::LookUp => {
+                let entries = self.index.entries(&user).await?;
+                // Nothing is told before the log has it, and the log takes one look-up of a request.
+                let id = self.look_up_id(statement.request);
+                if self.append(id, kind, user, &step).await? {
+                    tracing::warn!(person, %user, entries = entries.len(), "the glass was broken");
+                    return Ok(Answer::Entries(entries));
+                }
+                let refusal = "the request was used already";
+                step.refusal = Some(refusal.to_owned());
+                self.append(self.new_id(), EventKind::BreakGlassRefusedV1, user, &step).await?;
+                Ok(refused(refusal))
+            }
+        }
+    }
+
+    /// What needs no look at the log.
+    fn refuses_at_once(&self, statement: &Statement) -> Option<&'static str> {
+        if !self.is_now(statement.time) {
+            return Some("the clock of who signed is too far off");
+        }
+        if statement.step != StatementKind::Request {
+            return None;
+        }
+        let is_told = |text: &Option<String>| {
+            let text = text.as_deref().unwrap_or_default();
+            !text.trim().is_empty()
+                && text.chars().count() <= REASON_CHARS_MAX
+                && !text.chars().any(char::is_control)
+        };
+        if !is_told(&statement.reason) || !is_told(&statement.ticket) {
+            return Some("a request needs a reason and a ticket, of at most 500 characters each");
+        }
+        let named_at = i64::try_from(statement.request.unix_ms()).unwrap_or(i64::MAX);
+        let named_at = Timestamp::from_millisecond(named_at).unwrap_or(Timestamp::MAX);
+        (!self.is_now(named_at)).then_some("the request's name is of another time")
+    }
+
+    /// The request's steps that the log holds. Only what a person who may has signed counts: others can append too.
+    async fn case(&self, user: UserRef, request: EventId) -> Result<Case, Failure> {
+        let mut case = Case::default();
+        let at = Timestamp::from_millisecond(i64::try_from(request.unix_ms()).unwrap_or(0))
+            .unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut from = ScanFrom::Time(at.saturating_sub(CLOCK_DISTANCE_MAX).unwrap_or(Timestamp::UNIX_EPOCH));
+        let mut seen = 0;
+        loop {
+            let events = self.log.scan(from, Some(&user)).await?;
+            let Some(last) = events.last() else { return Ok(case) };
+            from = ScanFrom::Sequence(last.sequence().get() + 1);
+            seen += events.len();
+            if seen > EVENTS_MAX {
+                return Err(Failure::TooMany);
+            }
+            for event in &events {
+                if let Some((step, statement)) = self.accepted_step(event.bytes())
+                    && statement.request == request
+                    && statement.user_ref == user.to_string()
+                {
+                    case.take(statement.step, &step.person, event.stored_at());
+                }
+            }
+        }
+    }
+
+    fn accepted_step(&self, bytes: &[u8]) -> Option<(BreakGlassStep, Statement)> {
+        let envelope = Envelope::read(bytes).ok()?;
+        let Ok(Event::BreakGlass(step)) = Event::read_clear(&envelope) else { return None };
+        let statement: Statement = serde_json::from_str(&step.statement).ok()?;
+        if envelope.head.kind != kind_of(statement.step) {
+            return None;
+        }
+        self.people.signed_by(&step.person, &step.statement, &step.signature).then_some((step, statement))
+    }
+
+    /// Says whether the event is new to the log.
+    async fn append(
+        &self,
+        id: EventId,
+        kind: EventKind,
+        user: UserRef,
+        step: &BreakGlassStep,
+    ) -> Result<bool, Failure> {
+        let bytes = step.store(id, kind, user, (self.clock)());
+        let appended = self.appender.append(NewEvent { id, user, bytes, outcome_to: None }).await?;
+        Ok(!appended.replayed)
+    }
+
+    fn new_id(&self) -> EventId {
+        let mut tail = [0; 10];
+        tail.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
+        EventId::new(u64::try_from((self.clock)().as_millisecond()).unwrap_or(0), tail)
+    }
+
+    /// One name for every look-up of a request, so that of two at once the log drops the second.
+    fn look_up_id(&self, request: EventId) -> EventId {
+        let hash = self.pseudonyms.keyed_hash("syncwell.breakglass.look-up.v1", &[request.as_bytes()]);
+        let mut tail = [0; 10];
+        tail.copy_from_slice(&hash[..10]);
+        EventId::new(request.unix_ms(), tail)
+    }
+
+    fn is_now(&self, time: Timestamp) -> bool {
+        (self.clock)().duration_since(time).abs() <= CLOCK_DISTANCE_MAX
+    }
+}
+
+fn kind_of(step: StatementKind) -> EventKind {
+    match step {
+        StatementKind::Request => EventKind::BreakGlassRequestedV1,
+        StatementKind::Approve => EventKind::BreakGlassApprovedV1,
+        StatementKind::LookUp => EventKind::BreakGlassLookedUpV1,
+    }
+}
+
+fn refused(reason: &str) -> Answer {
+    Answer::Refused(reason.to_owned())
+}

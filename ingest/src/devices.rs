@@ -1,0 +1,141 @@
+//! `POST /v1/devices` and `DELETE /v1/devices/{device_id}`: a device is given a signing key, and loses it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use edge::{Caller, Observed, Refusal, Scope, Verification, noted, read_body};
+use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
+use http::{StatusCode, header};
+use schemas::{Code, EnrolRequest, EnrolledDevice, EventId};
+use uuid::Uuid;
+use vault::{ACCOUNT, DeviceId, KeyHolder};
+
+use crate::append::Asked;
+use crate::door::Door;
+
+/// Bytes of an enrolment's body.
+const BODY_BYTES_MAX: usize = 1_024;
+
+pub(crate) async fn post_device(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let (asked, body) = Asked::take(request);
+    let body = match read_body(&asked.headers, body, BODY_BYTES_MAX, door.settings.body_timeout).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let mut observed = Observed { body_bytes: Some(body.len()), ..Observed::default() };
+    let answered = door.enrol(&asked, &body, &mut observed).await;
+    noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
+}
+
+pub(crate) async fn delete_device(
+    State(door): State<Arc<Door>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let (asked, _) = Asked::take(request);
+    let mut observed = Observed::default();
+    let id = id.ok().and_then(|Path(id)| id.parse().ok());
+    let answered = door.revoke(&asked, id, &mut observed).await;
+    noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
+}
+
+impl Door {
+    async fn enrol(&self, asked: &Asked, body: &[u8], observed: &mut Observed) -> Result<Response, Refusal> {
+        let caller = self.let_in(asked, Scope::DeviceEnroll, observed).await?;
+        let device = match read(body)?.device_id {
+            None => DeviceId::new(&self.pseudonyms, &caller.user),
+            Some(id) => self.own_device(&caller, id.parse().ok())?,
+        };
+        if self.revocations.is_revoked(&caller.user, device) == Some(true) {
+            return Err(Refusal::new(Code::KeyRevoked, "The device was revoked. Enrol a new one."));
+        }
+        observed.verification = Verification::Passed;
+        let key_id = self.signing_keys.current_id(KeyHolder::Device(device));
+        let key = self.signing_keys.key(&caller.user, key_id);
+        let key = key.unwrap_or_else(|| unreachable!("BUG: the version that is given out is held"));
+        let enrolled = DeviceEnrolled { device, key_id, token_id: caller.token_id.clone() };
+        self.append_device(&caller, EventKind::DeviceEnrolledV1, observed, |head, data_key| {
+            enrolled.seal(head, data_key)
+        })
+        .await?;
+        let answer = EnrolledDevice {
+            device_id: device.to_string(),
+            key_id: key_id.to_string(),
+            signing_key_hex: key.to_hex().to_string(),
+        };
+        // The key is shown once: nothing on the way may keep it.
+        Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    }
+
+    async fn revoke(
+        &self,
+        asked: &Asked,
+        device: Option<DeviceId>,
+        observed: &mut Observed,
+    ) -> Result<Response, Refusal> {
+        let caller = self.let_in(asked, Scope::DeviceEnroll, observed).await?;
+        let device = self.own_device(&caller, device)?;
+        observed.verification = Verification::Passed;
+        // First what keeps the device out, then the event that tells of it: whoever sees an error asks again.
+        self.revocations.revoke(&caller.user, device).await.map_err(|_| {
+            Refusal::new(
+                Code::LogUnavailable,
+                "The device may not be revoked yet. Send the same request again.",
+            )
+        })?;
+        let revoked = DeviceRevoked { device, token_id: caller.token_id.clone() };
+        self.append_device(&caller, EventKind::DeviceRevokedV1, observed, |head, data_key| {
+            revoked.seal(head, data_key)
+        })
+        .await?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    }
+
+    /// A name that was given to a device of this caller; told from any other without a look-up.
+    fn own_device(&self, caller: &Caller, device: Option<DeviceId>) -> Result<DeviceId, Refusal> {
+        device
+            .filter(|device| device.is_of(&self.pseudonyms, &caller.user))
+            .ok_or_else(|| Refusal::new(Code::NotFound, "There is no device of yours here."))
+    }
+
+    /// Appends an event about a device, and waits a while until it is folded, so that who changes a device reads it.
+    async fn append_device(
+        &self,
+        caller: &Caller,
+        kind: EventKind,
+        observed: &mut Observed,
+        seal: impl FnOnce(&Head, &vault::DataKey) -> Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let time = (self.gate.clock)();
+        let key = self.key_to_seal(&caller.user, ACCOUNT).await?;
+        let unix_ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
+        let mut tail = [0; 10];
+        tail.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
+        let id = EventId::new(unix_ms, tail);
+        let head = Head { id, kind, user: caller.user, time, key_id: Some(key.id()) };
+        let bytes = seal(&head, &key);
+        let (_, outcome) = self.store(&head, bytes, self.settings.wait).await?;
+        observed.outcome = outcome.map(schemas::Outcome::as_str);
+        Ok(())
+    }
+}
+
+/// Nothing at all is an empty request.
+fn read(body: &[u8]) -> Result<EnrolRequest, Refusal> {
+    if body.is_empty() {
+        return Ok(EnrolRequest::default());
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => {
+            Refusal::new(Code::InvalidRequest, "The body may hold device_id, a text, and nothing else.")
+        }
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => {
+            Refusal::new(Code::InvalidJson, "The body must be one JSON text in UTF-8, or nothing.")
+        }
+    })
+}
