@@ -63,15 +63,27 @@ fn targets(user: &str) -> Vec<String> {
         "STREAM.CREATE.KV_keys",
         "CONSUMER.CREATE.KV_keys.evil",
         "DIRECT.GET.KV_keys",
+        "STREAM.DELETE.KV_breakglass",
+        "STREAM.PURGE.KV_breakglass",
+        "STREAM.UPDATE.KV_breakglass",
+        "STREAM.MSG.GET.KV_breakglass",
+        "CONSUMER.CREATE.KV_breakglass.evil",
+        "DIRECT.GET.KV_breakglass",
     ];
-    let mut subjects: Vec<_> = ["$JS.API", "LOG.API", "KEYS.API"]
+    let mut subjects: Vec<_> = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API"]
         .iter()
         .flat_map(|api| verbs.map(|verb| format!("{api}.{verb}")))
         .collect();
     subjects.extend([
         format!("events.v1.0.{user}"),
         format!("$KV.keys.{user}.evil"),
+        format!("$KV.breakglass.{user}"),
         "keys.v1.ring.x".to_owned(),
+        "keys.v1.revoke.x".to_owned(),
+        "keys.v1.revoked".to_owned(),
+        "breakglass.v1.step".to_owned(),
+        "BROKER.JSZ".to_owned(),
+        "$SYS.REQ.SERVER.PING.VARZ".to_owned(),
         "outcome.v1.x".to_owned(),
     ]);
     subjects
@@ -106,6 +118,14 @@ fn allowed(role: Role, user: &str) -> Vec<(String, &'static str)> {
             ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":1}"#),
             ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":99999}"#),
         ],
+        Role::BreakGlass => [
+            read(),
+            vec![
+                ("GLASS.API.STREAM.INFO.KV_breakglass".to_owned(), ""),
+                ("GLASS.API.DIRECT.GET.KV_breakglass".to_owned(), r#"{"seq":999999}"#),
+            ],
+        ]
+        .concat(),
         Role::Owner => Vec::new(),
     }
 }
@@ -172,7 +192,16 @@ async fn no_daily_role_reaches_what_is_not_its_own() {
 /// Of the targets, those that are the role's own business.
 fn own_rights(role: Role, user: &str) -> Vec<String> {
     match role {
-        Role::Ingest | Role::Worker => vec![format!("events.v1.0.{user}")],
+        Role::Ingest => vec![
+            format!("events.v1.0.{user}"),
+            format!("$KV.breakglass.{user}"),
+            "keys.v1.revoke.x".to_owned(),
+            "keys.v1.revoked".to_owned(),
+        ],
+        Role::Worker => vec![format!("events.v1.0.{user}")],
+        Role::BreakGlass => {
+            vec![format!("events.v1.0.{user}"), "GLASS.API.DIRECT.GET.KV_breakglass".to_owned()]
+        }
         Role::Projector => vec![
             "LOG.API.CONSUMER.RESET.EVENTS.projector".to_owned(),
             "keys.v1.ring.x".to_owned(),
@@ -183,7 +212,8 @@ fn own_rights(role: Role, user: &str) -> Vec<String> {
             "KEYS.API.DIRECT.GET.KV_keys".to_owned(),
             format!("$KV.keys.{user}.evil"),
         ],
-        Role::Auditor | Role::Operator | Role::Owner => Vec::new(),
+        Role::Operator => vec!["breakglass.v1.step".to_owned(), "BROKER.JSZ".to_owned()],
+        Role::Auditor | Role::Owner => Vec::new(),
     }
 }
 
@@ -192,9 +222,17 @@ async fn an_auditor_and_ingest_hear_nothing_that_is_not_theirs() {
     let cluster = Cluster::start().await;
     for role in [Role::Ingest, Role::Auditor, Role::Operator, Role::Worker] {
         let client = attacker(&cluster, role).await;
-        for subject in
-            ["events.v1.>", "$KV.keys.>", "keys.v1.>", "_INBOX.>", "_INBOX_projector.>", "$JS.>", ">"]
-        {
+        for subject in [
+            "events.v1.>",
+            "$KV.keys.>",
+            "$KV.breakglass.>",
+            "breakglass.v1.*",
+            "keys.v1.>",
+            "_INBOX.>",
+            "_INBOX_projector.>",
+            "$JS.>",
+            ">",
+        ] {
             let mut heard = client.subscribe(subject).await.unwrap();
             client.flush().await.unwrap();
             // A subscription that the broker refuses ends at once.

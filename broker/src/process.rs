@@ -29,6 +29,8 @@ pub struct ServerSettings {
     pub folder: PathBuf,
     /// Who may come in.
     pub keys: RoleKeys,
+    /// Certificate and key in PEM, where connections are to be encrypted.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// The port on 127.0.0.1; `None` lets the server choose a free one.
     pub port: Option<u16>,
 }
@@ -172,6 +174,9 @@ fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    if let Some((certificate, key)) = &settings.tls {
+        command.arg("--tls").arg("--tlscert").arg(certificate).arg("--tlskey").arg(key);
+    }
     for role in Role::ALL {
         // Where one is missing the server refuses to start, and says which.
         if let Some(key) = settings.keys.get(&role) {

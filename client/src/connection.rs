@@ -1,5 +1,7 @@
-//! One HTTP/1.1 connection, made anew when it breaks.
+//! One HTTP/1.1 connection, made anew when it breaks; over TLS where the URL says so, trusting whom the system trusts
+//! (`SSL_CERT_FILE` names others).
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +9,12 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 /// How long one request may take, answer included. A post waits up to 10 seconds for its outcome.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -18,8 +24,8 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The request got no answer. It may have been carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The base URL is not `http://host:port`.
-    #[error("the base URL must be http://host:port")]
+    /// The base URL is not `http://host:port` or `https://host:port`.
+    #[error("the base URL must be http://host:port or https://host:port")]
     Url,
     /// No connection.
     #[error("no connection")]
@@ -49,6 +55,8 @@ pub struct Reply {
 /// A connection to one server, used by one task.
 pub struct Connection {
     authority: String,
+    /// Whose certificate the server must have; none speaks in clear.
+    name: Option<ServerName<'static>>,
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -56,10 +64,19 @@ impl Connection {
     /// To the server of this base URL; connects when it is first used.
     pub fn to(base_url: &str) -> Result<Self, TransportError> {
         let uri: Uri = base_url.parse().map_err(|_| TransportError::Url)?;
-        let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/");
-        let authority = uri.authority().filter(|_| plain).ok_or(TransportError::Url)?;
-        let port = authority.port_u16().unwrap_or(80);
-        Ok(Self { authority: format!("{}:{port}", authority.host()), sender: None })
+        let is_bare = matches!(uri.path(), "" | "/");
+        let authority = uri.authority().filter(|_| is_bare).ok_or(TransportError::Url)?;
+        let host = authority.host();
+        let (name, default_port) = match uri.scheme_str() {
+            Some("http") => (None, 80),
+            Some("https") => {
+                let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                (Some(ServerName::try_from(name).map_err(|_| TransportError::Url)?), 443)
+            }
+            _ => return Err(TransportError::Url),
+        };
+        let port = authority.port_u16().unwrap_or(default_port);
+        Ok(Self { authority: format!("{host}:{port}"), name, sender: None })
     }
 
     /// Sends one request and waits for its answer.
@@ -83,7 +100,7 @@ impl Connection {
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, TransportError> {
         let mut sender = match self.sender.take() {
             Some(sender) if !sender.is_closed() => sender,
-            _ => connect(&self.authority).await?,
+            _ => connect(&self.authority, self.name.clone()).await?,
         };
         sender.ready().await.map_err(TransportError::Broken)?;
         let answer = sender.send_request(request).await.map_err(TransportError::Broken)?;
@@ -95,11 +112,44 @@ impl Connection {
     }
 }
 
-async fn connect(authority: &str) -> Result<SendRequest<Full<Bytes>>, TransportError> {
+async fn connect(
+    authority: &str,
+    name: Option<ServerName<'static>>,
+) -> Result<SendRequest<Full<Bytes>>, TransportError> {
     let stream = TcpStream::connect(authority).await.map_err(TransportError::Connect)?;
     stream.set_nodelay(true).map_err(TransportError::Connect)?;
+    match name {
+        None => speak(stream).await,
+        Some(name) => {
+            let connector = TlsConnector::from(trusted());
+            speak(connector.connect(name, stream).await.map_err(TransportError::Connect)?).await
+        }
+    }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<SendRequest<Full<Bytes>>, TransportError> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(TransportError::Broken)?;
     // Ends with the sender; what breaks it is told to the sender too.
     tokio::spawn(connection);
     Ok(sender)
+}
+
+/// Read once per process.
+fn trusted() -> Arc<ClientConfig> {
+    static TRUSTED: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let read = || {
+        let mut roots = RootCertStore::empty();
+        // One that can't be read is trusted by nobody.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap_or_else(|_| unreachable!("BUG: the provider knows TLS 1.2 and 1.3"))
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    };
+    TRUSTED.get_or_init(read).clone()
 }

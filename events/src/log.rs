@@ -167,6 +167,11 @@ impl Log {
         Ok(promises::verify(&info)?)
     }
 
+    /// What time it is at the broker, where it tells.
+    pub async fn server_time(&self) -> Result<Option<Timestamp>, LogError> {
+        Ok(self.stream.info().await?.and_then(|info| info.ts))
+    }
+
     /// Starts appending.
     pub fn appender(&self, how: Commit) -> LogAppender {
         LogAppender(Appender::start(self.stream.broker().clone(), how))

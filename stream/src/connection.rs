@@ -1,6 +1,7 @@
 //! The connection to the broker.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub struct BrokerAddress {
     pub url: String,
     /// The role's nkey seed. Prints as `[redacted]`.
     pub seed: String,
+    /// PEM certificates of a private authority that the broker's certificate is from. Naming one demands TLS, as a URL
+    /// with `tls://` does.
+    pub ca_file: Option<PathBuf>,
     /// The role's name. Replies come to `_INBOX_<role>.>`, the only inbox that the broker lets this role hear.
     pub role: &'static str,
 }
@@ -27,6 +31,7 @@ impl fmt::Debug for BrokerAddress {
         f.debug_struct("BrokerAddress")
             .field("url", &self.url)
             .field("seed", &"[redacted]")
+            .field("ca_file", &self.ca_file)
             .field("role", &self.role)
             .finish()
     }
@@ -91,6 +96,9 @@ impl Broker {
                 let sender = sender.clone();
                 async move { note(&event, role, &sender) }
             });
+        if let Some(ca_file) = &address.ca_file {
+            options = options.add_root_certificates(ca_file.clone()).require_tls(true);
+        }
         if in_background {
             options = options.retry_on_initial_connect();
         }

@@ -13,6 +13,7 @@ mod connection;
 mod follow;
 mod headers;
 mod limits;
+mod probe;
 mod read;
 mod scan;
 mod vital;

@@ -1,6 +1,7 @@
 //! A stream, as a role sees it.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,6 +29,9 @@ pub struct StreamInfo {
     pub created: String,
     /// What it holds.
     pub state: StreamState,
+    /// What time it was at the server.
+    #[serde(default)]
+    pub ts: Option<Timestamp>,
 }
 
 /// What a stream holds.

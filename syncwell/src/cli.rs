@@ -1,11 +1,17 @@
 //! The command line.
 
+mod breakglass;
+mod keys;
+
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
+
+pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
+pub(crate) use keys::{KeysCommand, SecretArgs};
 
 /// Signed daily health summaries in, one explained row per user and day out.
 #[derive(Parser)]
@@ -57,6 +63,14 @@ pub(crate) enum Command {
     /// The view
     #[command(subcommand)]
     View(ViewCommand),
+    /// From a user id to log lines, by two people and in plain sight
+    #[command(subcommand)]
+    Breakglass(BreakglassCommand),
+    /// Check a running installation, and say how to mend what is wrong
+    #[command(
+        after_help = "Example:\n  syncwell doctor\n  syncwell doctor --data-dir /etc/syncwell --nats nats://broker:4222 --json"
+    )]
+    Doctor(DoctorArgs),
     /// Measurements that anyone can repeat
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -83,6 +97,9 @@ pub(crate) struct UpArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Serve HTTP without TLS to other machines too.
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
     /// Let simulated phones post a week of summaries.
     #[arg(long)]
     pub(crate) demo: bool,
@@ -100,6 +117,12 @@ pub(crate) struct BrokerArgs {
     /// The file with the nkey seed of the role that this command needs.
     #[arg(long, value_name = "FILE")]
     pub(crate) creds: Option<PathBuf>,
+    /// PEM certificates of the authority that the broker's certificate is from; demands TLS.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nats_ca: Option<PathBuf>,
+    /// Talk to a broker on another machine without TLS.
+    #[arg(long)]
+    pub(crate) insecure_nats: bool,
 }
 
 #[derive(Args)]
@@ -121,23 +144,24 @@ pub(crate) struct RoleArgs {
     /// Where HTTP is served; port 0 chooses a free one.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// Serve HTTP without TLS to other machines too.
+    #[arg(long)]
+    pub(crate) insecure_http: bool,
 }
 
-#[derive(Subcommand)]
-pub(crate) enum KeysCommand {
-    /// Run the keeper: hands out wrapped data keys to ingest and projector
-    #[command(after_help = "Example:\n  syncwell keys serve --nats nats://broker:4222 --creds keys.nk")]
-    Serve(RoleArgs),
-    /// Make the keys and secrets of an installation, and print the environment that nats.conf needs
-    #[command(after_help = "Example:\n  syncwell keys create --data-dir /etc/syncwell")]
-    Create {
-        /// Where to; what exists is kept.
-        #[arg(long, default_value = ".syncwell")]
-        data_dir: PathBuf,
-        /// Make a development issuer too, which `syncwell credentials` uses: whoever holds its key is every user.
-        #[arg(long)]
-        development: bool,
-    },
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the API is; without it, where the running `up` serves.
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// The checks as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]
@@ -250,6 +274,13 @@ pub(crate) enum BenchCommand {
         after_help = "Example:\n  syncwell bench ingest\n  syncwell bench ingest --seconds 10 --connections 1,64,512 --json"
     )]
     Ingest(BenchArgs),
+    /// What verifying a request costs: microseconds of CPU, by parts
+    #[command(after_help = "Example:\n  syncwell bench verify\n  syncwell bench verify --json")]
+    Verify {
+        /// The figures as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
 mod bench;
+mod breakglass;
 mod credentials;
+mod doctor;
 mod events;
 mod keys;
 mod post;
@@ -14,20 +16,33 @@ mod view;
 use std::future::Future;
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command, EventsCommand, KeysCommand, ViewCommand};
+use crate::cli::{BreakglassCommand, Cli, Command, EventsCommand, KeysCommand, ViewCommand};
 use crate::logs;
 
 /// Runs a command to its end.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let log = cli.log.as_deref();
     // Services read their level from the configuration too; a person's command is quiet unless asked.
-    let quietly = || logs::start(log.unwrap_or("error"));
+    let quietly = || logs::start_at(log.unwrap_or("error"));
     match cli.command {
         Command::Up(args) => on_runtime(up::run(args, log)),
         Command::Ingest(args) => on_runtime(role::ingest(args, log)),
         Command::Projector(args) => on_runtime(role::projector(args, log)),
         Command::Keys(KeysCommand::Serve(args)) => on_runtime(role::keeper(args, log)),
         Command::Keys(KeysCommand::Create { data_dir, development }) => keys::create(&data_dir, development),
+        Command::Keys(KeysCommand::RotateSigning(args)) => {
+            quietly()?;
+            keys::rotate_signing(&args)
+        }
+        Command::Keys(KeysCommand::RotateKek { broker, config, retire_old, json }) => {
+            on_runtime(keys::rotate_kek(broker, config, log, retire_old, json))
+        }
+        Command::Breakglass(BreakglassCommand::Serve(args)) => on_runtime(role::break_glass(args, log)),
+        Command::Breakglass(command) => {
+            quietly()?;
+            on_runtime(breakglass::run(command))
+        }
+        Command::Doctor(args) => on_runtime(doctor::run(args, log)),
         Command::Setup(args) => {
             quietly()?;
             on_runtime(setup::run(args))

@@ -10,7 +10,7 @@ use edge::system_clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use uuid::Uuid;
-use vault::{Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
+use vault::{KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
 
 use crate::exit::Usage;
 use crate::home::{Home, keep_existing};
@@ -88,7 +88,7 @@ impl CredentialMaker {
     /// Credentials for a user.
     pub(crate) fn make(&self, user: &str, scope: &str, ttl_seconds: i64) -> anyhow::Result<Credentials> {
         let id: UserId = user.parse().map_err(|error| Usage(format!("--user: {error}")))?;
-        let key_id = self.signing_keys.current_id();
+        let key_id = self.signing_keys.current_id(KeyHolder::User);
         let key = self.signing_keys.key(&self.pseudonyms.user_ref(&id), key_id).context("no signing key")?;
         Ok(Credentials {
             user: user.to_owned(),

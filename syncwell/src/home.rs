@@ -3,7 +3,8 @@
 //! ```text
 //! .syncwell/
 //!   keys/<role>.nk      the nkey seed of each role, 0600
-//!   secrets/            kek, pseudonym, signing: 0600; issuer.pk8: the development issuer's key, 0600
+//!   secrets/            kek, pseudonym, signing, breakglass: 0600; issuer.pk8: the development issuer's key, 0600
+//!   breakglass.pub      the public half of secrets/breakglass: what ingest seals the break-glass index to
 //!   jwks.json           the development issuer's public key
 //!   nats/               the private broker: nats.conf, store/, nats-server.log
 //!   view/               the view
@@ -18,7 +19,7 @@ use anyhow::Context;
 use broker::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use stream::KeyPair;
-use vault::{create_secret_file, write_private};
+use vault::{IndexKey, VersionedSecrets, create_secret_file, write_private};
 
 use crate::exit::{Unreachable, Usage};
 
@@ -72,9 +73,11 @@ impl Home {
             let seed = KeyPair::new_user().seed().context("an nkey could not be made")?;
             keep_existing(write_private(&self.seed_file(role), format!("{seed}\n").as_bytes()))?;
         }
-        for secret in ["kek", "pseudonym", "signing"] {
+        for secret in ["kek", "pseudonym", "signing", "breakglass"] {
             create_secret_file(&self.secret_file(secret))?;
         }
+        let glass = IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?);
+        fs::write(self.path("breakglass.pub"), glass.recipient_line())?;
         Ok(())
     }
 

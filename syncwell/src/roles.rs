@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn;
+use breakglass::BreakGlass;
 use edge::{
-    Gate, Rates, ReadyCheck, Refusal, ServeSettings, TokenVerifier, health_routes, observed,
-    raise_file_limit, serve, system_clock,
+    Gate, KeySet, Rates, ReadyCheck, Refusal, ServeSettings, ServerTls, TokenVerifier, health_routes,
+    observed, raise_file_limit, serve, system_clock,
 };
 use ingest::Ingest;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -19,10 +20,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use vault::{Keeper, Kek, KeyClient, Pseudonyms, SigningKeys};
+use vault::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys};
 
-use crate::config::Config;
-use crate::home::Home;
+use crate::config::{Config, KekSource};
+use crate::exit::Usage;
 
 /// Seconds of a request, for the histogram.
 const LATENCY_BUCKETS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -37,32 +38,50 @@ const KEEPER_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) struct Secrets {
     pseudonyms: Pseudonyms,
     pub(crate) kek: Arc<Kek>,
-    signing_keys: Option<SigningKeys>,
 }
 
 impl Secrets {
-    pub(crate) fn read(config: &Config, with_signing: bool) -> anyhow::Result<Self> {
-        let (_, pseudonym) = config.pseudonym.read()?.current_owned();
-        let signing_keys = if with_signing { Some(SigningKeys::new(config.signing.read()?)) } else { None };
-        Ok(Self {
-            pseudonyms: Pseudonyms::new(pseudonym),
-            kek: Arc::new(Kek::new(&config.kek.read()?)),
-            signing_keys,
-        })
+    pub(crate) async fn read(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self { pseudonyms: pseudonyms(config)?, kek: kek(config).await? })
     }
 }
 
+fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonyms> {
+    let (_, pseudonym) = config.pseudonym.read()?.current_owned();
+    Ok(Pseudonyms::new(pseudonym))
+}
+
+/// The key-encryption key, kept up with its source.
+pub(crate) async fn kek(config: &Config) -> anyhow::Result<Arc<Kek>> {
+    let kek = Arc::new(match &config.kek {
+        KekSource::Local(source) => Kek::local(source.source()?)?,
+        KekSource::Kms(settings) => Kek::kms(settings.clone()).await?,
+    });
+    let followed = kek.clone();
+    spawn_vital("key-encryption key", async move { followed.follow().await });
+    Ok(kek)
+}
+
 /// Who may come in, and how often.
-pub(crate) fn gate(config: &Config, home: &Home, secrets: &Secrets) -> anyhow::Result<Arc<Gate>> {
+pub(crate) struct Door {
+    pub(crate) gate: Arc<Gate>,
+    /// Whether tokens can be verified.
+    pub(crate) ready: ReadyCheck,
+}
+
+pub(crate) fn door(config: &Config, secrets: &Secrets) -> anyhow::Result<Door> {
+    let key_set = Arc::new(KeySet::open(config.jwks.clone())?);
     let gate = Arc::new(Gate {
         forwarding: config.forwarding.clone(),
         rates: Rates::new(config.rates),
-        tokens: TokenVerifier::new(config.auth(home)?, secrets.pseudonyms.clone())?,
+        tokens: TokenVerifier::new(config.auth.clone(), key_set.clone(), secrets.pseudonyms.clone()),
         clock: system_clock,
     });
     let forgetful = gate.clone();
     spawn_vital("rates", async move { forgetful.rates.forget().await });
-    Ok(gate)
+    let followed = key_set.clone();
+    spawn_vital("key set", async move { followed.follow().await });
+    Ok(Door { gate, ready: Arc::new(move || key_set.check()) })
 }
 
 pub(crate) fn ingest(
@@ -71,14 +90,26 @@ pub(crate) fn ingest(
     gate: Arc<Gate>,
     secrets: &Secrets,
 ) -> anyhow::Result<Ingest> {
-    let signing_keys = secrets.signing_keys.clone().context("BUG: ingest without signing keys")?;
+    let signing_keys = SigningKeys::of(config.signing.source()?)?;
+    let followed = signing_keys.clone();
+    spawn_vital("signing masters", async move { followed.follow().await });
     let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
-    Ok(Ingest::start(broker, gate, secrets.pseudonyms.clone(), signing_keys, keys, config.door.clone()))
+    let index = Index::start(broker.clone(), IndexRecipient::read(&config.glass.recipient)?);
+    let pseudonyms = secrets.pseudonyms.clone();
+    Ok(Ingest::start(broker, gate, pseudonyms, signing_keys, keys, index, config.door.clone()))
 }
 
 pub(crate) fn projector(config: &Config, broker: Broker, gate: Arc<Gate>, secrets: &Secrets) -> Projector {
     let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
     Projector::start(broker, gate, secrets.pseudonyms.clone(), keys, config.view.clone(), system_clock)
+}
+
+/// Breaks the glass, for as long as the process runs.
+pub(crate) fn break_glass(config: &Config, broker: Broker) -> anyhow::Result<JoinHandle<()>> {
+    let key = IndexKey::new(config.glass.key.read()?);
+    let people = config.glass.people.clone();
+    let service = BreakGlass::new(broker, key, people, pseudonyms(config)?, system_clock);
+    Ok(spawn_vital("break-glass", Arc::new(service).serve()))
 }
 
 /// The keeper serves until it must not: with the wrong KEK it never begins.
@@ -100,11 +131,14 @@ pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<Joi
 }
 
 /// Starts counting. Once per process.
-pub(crate) fn metrics() -> anyhow::Result<PrometheusHandle> {
+pub(crate) fn metrics(config: &Config) -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &LATENCY_BUCKETS)?
         .set_buckets_for_metric(Matcher::Suffix("_batch_events".to_owned()), &BATCH_BUCKETS)?
         .install_recorder()?;
+    if let Some(level) = &config.log.level {
+        metrics::gauge!("syncwell_log_level", "level" => level.to_ascii_lowercase()).set(1.0);
+    }
     let condensed = handle.clone();
     spawn_vital("metrics", async move {
         loop {
@@ -130,8 +164,26 @@ impl Server {
         ready: Vec<ReadyCheck>,
         metrics: PrometheusHandle,
         config: &Config,
+        insecure_http: bool,
     ) -> anyhow::Result<Self> {
-        let url = format!("http://{}", listener.local_addr()?);
+        let tls = match &config.tls {
+            Some(files) => Some(Arc::new(ServerTls::read(files.clone())?)),
+            None => None,
+        };
+        let own_address = config.metrics_listen.into_iter();
+        for address in own_address.chain([listener.local_addr()?]) {
+            if tls.is_none() && !insecure_http && !address.ip().is_loopback() {
+                return Err(Usage(format!(
+                    "{address} can be reached from other machines: name a certificate in [tls], or say --insecure-http"
+                ))
+                .into());
+            }
+        }
+        if let Some(tls) = tls.clone() {
+            spawn_vital("certificate", async move { tls.follow().await });
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let limit = raise_file_limit();
         let settings =
@@ -144,9 +196,11 @@ impl Server {
             None => None,
         };
         let beside = own_listener.is_none().then(|| metrics.clone());
-        tasks.push(run(listener, around(routes.merge(health_routes(ready, beside))), settings, &stop));
+        let routes = routes.merge(health_routes(ready, beside));
+        tasks.push(run(listener, around(routes), settings, tls.clone(), &stop));
         if let Some(listener) = own_listener {
-            tasks.push(run(listener, around(health_routes(Vec::new(), Some(metrics))), settings, &stop));
+            let routes = health_routes(Vec::new(), Some(metrics));
+            tasks.push(run(listener, around(routes), settings, tls, &stop));
         }
         Ok(Self { url, stop, tasks })
     }
@@ -172,8 +226,9 @@ fn run(
     listener: TcpListener,
     routes: Router,
     settings: ServeSettings,
+    tls: Option<Arc<ServerTls>>,
     stop: &CancellationToken,
 ) -> JoinHandle<()> {
     let stop = stop.clone();
-    spawn_vital("http", serve(listener, routes, settings, async move { stop.cancelled().await }))
+    spawn_vital("http", serve(listener, routes, settings, tls, async move { stop.cancelled().await }))
 }

@@ -19,16 +19,18 @@ pub(crate) enum Part {
     IngestTwo,
     Projector,
     Keys,
+    BreakGlass,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Keys, Self::Projector, Self::IngestOne, Self::IngestTwo];
+    const ALL: [Self; 5] = [Self::Keys, Self::Projector, Self::IngestOne, Self::IngestTwo, Self::BreakGlass];
 
     fn command(self) -> &'static [&'static str] {
         match self {
             Self::IngestOne | Self::IngestTwo => &["ingest"],
             Self::Projector => &["projector"],
             Self::Keys => &["keys", "serve"],
+            Self::BreakGlass => &["breakglass", "serve"],
         }
     }
 }
@@ -38,6 +40,7 @@ pub(crate) struct Cluster {
     broker: Option<Server>,
     port: u16,
     keys: RoleKeys,
+    tls: Option<(PathBuf, PathBuf)>,
     parts: BTreeMap<Part, Process>,
     urls: BTreeMap<Part, String>,
     environment: Vec<(&'static str, &'static str)>,
@@ -82,6 +85,7 @@ impl Cluster {
         let mut cluster = Self {
             keys: Role::ALL.into_iter().map(public).collect(),
             folder,
+            tls: None,
             broker: None,
             port: 0,
             parts: BTreeMap::new(),
@@ -110,6 +114,7 @@ impl Cluster {
             folder: self.folder.path().join("broker"),
             keys: self.keys.clone(),
             port: (self.port > 0).then_some(self.port),
+            tls: self.tls.clone(),
         };
         let server = Server::start(&settings).await.unwrap();
         self.port = server.port();
@@ -170,7 +175,8 @@ impl Cluster {
 
     /// A connection with a role's own credentials.
     pub(crate) async fn connect(&self, role: Role) -> Broker {
-        let address = BrokerAddress { url: self.nats_url(), seed: self.seed(role), role: role.name() };
+        let address =
+            BrokerAddress { url: self.nats_url(), seed: self.seed(role), ca_file: None, role: role.name() };
         let broker = Broker::connect(address).await.unwrap();
         broker.connected().await;
         broker

@@ -78,6 +78,13 @@ impl Kek {
         }
     }
 
+    /// Looks for new versions now, unless that was done a moment ago.
+    pub fn look_again(&self) {
+        if let Wrapping::Local(local) = &self.0 {
+            local.look_again();
+        }
+    }
+
     /// The version under which new keys are wrapped.
     pub fn current_version(&self) -> u32 {
         match &self.0 {

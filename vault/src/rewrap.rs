@@ -87,16 +87,24 @@ impl Rewrap {
     /// Makes sure that the newest version is the one that has this number everywhere: leaves its check, or holds the
     /// KEK against the check that is there. Every older check must open too.
     pub async fn check(&self) -> Result<(), KeeperError> {
-        let subject = check_subject(self.kek.current_version());
-        for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
-            record::check(&self.kek, &stored.payload).await?;
-            if stored.subject == subject {
-                return Ok(());
-            }
+        if self.verify_checks().await? {
+            return Ok(());
         }
+        let subject = check_subject(self.kek.current_version());
         let check = record::check_record(&self.kek).await?;
         self.appender.append(draft(subject.clone(), subject, 0, check)).await?;
         Ok(())
+    }
+
+    /// Holds the KEK against every check that is there. Says whether the newest version has one.
+    pub async fn verify_checks(&self) -> Result<bool, KeeperError> {
+        let current = check_subject(self.kek.current_version());
+        let mut has_current = false;
+        for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
+            record::check(&self.kek, &stored.payload).await?;
+            has_current |= stored.subject == current;
+        }
+        Ok(has_current)
     }
 
     /// One pass over every record. Tells how far it has come after each page.

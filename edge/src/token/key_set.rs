@@ -33,12 +33,12 @@ const SET_BYTES_MAX: usize = 1024 * 1024;
 pub enum JwksSource {
     /// A file.
     File(PathBuf),
-    /// An https URL; `roots` is a file of certificates to trust beside the system's.
+    /// An https URL; `ca_file` is a file of certificates to trust beside the system's.
     Url {
         /// The URL.
         url: String,
         /// PEM certificates of a private authority.
-        roots: Option<PathBuf>,
+        ca_file: Option<PathBuf>,
     },
 }
 
@@ -70,7 +70,7 @@ impl KeySet {
                 let jwks = Jwks::parse(&read(&path)?)?;
                 (Fetch::File(path), Some(Arc::new(jwks)))
             }
-            JwksSource::Url { url, roots } => (Fetch::Url { client: client(roots)?, url }, None),
+            JwksSource::Url { url, ca_file } => (Fetch::Url { client: client(ca_file)?, url }, None),
         };
         Ok(Self::with(source, held))
     }
@@ -169,14 +169,14 @@ fn read(path: &PathBuf) -> Result<String, JwksError> {
     std::fs::read_to_string(path).map_err(|error| JwksError::File(path.clone(), error))
 }
 
-fn client(roots: Option<PathBuf>) -> Result<Client, JwksError> {
+fn client(ca_file: Option<PathBuf>) -> Result<Client, JwksError> {
     let mut builder = Client::builder()
         .https_only(true)
         // A redirect could lead anywhere.
         .redirect(Policy::none())
         .timeout(FETCH_TIMEOUT)
         .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
-    if let Some(path) = roots {
+    if let Some(path) = ca_file {
         let pem = std::fs::read(&path).map_err(|error| JwksError::File(path, error))?;
         builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(JwksError::Fetch)?);
     }

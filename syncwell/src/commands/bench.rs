@@ -4,6 +4,7 @@ mod ingest;
 mod installation;
 mod load;
 mod raw;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use crate::cli::BenchCommand;
 pub(super) async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Ingest(args) => ingest::run(args).await,
+        BenchCommand::Verify { json } => verify::run(json).await,
     }
 }
 

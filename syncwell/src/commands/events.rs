@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use broker::Role;
-use events::{Envelope, Event, Log, RecordedEvent};
+use events::{Envelope, Event, Head, Log, RecordedEvent};
 use jiff::{SignedDuration, Timestamp};
 use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
@@ -121,20 +121,45 @@ impl Viewer {
         let head = envelope.head.clone();
         let mut shown = json!({
             "sequence": sequence, "event_id": head.id, "type": head.kind.as_str(), "user_ref": head.user.to_string(),
-            "received_at": head.time, "stored_at": event.stored_at(), "keyid": head.key_id.to_string(),
+            "received_at": head.time, "stored_at": event.stored_at(), "keyid": head.key_id.map(|key_id| key_id.to_string()),
             "bytes": event.bytes().len(),
         });
-        if let Some(keys) = &self.keys {
-            let key =
-                keys.get(&head.user, head.key_id).await?.context("the event's data key does not exist")?;
-            let Event::SummaryReceived(content) = Event::open(envelope, &key)?;
-            shown["content"] = json!({
-                "body": content.body, "timestamp": content.timestamp, "signature": content.signature.to_string(),
-                "key_id": content.signing_key.to_string(), "jti": content.token_id,
-            });
+        if let Some(content) = self.content(&head, envelope).await? {
+            shown["content"] = content;
         }
         print(if self.json { shown.to_string() } else { plain(&shown) });
         Ok(())
+    }
+}
+
+impl Viewer {
+    /// What is in clear, for everybody; what is sealed, only with the keys.
+    async fn content(&self, head: &Head, envelope: Envelope<'_>) -> anyhow::Result<Option<Value>> {
+        let event = match (head.key_id, &self.keys) {
+            (None, _) => Event::read_clear(&envelope)?,
+            (Some(_), None) => return Ok(None),
+            (Some(key_id), Some(keys)) => {
+                let key =
+                    keys.get(&head.user, key_id).await?.context("the event's data key does not exist")?;
+                Event::open(envelope, &key)?
+            }
+        };
+        Ok(Some(match event {
+            Event::SummaryReceived(content) => json!({
+                "body": content.body, "timestamp": content.timestamp, "signature": content.signature.to_string(),
+                "key_id": content.signing_key.to_string(), "jti": content.token_id,
+            }),
+            Event::DeviceEnrolled(content) => json!({
+                "device_id": content.device.to_string(), "key_id": content.key_id.to_string(), "jti": content.token_id,
+            }),
+            Event::DeviceRevoked(content) => {
+                json!({ "device_id": content.device.to_string(), "jti": content.token_id })
+            }
+            Event::BreakGlass(step) => json!({
+                "person": step.person, "statement": step.statement, "signature": step.signature,
+                "refusal": step.refusal,
+            }),
+        }))
     }
 }
 
@@ -150,7 +175,8 @@ fn plain(shown: &Value) -> String {
         shown["bytes"]
     );
     if let Some(content) = shown.get("content") {
-        line.push_str(&format!("\n          {}", content["body"].as_str().unwrap_or_default()));
+        let whole = content.to_string();
+        line.push_str(&format!("\n          {}", content["body"].as_str().unwrap_or(&whole)));
     }
     line
 }

@@ -1,4 +1,4 @@
-//! `syncwell ingest`, `syncwell projector`, `syncwell keys serve`: one role each, for production.
+//! `syncwell ingest`, `projector`, `keys serve`, `breakglass serve`: one role each, for production.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,37 +10,42 @@ use broker::Role;
 use edge::ReadyCheck;
 use stream::Broker;
 use tokio::net::TcpListener;
-use vault::Kek;
 
 use super::{asked_to_end, print};
 use crate::cli::RoleArgs;
 use crate::config::Config;
 use crate::home::Home;
-use crate::reach;
+use crate::reach::{self, Configured};
 use crate::roles::{self, Secrets, Server};
 
 /// What every role begins with.
 struct Start {
     config: Config,
-    home: Home,
     broker: Broker,
     listener: TcpListener,
+    insecure_http: bool,
 }
 
 impl Start {
     async fn of(args: &RoleArgs, role: Role, log: Option<&str>) -> anyhow::Result<Self> {
         let home = Home::at(&args.broker.data_dir);
         let config = Config::load(args.config.as_deref(), &home, log, false)?;
-        let configured = (config.nats_url.as_deref(), config.nats_creds.as_deref());
+        let configured = Configured {
+            url: config.nats_url.as_deref(),
+            creds: config.nats_creds.as_deref(),
+            ca_file: config.nats_ca.as_deref(),
+        };
         let broker = Broker::connect_in_background(reach::address(&args.broker, role, configured)?).await?;
         let listener = TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("can't listen on {}", args.listen))?;
-        Ok(Self { config, home, broker, listener })
+        Ok(Self { config, broker, listener, insecure_http: args.insecure_http })
     }
 
     async fn serve(self, routes: Router, ready: Vec<ReadyCheck>) -> anyhow::Result<Server> {
-        let server = Server::start(self.listener, routes, ready, roles::metrics()?, &self.config).await?;
+        let Self { listener, config, insecure_http, .. } = self;
+        let server =
+            Server::start(listener, routes, ready, roles::metrics(&config)?, &config, insecure_http).await?;
         print(format_args!("listening {}", server.url));
         Ok(server)
     }
@@ -48,10 +53,10 @@ impl Start {
 
 pub(super) async fn ingest(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
     let start = Start::of(&args, Role::Ingest, log).await?;
-    let secrets = Secrets::read(&start.config, true)?;
-    let gate = roles::gate(&start.config, &start.home, &secrets)?;
-    let ingest = roles::ingest(&start.config, start.broker.clone(), gate, &secrets)?;
-    let server = start.serve(ingest.routes, vec![ingest.ready]).await?;
+    let secrets = Secrets::read(&start.config).await?;
+    let door = roles::door(&start.config, &secrets)?;
+    let ingest = roles::ingest(&start.config, start.broker.clone(), door.gate, &secrets)?;
+    let server = start.serve(ingest.routes, vec![ingest.ready, door.ready]).await?;
     asked_to_end().await?;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -59,10 +64,10 @@ pub(super) async fn ingest(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
 
 pub(super) async fn projector(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
     let start = Start::of(&args, Role::Projector, log).await?;
-    let secrets = Secrets::read(&start.config, false)?;
-    let gate = roles::gate(&start.config, &start.home, &secrets)?;
-    let mut projector = roles::projector(&start.config, start.broker.clone(), gate, &secrets);
-    let server = start.serve(projector.routes.clone(), vec![projector.ready.clone()]).await?;
+    let secrets = Secrets::read(&start.config).await?;
+    let door = roles::door(&start.config, &secrets)?;
+    let mut projector = roles::projector(&start.config, start.broker.clone(), door.gate, &secrets);
+    let server = start.serve(projector.routes.clone(), vec![projector.ready.clone(), door.ready]).await?;
     let incident = tokio::select! {
         asked = asked_to_end() => { asked?; None }
         incident = projector.incident() => Some(incident),
@@ -78,7 +83,7 @@ pub(super) async fn projector(args: RoleArgs, log: Option<&str>) -> anyhow::Resu
 pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
     let start = Start::of(&args, Role::Keys, log).await?;
     // The keeper names nobody: it needs the key-encryption key alone.
-    let kek = Arc::new(Kek::new(&start.config.kek.read()?));
+    let kek = roles::kek(&start.config).await?;
     let broker = start.broker.clone();
     let serving = Arc::new(AtomicBool::new(false));
     let ready: ReadyCheck = {
@@ -99,6 +104,22 @@ pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
             asked_to_end().await?;
         }
     }
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn break_glass(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let start = Start::of(&args, Role::BreakGlass, log).await?;
+    let broker = start.broker.clone();
+    let ready: ReadyCheck =
+        Arc::new(
+            move || {
+                if broker.is_connected() { Ok(()) } else { Err("the broker can't be reached".to_owned()) }
+            },
+        );
+    let _service = roles::break_glass(&start.config, start.broker.clone())?;
+    let server = start.serve(Router::new(), vec![ready]).await?;
+    asked_to_end().await?;
     server.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use broker::Role;
 use events::Log;
 use stream::{Broker, ReadError};
-use vault::{KEYS_STREAM, KeysStream};
+use vault::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
 
 use super::print;
 use crate::cli::SetupArgs;
@@ -31,6 +31,12 @@ pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> 
     if keys.info().await?.is_none() {
         keys.create(&KeysStream::config(replicas)).await.map_err(|error: ReadError| {
             anyhow::Error::from(error).context(format!("the stream {KEYS_STREAM} could not be created"))
+        })?;
+    }
+    let index = IndexStream::over(broker.clone());
+    if index.info().await?.is_none() {
+        index.create(&IndexStream::config(replicas)).await.map_err(|error: ReadError| {
+            anyhow::Error::from(error).context(format!("the bucket {INDEX_STREAM} could not be created"))
         })?;
     }
     Ok(())

@@ -43,7 +43,7 @@ pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitC
     let url = args.nats.unwrap_or_else(|| {
         private_broker.as_ref().map_or_else(String::new, |broker| broker.url().to_owned())
     });
-    let served = serve(&home, &config, listener, &url, args.demo).await;
+    let served = serve(&home, &config, listener, &url, args.insecure_http, args.demo).await;
     home.clear_running();
     if let Some(broker) = private_broker {
         broker.stop().await.context("the private nats-server could not be ended")?;
@@ -57,32 +57,39 @@ async fn serve(
     config: &Config,
     listener: TcpListener,
     url: &str,
+    insecure_http: bool,
     with_demo: bool,
 ) -> anyhow::Result<ExitCode> {
+    let address = |role: Role, seed| BrokerAddress {
+        url: url.to_owned(),
+        seed,
+        ca_file: config.nats_ca.clone(),
+        role: role.name(),
+    };
     let connect = async |role: Role| -> anyhow::Result<Broker> {
         let seed = read_seed(&home.seed_file(role))?;
-        Ok(Broker::connect_in_background(BrokerAddress { url: url.to_owned(), seed, role: role.name() })
-            .await?)
+        Ok(Broker::connect_in_background(address(role, seed)).await?)
     };
     let started = async {
         // A broker that was named must be there; the private one is.
         let seed = read_seed(&home.seed_file(Role::Owner))?;
-        let owner = BrokerAddress { url: url.to_owned(), seed, role: Role::Owner.name() };
-        setup::create(&Broker::connect(owner).await?, 1).await?;
-        let secrets = Secrets::read(config, true)?;
+        setup::create(&Broker::connect(address(Role::Owner, seed)).await?, 1).await?;
+        let secrets = Secrets::read(config).await?;
         let keeper = roles::keeper(connect(Role::Keys).await?, &secrets.kek).await?;
-        let gate = roles::gate(config, home, &secrets)?;
-        let ingest = roles::ingest(config, connect(Role::Ingest).await?, gate.clone(), &secrets)?;
-        let projector = roles::projector(config, connect(Role::Projector).await?, gate, &secrets);
-        anyhow::Ok((keeper, ingest, projector))
+        let door = roles::door(config, &secrets)?;
+        let ingest = roles::ingest(config, connect(Role::Ingest).await?, door.gate.clone(), &secrets)?;
+        let projector = roles::projector(config, connect(Role::Projector).await?, door.gate, &secrets);
+        roles::break_glass(config, connect(Role::BreakGlass).await?)?;
+        anyhow::Ok((keeper, ingest, projector, door.ready))
     };
-    let (_keeper, ingest, mut projector) = tokio::select! {
+    let (_keeper, ingest, mut projector, tokens_ready) = tokio::select! {
         started = started => started?,
         asked = asked_to_end() => { asked?; return Ok(ExitCode::SUCCESS) }
     };
-    let checks = vec![ingest.ready, projector.ready.clone()];
+    let checks = vec![ingest.ready, projector.ready.clone(), tokens_ready];
     let routes = ingest.routes.merge(projector.routes.clone());
-    let server = Server::start(listener, routes, checks.clone(), roles::metrics()?, config).await?;
+    let metrics = roles::metrics(config)?;
+    let server = Server::start(listener, routes, checks.clone(), metrics, config, insecure_http).await?;
     let base_url = server.url.clone();
 
     let work = async {
@@ -114,7 +121,8 @@ async fn ready(checks: &[ReadyCheck]) {
 
 async fn start_broker(home: &Home) -> anyhow::Result<Supervised> {
     let binary = tokio::task::spawn_blocking(nats_server).await??;
-    let settings = ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None };
+    let settings =
+        ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None, tls: None };
     let guard = std::env::current_exe().context("this program can't find itself")?;
     Ok(Supervised::start(settings, guard).await?)
 }

@@ -28,7 +28,7 @@ impl Reader {
             Err(error) => reader.errors.push(format!("not TOML: {}", error.message())),
         }
         // A secret belongs into a file of its own or into the environment, not among the settings.
-        for name in ["secrets.kek", "secrets.pseudonym", "secrets.signing"] {
+        for name in ["secrets.kek", "secrets.pseudonym", "secrets.signing", "secrets.breakglass"] {
             if reader.values.remove(name).is_some() {
                 reader.refuse(name, "must be given as a file or in the environment");
             }

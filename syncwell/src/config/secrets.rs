@@ -19,10 +19,25 @@ pub(crate) enum SecretSource {
 
 impl SecretSource {
     pub(crate) fn read(&self) -> anyhow::Result<VersionedSecrets> {
+        Ok(self.source()?.read()?)
+    }
+
+    /// For whoever keeps up with it.
+    pub(crate) fn source(&self) -> anyhow::Result<vault::SecretSource> {
+        Ok(match self {
+            Self::Environment(text) => vault::SecretSource::Given(
+                VersionedSecrets::parse(text)
+                    .context("a secret in the environment is not `<version> <64 hex characters>`")?,
+            ),
+            Self::File(file) => vault::SecretSource::File(file.clone()),
+        })
+    }
+
+    /// The file, where it is one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
         match self {
-            Self::Environment(text) => VersionedSecrets::parse(text)
-                .context("a secret in the environment is not `<version> <64 hex characters>`"),
-            Self::File(file) => Ok(VersionedSecrets::read(file)?),
+            Self::Environment(_) => None,
+            Self::File(file) => Some(file),
         }
     }
 }

@@ -1,9 +1,12 @@
+use edge::JwksSource;
+use schemas::{Bounds, Scalar};
+
 use super::*;
 
 fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let environment =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::parse(text, environment, &Home::at(Path::new("home"))).map(|(config, _)| config)
+    Config::parse(text, environment, &Home::at(Path::new("home")))
 }
 
 #[test]
@@ -11,7 +14,7 @@ fn nothing_said_means_the_contract_s_defaults() {
     let config = parse("", &[("PATH", "/bin"), ("SYNCWELL_NKEY_INGEST", "U…")]).unwrap();
     assert_eq!(config.rates, RateSettings::default());
     assert_eq!(
-        (config.door.timestamp_window_seconds, config.door.wait.as_secs(), config.leeway_seconds),
+        (config.door.timestamp_window_seconds, config.door.wait.as_secs(), config.auth.leeway_seconds),
         (300, 2, 5)
     );
     assert_eq!(config.door.bounds, Bounds::default());
@@ -33,7 +36,7 @@ fn the_environment_overrules_the_file() {
     assert_eq!((steps.low, steps.high), (0.0, 10.0));
     let hrv = config.door.bounds.scalars[Scalar::Hrv];
     assert_eq!((hrv.low, hrv.high, hrv.low_is_excluded), (1.5, 250.0, true));
-    assert_eq!(config.issuer, "https://issuer.test");
+    assert_eq!(config.auth.issuer, "https://issuer.test");
 }
 
 #[test]
@@ -62,6 +65,32 @@ fn every_error_is_told_at_once() {
 fn secrets_do_not_print() {
     let hex = "ab".repeat(32);
     let config = parse("", &[("SYNCWELL_SECRETS__KEK", &format!("1 {hex}"))]).unwrap();
-    assert!(config.kek.read().is_ok());
+    assert!(matches!(&config.kek, KekSource::Local(source) if source.read().is_ok()));
     assert!(!format!("{config:?}").contains("abab"));
+}
+
+#[test]
+fn sources_are_files_urls_and_keys_of_kms() {
+    let person = format!("ana={}", "ab".repeat(32));
+    let text = format!(
+        "[auth]\njwks = \"https://issuer.test/keys\"\njwks_ca_file = \"ca.pem\"\n\
+         [secrets]\nkms_keys = [\"1 alias/one\", \"2 arn:aws:kms:eu-west-1:1:key/2\"]\n\
+         [tls]\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"\n[breakglass]\npeople = [\"{person}\"]\n"
+    );
+    let config = parse(&text, &[]).unwrap();
+    assert!(matches!(config.jwks, JwksSource::Url { ca_file: Some(_), .. }));
+    assert!(matches!(&config.kek, KekSource::Kms(kms) if kms.keys.len() == 2));
+    assert!(config.tls.is_some());
+    assert_eq!(config.glass.people.number(), 1);
+    for (wrong, key) in [
+        ("[auth]\njwks = \"http://issuer.test/keys\"", "auth.jwks"),
+        ("[tls]\nkey_file = \"k.pem\"", "tls.certificate_file"),
+        ("[secrets]\nkms_keys = [\"one\"]", "secrets.kms_keys"),
+        ("[secrets]\nkms_keys = [\"1 a\", \"1 b\"]", "secrets.kms_keys"),
+        ("[breakglass]\npeople = [\"ana\"]", "breakglass.people"),
+        (&format!("[breakglass]\npeople = [\"{person}\", \"ben={}\"]", "ab".repeat(32)), "breakglass.people"),
+    ] {
+        let errors = parse(wrong, &[]).unwrap_err().to_string();
+        assert!(errors.contains(&format!("`{key}`")), "{wrong}: {errors}");
+    }
 }

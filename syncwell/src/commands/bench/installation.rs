@@ -48,8 +48,13 @@ impl Installation {
         home.create_keys()?;
         Issuer::create(&home)?;
         let binary = tokio::task::spawn_blocking(up::nats_server).await??;
-        let settings =
-            ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None };
+        let settings = ServerSettings {
+            binary,
+            folder: home.path("nats"),
+            keys: home.role_keys()?,
+            port: None,
+            tls: None,
+        };
         let broker = Supervised::start(settings, std::env::current_exe()?).await?;
         setup::create(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
         let url = broker.url().to_owned();
@@ -100,7 +105,7 @@ impl Installation {
 
 async fn connect(home: &Home, url: &str, role: Role) -> anyhow::Result<Broker> {
     let seed = read_seed(&home.seed_file(role))?;
-    Ok(Broker::connect(BrokerAddress { url: url.to_owned(), seed, role: role.name() }).await?)
+    Ok(Broker::connect(BrokerAddress { url: url.to_owned(), seed, ca_file: None, role: role.name() }).await?)
 }
 
 /// Starts a role and returns it with its address.

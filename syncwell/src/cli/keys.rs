@@ -1,0 +1,58 @@
+//! `syncwell keys`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{BrokerArgs, RoleArgs};
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Run the keeper: hands out wrapped data keys to ingest and projector
+    #[command(after_help = "Example:\n  syncwell keys serve --nats nats://broker:4222 --creds keys.nk")]
+    Serve(RoleArgs),
+    /// Add a version to the signing master: accepted at once, given out a minute later; the version before stays valid
+    #[command(after_help = "Example:\n  syncwell keys rotate-signing --data-dir /etc/syncwell")]
+    RotateSigning(SecretArgs),
+    /// Wrap every data key under a new version of the key-encryption key, while the system runs
+    #[command(
+        after_help = "Example:\n  syncwell keys rotate-kek\n  syncwell keys rotate-kek --retire-old\n\nKilled half-way it is simply run again: it goes on where it was, and until then both versions open.\nWhere roles run on several machines, add the new line to each one's secret file first."
+    )]
+    RotateKek {
+        #[command(flatten)]
+        broker: BrokerArgs,
+        /// The configuration.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Afterwards destroy the older versions: their checks in the broker and their lines in the secret file. A
+        /// backup made before can't be opened without them.
+        #[arg(long)]
+        retire_old: bool,
+        /// The result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make the keys and secrets of an installation, and print the environment that nats.conf needs
+    #[command(after_help = "Example:\n  syncwell keys create --data-dir /etc/syncwell")]
+    Create {
+        /// Where to; what exists is kept.
+        #[arg(long, default_value = ".syncwell")]
+        data_dir: PathBuf,
+        /// Make a development issuer too, which `syncwell credentials` uses: whoever holds its key is every user.
+        #[arg(long)]
+        development: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct SecretArgs {
+    /// The data folder.
+    #[arg(long, default_value = ".syncwell")]
+    pub(crate) data_dir: PathBuf,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,121 @@
+//! `syncwell doctor`: looks a running installation over, and says how to mend what is wrong.
+//!
+//! Nothing is changed: what a role must not be able to do is tried with requests that would be refused where they
+//! arrive ([`stream::Broker::reaches`]).
+
+mod broker_checks;
+mod files;
+mod keys;
+mod permissions;
+mod serving;
+
+use std::process::ExitCode;
+
+use broker::Role;
+use serde::Serialize;
+use stream::Broker;
+
+use super::print;
+use super::table::table;
+use crate::cli::{BrokerArgs, DoctorArgs};
+use crate::config::Config;
+use crate::exit::FAILED;
+use crate::home::Home;
+use crate::reach;
+
+/// How a check went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Pass,
+    Fail,
+    /// What it needs is not here, for instance another role's seed.
+    Skipped,
+}
+
+/// One line of the table.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: String,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+impl Check {
+    fn pass(name: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { name: name.into(), verdict: Verdict::Pass, found: found.into(), mend: None }
+    }
+
+    fn fail(name: impl Into<String>, found: impl Into<String>, mend: impl Into<String>) -> Self {
+        let mend = Some(mend.into());
+        Self { name: name.into(), verdict: Verdict::Fail, found: found.into(), mend }
+    }
+
+    fn skipped(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { name: name.into(), verdict: Verdict::Skipped, found: why.into(), mend: None }
+    }
+}
+
+/// What the checks look at.
+struct Patient {
+    args: BrokerArgs,
+    home: Home,
+    config: Config,
+    nats_url: String,
+    http_url: Option<String>,
+}
+
+impl Patient {
+    /// A connection as a role, where its seed is here.
+    async fn connect(&self, role: Role) -> Option<anyhow::Result<Broker>> {
+        let creds = if role == Role::Operator { self.args.creds.clone() } else { None };
+        let creds = creds.unwrap_or_else(|| self.home.seed_file(role));
+        creds.exists().then_some(())?;
+        let args = BrokerArgs { creds: Some(creds), nats: Some(self.nats_url.clone()), ..self.args.clone() };
+        Some(reach::connect(&args, role).await)
+    }
+}
+
+pub(super) async fn run(args: DoctorArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let home = Home::at(&args.broker.data_dir);
+    let config = Config::load(args.config.as_deref(), &home, log, true)?;
+    let running = home.running().ok();
+    let configured = config.nats_url.clone().or(running.as_ref().map(|running| running.nats.clone()));
+    let nats_url = match args.broker.nats.clone().or(configured) {
+        Some(url) => url,
+        None => home.running()?.nats,
+    };
+    let http_url = args.url.or(running.map(|running| running.http));
+    let mut broker_args = args.broker;
+    broker_args.nats_ca = broker_args.nats_ca.or(config.nats_ca.clone());
+    let patient = Patient { args: broker_args, home, config, nats_url, http_url };
+
+    let mut checks = files::check(&patient);
+    checks.extend(serving::check(&patient).await);
+    checks.extend(broker_checks::check(&patient).await?);
+    checks.extend(keys::check(&patient).await);
+    checks.extend(permissions::check(&patient).await);
+    let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).count();
+    if args.json {
+        print(serde_json::to_string(&checks)?);
+    } else {
+        print(table(&["check", "", "found"], &checks.iter().map(line).collect::<Vec<_>>()));
+        for check in &checks {
+            if let Some(mend) = &check.mend {
+                print(format_args!("\n{}: {mend}", check.name));
+            }
+        }
+    }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn line(check: &Check) -> Vec<String> {
+    let verdict = match check.verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "FAIL",
+        Verdict::Skipped => "skipped",
+    };
+    vec![check.name.clone(), verdict.to_owned(), check.found.clone()]
+}

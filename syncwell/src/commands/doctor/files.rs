@@ -1,0 +1,42 @@
+//! Who may read the secrets.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::{Check, Patient};
+use crate::config::KekSource;
+
+const NAME: &str = "file modes";
+
+pub(super) fn check(patient: &Patient) -> Vec<Check> {
+    let mut files = Vec::new();
+    for folder in ["keys", "secrets"] {
+        let entries = std::fs::read_dir(patient.home.path(folder)).into_iter().flatten().flatten();
+        files.extend(entries.map(|entry| entry.path()));
+    }
+    let config = &patient.config;
+    let kek = match &config.kek {
+        KekSource::Local(source) => source.file(),
+        KekSource::Kms(_) => None,
+    };
+    let named = [kek, config.pseudonym.file(), config.signing.file(), config.glass.key.file()];
+    files.extend(named.into_iter().flatten().filter(|file| file.exists()).cloned());
+    files.extend(config.tls.iter().map(|files| files.key.clone()));
+    files.sort();
+    files.dedup();
+    if files.is_empty() {
+        return vec![Check::skipped(NAME, "no secret file is here")];
+    }
+    let open: Vec<&PathBuf> = files.iter().filter(|file| can_be_read_by_others(file)).collect();
+    if open.is_empty() {
+        return vec![Check::pass(NAME, format!("{} secret files, for their owner alone", files.len()))];
+    }
+    let names: Vec<_> = open.iter().map(|file| file.display().to_string()).collect();
+    let mend = format!("chmod 600 {}", names.join(" "));
+    vec![Check::fail(NAME, format!("{} of {} can be read by others", open.len(), files.len()), mend)]
+}
+
+/// A file that is not there can't be read by anybody.
+fn can_be_read_by_others(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}

@@ -1,0 +1,88 @@
+//! Key versions, and tombstones that mean what they say.
+
+use broker::Role;
+use vault::{KeysStream, Rewrap};
+
+use super::{Check, Patient};
+use crate::roles;
+
+pub(super) async fn check(patient: &Patient) -> Vec<Check> {
+    let mut checks = vec![signing(patient), people(patient)];
+    match patient.connect(Role::Keys).await {
+        None => checks.push(Check::skipped("the data keys", "the keeper's credentials are not here")),
+        Some(Err(error)) => {
+            checks.push(Check::fail("the data keys", format!("{error:#}"), "is the broker there?"));
+        }
+        Some(Ok(broker)) => {
+            checks.push(match KeysStream::verify(&KeysStream::over(broker.clone())).await {
+                Ok(()) => Check::pass("the keys' stream", "keeps its promises"),
+                Err(error) => Check::fail(
+                    "the keys' stream",
+                    format!("{:#}", anyhow::Error::from(error)),
+                    "its owner must look at it: keys could be lost",
+                ),
+            });
+            checks.extend(data_keys(patient, broker).await);
+        }
+    }
+    checks
+}
+
+fn signing(patient: &Patient) -> Check {
+    const NAME: &str = "the signing masters";
+    match patient.config.signing.read() {
+        Ok(secrets) => {
+            let accepted: Vec<_> =
+                secrets.versions().take(2).map(|version| format!("version {version}")).collect();
+            Check::pass(NAME, format!("{} accepted", accepted.join(" and ")))
+        }
+        Err(error) => Check::fail(NAME, format!("{error:#}"), "restore the file from its backup"),
+    }
+}
+
+fn people(patient: &Patient) -> Check {
+    const NAME: &str = "who may break the glass";
+    match patient.config.glass.people.number() {
+        0 => Check::skipped(NAME, "nobody is named in [breakglass] people"),
+        1 => Check::fail(NAME, "one person", "it takes two: name another in [breakglass] people"),
+        number => Check::pass(NAME, format!("{number} people")),
+    }
+}
+
+async fn data_keys(patient: &Patient, broker: stream::Broker) -> Vec<Check> {
+    const KEK: &str = "the key-encryption key";
+    let kek = match roles::kek(&patient.config).await {
+        Ok(kek) => kek,
+        Err(error) => {
+            return vec![Check::fail(KEK, format!("{error:#}"), "restore the secret from its backup")];
+        }
+    };
+    let rewrap = Rewrap::over(broker, kek.clone());
+    if let Err(error) = rewrap.verify_checks().await {
+        let mend = "give the secret that this installation was made with, every version that is in use";
+        return vec![Check::fail(KEK, format!("{:#}", anyhow::Error::from(error)), mend)];
+    }
+    let survey = match rewrap.survey().await {
+        Ok(survey) => survey,
+        Err(error) => {
+            let found = format!("{:#}", anyhow::Error::from(error));
+            return vec![Check::fail(KEK, found, "a record is of no known format: look at the keys' stream")];
+        }
+    };
+    let newest = kek.current_version();
+    let keys: u64 = survey.keys.values().sum();
+    let older: u64 = survey.keys.range(..newest).map(|(_, number)| number).sum();
+    let versions = if older == 0 {
+        Check::pass(KEK, format!("version {newest} wraps all {keys} data keys"))
+    } else {
+        let found = format!("{older} of {keys} data keys are wrapped under older versions than {newest}");
+        Check::fail(KEK, found, "a rotation was not finished: `syncwell keys rotate-kek` goes on with it")
+    };
+    let tombstones = if survey.erased_with_keys == 0 {
+        Check::pass("tombstones", format!("{} erased users, none with a key left", survey.erased))
+    } else {
+        let found = format!("{} of {} erased users have a key left", survey.erased_with_keys, survey.erased);
+        Check::fail("tombstones", found, "INCIDENT: their keys were not destroyed; erase them again")
+    };
+    vec![versions, tombstones]
+}

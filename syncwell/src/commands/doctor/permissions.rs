@@ -1,0 +1,108 @@
+//! What each role can reach, tried for real with its own credentials.
+
+use broker::Role;
+use futures_util::future::join_all;
+
+use super::{Check, Patient};
+
+/// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
+/// arrives nothing happens but an error.
+const CALLS: [&str; 15] = [
+    "STREAM.DELETE.EVENTS",
+    "STREAM.PURGE.EVENTS",
+    "STREAM.UPDATE.EVENTS",
+    "STREAM.MSG.DELETE.EVENTS",
+    "STREAM.SNAPSHOT.EVENTS",
+    "STREAM.CREATE.STEAL",
+    "CONSUMER.CREATE.EVENTS.steal",
+    "STREAM.DELETE.KV_keys",
+    "STREAM.PURGE.KV_keys",
+    "STREAM.UPDATE.KV_keys",
+    "STREAM.MSG.GET.KV_keys",
+    "STREAM.MSG.DELETE.KV_keys",
+    "DIRECT.GET.KV_keys",
+    "STREAM.DELETE.KV_breakglass",
+    "DIRECT.GET.KV_breakglass",
+];
+/// Under which names the API could be reached.
+const PREFIXES: [&str; 4] = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API"];
+/// Subjects on which something could be forged, or another role's questions be asked.
+const SUBJECTS: [&str; 7] = [
+    "events.v1.0.probe",
+    "$KV.keys.probe.probe",
+    "$KV.breakglass.probe",
+    "keys.v1.current.probe",
+    "keys.v1.ring.probe",
+    "keys.v1.revoke.probe",
+    "view.v1.get",
+];
+
+pub(super) async fn check(patient: &Patient) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for role in Role::ALL {
+        checks.push(of_role(patient, role).await);
+    }
+    checks
+}
+
+async fn of_role(patient: &Patient, role: Role) -> Check {
+    let name = format!("permissions of {}", role.name());
+    let broker = match patient.connect(role).await {
+        None => return Check::skipped(name, "its credentials are not here"),
+        Some(Err(error)) => {
+            return Check::fail(name, format!("{error:#}"), "does nats.conf know this role's nkey?");
+        }
+        Some(Ok(broker)) => broker,
+    };
+    let rights = rights(role);
+    if !broker.reaches(rights[0], "").await {
+        let mend = "compare the broker's configuration with nats.conf";
+        return Check::fail(name, format!("can't reach {}", rights[0]), mend);
+    }
+    let calls = PREFIXES.iter().flat_map(|prefix| CALLS.map(|call| format!("{prefix}.{call}")));
+    let tried: Vec<String> = calls
+        .chain(SUBJECTS.map(str::to_owned))
+        .filter(|subject| !rights.contains(&subject.as_str()))
+        .collect();
+    let reached = join_all(tried.iter().map(|subject| broker.reaches(subject, "?"))).await;
+    let reached: Vec<_> = tried
+        .iter()
+        .zip(reached)
+        .filter(|(_, reached)| *reached)
+        .map(|(subject, _)| subject.as_str())
+        .collect();
+    if reached.is_empty() {
+        Check::pass(name, format!("reaches its own, and none of {} others", tried.len()))
+    } else {
+        let mend = "compare the broker's configuration with nats.conf: this role can do more than it should";
+        Check::fail(name, format!("reaches {}", reached.join(", ")), mend)
+    }
+}
+
+/// What is the role's own business; the first is tried.
+fn rights(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::Ingest => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "events.v1.0.probe",
+            "$KV.breakglass.probe",
+            "keys.v1.current.probe",
+            "keys.v1.revoke.probe",
+        ],
+        Role::Projector => &["LOG.API.STREAM.INFO.EVENTS", "keys.v1.ring.probe"],
+        Role::Worker => &["LOG.API.STREAM.INFO.EVENTS", "events.v1.0.probe"],
+        Role::Keys => &[
+            "KEYS.API.STREAM.INFO.KV_keys",
+            "$KV.keys.probe.probe",
+            "KEYS.API.DIRECT.GET.KV_keys",
+            "KEYS.API.STREAM.MSG.DELETE.KV_keys",
+        ],
+        Role::BreakGlass => &[
+            "GLASS.API.STREAM.INFO.KV_breakglass",
+            "events.v1.0.probe",
+            "GLASS.API.DIRECT.GET.KV_breakglass",
+        ],
+        Role::Auditor | Role::Owner => &["LOG.API.STREAM.INFO.EVENTS"],
+        Role::Operator => &["LOG.API.STREAM.INFO.EVENTS", "view.v1.get"],
+    }
+}
