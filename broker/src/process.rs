@@ -1,5 +1,6 @@
 //! One nats-server process.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -11,7 +12,9 @@ use serde::Deserialize;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{NATS_CONF, Role, RoleKeys};
+#[cfg(doc)]
+use crate::NATS_CONF;
+use crate::{Role, RoleKeys};
 
 /// How long the server may take to say where it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +30,8 @@ pub struct ServerSettings {
     pub binary: PathBuf,
     /// The server's own folder: configuration, store and log.
     pub folder: PathBuf,
+    /// The configuration: the repository's, [`NATS_CONF`].
+    pub conf: Cow<'static, str>,
     /// Who may come in.
     pub keys: RoleKeys,
     /// Certificate and key in PEM, where connections are to be encrypted.
@@ -157,7 +162,7 @@ fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
         forget(&stale)?;
     }
     let config = folder.join("nats.conf");
-    fs::write(&config, NATS_CONF)?;
+    fs::write(&config, settings.conf.as_bytes())?;
     let mut command = std::process::Command::new(&settings.binary);
     command
         // Nothing of this process's environment, where there may be secrets.

@@ -83,8 +83,8 @@ impl Ingest {
             settings,
         });
         let ready = {
-            let watch = door.log_watch.clone();
-            Arc::new(move || watch.check())
+            let (watch, revocations) = (door.log_watch.clone(), door.revocations.clone());
+            Arc::new(move || watch.check().and_then(|()| revocations.check()))
         };
         let routes = Router::new()
             .route("/v1/summaries", post(post_summary))

@@ -175,6 +175,9 @@ pub(crate) struct CredentialsArgs {
     /// What the token allows, separated by spaces.
     #[arg(long, default_value = "sync:write sync:read")]
     pub(crate) scope: String,
+    /// The device that the token is for.
+    #[arg(long, value_name = "DEVICE_ID")]
+    pub(crate) device: Option<String>,
     /// How long the token is valid: seconds, or with s, m or h behind.
     #[arg(long, default_value = "1h", value_parser = seconds)]
     pub(crate) ttl: i64,

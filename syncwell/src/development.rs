@@ -54,12 +54,21 @@ impl Issuer {
         json!({ "keys": [key] }).to_string()
     }
 
-    fn token(&self, user: &UserId, scope: &str, ttl_seconds: i64) -> anyhow::Result<String> {
+    fn token(
+        &self,
+        user: &UserId,
+        scope: &str,
+        device: Option<&str>,
+        ttl_seconds: i64,
+    ) -> anyhow::Result<String> {
         let now = system_clock().as_second();
-        let claims = json!({
+        let mut claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": user.reveal(), "iat": now, "exp": now + ttl_seconds,
             "scope": scope, "jti": Uuid::new_v4().simple().to_string(),
         });
+        if let Some(device) = device {
+            claims["did"] = device.into();
+        }
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::EdDSA) };
         Ok(encode(&header, &claims, &EncodingKey::from_ed_der(&self.pkcs8))?)
     }
@@ -86,14 +95,20 @@ impl CredentialMaker {
     }
 
     /// Credentials for a user.
-    pub(crate) fn make(&self, user: &str, scope: &str, ttl_seconds: i64) -> anyhow::Result<Credentials> {
+    pub(crate) fn make(
+        &self,
+        user: &str,
+        scope: &str,
+        device: Option<&str>,
+        ttl_seconds: i64,
+    ) -> anyhow::Result<Credentials> {
         let id: UserId = user.parse().map_err(|error| Usage(format!("--user: {error}")))?;
         let key_id = self.signing_keys.current_id(KeyHolder::User);
         let key = self.signing_keys.key(&self.pseudonyms.user_ref(&id), key_id).context("no signing key")?;
         Ok(Credentials {
             user: user.to_owned(),
             base_url: self.base_url.clone(),
-            token: self.issuer.token(&id, scope, ttl_seconds)?,
+            token: self.issuer.token(&id, scope, device, ttl_seconds)?,
             key_id: key_id.to_string(),
             signing_key_hex: key.to_hex().to_string(),
         })

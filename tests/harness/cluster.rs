@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use broker::{Role, RoleKeys, Server, ServerSettings};
+use broker::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
 use client::{Connection, Credentials};
 use http::Request;
 use stream::{Broker, BrokerAddress};
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::process::{Process, nats_server, run, until};
 use super::system::credentials;
+use super::tls::Authority;
 
 /// A process of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +44,9 @@ pub(crate) struct Cluster {
     tls: Option<(PathBuf, PathBuf)>,
     parts: BTreeMap<Part, Process>,
     urls: BTreeMap<Part, String>,
-    environment: Vec<(&'static str, &'static str)>,
+    conf: String,
+    /// What every role that is started from now on is told.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Cluster {
@@ -53,26 +56,66 @@ impl Cluster {
 
     pub(crate) async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
         let mut cluster = Self::broker_with_streams().await;
-        cluster.environment = environment.to_vec();
-        for part in Part::ALL {
-            cluster.start_part(part);
-        }
-        cluster.ready().await;
+        cluster.environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        cluster.start_parts().await;
         cluster
+    }
+
+    /// With TLS between every role and the broker.
+    pub(crate) async fn start_with_tls() -> Self {
+        let mut cluster = Self::prepared();
+        let folder = cluster.folder.path().to_owned();
+        let files = (folder.join("broker.pem"), folder.join("broker.key"));
+        Authority::new(&folder).issue(&files.0, &files.1);
+        cluster.tls = Some(files);
+        cluster.start_broker().await;
+        cluster.set_up();
+        cluster.start_parts().await;
+        cluster
+    }
+
+    async fn start_parts(&mut self) {
+        for part in Part::ALL {
+            self.start_part(part);
+        }
+        self.ready().await;
     }
 
     /// The broker with its streams, and no role.
     pub(crate) async fn broker_with_streams() -> Self {
-        let cluster = Self::broker_alone().await;
-        let data_dir = cluster.data_dir();
-        let set_up =
-            run(&["setup", "--nats", &cluster.nats_url(), "--data-dir", data_dir.to_str().unwrap()], &[]);
-        assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
+        Self::broker_with_conf(str::to_owned).await
+    }
+
+    /// The same, with a configuration that is not the repository's.
+    pub(crate) async fn broker_with_conf(change: impl FnOnce(&str) -> String) -> Self {
+        let mut cluster = Self::prepared();
+        cluster.conf = change(NATS_CONF);
+        cluster.start_broker().await;
+        cluster.set_up();
         cluster
+    }
+
+    fn set_up(&self) {
+        let (nats, data_dir) = (self.nats_url(), self.data_dir());
+        let mut arguments = vec!["setup", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()];
+        let ca_file = self.ca_file();
+        if let Some(ca_file) = &ca_file {
+            arguments.extend(["--nats-ca", ca_file.to_str().unwrap()]);
+        }
+        let set_up = run(&arguments, &[]);
+        assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
     }
 
     /// The broker, empty.
     pub(crate) async fn broker_alone() -> Self {
+        let mut cluster = Self::prepared();
+        cluster.start_broker().await;
+        cluster
+    }
+
+    /// Keys and secrets, and nothing that runs.
+    fn prepared() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().join("data");
         let made = run(&["keys", "create", "--development", "--data-dir", data_dir.to_str().unwrap()], &[]);
@@ -82,7 +125,7 @@ impl Cluster {
             let line = made.lines().find_map(|line| line.strip_prefix(&format!("{}=", role.variable())));
             (role, line.unwrap().to_owned())
         };
-        let mut cluster = Self {
+        Self {
             keys: Role::ALL.into_iter().map(public).collect(),
             folder,
             tls: None,
@@ -90,10 +133,14 @@ impl Cluster {
             port: 0,
             parts: BTreeMap::new(),
             urls: BTreeMap::new(),
+            conf: NATS_CONF.to_owned(),
             environment: Vec::new(),
-        };
-        cluster.start_broker().await;
-        cluster
+        }
+    }
+
+    /// Who vouches for the broker, where it speaks TLS.
+    pub(crate) fn ca_file(&self) -> Option<PathBuf> {
+        self.tls.as_ref().map(|_| self.folder.path().join("ca.pem"))
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {
@@ -112,6 +159,7 @@ impl Cluster {
         let settings = ServerSettings {
             binary: nats_server().to_owned(),
             folder: self.folder.path().join("broker"),
+            conf: self.conf.clone().into(),
             keys: self.keys.clone(),
             port: (self.port > 0).then_some(self.port),
             tls: self.tls.clone(),
@@ -131,13 +179,21 @@ impl Cluster {
             self.urls.get(&part).map_or("127.0.0.1:0", |url| url.strip_prefix("http://").unwrap()).to_owned();
         let nats = self.nats_url();
         let data_dir = self.data_dir();
+        let ca_file = self.ca_file();
+        let trusted: &[&str] = match &ca_file {
+            Some(ca_file) => &["--nats-ca", ca_file.to_str().unwrap()],
+            None => &[],
+        };
         let arguments = [
             part.command(),
             &["--nats", &nats, "--data-dir", data_dir.to_str().unwrap(), "--listen", &listen],
+            trusted,
         ]
         .concat();
         let log = self.folder.path().join(format!("{part:?}.log"));
-        let (process, url) = Process::start(&arguments, &self.environment, log, "listening ");
+        let environment: Vec<_> =
+            self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (process, url) = Process::start(&arguments, &environment, log, "listening ");
         self.parts.insert(part, process);
         self.urls.insert(part, url);
     }
@@ -175,8 +231,12 @@ impl Cluster {
 
     /// A connection with a role's own credentials.
     pub(crate) async fn connect(&self, role: Role) -> Broker {
-        let address =
-            BrokerAddress { url: self.nats_url(), seed: self.seed(role), ca_file: None, role: role.name() };
+        let address = BrokerAddress {
+            url: self.nats_url(),
+            seed: self.seed(role),
+            ca_file: self.ca_file(),
+            role: role.name(),
+        };
         let broker = Broker::connect(address).await.unwrap();
         broker.connected().await;
         broker

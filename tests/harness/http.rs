@@ -113,7 +113,7 @@ pub(crate) async fn raw(base_url: &str, bytes: &[u8]) -> Answer {
     parse(&String::from_utf8(answer).unwrap())
 }
 
-fn parse(answer: &str) -> Answer {
+pub(super) fn parse(answer: &str) -> Answer {
     let (head, text) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

@@ -3,14 +3,18 @@
 mod cluster;
 mod fold;
 mod http;
+mod kms;
 mod process;
 mod system;
+mod tls;
 
 pub(crate) use cluster::{Cluster, Part};
 pub(crate) use fold::{Expected, independent_fold};
 pub(crate) use http::{Answer, RawRequest, raw};
+pub(crate) use kms::{ENVIRONMENT as KMS_ENVIRONMENT, Kms};
 pub(crate) use process::{Process, nats_server, run, until};
-pub(crate) use system::System;
+pub(crate) use system::{System, command_in, credentials};
+pub(crate) use tls::{Authority, exchange};
 
 /// The current time.
 pub(crate) fn now() -> jiff::Timestamp {

@@ -51,9 +51,10 @@ impl From<UnwrapError> for KeeperError {
     fn from(error: UnwrapError) -> Self {
         match error {
             UnwrapError::Unavailable => Self::Kms(error),
-            UnwrapError::Format | UnwrapError::UnknownVersion(_) | UnwrapError::WrongKey(_) => {
-                Self::WrongKek(error)
-            }
+            UnwrapError::Format
+            | UnwrapError::UnknownVersion(_)
+            | UnwrapError::WrongKey(_)
+            | UnwrapError::Refused(_) => Self::WrongKek(error),
         }
     }
 }

@@ -36,7 +36,12 @@ pub enum UnwrapError {
         "a data key does not open under version {0} of the key-encryption key: this is another key, or the record was changed"
     )]
     WrongKey(u32),
-    /// The KMS does not answer, or refuses us.
+    /// The KMS refuses: it is another key, or we have no right to this one, or it is disabled.
+    #[error(
+        "the key management service refuses the key of version {0} for this: another key, no right, or disabled"
+    )]
+    Refused(u32),
+    /// The KMS does not answer.
     #[error("the key management service can't be asked now")]
     Unavailable,
 }

@@ -148,7 +148,8 @@ impl KeyClient {
             match record::unwrap(&self.kek, user, id, &record).await {
                 Ok(Record::Key(key)) => keys.push(Arc::new(key)),
                 Ok(Record::Tombstone) => {}
-                Err(UnwrapError::Unavailable) => return Err(KeyError::Unavailable),
+                // A right that was taken away can be given back: no key is lost.
+                Err(UnwrapError::Unavailable | UnwrapError::Refused(_)) => return Err(KeyError::Unavailable),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -68,6 +68,13 @@ impl Revocations {
         list.as_of.is_some_and(|as_of| as_of.elapsed() < AGE_MAX).then_some(false)
     }
 
+    /// Says why a device's signature can't be accepted now, or nothing.
+    pub fn check(&self) -> Result<(), String> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = list.as_of.is_some_and(|as_of| as_of.elapsed() < AGE_MAX);
+        if is_known { Ok(()) } else { Err("which devices were revoked is not known".to_owned()) }
+    }
+
     /// Revokes a device: here at once, elsewhere when the list is asked for again. Again is as good as once.
     pub async fn revoke(&self, user: &UserRef, device: DeviceId) -> Result<(), RequestError> {
         let request = RevokeRequest { device: device.to_string() };

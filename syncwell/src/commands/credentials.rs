@@ -13,7 +13,12 @@ pub(super) fn run(args: &CredentialsArgs) -> anyhow::Result<ExitCode> {
         Some(url) => url.clone(),
         None => home.running()?.http,
     };
-    let credentials = CredentialMaker::new(&home, base_url)?.make(&args.user, &args.scope, args.ttl)?;
+    let credentials = CredentialMaker::new(&home, base_url)?.make(
+        &args.user,
+        &args.scope,
+        args.device.as_deref(),
+        args.ttl,
+    )?;
     if args.ttl > 3_600 {
         tell("this token will be refused: tokens are valid for at most 1 hour");
     }

@@ -22,7 +22,7 @@ pub(super) async fn run(args: PostArgs) -> anyhow::Result<ExitCode> {
         None => home.running()?.http,
     };
     let credentials =
-        CredentialMaker::new(&home, base_url)?.make(&args.user, "sync:write sync:read", 3_600)?;
+        CredentialMaker::new(&home, base_url)?.make(&args.user, "sync:write sync:read", None, 3_600)?;
     let mut phone = Phone::new(credentials)?;
     let mut refused = false;
     for file in &args.files {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use broker::{Role, ServerSettings, Supervised, find_or_install};
+use broker::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
 use edge::ReadyCheck;
 use stream::{Broker, BrokerAddress};
 use tokio::net::TcpListener;
@@ -121,8 +121,14 @@ async fn ready(checks: &[ReadyCheck]) {
 
 async fn start_broker(home: &Home) -> anyhow::Result<Supervised> {
     let binary = tokio::task::spawn_blocking(nats_server).await??;
-    let settings =
-        ServerSettings { binary, folder: home.path("nats"), keys: home.role_keys()?, port: None, tls: None };
+    let settings = ServerSettings {
+        binary,
+        folder: home.path("nats"),
+        conf: NATS_CONF.into(),
+        keys: home.role_keys()?,
+        port: None,
+        tls: None,
+    };
     let guard = std::env::current_exe().context("this program can't find itself")?;
     Ok(Supervised::start(settings, guard).await?)
 }

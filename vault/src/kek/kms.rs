@@ -97,12 +97,16 @@ impl KmsKek {
     }
 }
 
-/// What KMS says of the ciphertext is about the key; everything else (throttled, no right, away) may be mended and
-/// tried again.
+/// What KMS says of the ciphertext is about the key, and a refusal about our rights to it; everything else (throttled,
+/// away) passes by itself.
 fn refused<E: ProvideErrorMetadata>(version: u32, error: &SdkError<E>) -> UnwrapError {
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default();
     match code {
         "InvalidCiphertextException" | "IncorrectKeyException" => UnwrapError::WrongKey(version),
+        "AccessDeniedException" | "DisabledException" | "KMSInvalidStateException" | "NotFoundException" => {
+            tracing::warn!(version, code, "KMS refuses to wrap or unwrap a data key");
+            UnwrapError::Refused(version)
+        }
         _ => {
             tracing::warn!(version, code, "KMS did not wrap or unwrap a data key");
             UnwrapError::Unavailable

@@ -85,7 +85,9 @@ fn users(installation: &Installation, connections: usize) -> anyhow::Result<Vec<
     let maker = CredentialMaker::new(&installation.home, installation.ingest_url.clone())?;
     let of_connection = |connection| {
         (0..USERS_PER_CONNECTION)
-            .map(|user| maker.make(&format!("bench-{connections}-{connection}-{user}"), "sync:write", 3_600))
+            .map(|user| {
+                maker.make(&format!("bench-{connections}-{connection}-{user}"), "sync:write", None, 3_600)
+            })
             .collect()
     };
     (0..connections).map(of_connection).collect()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
-use broker::{Role, ServerSettings, Supervised};
+use broker::{NATS_CONF, Role, ServerSettings, Supervised};
 use client::Connection;
 use http::Request;
 use stream::{Broker, BrokerAddress};
@@ -51,6 +51,7 @@ impl Installation {
         let settings = ServerSettings {
             binary,
             folder: home.path("nats"),
+            conf: NATS_CONF.into(),
             keys: home.role_keys()?,
             port: None,
             tls: None,

@@ -38,11 +38,7 @@ const SUBJECTS: [&str; 7] = [
 ];
 
 pub(super) async fn check(patient: &Patient) -> Vec<Check> {
-    let mut checks = Vec::new();
-    for role in Role::ALL {
-        checks.push(of_role(patient, role).await);
-    }
-    checks
+    join_all(Role::ALL.map(|role| of_role(patient, role))).await
 }
 
 async fn of_role(patient: &Patient, role: Role) -> Check {

@@ -34,7 +34,7 @@ pub(super) async fn run(home: &Home, base_url: &str) -> anyhow::Result<()> {
     let mut actors = Vec::new();
     for person in PEOPLE {
         let name = format!("{person}-{suffix}");
-        let credentials = maker.make(&name, "sync:write sync:read", 3_600)?;
+        let credentials = maker.make(&name, "sync:write sync:read", None, 3_600)?;
         actors.push(Actor { name, phone: Phone::new(credentials.clone())?, credentials, last: None });
     }
     print(

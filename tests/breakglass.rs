@@ -1,0 +1,145 @@
+//! Breaking the glass: two people, once, and every step in the log.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::harness::{RawRequest, System, run, summary, until};
+
+fn key(folder: &Path, name: &str) -> (String, String) {
+    let file = folder.join(format!("{name}.key")).to_str().unwrap().to_owned();
+    let made = run(&["breakglass", "person", name, "--key", &file], &[]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (file, String::from_utf8(made.stdout).unwrap().trim().to_owned())
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn complaint(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const USER: &str = "ana.glass@example.org";
+
+#[tokio::test]
+async fn two_people_look_up_once_and_auditors_see_every_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ana, ana_line) = key(folder.path(), "ana");
+    let (ben, ben_line) = key(folder.path(), "ben");
+    let (eve, _) = key(folder.path(), "eve");
+    let people = format!("[\"{ana_line}\", \"{ben_line}\"]");
+    let system = System::start_with(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);
+    let credentials = system.credentials(USER, &[]);
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut expected = Vec::new();
+    for (number, request) in [
+        RawRequest::post(&credentials, summary("20:00:00", r#""steps":1"#)).header("traceparent", trace),
+        RawRequest::post(&credentials, summary("20:00:01", r#""steps":-1"#)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let answer = request.send(&system.base_url).await;
+        assert_eq!(answer.status, [201, 422][number]);
+        expected.push(answer.headers["x-correlation-id"].clone());
+    }
+    assert_eq!(expected[0], "0af7651916cd43dd8448eb211c80319c", "the caller's trace names the request");
+    let other = system.credentials("somebody.else", &[]);
+    RawRequest::post(&other, summary("20:00:00", r#""steps":5"#)).send(&system.base_url).await;
+
+    let step = |arguments: &[&str], key: &str| {
+        system.command(&[&["breakglass"], arguments, &["--key", key]].concat())
+    };
+    let request = ["request", "--user", USER, "--reason", "posts are refused", "--ticket", "T-17"];
+    let requested = step(&request, &ana);
+    assert!(requested.status.success(), "{requested:?}");
+    let name = text(&requested);
+    assert!(complaint(&step(&["lookup", &name], &ana)).contains("nobody else has approved"));
+    assert!(complaint(&step(&["approve", &name], &ana)).contains("who requested can't approve"));
+    assert!(complaint(&step(&["approve", &name], &eve)).contains("nobody's who may"));
+    assert!(complaint(&step(&request, &eve)).contains("nobody's who may"));
+    assert!(step(&["approve", &name], &ben).status.success());
+    assert!(complaint(&step(&["lookup", &name], &ben)).contains("only who requested"));
+
+    // The index is written within a second or so.
+    let log_lines = || std::fs::read_to_string(&system.process.log).unwrap();
+    assert!(log_lines().contains(&expected[0]));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let looked_up = step(&["lookup", &name, "--json"], &ana);
+    assert!(looked_up.status.success(), "{looked_up:?}");
+    let found: Value = serde_json::from_str(&text(&looked_up)).unwrap();
+    let ids: Vec<_> = found["requests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["correlation_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, expected, "these, in order, and nobody else's");
+    assert!(complaint(&step(&["lookup", &name], &ana)).contains("used already"));
+
+    // An auditor sees it all, without any key.
+    let tail = system.command(&["events", "tail", "-n", "50", "--json"]);
+    let steps: Vec<Value> = text(&tail)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["type"].as_str().unwrap().contains("breakglass"))
+        .collect();
+    let kinds: Vec<_> = steps
+        .iter()
+        .map(|event| {
+            let kind = event["type"].as_str().unwrap().split('.').nth(2).unwrap();
+            (kind, event["content"]["person"].as_str().unwrap())
+        })
+        .collect();
+    let expected = [
+        ("requested", "ana"),
+        ("refused", "ana"),
+        ("refused", "ana"),
+        ("approved", "ben"),
+        ("refused", "ben"),
+        ("looked_up", "ana"),
+        ("refused", "ana"),
+    ];
+    assert_eq!(kinds, expected);
+    assert!(steps.iter().all(|event| event["user_ref"] == steps[0]["user_ref"]), "with the user ref");
+    assert!(steps[0]["content"]["statement"].as_str().unwrap().contains("posts are refused"));
+    assert!(!text(&tail).contains(USER), "never with the user id");
+    // The rows are as they were, and the view goes on.
+    let more =
+        RawRequest::post(&credentials, summary("20:00:02", r#""steps":2"#)).send(&system.base_url).await;
+    assert_eq!(more.status, 200);
+}
+
+#[tokio::test]
+async fn what_can_not_be_asked_is_said_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ana, ana_line) = key(folder.path(), "ana");
+    let people = format!("[\"{ana_line}\"]");
+    let system = System::start_with(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);
+    let step = |arguments: &[&str]| system.command(&[&["breakglass"], arguments, &["--key", &ana]].concat());
+    let reason = format!("{USER} complains");
+    let named = step(&["request", "--user", USER, "--reason", &reason, "--ticket", "T"]);
+    assert_eq!(named.status.code(), Some(2), "a reason is for everybody to read");
+    for (reason, ticket) in [("", "T-1"), ("because", " "), (&"x".repeat(501), "T-1"), ("two\nlines", "T-1")]
+    {
+        let refused = step(&["request", "--user", USER, "--reason", reason, "--ticket", ticket]);
+        assert!(complaint(&refused).contains("a reason and a ticket"), "{refused:?}");
+    }
+    assert!(
+        complaint(&step(&["request", "--user", "two words", "--reason", "r", "--ticket", "T"]))
+            .contains("user id")
+    );
+    assert_eq!(step(&["lookup", "nonsense"]).status.code(), Some(2));
+    // A request that nobody made.
+    let requested = text(&step(&["request", "--user", USER, "--reason", "r", "--ticket", "T"]));
+    let (user, _) = requested.split_once('/').unwrap();
+    let unknown = format!("{user}/0197f0a0-0000-7000-8000-000000000000");
+    assert!(complaint(&step(&["lookup", &unknown])).contains("no such request"));
+    let tail = text(&system.command(&["events", "tail", "-n", "1", "--json"]));
+    assert!(tail.contains("breakglass.refused"), "and it left a trace: {tail}");
+    until("it runs on", async || system.command(&["doctor"]).status.code().map(drop)).await;
+}

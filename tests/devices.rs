@@ -1,0 +1,179 @@
+//! A signing key for every device, and none for one that was revoked.
+
+use client::{Credentials, SigningKey, sign};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Cluster, Part, RawRequest, System, now, summary, until};
+
+fn enrol(credentials: &Credentials, body: &str) -> RawRequest {
+    let mut request = RawRequest::get(credentials, "/v1/devices");
+    request.method = "POST";
+    request.body = body.as_bytes().to_vec();
+    request
+}
+
+fn delete(credentials: &Credentials, device: &str) -> RawRequest {
+    let mut request = RawRequest::get(credentials, &format!("/v1/devices/{device}"));
+    request.method = "DELETE";
+    request
+}
+
+/// A post signed with a device's key, by a token of its user.
+fn post(credentials: &Credentials, device: &Value, body: String) -> RawRequest {
+    let key = SigningKey::from_hex(device["signing_key_hex"].as_str().unwrap()).unwrap();
+    let signed = sign(&key, now().as_millisecond().to_string(), body.clone());
+    RawRequest::post(credentials, body)
+        .header("x-sync-timestamp", signed.timestamp)
+        .header("x-sync-signature", signed.signature)
+        .header("x-sync-key-id", device["key_id"].as_str().unwrap())
+}
+
+const SCOPES: [&str; 2] = ["--scope", "sync:write sync:read device:enroll"];
+
+#[tokio::test]
+async fn a_device_gets_a_key_signs_with_it_and_loses_it() {
+    let system = System::start();
+    let credentials = system.credentials("ana", &SCOPES);
+    let send = async |request: RawRequest| request.send(&system.base_url).await;
+    let enrolled = send(enrol(&credentials, "")).await;
+    assert_eq!(
+        (enrolled.status, enrolled.headers["cache-control"].as_str()),
+        (201, "no-store"),
+        "{enrolled:?}"
+    );
+    let device = enrolled.json();
+    let id = device["device_id"].as_str().unwrap();
+    assert_eq!(device["key_id"], format!("1.{id}"));
+    assert_ne!(device["signing_key_hex"], credentials.signing_key_hex.as_str());
+    let other = send(enrol(&credentials, "{}")).await.json();
+    assert_ne!(other["device_id"], device["device_id"]);
+
+    let posted = send(post(&credentials, &device, summary("20:00:00", r#""steps":1"#))).await;
+    assert_eq!(posted.status, 201, "{posted:?}");
+    // Neither the other device's key nor the default key is this one.
+    let mut mixed = other.clone();
+    mixed["key_id"] = device["key_id"].clone();
+    assert_eq!(
+        send(post(&credentials, &mixed, summary("20:00:01", r#""steps":2"#))).await.problem(),
+        "invalid_signature"
+    );
+    assert_eq!(
+        send(
+            RawRequest::post(&credentials, summary("20:00:01", r#""steps":2"#))
+                .header("x-sync-key-id", device["key_id"].as_str().unwrap())
+        )
+        .await
+        .problem(),
+        "invalid_signature"
+    );
+    assert_eq!(
+        send(RawRequest::post(&credentials, summary("20:00:01", r#""steps":2"#))).await.status,
+        200,
+        "without a key id it is the default key, as before"
+    );
+
+    let shown = send(RawRequest::get(&credentials, &format!("/v1/devices/{id}"))).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    assert_eq!((&shown.json()["key_id"], &shown.json()["revoked_at"]), (&device["key_id"], &Value::Null));
+    assert!(!shown.text.contains("signing_key"), "shown once");
+    let listed = send(RawRequest::get(&credentials, "/v1/devices")).await.json();
+    assert_eq!(listed["devices"].as_array().unwrap().len(), 2);
+
+    assert_eq!(send(delete(&credentials, id)).await.status, 204);
+    assert_eq!(send(delete(&credentials, id)).await.status, 204, "again is as good as once");
+    assert!(
+        send(RawRequest::get(&credentials, &format!("/v1/devices/{id}"))).await.json()["revoked_at"]
+            .is_string()
+    );
+    let refused = send(post(&credentials, &device, summary("20:00:02", r#""steps":3"#))).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (401, "key_revoked"));
+    let renewal = send(enrol(&credentials, &json!({ "device_id": id }).to_string())).await;
+    assert_eq!(renewal.problem(), "key_revoked", "revoked is for good");
+    assert_eq!(
+        send(post(&credentials, &other, summary("20:00:03", r#""steps":4"#))).await.status,
+        200,
+        "the other device goes on"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_one_s_own_or_not_right_is_refused() {
+    let system = System::start();
+    let (ana, ben) = (system.credentials("ana", &SCOPES), system.credentials("ben", &SCOPES));
+    let send = async |request: RawRequest| request.send(&system.base_url).await;
+    let device = send(enrol(&ana, "")).await.json();
+    let id = device["device_id"].as_str().unwrap();
+    for answer in [
+        send(delete(&ben, id)).await,
+        send(RawRequest::get(&ben, &format!("/v1/devices/{id}"))).await,
+        send(enrol(&ben, &json!({ "device_id": id }).to_string())).await,
+        send(delete(&ana, "nonsense")).await,
+        send(delete(&ana, &"a".repeat(26))).await,
+        send(RawRequest::get(&ana, "/v1/devices/%ff")).await,
+    ] {
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "not_found"));
+    }
+    assert_eq!(
+        send(post(&ben, &device, summary("20:00:00", r#""steps":1"#))).await.problem(),
+        "invalid_signature"
+    );
+    for (body, code) in [
+        ("{", "invalid_json"),
+        (r#"{"device_id":7}"#, "invalid_request"),
+        (r#"{"name":"phone"}"#, "invalid_request"),
+        (&format!(r#"{{"device_id":"{}"}}"#, "a".repeat(2_000)), "body_too_large"),
+    ] {
+        assert_eq!(send(enrol(&ana, body)).await.problem(), code, "{body}");
+    }
+    let without = system.credentials("ana", &["--scope", "sync:write sync:read"]);
+    for answer in [send(enrol(&without, "")).await, send(delete(&without, id)).await] {
+        assert_eq!(answer.problem(), "insufficient_scope");
+    }
+    let renewed = send(enrol(&ana, &json!({ "device_id": id }).to_string())).await;
+    assert_eq!((renewed.status, renewed.json()), (201, device), "the same version has the same key");
+}
+
+#[tokio::test]
+async fn a_token_for_a_device_goes_with_that_device_s_key_alone() {
+    let system = System::start();
+    let plain = system.credentials("ana", &SCOPES);
+    let send = async |request: RawRequest| request.send(&system.base_url).await;
+    let device = send(enrol(&plain, "")).await.json();
+    let other = send(enrol(&plain, "")).await.json();
+    let bound = system.credentials(
+        "ana",
+        &[SCOPES.as_slice(), &["--device", device["device_id"].as_str().unwrap()]].concat(),
+    );
+    assert_eq!(send(post(&bound, &device, summary("20:00:00", r#""steps":1"#))).await.status, 201);
+    for refused in [
+        send(post(&bound, &other, summary("20:00:01", r#""steps":2"#))).await,
+        send(RawRequest::post(&bound, summary("20:00:01", r#""steps":2"#))).await,
+    ] {
+        assert_eq!(refused.problem(), "invalid_signature");
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_refused_by_every_ingest() {
+    let cluster = Cluster::start().await;
+    let credentials = |part| {
+        crate::harness::credentials(
+            &cluster.data_dir(),
+            &[["--user", "ana", "--url", cluster.url(part)].as_slice(), &SCOPES].concat(),
+        )
+    };
+    let (one, two) = (credentials(Part::IngestOne), credentials(Part::IngestTwo));
+    let (first, second) = (cluster.url(Part::IngestOne), cluster.url(Part::IngestTwo));
+    let device = enrol(&one, "").send(first).await.json();
+    let with_two = async |steps: u32| -> Answer {
+        post(&two, &device, summary("20:00:00", &format!(r#""steps":{steps}"#))).send(second).await
+    };
+    assert_eq!(with_two(1).await.status, 201, "a key of one ingest is good at every other");
+    assert_eq!(delete(&one, device["device_id"].as_str().unwrap()).send(first).await.status, 204);
+    // The contract gives it a minute, and so does `until`.
+    until("the other ingest refuses the device", async || {
+        let answer = with_two(2).await;
+        (answer.status == 401).then(|| assert_eq!(answer.problem(), "key_revoked"))
+    })
+    .await;
+}
