@@ -17,6 +17,7 @@ mod commands;
 mod devices;
 mod doctor;
 mod house;
+mod keys;
 mod log;
 mod permissions;
 mod posting;

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use client::Credentials;
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 
-use crate::harness::{RawRequest, System, raw, summary, yesterday};
+use crate::harness::{RawRequest, System, raw, run, summary, yesterday};
 
 /// Every way in which a value could stand in a file: plain, hex, and base64 in all three alignments.
 fn spellings(value: &str) -> Vec<Vec<u8>> {
@@ -43,12 +44,18 @@ fn search_bytes(place: &str, bytes: &[u8], planted: &[&str], found: &mut Vec<Str
     }
 }
 
+/// Posts, errors, reads, devices, break-glass, crashes and a view folded anew, all with the log at its loudest.
 #[tokio::test]
 async fn planted_values_and_user_ids_are_nowhere() {
     let user = "planted.person@example.org";
     let planted = [user, "173519", "97.53125", "planted-workout-kind", "1234.5678"];
-    let system = System::start_with(&[("SYNCWELL_LOG", "trace")]);
-    let credentials = system.credentials(user, &[]);
+    let keys = tempfile::tempdir().unwrap();
+    let people = people(keys.path());
+    let environment = [("SYNCWELL_LOG", "trace"), ("SYNCWELL_BREAKGLASS__PEOPLE", people.as_str())];
+    let mut system = System::start_with(&environment);
+    let credentials = system.credentials(user, &["--scope", "sync:write sync:read device:enroll"]);
+    let mut secrets = vec![credentials.token.clone(), credentials.signing_key_hex.clone()];
+
     let values = format!(
         r#""steps":173519,"hrv":97.53125,"workouts":[{{"type":"planted-workout-kind","duration":5,"calories":1234.5678,"start_time":"{}T06:00:00Z"}}]"#,
         yesterday()
@@ -56,36 +63,136 @@ async fn planted_values_and_user_ids_are_nowhere() {
     let request = RawRequest::post(&credentials, summary("20:00:00", &values));
     assert_eq!(request.send(&system.base_url).await.status, 201);
     assert_eq!(request.send(&system.base_url).await.status, 200);
-    // Errors of every kind carry the values too, up to the door.
-    request.clone().header("x-sync-signature", "00").send(&system.base_url).await;
-    RawRequest::post(&credentials, summary("20:00:00", &values.replace("173519", "17351900")))
-        .send(&system.base_url)
-        .await;
-    RawRequest::post(&credentials, values.clone()).send(&system.base_url).await;
+    let device = device(&system, &credentials).await;
+    secrets.push(device["signing_key_hex"].as_str().unwrap().to_owned());
+    errors(&system, &credentials, &request, &values).await;
+    reads(&system, &credentials).await;
+    let ids = look_up(&system, keys.path(), user);
+    assert!(ids.len() > 5, "the index knows the requests by then: {ids:?}");
+
+    // A crash, a view that is gone, and a start that folds it anew.
+    system.process.kill();
+    std::fs::remove_dir_all(system.data_dir().join("view")).unwrap();
+    let log_of_first = system.process.log.clone();
+    let first = std::fs::read(&log_of_first).unwrap();
+    let system = System::start_in(system.folder, &environment);
+    reads(&system, &credentials).await;
+    assert_eq!(
+        RawRequest::post(&credentials, summary("20:00:01", &values)).send(&system.base_url).await.status,
+        200
+    );
+
+    let mut found = Vec::new();
+    let everything: Vec<&str> = planted.into_iter().chain(secrets.iter().map(String::as_str)).collect();
+    let metrics =
+        raw(&system.base_url, b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    search_bytes("the metrics", metrics.text.as_bytes(), &everything, &mut found);
+    for command in [["events", "tail"].as_slice(), &["doctor", "--json"]] {
+        let output = system.command(command);
+        search_bytes(
+            "what a command says",
+            &[output.stdout, output.stderr].concat(),
+            &everything,
+            &mut found,
+        );
+    }
+    let log = system.process.log.clone();
+    let folder = system.stop().await;
+    let log = std::fs::read(log).unwrap();
+    assert!(log.len() > first.len(), "both runs wrote to one log");
+    let text = String::from_utf8_lossy(&log);
+    let answered = text.lines().filter(|line| line.contains("\"answered\"")).count();
+    assert!(answered >= 15, "every request left its line, so that there is something to search: {answered}");
+    for field in [
+        "sync_timestamp",
+        "\"verification\":\"passed\"",
+        "\"verification\":\"failed\"",
+        "\"reason\":\"invalid_signature\"",
+        "body_bytes",
+        "latency_ms",
+    ] {
+        assert!(text.contains(field), "{field} is not logged");
+    }
+    search_bytes("the log", &log, &everything, &mut found);
+    let files = search(folder.path(), &everything, &mut found);
+    assert!(files > 10, "the view and the broker's store are there");
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Two people, as the configuration names them.
+fn people(folder: &Path) -> String {
+    let line = |name: &str| {
+        let file = folder.join(name);
+        let made = run(&["breakglass", "person", name, "--key", file.to_str().unwrap()], &[]);
+        format!("\"{}\"", String::from_utf8(made.stdout).unwrap().trim())
+    };
+    format!("[{}, {}]", line("ana"), line("ben"))
+}
+
+/// Enrols a device and revokes another.
+async fn device(system: &System, credentials: &Credentials) -> serde_json::Value {
+    let mut enrol = RawRequest::get(credentials, "/v1/devices");
+    enrol.method = "POST";
+    let (first, second) = (enrol.send(&system.base_url).await, enrol.send(&system.base_url).await);
+    let mut revoke = RawRequest::get(
+        credentials,
+        &format!("/v1/devices/{}", second.json()["device_id"].as_str().unwrap()),
+    );
+    revoke.method = "DELETE";
+    assert_eq!(revoke.send(&system.base_url).await.status, 204);
+    first.json()
+}
+
+/// Errors of every kind carry the values too, up to the door.
+async fn errors(system: &System, credentials: &Credentials, request: &RawRequest, values: &str) {
+    let out_of_bounds = summary("20:00:00", &values.replace("173519", "17351900"));
+    let requests = [
+        request.clone().header("x-sync-signature", "00"),
+        request.clone().header("x-sync-timestamp", "planted.person@example.org"),
+        request.clone().header("authorization", "Bearer planted.person@example.org"),
+        request.clone().header("content-type", "text/planted-workout-kind"),
+        request.clone().header("x-sync-key-id", "planted.person@example.org"),
+        request.clone().header("traceparent", "planted.person@example.org"),
+        RawRequest::post(credentials, out_of_bounds),
+        RawRequest::post(credentials, values),
+        RawRequest::get(credentials, "/v1/summaries?from=planted.person@example.org&to=173519"),
+        RawRequest::get(credentials, "/planted.person@example.org"),
+    ];
+    for request in requests {
+        let status = request.send(&system.base_url).await.status;
+        assert!(status >= 400 || request.headers.contains_key("traceparent"), "{status}");
+    }
+}
+
+async fn reads(system: &System, credentials: &Credentials) {
     for path in ["", "/history"] {
-        let answer = RawRequest::get(&credentials, &format!("/v1/summaries/{}{path}", yesterday()))
+        let answer = RawRequest::get(credentials, &format!("/v1/summaries/{}{path}", yesterday()))
             .send(&system.base_url)
             .await;
         assert!(answer.text.contains("173519"), "the owner reads what was sent");
     }
-    let shown = system.command(&["view", "get", "--user", user, "--json"]);
+    let shown = system.command(&["view", "get", "--user", &credentials.user, "--json"]);
     assert!(
         String::from_utf8_lossy(&shown.stdout).contains("173519"),
         "and so does an operator who asks: {shown:?}"
     );
-    let metrics =
-        raw(&system.base_url, b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
-    let mut found = Vec::new();
-    search_bytes("the metrics", metrics.text.as_bytes(), &planted, &mut found);
-    let log = system.process.log.clone();
-    let folder = system.stop().await;
-    let log = std::fs::read(log).unwrap();
-    let lines = String::from_utf8_lossy(&log).lines().filter(|line| line.contains("\"answered\"")).count();
-    assert!(lines >= 7, "every request left its line, so that there is something to search: {lines}");
-    search_bytes("the log", &log, &planted, &mut found);
-    let files = search(folder.path(), &planted, &mut found);
-    assert!(files > 10, "the view and the broker's store are there");
-    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Breaks the glass, and fails to once.
+fn look_up(system: &System, keys: &Path, user: &str) -> Vec<serde_json::Value> {
+    let step = |arguments: &[&str], person: &str| {
+        let key = keys.join(person);
+        system.command(&[&["breakglass"], arguments, &["--key", key.to_str().unwrap()]].concat())
+    };
+    let requested = step(&["request", "--user", user, "--reason", "a test", "--ticket", "T-1"], "ana");
+    let name = String::from_utf8(requested.stdout).unwrap().trim().to_owned();
+    assert_eq!(step(&["lookup", &name], "ana").status.code(), Some(1));
+    assert!(step(&["approve", &name], "ben").status.success());
+    // Entries are written together, once a second.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let told = step(&["lookup", &name, "--json"], "ana");
+    let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    told["requests"].as_array().unwrap().clone()
 }
 
 /// The search itself must be able to find something.

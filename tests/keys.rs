@@ -1,0 +1,67 @@
+//! What happens when a data key is not there.
+
+use broker::Role;
+use stream::{Appender, Commit, Draft};
+use vault::KeysStream;
+
+use crate::harness::{Cluster, Part, RawRequest, summary, until};
+
+/// Posts one summary and destroys the key that it is sealed under, as a lost disk would. Returns the key's subject.
+async fn lose_the_key(cluster: &Cluster) -> String {
+    let credentials = cluster.credentials("ana", Part::IngestOne);
+    let posted = RawRequest::post(&credentials, summary("20:00:00", r#""steps":1"#));
+    assert_eq!(posted.send(cluster.url(Part::IngestOne)).await.status, 201);
+    let keys = KeysStream::over(cluster.connect(Role::Keys).await);
+    let records = keys.last_by_subject("$KV.keys.*.*").await.unwrap();
+    let key = records.iter().find(|record| !record.subject.contains(".kek.")).unwrap();
+    keys.destroy(key.sequence).await.unwrap();
+    key.subject.clone()
+}
+
+fn fold_anew(cluster: &mut Cluster) {
+    cluster.kill_part(Part::Projector);
+    std::fs::remove_dir_all(cluster.data_dir().join("view")).unwrap();
+    cluster.start_part(Part::Projector);
+}
+
+#[tokio::test]
+async fn a_key_that_is_missing_without_a_tombstone_stops_the_projector() {
+    let mut cluster = Cluster::start().await;
+    lose_the_key(&cluster).await;
+    fold_anew(&mut cluster);
+    assert_eq!(cluster.part(Part::Projector).ended().await, Some(1));
+    let log = std::fs::read_to_string(&cluster.part(Part::Projector).log).unwrap();
+    assert!(log.contains("INCIDENT: the data key"), "{log}");
+    assert!(
+        log.contains("for sequence 1 is missing, and no tombstone says that the user was erased"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_tombstone_says_that_nobody_is_to_open_it() {
+    let mut cluster = Cluster::start().await;
+    let key = lose_the_key(&cluster).await;
+    let user = key.split('.').nth(2).unwrap();
+    let appender = Appender::start(cluster.connect(Role::Keys).await, Commit::Grouped);
+    let mark = Draft {
+        subject: format!("$KV.keys.{user}.erased"),
+        id: None,
+        headers: Vec::new(),
+        expected: None,
+        payload: vec![1, 2].into(),
+    };
+    appender.append(mark).await.unwrap();
+    fold_anew(&mut cluster);
+    cluster.ready().await;
+    // The account is not given a new key by accident.
+    let credentials = cluster.credentials("ana", Part::IngestOne);
+    cluster.kill_part(Part::IngestOne);
+    cluster.start_part(Part::IngestOne);
+    let answer = until("ingest is there again", async || {
+        let posted = RawRequest::post(&credentials, summary("20:00:01", r#""steps":2"#));
+        let answer = posted.send(cluster.url(Part::IngestOne)).await;
+        (answer.status != 503).then_some(answer)
+    });
+    assert_eq!(answer.await.problem(), "account_erased");
+}
