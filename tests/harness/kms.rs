@@ -68,6 +68,7 @@ fn moto() -> &'static Path {
         if home.exists() {
             return home;
         }
+        std::fs::create_dir_all(root.join(".cache")).unwrap();
         let draft = root.join(format!(".cache/moto-draft-{}", std::process::id()));
         let installed = Command::new("python3")
             .args([

@@ -1,7 +1,6 @@
 //! `syncwell events`: the log, for operators and auditors. Metadata by default; contents only with the keys for them.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,13 +11,14 @@ use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
 use stream::ScanFrom;
 use tokio::time::sleep;
-use vault::{Kek, KeyClient, VersionedSecrets};
+use vault::KeyClient;
 
 use super::{asked_to_end, print};
 use crate::cli::{BrokerArgs, ShowArgs};
+use crate::config::Config;
 use crate::exit::{FAILED, Usage};
 use crate::home::Home;
-use crate::reach;
+use crate::{reach, roles};
 
 /// How often a followed log is asked for more. An auditor has no consumer of its own, and so nothing to lose.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(300);
@@ -107,8 +107,8 @@ impl Viewer {
         let broker = reach::connect(args, role).await?;
         broker.connected().await;
         let keys = if show.reveal {
-            let kek = VersionedSecrets::read(&Home::at(&args.data_dir).secret_file("kek"))?;
-            Some(KeyClient::new(broker.clone(), Arc::new(Kek::new(&kek))))
+            let config = Config::read(None, &Home::at(&args.data_dir))?;
+            Some(KeyClient::new(broker.clone(), roles::kek(&config).await?))
         } else {
             None
         };
