@@ -4,6 +4,8 @@ mod jwks;
 mod key_set;
 
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wycheproof;
