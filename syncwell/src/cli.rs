@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::civil::Date;
 
 pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
-pub(crate) use keys::{KeysCommand, SecretArgs};
+pub(crate) use keys::{KeysCommand, RotateKekArgs, SecretArgs};
 
 /// Signed daily health summaries in, one explained row per user and day out.
 #[derive(Parser)]

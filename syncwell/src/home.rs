@@ -88,16 +88,24 @@ impl Home {
 
     /// Holds the folder for as long as the file lives: two systems in one folder would spoil each other.
     pub(crate) fn lock(&self) -> anyhow::Result<File> {
+        self.lock_file("lock", "another `syncwell up` runs")
+    }
+
+    /// Holds it for a rotation: of two at once, one would drop what the other is using.
+    pub(crate) fn lock_rotation(&self) -> anyhow::Result<File> {
+        self.lock_file("rotation.lock", "another rotation runs")
+    }
+
+    fn lock_file(&self, name: &str, otherwise: &str) -> anyhow::Result<File> {
         private_folder(&self.0)?;
-        let path = self.path("lock");
+        let path = self.path(name);
         let file = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Usage(format!(
-                "another `syncwell up` runs in {}; choose another --data-dir",
-                self.0.display()
-            ))
-            .into()),
+            Err(TryLockError::WouldBlock) => {
+                Err(Usage(format!("{otherwise} in {}; choose another --data-dir, or wait", self.0.display()))
+                    .into())
+            }
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }

@@ -7,6 +7,7 @@ use broker::Role;
 use stream::{Broker, BrokerAddress};
 
 use crate::cli::BrokerArgs;
+use crate::config::Config;
 use crate::exit::Usage;
 use crate::home::{Home, read_seed};
 
@@ -40,6 +41,16 @@ pub(crate) struct Configured<'c> {
     pub(crate) url: Option<&'c str>,
     pub(crate) creds: Option<&'c Path>,
     pub(crate) ca_file: Option<&'c Path>,
+}
+
+impl<'c> Configured<'c> {
+    pub(crate) fn of(config: &'c Config) -> Self {
+        Self {
+            url: config.nats_url.as_deref(),
+            creds: config.nats_creds.as_deref(),
+            ca_file: config.nats_ca.as_deref(),
+        }
+    }
 }
 
 /// Whether nobody on a network can read what is said to this address.

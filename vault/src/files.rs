@@ -83,6 +83,14 @@ impl VersionedSecrets {
         self.0.iter().find(|(held, _)| *held == version).map(|(_, secret)| secret.as_slice())
     }
 
+    /// Whether every version that stands in both has the same secret: a number means one secret for good.
+    pub(crate) fn keeps_the_versions_of(&self, other: &Self) -> bool {
+        other
+            .0
+            .iter()
+            .all(|(version, secret)| self.get(*version).is_none_or(|held| held == secret.as_slice()))
+    }
+
     /// The versions, newest first.
     pub fn versions(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().map(|(version, _)| *version)
@@ -116,12 +124,16 @@ pub fn add_version(path: &Path) -> Result<u32, SecretFileError> {
     Ok(version)
 }
 
-/// Takes every version but the newest out of the file, and returns those that went.
-pub fn drop_old_versions(path: &Path) -> Result<Vec<u32>, SecretFileError> {
+/// Takes every version below this one out of the file, and returns those that went.
+pub fn drop_versions_below(path: &Path, version: u32) -> Result<Vec<u32>, SecretFileError> {
     let mut secrets = VersionedSecrets::read(path)?;
-    let dropped = secrets.0.split_off(1).into_iter().map(|(version, _)| version).collect();
+    let (kept, dropped): (Vec<_>, Vec<_>) = secrets.0.into_iter().partition(|(number, _)| *number >= version);
+    secrets = VersionedSecrets(kept);
+    if secrets.0.is_empty() {
+        return Err(SecretFileError::Form(path.display().to_string()));
+    }
     replace(path, &secrets)?;
-    Ok(dropped)
+    Ok(dropped.into_iter().map(|(number, _)| number).collect())
 }
 
 fn replace(path: &Path, secrets: &VersionedSecrets) -> Result<(), SecretFileError> {
@@ -213,7 +225,8 @@ mod tests {
         assert_eq!(both.versions().collect::<Vec<_>>(), [2, 1]);
         assert_eq!(both.get(1), first.get(1), "the old one stays as it was");
         assert_ne!(both.get(2), both.get(1));
-        assert_eq!(drop_old_versions(&path).unwrap(), [1]);
+        assert!(drop_versions_below(&path, 3).is_err(), "the last one stays");
+        assert_eq!(drop_versions_below(&path, 2).unwrap(), [1]);
         assert_eq!(VersionedSecrets::read(&path).unwrap().get(2), both.get(2));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
     }

@@ -72,7 +72,7 @@ impl Keeper {
         let stream = KeysStream::over(broker.clone());
         let appender = Appender::start(broker.clone(), Commit::Grouped);
         KeysStream::verify(&stream).await?;
-        let answering = Answering { broker: broker.clone(), stream, appender, kek };
+        let answering = Answering { broker: broker.clone(), stream, appender, kek, checked: Arc::default() };
         answering.check_kek().await?;
         let mut questions = Vec::new();
         for subject in ["keys.v1.current.*", "keys.v1.ring.*", "keys.v1.revoke.*", "keys.v1.revoked"] {

@@ -19,6 +19,8 @@ const CACHE_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// How often a key that is missing is asked for.
 const MISSING_ASKED_MAX: usize = 4;
+/// How long a version of the KEK that is not known is waited for.
+const NEW_VERSION_PAUSE: Duration = Duration::from_millis(300);
 /// Between two of these.
 const MISSING_PAUSE: Duration = Duration::from_millis(100);
 
@@ -145,11 +147,26 @@ impl KeyClient {
         for (id, record) in records {
             let id = id.parse().map_err(|_| UnwrapError::Format)?;
             let record = data_encoding::BASE64.decode(record.as_bytes()).map_err(|_| UnwrapError::Format)?;
-            match record::unwrap(&self.kek, user, id, &record).await {
+            let mut opened = record::unwrap(&self.kek, user, id, &record).await;
+            if let Err(UnwrapError::UnknownVersion(version)) = opened
+                && version > self.kek.current_version()
+            {
+                // A rotation has begun, and the new version is on its way to this machine.
+                tokio::time::sleep(NEW_VERSION_PAUSE).await;
+                opened = record::unwrap(&self.kek, user, id, &record).await;
+            }
+            match opened {
                 Ok(Record::Key(key)) => keys.push(Arc::new(key)),
                 Ok(Record::Tombstone) => {}
-                // A right that was taken away can be given back: no key is lost.
+                // A right that was taken away can be given back, a version that is on its way comes: no key is lost.
                 Err(UnwrapError::Unavailable | UnwrapError::Refused(_)) => return Err(KeyError::Unavailable),
+                Err(UnwrapError::UnknownVersion(version)) if version > self.kek.current_version() => {
+                    tracing::warn!(
+                        version,
+                        "a data key is wrapped under a version of the KEK that is not here yet"
+                    );
+                    return Err(KeyError::Unavailable);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -31,7 +31,7 @@ mod wycheproof;
 pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
 pub use device::{DeviceId, NotADeviceId};
 pub use files::{
-    SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_old_versions,
+    SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_versions_below,
     write_private,
 };
 pub use index::{

@@ -1,16 +1,12 @@
 //! Secrets that gain versions while a process runs.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
-use std::sync::Arc;
 
 use crate::files::{SecretFileError, VersionedSecrets};
-
-/// A file is looked at again at most this often, whoever asks.
-const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where versioned secrets come from.
 pub enum SecretSource {
@@ -28,14 +24,32 @@ impl SecretSource {
             Self::File(path) => VersionedSecrets::read(path),
         }
     }
+
+    /// Changes whenever the file does: it is always replaced, never written over.
+    fn stamp(&self) -> Stamp {
+        match self {
+            Self::Given(_) => None,
+            Self::File(path) => {
+                let metadata = std::fs::metadata(path).ok()?;
+                #[cfg(unix)]
+                let file = std::os::unix::fs::MetadataExt::ino(&metadata);
+                #[cfg(not(unix))]
+                let file = 0;
+                Some((file, metadata.len(), metadata.modified().ok()?))
+            }
+        }
+    }
 }
+
+type Stamp = Option<(u64, u64, SystemTime)>;
 
 /// What is made of secrets, kept up with their source. A source that can't be read any more changes nothing.
 pub(crate) struct Live<T> {
     source: SecretSource,
     make: fn(&VersionedSecrets, Option<&T>) -> T,
     held: ArcSwap<(VersionedSecrets, T)>,
-    looked_at: Mutex<Instant>,
+    /// Of the file as it was last read.
+    stamp: Mutex<Stamp>,
 }
 
 impl<T> Live<T> {
@@ -44,14 +58,10 @@ impl<T> Live<T> {
         source: SecretSource,
         make: fn(&VersionedSecrets, Option<&T>) -> T,
     ) -> Result<Self, SecretFileError> {
+        let stamp = source.stamp();
         let secrets = source.read()?;
         let made = make(&secrets, None);
-        Ok(Self {
-            source,
-            make,
-            held: ArcSwap::from_pointee((secrets, made)),
-            looked_at: Mutex::new(Instant::now()),
-        })
+        Ok(Self { source, make, held: ArcSwap::from_pointee((secrets, made)), stamp: Mutex::new(stamp) })
     }
 
     /// What is held now.
@@ -59,15 +69,22 @@ impl<T> Live<T> {
         self.held.load()
     }
 
-    /// Reads the source again, unless that was done a moment ago. Says whether something is new.
+    /// Reads the source again where it has changed; asking costs one look at the file's metadata. Says whether
+    /// something is new.
     pub(crate) fn look_again(&self) -> bool {
-        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if looked_at.elapsed() < LOOK_PAUSE {
+        let mut seen = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = self.source.stamp();
+        if stamp == *seen {
             return false;
         }
-        *looked_at = Instant::now();
+        *seen = stamp;
+        let held = self.held.load();
         let secrets = match self.source.read() {
-            Ok(secrets) => secrets,
+            Ok(secrets) if secrets.keeps_the_versions_of(&held.0) => secrets,
+            Ok(_) => {
+                tracing::error!("a version of a secret has other bytes than before; those held stay in use");
+                return false;
+            }
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -76,10 +93,6 @@ impl<T> Live<T> {
                 return false;
             }
         };
-        let held = self.held.load();
-        if held.0 == secrets {
-            return false;
-        }
         let made = (self.make)(&secrets, Some(&held.1));
         tracing::info!(version = secrets.current().0, "secrets were read again");
         self.held.store(Arc::new((secrets, made)));
@@ -93,20 +106,26 @@ mod tests {
     use crate::files::{add_version, create_secret_file};
 
     #[test]
-    fn a_new_version_is_seen_and_a_broken_file_changes_nothing() {
+    fn a_new_version_is_seen_at_once_and_a_broken_file_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signing");
         create_secret_file(&path).unwrap();
         let live = Live::of(SecretSource::File(path.clone()), |secrets, _| secrets.current().0).unwrap();
-        assert_eq!(live.get().1, 1);
+        assert!(!live.look_again() && live.get().1 == 1);
         add_version(&path).unwrap();
-        assert!(!live.look_again(), "it was read a moment ago");
-        std::thread::sleep(LOOK_PAUSE);
-        assert!(live.look_again());
-        assert_eq!(live.get().1, 2);
-        std::fs::write(&path, "broken").unwrap();
-        std::thread::sleep(LOOK_PAUSE);
-        assert!(!live.look_again());
-        assert_eq!(live.get().1, 2);
+        assert!(live.look_again() && live.get().1 == 2);
+        let good = std::fs::read_to_string(&path).unwrap();
+        // Not secrets; and another secret under a number that is taken, as a wrong backup would bring it.
+        for wrong in [
+            "broken".to_owned(),
+            format!("1 {}\n", "ab".repeat(32)),
+            good.replacen('1', "3", 1).replacen("\n2 ", "\n1 ", 1),
+        ] {
+            std::fs::write(&path, wrong).unwrap();
+            assert!(!live.look_again() && live.get().1 == 2);
+        }
+        std::fs::write(&path, good).unwrap();
+        add_version(&path).unwrap();
+        assert!(live.look_again() && live.get().1 == 3, "it goes on once the file is right again");
     }
 }

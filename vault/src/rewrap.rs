@@ -35,6 +35,13 @@ pub struct KekUse {
     pub erased: u64,
 }
 
+impl KekUse {
+    /// Data keys that are wrapped under a version below this one.
+    pub fn keys_below(&self, version: u32) -> u64 {
+        self.keys.range(..version).map(|(_, keys)| keys).sum()
+    }
+}
+
 /// How far a pass has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RewrapProgress {
@@ -125,11 +132,10 @@ impl Rewrap {
         Ok(progress)
     }
 
-    /// Destroys the checks of versions that wrap nothing any more; the bytes are overwritten.
-    pub async fn retire(&self) -> Result<(), KeeperError> {
-        let current = check_subject(self.kek.current_version());
+    /// Destroys the checks of versions below this one, which wrap nothing any more; the bytes are overwritten.
+    pub async fn retire_below(&self, version: u32) -> Result<(), KeeperError> {
         for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
-            if stored.subject != current {
+            if record::version(&stored.payload)?.is_some_and(|checked| checked < version) {
                 self.stream.destroy(stored.sequence).await?;
             }
         }

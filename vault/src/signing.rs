@@ -154,8 +154,13 @@ struct Issue {
 impl Issue {
     fn of(secrets: &VersionedSecrets, before: Option<&Self>) -> Self {
         let newest = secrets.current().0;
+        // Two rotations in quick succession: what is given out must be one of the two that are accepted.
+        let accepted = secrets.versions().take(ACCEPTED_VERSIONS);
         let before = match before {
-            Some(issue) if issue.newest != newest => issue.version(),
+            Some(issue) if issue.newest != newest => {
+                let given_out = issue.version();
+                accepted.fold(newest, |oldest, version| if oldest > given_out { version } else { oldest })
+            }
             _ => newest,
         };
         Self { before, newest, newest_since: Instant::now() }
@@ -286,10 +291,15 @@ mod tests {
         crate::files::create_secret_file(&path).unwrap();
         let keys = SigningKeys::of(SecretSource::File(path.clone())).unwrap();
         crate::files::add_version(&path).unwrap();
-        std::thread::sleep(Duration::from_millis(250));
         let user = UserRef::from_bytes([1; 16]);
         assert!(keys.accepted_key(&user, SigningKeyId { version: 2, holder: KeyHolder::User }).is_some());
         assert_eq!(keys.current_id(KeyHolder::User).version(), 1, "others may not have it yet");
+        crate::files::add_version(&path).unwrap();
+        let newest = SigningKeyId { version: 3, holder: KeyHolder::User };
+        assert!(keys.accepted_key(&user, newest).is_some());
+        let given_out = keys.current_id(KeyHolder::User);
+        assert_eq!(given_out.version(), 2, "the first version is not accepted any more");
+        assert!(keys.accepted_key(&user, given_out).is_some());
     }
 
     #[test]

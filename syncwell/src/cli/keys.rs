@@ -13,25 +13,18 @@ pub(crate) enum KeysCommand {
     Serve(RoleArgs),
     /// Add a version to the signing master: accepted at once, given out a minute later; the version before stays valid
     #[command(after_help = "Example:\n  syncwell keys rotate-signing --data-dir /etc/syncwell")]
-    RotateSigning(SecretArgs),
+    RotateSigning {
+        #[command(flatten)]
+        secrets: SecretArgs,
+        /// Rotate although the last rotation was a moment ago.
+        #[arg(long)]
+        force: bool,
+    },
     /// Wrap every data key under a new version of the key-encryption key, while the system runs
     #[command(
-        after_help = "Example:\n  syncwell keys rotate-kek\n  syncwell keys rotate-kek --retire-old\n\nKilled half-way it is simply run again: it goes on where it was, and until then both versions open.\nWhere roles run on several machines, add the new line to each one's secret file first."
+        after_help = "Example:\n  syncwell keys rotate-kek\n  syncwell keys rotate-kek --retire-old\n\nKilled half-way it is simply run again: it goes on where it was, and until then both versions open.\nWhere roles run on several machines: --add-only, bring the file to each of them, the keeper's last, then without."
     )]
-    RotateKek {
-        #[command(flatten)]
-        broker: BrokerArgs,
-        /// The configuration.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Afterwards destroy the older versions: their checks in the broker and their lines in the secret file. A
-        /// backup made before can't be opened without them.
-        #[arg(long)]
-        retire_old: bool,
-        /// The result as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    RotateKek(RotateKekArgs),
     /// Make the keys and secrets of an installation, and print the environment that nats.conf needs
     #[command(after_help = "Example:\n  syncwell keys create --data-dir /etc/syncwell")]
     Create {
@@ -52,6 +45,25 @@ pub(crate) struct SecretArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct RotateKekArgs {
+    #[command(flatten)]
+    pub(crate) broker: BrokerArgs,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Only add the new version to the secret file.
+    #[arg(long, conflicts_with = "retire_old")]
+    pub(crate) add_only: bool,
+    /// Afterwards remove the older versions: their checks in the broker and their lines in the secret file. A backup
+    /// made before can't be opened without them.
+    #[arg(long)]
+    pub(crate) retire_old: bool,
     /// The result as JSON.
     #[arg(long)]
     pub(crate) json: bool,

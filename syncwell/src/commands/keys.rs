@@ -1,6 +1,6 @@
 //! `syncwell keys`: an installation's first keys, and their rotation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,19 +8,27 @@ use anyhow::Context;
 use broker::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use stream::Broker;
 use tokio::time::sleep;
-use vault::{Kek, KeysStream, Rewrap, add_version, drop_old_versions};
+use vault::{Kek, KeysStream, Rewrap, add_version, drop_versions_below};
 
 use super::{print, tell};
-use crate::cli::{BrokerArgs, SecretArgs};
+use crate::cli::{RotateKekArgs, SecretArgs};
 use crate::config::{Config, KekSource};
 use crate::development::Issuer;
 use crate::exit::Usage;
 use crate::home::Home;
-use crate::{reach, roles};
+use crate::reach::{self, Configured};
+use crate::roles;
 
 /// Roles look for a new version this often; until then they may still wrap under the one before.
 const SETTLE_TIME: Duration = Duration::from_millis(2_500);
+/// An append that was begun under the version before has ended after this, one way or the other.
+const APPENDS_ENDED_TIME: Duration = Duration::from_secs(7);
+/// Passes after which a rotation gives up.
+const PASSES_MAX: usize = 20;
+/// After this a new signing master is given out.
+const GIVEN_OUT_TIME: Duration = Duration::from_secs(60);
 
 pub(super) fn create(data_dir: &Path, development: bool) -> anyhow::Result<ExitCode> {
     let home = Home::at(data_dir);
@@ -38,7 +46,7 @@ pub(super) fn create(data_dir: &Path, development: bool) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn rotate_signing(args: &SecretArgs, force: bool) -> anyhow::Result<ExitCode> {
     let home = Home::at(&args.data_dir);
     let config = Config::read(args.config.as_deref(), &home)?;
     let file = config.signing.file().ok_or_else(|| {
@@ -47,6 +55,16 @@ pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
                 .to_owned(),
         )
     })?;
+    let age = std::fs::metadata(file)?.modified()?.elapsed().unwrap_or_default();
+    let versions = config.signing.read()?.versions().count();
+    if versions > 1 && age < GIVEN_OUT_TIME && !force {
+        return Err(Usage(
+            "the last rotation was a moment ago: another one now refuses every phone that has not got a new key yet. \
+             Wait, or say --force"
+                .to_owned(),
+        )
+        .into());
+    }
     let version = add_version(file)?;
     if args.json {
         print(json!({ "version": version, "accepted": [version, version - 1] }));
@@ -60,53 +78,61 @@ pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn rotate_kek(
-    args: BrokerArgs,
-    config: Option<PathBuf>,
-    log: Option<&str>,
-    retire_old: bool,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let home = Home::at(&args.data_dir);
-    let config = Config::load(config.as_deref(), &home, log, true)?;
-    let broker = reach::connect(&args, Role::Keys).await?;
+pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let home = Home::at(&args.broker.data_dir);
+    let config = Config::load(args.config.as_deref(), &home, log, true)?;
+    let _alone = home.lock_rotation()?;
+    let address = reach::address(&args.broker, Role::Keys, Configured::of(&config))?;
+    let broker = Broker::connect(address).await?;
     KeysStream::verify(&KeysStream::over(broker.clone())).await?;
     let kek = roles::kek(&config).await?;
     let rewrap = Rewrap::over(broker, kek.clone());
+    // Before anything is changed: this is the KEK of this installation.
+    let has_check = rewrap.verify_checks().await?;
     let survey = rewrap.survey().await?;
-    let newest = kek.current_version();
-    let is_half_done =
-        !survey.checks.contains(&newest) || survey.keys.keys().any(|version| *version < newest);
+    let is_half_done = !has_check || survey.keys_below(kek.current_version()) > 0;
     if !is_half_done {
         add_kek_version(&config, &kek).await?;
     }
     let version = kek.current_version();
-    rewrap.check().await?;
-
-    let total = survey.keys.values().sum();
-    let bar = ProgressBar::new(total)
-        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);
-    let mut rewrapped = 0;
-    loop {
-        let pass = rewrap.pass(|progress| bar.set_position(progress.seen.min(total))).await?;
-        rewrapped += pass.rewrapped;
-        if pass.rewrapped == 0 {
-            break;
-        }
-        // A keeper that has not seen the new version yet may have made another key under the old one.
-        sleep(SETTLE_TIME).await;
+    if args.add_only {
+        print(format_args!(
+            "version {version} is in the secret file here; bring it to every other machine, the keeper's last, then run the \
+             rotation"
+        ));
+        return Ok(ExitCode::SUCCESS);
     }
-    bar.finish_and_clear();
-    let retired = if retire_old { retire(&rewrap, &config, version).await? } else { Vec::new() };
-    if json {
+    rewrap.check().await?;
+    let rewrapped = rewrap_all(&rewrap, version, survey.keys.values().sum()).await?;
+    let retired = if args.retire_old { retire(&rewrap, &config, version).await? } else { Vec::new() };
+    if args.json {
         print(json!({ "version": version, "rewrapped": rewrapped, "retired": retired }));
     } else {
         print(format_args!("every data key is wrapped under version {version} ({rewrapped} wrapped anew)"));
         if !retired.is_empty() {
-            print(format_args!("destroyed: version {retired:?}"));
+            print(format_args!("removed: version {retired:?}"));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Passes until nothing is left under an older version, also of what was on its way meanwhile.
+async fn rewrap_all(rewrap: &Rewrap, version: u32, total: u64) -> anyhow::Result<u64> {
+    let bar = ProgressBar::new(total)
+        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);
+    let mut rewrapped = 0;
+    for _ in 0..PASSES_MAX {
+        let pass = rewrap.pass(|progress| bar.set_position(progress.seen.min(total))).await?;
+        rewrapped += pass.rewrapped;
+        sleep(SETTLE_TIME).await;
+        if rewrap.survey().await?.keys_below(version) == 0 {
+            bar.finish_and_clear();
+            return Ok(rewrapped);
+        }
+    }
+    anyhow::bail!(
+        "data keys are still being wrapped under an older version: does the keeper have the new one? Run it again"
+    )
 }
 
 /// A rotation begins with a new version; one that was begun goes on with the version that is there.
@@ -124,23 +150,23 @@ async fn add_kek_version(config: &Config, kek: &Kek) -> anyhow::Result<()> {
         )
     })?;
     let version = add_version(file)?;
-    while kek.current_version() < version {
-        sleep(Duration::from_millis(50)).await;
-        kek.look_again();
-    }
+    kek.look_again();
+    anyhow::ensure!(kek.current_version() == version, "the new version can't be read back");
     Ok(())
 }
 
+/// Removes what is older than `version`, once nothing can be wrapped under it any more.
 async fn retire(rewrap: &Rewrap, config: &Config, version: u32) -> anyhow::Result<Vec<u32>> {
-    let survey = rewrap.survey().await?;
-    anyhow::ensure!(
-        survey.keys.keys().all(|wrapped| *wrapped == version),
-        "data keys are still wrapped under an older version; run the rotation again"
-    );
-    rewrap.retire().await?;
+    sleep(APPENDS_ENDED_TIME).await;
+    let left = "data keys are still wrapped under an older version; run the rotation again";
+    anyhow::ensure!(rewrap.survey().await?.keys_below(version) == 0, left);
+    rewrap.retire_below(version).await?;
+    anyhow::ensure!(rewrap.survey().await?.keys_below(version) == 0, left);
     match &config.kek {
         KekSource::Local(source) => match source.file() {
-            Some(file) => Ok(drop_old_versions(file).context("the older versions are still in the file")?),
+            Some(file) => {
+                Ok(drop_versions_below(file, version).context("the older versions are still in the file")?)
+            }
             None => Ok(Vec::new()),
         },
         // Whether a key of KMS is destroyed is decided there.

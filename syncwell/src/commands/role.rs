@@ -30,12 +30,8 @@ impl Start {
     async fn of(args: &RoleArgs, role: Role, log: Option<&str>) -> anyhow::Result<Self> {
         let home = Home::at(&args.broker.data_dir);
         let config = Config::load(args.config.as_deref(), &home, log, false)?;
-        let configured = Configured {
-            url: config.nats_url.as_deref(),
-            creds: config.nats_creds.as_deref(),
-            ca_file: config.nats_ca.as_deref(),
-        };
-        let broker = Broker::connect_in_background(reach::address(&args.broker, role, configured)?).await?;
+        let address = reach::address(&args.broker, role, Configured::of(&config))?;
+        let broker = Broker::connect_in_background(address).await?;
         let listener = TcpListener::bind(args.listen)
             .await
             .with_context(|| format!("can't listen on {}", args.listen))?;

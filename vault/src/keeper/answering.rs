@@ -1,6 +1,7 @@
 //! The answers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use stream::{AppendError, Appender, Broker, Draft, Expected, Heard, ScanFrom, Stored, Stream};
 
@@ -26,11 +27,20 @@ pub(super) struct Answering {
     pub(super) stream: Stream,
     pub(super) appender: Appender,
     pub(super) kek: Arc<Kek>,
+    /// The newest version that has its check: nothing is wrapped under one that has not.
+    pub(super) checked: Arc<AtomicU32>,
 }
 
 impl Answering {
     pub(super) async fn check_kek(&self) -> Result<(), KeeperError> {
-        let subject = format!("$KV.keys.kek.{}", self.kek.current_version());
+        let version = self.kek.current_version();
+        self.check_version(version).await?;
+        self.checked.store(version, Ordering::Release);
+        Ok(())
+    }
+
+    async fn check_version(&self, version: u32) -> Result<(), KeeperError> {
+        let subject = format!("$KV.keys.kek.{version}");
         // Every version that ever wrapped a key must be held, and be the same key.
         let checks = self.stream.last_by_subject("$KV.keys.kek.*").await?;
         for stored in &checks {
@@ -82,6 +92,9 @@ impl Answering {
             }
             if let Some(record) = held.newest_of(&self.kek, user, year).await? {
                 return Ok(KeysAnswer::Records(vec![record]));
+            }
+            if self.checked.load(Ordering::Acquire) != self.kek.current_version() {
+                self.check_kek().await?;
             }
             let (key, record) = record::create(&self.kek, user, year).await?;
             let answer =

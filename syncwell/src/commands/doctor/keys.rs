@@ -71,7 +71,7 @@ async fn data_keys(patient: &Patient, broker: stream::Broker) -> Vec<Check> {
     };
     let newest = kek.current_version();
     let keys: u64 = survey.keys.values().sum();
-    let older: u64 = survey.keys.range(..newest).map(|(_, number)| number).sum();
+    let older = survey.keys_below(newest);
     let versions = if older == 0 {
         Check::pass(KEK, format!("version {newest} wraps all {keys} data keys"))
     } else {
