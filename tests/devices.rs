@@ -28,6 +28,13 @@ fn post(credentials: &Credentials, device: &Value, body: String) -> RawRequest {
         .header("x-sync-key-id", device["key_id"].as_str().unwrap())
 }
 
+/// The request for a device's next key, signed with the one that it has.
+fn renew(credentials: &Credentials, device: &Value) -> RawRequest {
+    let mut request = post(credentials, device, json!({ "device_id": device["device_id"] }).to_string());
+    request.path = "/v1/devices".to_owned();
+    request
+}
+
 const SCOPES: [&str; 2] = ["--scope", "sync:write sync:read device:enroll"];
 
 #[tokio::test]
@@ -87,7 +94,7 @@ async fn a_device_gets_a_key_signs_with_it_and_loses_it() {
     );
     let refused = send(post(&credentials, &device, summary("20:00:02", r#""steps":3"#))).await;
     assert_eq!((refused.status, refused.problem().as_str()), (401, "key_revoked"));
-    let renewal = send(enrol(&credentials, &json!({ "device_id": id }).to_string())).await;
+    let renewal = send(renew(&credentials, &device)).await;
     assert_eq!(renewal.problem(), "key_revoked", "revoked is for good");
     assert_eq!(
         send(post(&credentials, &other, summary("20:00:03", r#""steps":4"#))).await.status,
@@ -129,8 +136,14 @@ async fn what_is_not_one_s_own_or_not_right_is_refused() {
     for answer in [send(enrol(&without, "")).await, send(delete(&without, id)).await] {
         assert_eq!(answer.problem(), "insufficient_scope");
     }
-    let renewed = send(enrol(&ana, &json!({ "device_id": id }).to_string())).await;
-    assert_eq!((renewed.status, renewed.json()), (201, device), "the same version has the same key");
+    // A key is shown once, whoever asks.
+    let again = send(enrol(&ana, &json!({ "device_id": id }).to_string())).await;
+    assert_eq!((again.status, again.problem().as_str()), (400, "invalid_header"), "it must be signed");
+    let again = send(renew(&ana, &device)).await;
+    assert_eq!((again.status, again.problem().as_str()), (422, "invalid_request"), "there is no newer key");
+    let mut other = send(enrol(&ana, "")).await.json();
+    other["device_id"] = device["device_id"].clone();
+    assert_eq!(send(renew(&ana, &other)).await.problem(), "invalid_signature", "by its own key alone");
 }
 
 #[tokio::test]
@@ -145,12 +158,53 @@ async fn a_token_for_a_device_goes_with_that_device_s_key_alone() {
         &[SCOPES.as_slice(), &["--device", device["device_id"].as_str().unwrap()]].concat(),
     );
     assert_eq!(send(post(&bound, &device, summary("20:00:00", r#""steps":1"#))).await.status, 201);
+    let other_id = other["device_id"].as_str().unwrap();
+    for refused in [send(enrol(&bound, "")).await, send(delete(&bound, other_id)).await] {
+        assert_eq!(refused.problem(), "insufficient_scope", "it changes no other device either");
+    }
     for refused in [
         send(post(&bound, &other, summary("20:00:01", r#""steps":2"#))).await,
         send(RawRequest::post(&bound, summary("20:00:01", r#""steps":2"#))).await,
     ] {
         assert_eq!(refused.problem(), "invalid_signature");
     }
+    assert_eq!(send(delete(&bound, device["device_id"].as_str().unwrap())).await.status, 204);
+    for refused in [
+        send(enrol(&bound, "")).await,
+        send(RawRequest::post(&bound, summary("20:00:01", r#""steps":2"#))).await,
+    ] {
+        assert_eq!(refused.problem(), "key_revoked", "a revoked device's token opens nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_device_gets_its_next_key_by_the_one_it_has() {
+    let mut cluster = Cluster::start().await;
+    let arguments = ["--user", "ana", "--url", cluster.url(Part::IngestOne)];
+    let credentials =
+        crate::harness::credentials(&cluster.data_dir(), &[arguments.as_slice(), &SCOPES].concat());
+    let device = enrol(&credentials, "").send(cluster.url(Part::IngestOne)).await.json();
+    let rotated = crate::harness::command_in(&cluster.data_dir(), &["keys", "rotate-signing"]);
+    assert!(rotated.status.success(), "{rotated:?}");
+    // An ingest that starts with the new master gives it out at once.
+    cluster.kill_part(Part::IngestOne);
+    cluster.start_part(Part::IngestOne);
+    cluster.ready().await;
+    let url = cluster.url(Part::IngestOne);
+    let renewed = renew(&credentials, &device).send(url).await;
+    assert_eq!(renewed.status, 201, "{renewed:?}");
+    let renewed = renewed.json();
+    assert_eq!(renewed["key_id"], format!("2.{}", device["device_id"].as_str().unwrap()));
+    for (key, status) in [(&renewed, 201), (&device, 200)] {
+        for part in [Part::IngestOne, Part::IngestTwo] {
+            let posted =
+                post(&credentials, key, summary("20:00:00", r#""steps":1"#)).send(cluster.url(part)).await;
+            assert!(posted.status == status || posted.status == 200, "{posted:?}");
+        }
+    }
+    let path = format!("/v1/devices/{}", device["device_id"].as_str().unwrap());
+    let shown = RawRequest::get(&credentials, &path).send(cluster.url(Part::Projector)).await.json();
+    assert_eq!(shown["key_id"], renewed["key_id"]);
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ fn targets(user: &str) -> Vec<String> {
         "STREAM.MSG.GET.EVENTS",
         "STREAM.CREATE.STEAL",
         "STREAM.SNAPSHOT.EVENTS",
+        "DIRECT.GET.EVENTS",
+        "CONSUMER.MSG.NEXT.EVENTS.projector",
         "STREAM.RESTORE.EVENTS",
         "CONSUMER.CREATE.EVENTS",
         "CONSUMER.CREATE.EVENTS.evil",
@@ -69,6 +71,7 @@ fn targets(user: &str) -> Vec<String> {
         "STREAM.MSG.GET.KV_breakglass",
         "CONSUMER.CREATE.KV_breakglass.evil",
         "DIRECT.GET.KV_breakglass",
+        "STREAM.INFO.KV_breakglass",
     ];
     let mut subjects: Vec<_> = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API"]
         .iter()
@@ -146,7 +149,15 @@ async fn no_daily_role_reaches_what_is_not_its_own() {
     let cluster = Cluster::start().await;
     let user = one_event(&cluster).await;
     let before = state(&cluster).await;
-    let daily = [Role::Projector, Role::Worker, Role::Keys, Role::Auditor, Role::Operator, Role::Ingest];
+    let daily = [
+        Role::Projector,
+        Role::Worker,
+        Role::Keys,
+        Role::BreakGlass,
+        Role::Auditor,
+        Role::Operator,
+        Role::Ingest,
+    ];
     for role in daily {
         let client = attacker(&cluster, role).await;
         let own: Vec<_> = own_rights(role, &user);
@@ -198,12 +209,17 @@ fn own_rights(role: Role, user: &str) -> Vec<String> {
             "keys.v1.revoke.x".to_owned(),
             "keys.v1.revoked".to_owned(),
         ],
-        Role::Worker => vec![format!("events.v1.0.{user}")],
-        Role::BreakGlass => {
-            vec![format!("events.v1.0.{user}"), "GLASS.API.DIRECT.GET.KV_breakglass".to_owned()]
-        }
+        Role::Worker => vec![format!("events.v1.0.{user}"), "LOG.API.DIRECT.GET.EVENTS".to_owned()],
+        Role::BreakGlass => vec![
+            format!("events.v1.0.{user}"),
+            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
+            "GLASS.API.STREAM.INFO.KV_breakglass".to_owned(),
+            "GLASS.API.DIRECT.GET.KV_breakglass".to_owned(),
+        ],
         Role::Projector => vec![
             "LOG.API.CONSUMER.RESET.EVENTS.projector".to_owned(),
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector".to_owned(),
+            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
             "keys.v1.ring.x".to_owned(),
             "outcome.v1.x".to_owned(),
         ],
@@ -212,8 +228,13 @@ fn own_rights(role: Role, user: &str) -> Vec<String> {
             "KEYS.API.DIRECT.GET.KV_keys".to_owned(),
             format!("$KV.keys.{user}.evil"),
         ],
-        Role::Operator => vec!["breakglass.v1.step".to_owned(), "BROKER.JSZ".to_owned()],
-        Role::Auditor | Role::Owner => Vec::new(),
+        Role::Operator => vec![
+            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
+            "breakglass.v1.step".to_owned(),
+            "BROKER.JSZ".to_owned(),
+        ],
+        Role::Auditor => vec!["LOG.API.DIRECT.GET.EVENTS".to_owned()],
+        Role::Owner => Vec::new(),
     }
 }
 

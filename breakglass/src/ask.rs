@@ -16,7 +16,7 @@ use crate::people::PersonKey;
 
 /// Where steps are taken.
 pub(crate) const STEP_SUBJECT: &str = "breakglass.v1.step";
-/// Where a user's pseudonym is asked for.
+/// Where a user id becomes what a request may name the user by.
 pub(crate) const NAME_SUBJECT: &str = "breakglass.v1.name";
 
 /// A text and its signature.
@@ -26,7 +26,8 @@ pub(crate) struct Signed {
     pub(crate) signature: String,
 }
 
-/// The question for a user's pseudonym. The user id goes over the broker this once, and is kept nowhere.
+/// The question for a user. The user id goes over the broker this once, and is kept nowhere; the answer tells nothing of
+/// the user, so that nobody learns a pseudonym without leaving a request in the log.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NameQuestion {
@@ -38,12 +39,14 @@ pub(crate) struct NameQuestion {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
-    /// The user's pseudonym.
+    /// The user, sealed: only this service can open it, and only in a request by the person who asked.
     Name(String),
+    /// The request is in the log; this is the user's pseudonym.
+    Requested(String),
     /// The step is in the log.
     Done,
-    /// The user's requests.
-    Entries(Vec<IndexEntry>),
+    /// The user's requests, and how many messages of the index could not be opened.
+    Entries { entries: Vec<IndexEntry>, unreadable: usize },
     /// No, and why.
     Refused(String),
     /// Not now.
@@ -104,47 +107,41 @@ impl Asker {
         let now = (self.clock)();
         let question = NameQuestion { name_of: user_id.to_owned(), time: now };
         let answer = self.ask(NAME_SUBJECT, to_text(&question)).await?;
-        let Answer::Name(name) = &answer else { return Err(unexpected(answer)) };
-        let user = name.parse().map_err(|_| RequestError::Unknown)?;
+        let Answer::Name(sealed_user) = answer else { return Err(unexpected(answer)) };
         let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
         let mut tail = [0; 10];
         tail.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
-        let name = RequestName { user, event: EventId::new(unix_ms, tail) };
-        let mut statement = self.statement(StatementKind::Request, name);
+        let event = EventId::new(unix_ms, tail);
+        let mut statement = self.statement(StatementKind::Request, event, sealed_user);
         statement.reason = Some(reason.to_owned());
         statement.ticket = Some(ticket.to_owned());
-        self.take(&statement).await.map(|()| name)
+        let answer = self.ask(STEP_SUBJECT, to_text(&statement)).await?;
+        let Answer::Requested(user) = &answer else { return Err(unexpected(answer)) };
+        Ok(RequestName { user: user.parse().map_err(|_| RequestError::Unknown)?, event })
     }
 
     /// Approves somebody else's request.
     pub async fn approve(&self, request: RequestName) -> Result<(), AskError> {
-        self.take(&self.statement(StatementKind::Approve, request)).await
-    }
-
-    /// Is told the user's requests: once.
-    pub async fn look_up(&self, request: RequestName) -> Result<Vec<IndexEntry>, AskError> {
-        match self.ask(STEP_SUBJECT, to_text(&self.statement(StatementKind::LookUp, request))).await? {
-            Answer::Entries(entries) => Ok(entries),
-            answer @ (Answer::Name(_) | Answer::Done | Answer::Refused(_) | Answer::Unavailable) => {
-                Err(unexpected(answer))
-            }
-        }
-    }
-
-    async fn take(&self, statement: &Statement) -> Result<(), AskError> {
-        let answer = self.ask(STEP_SUBJECT, to_text(statement)).await?;
+        let statement = self.statement(StatementKind::Approve, request.event, request.user.to_string());
+        let answer = self.ask(STEP_SUBJECT, to_text(&statement)).await?;
         if matches!(answer, Answer::Done) { Ok(()) } else { Err(unexpected(answer)) }
     }
 
-    fn statement(&self, step: StatementKind, request: RequestName) -> Statement {
-        Statement {
-            step,
-            request: request.event,
-            user_ref: request.user.to_string(),
-            time: (self.clock)(),
-            reason: None,
-            ticket: None,
+    /// Is told the user's requests, and how many messages of the index could not be opened: once.
+    pub async fn look_up(&self, request: RequestName) -> Result<(Vec<IndexEntry>, usize), AskError> {
+        let statement = self.statement(StatementKind::LookUp, request.event, request.user.to_string());
+        match self.ask(STEP_SUBJECT, to_text(&statement)).await? {
+            Answer::Entries { entries, unreadable } => Ok((entries, unreadable)),
+            answer @ (Answer::Name(_)
+            | Answer::Requested(_)
+            | Answer::Done
+            | Answer::Refused(_)
+            | Answer::Unavailable) => Err(unexpected(answer)),
         }
+    }
+
+    fn statement(&self, step: StatementKind, request: EventId, user: String) -> Statement {
+        Statement { step, request, user_ref: user, time: (self.clock)(), reason: None, ticket: None }
     }
 
     async fn ask(&self, subject: &str, statement: String) -> Result<Answer, RequestError> {
@@ -158,7 +155,9 @@ fn unexpected(answer: Answer) -> AskError {
     match answer {
         Answer::Refused(reason) => AskError::Refused(reason),
         Answer::Unavailable => AskError::Silent(RequestError::Unavailable),
-        Answer::Name(_) | Answer::Done | Answer::Entries(_) => AskError::Silent(RequestError::Unknown),
+        Answer::Name(_) | Answer::Requested(_) | Answer::Done | Answer::Entries { .. } => {
+            AskError::Silent(RequestError::Unknown)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use edge::Clock;
 use events::{
     BreakGlassStep, Envelope, Event, EventKind, Log, LogAppender, LogError, NewEvent, Statement,
@@ -13,7 +14,7 @@ use schemas::EventId;
 use stream::{AppendError, Broker, Commit, ScanFrom};
 use tokio::time::sleep;
 use uuid::Uuid;
-use vault::{IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
+use vault::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
 
 use crate::ask::{Answer, NAME_SUBJECT, NameQuestion, STEP_SUBJECT, Signed, to_text};
 use crate::case::Case;
@@ -23,6 +24,8 @@ use crate::people::People;
 const CLOCK_DISTANCE_MAX: SignedDuration = SignedDuration::from_secs(300);
 /// The longest reason and ticket, in characters.
 const REASON_CHARS_MAX: usize = 500;
+/// The longest statement, in bytes: what is refused is stored, too.
+const STATEMENT_BYTES_MAX: usize = 8 * 1_024;
 /// Events of a user that are looked through for a request's steps.
 const EVENTS_MAX: usize = 50_000;
 /// Pause before the subscriptions are tried again.
@@ -36,6 +39,7 @@ pub struct BreakGlass {
     index: IndexReader,
     people: People,
     pseudonyms: Pseudonyms,
+    naming_key: DataKey,
     clock: Clock,
 }
 
@@ -58,7 +62,9 @@ impl BreakGlass {
         let log = Log::over(broker.clone());
         let appender = log.appender(Commit::Grouped);
         let index = IndexReader::over(broker.clone(), key);
-        Self { broker, log, appender, index, people, pseudonyms, clock }
+        let naming_key = pseudonyms.keyed_hash("syncwell.breakglass.name.v1", &[]);
+        let naming_key = DataKey::new(DataKeyId::from_bytes([0; 10]), vault::ACCOUNT, &naming_key);
+        Self { broker, log, appender, index, people, pseudonyms, naming_key, clock }
     }
 
     /// Answers for as long as the process runs. One step at a time: of two at once the second must see the first.
@@ -88,6 +94,7 @@ impl BreakGlass {
         }
     }
 
+    /// A user id in, something sealed out that only a request by the same person can use.
     fn name(&self, signed: &Signed) -> Answer {
         let Some(person) = self.people.who_signed(&signed.statement, &signed.signature) else {
             return refused("the signature is nobody's who may break the glass");
@@ -100,8 +107,9 @@ impl BreakGlass {
         }
         match name_of.parse::<UserId>() {
             Ok(user) => {
-                tracing::info!(person, "a person asked for a user's pseudonym");
-                Answer::Name(self.pseudonyms.user_ref(&user).to_string())
+                let user = self.pseudonyms.user_ref(&user);
+                let sealed = self.naming_key.seal(person.as_bytes(), user.as_bytes());
+                Answer::Name(HEXLOWER.encode(&sealed))
             }
             Err(error) => Answer::Refused(error.to_string()),
         }
@@ -112,11 +120,14 @@ impl BreakGlass {
             tracing::warn!("a step of breaking the glass was signed by nobody who may");
             return refused("the signature is nobody's who may break the glass");
         };
+        if signed.statement.len() > STATEMENT_BYTES_MAX {
+            return refused("the statement is too long");
+        }
         let Ok(statement) = serde_json::from_str::<Statement>(&signed.statement) else {
             return refused("that is no statement");
         };
-        let Ok(user) = statement.user_ref.parse::<UserRef>() else {
-            return refused("that is no user ref");
+        let Some(user) = self.user_of(&statement, person) else {
+            return refused("that names no user");
         };
         let answer = self.judge(signed, &statement, person, user).await;
         answer.unwrap_or_else(|failure| {
@@ -134,10 +145,11 @@ impl BreakGlass {
     ) -> Result<Answer, Failure> {
         let refusal = match self.refuses_at_once(statement) {
             Some(refusal) => Some(refusal),
-            None => {
-                let case = self.case(user, statement.request).await?;
-                case.refuses(statement.step, person, (self.clock)())
-            }
+            None => match self.case(user, statement.request, &signed.statement).await? {
+                // A refused step is in the log too, for everybody to copy.
+                None => Some("this very statement was used already"),
+                Some(case) => case.refuses(statement.step, person, (self.clock)()),
+            },
         };
         let mut step = BreakGlassStep {
             statement: signed.statement.clone(),
@@ -154,19 +166,19 @@ impl BreakGlass {
         match statement.step {
             StatementKind::Request => {
                 self.append(statement.request, kind, user, &step).await?;
-                Ok(Answer::Done)
+                Ok(Answer::Requested(user.to_string()))
             }
             StatementKind::Approve => {
                 self.append(self.new_id(), kind, user, &step).await?;
                 Ok(Answer::Done)
             }
             StatementKind::LookUp => {
-                let entries = self.index.entries(&user).await?;
+                let (entries, unreadable) = self.index.entries(&user).await?;
                 // Nothing is told before the log has it, and the log takes one look-up of a request.
                 let id = self.look_up_id(statement.request);
                 if self.append(id, kind, user, &step).await? {
                     tracing::warn!(person, %user, entries = entries.len(), "the glass was broken");
-                    return Ok(Answer::Entries(entries));
+                    return Ok(Answer::Entries { entries, unreadable });
                 }
                 let refusal = "the request was used already";
                 step.refusal = Some(refusal.to_owned());
@@ -182,7 +194,8 @@ impl BreakGlass {
             return Some("the clock of who signed is too far off");
         }
         if statement.step != StatementKind::Request {
-            return None;
+            let says_more = statement.reason.is_some() || statement.ticket.is_some();
+            return says_more.then_some("only a request has a reason and a ticket");
         }
         let is_told = |text: &Option<String>| {
             let text = text.as_deref().unwrap_or_default();
@@ -198,8 +211,19 @@ impl BreakGlass {
         (!self.is_now(named_at)).then_some("the request's name is of another time")
     }
 
-    /// The request's steps that the log holds. Only what a person who may has signed counts: others can append too.
-    async fn case(&self, user: UserRef, request: EventId) -> Result<Case, Failure> {
+    /// Whose requests a statement is about. A request says it sealed, every later step by the pseudonym.
+    fn user_of(&self, statement: &Statement, person: &str) -> Option<UserRef> {
+        if statement.step != StatementKind::Request {
+            return statement.user_ref.parse().ok();
+        }
+        let sealed = HEXLOWER.decode(statement.user_ref.as_bytes()).ok()?;
+        let user = self.naming_key.open(person.as_bytes(), sealed).ok()?;
+        Some(UserRef::from_bytes(user.as_slice().try_into().ok()?))
+    }
+
+    /// The request's steps that the log holds; `None` where this statement is one of them, accepted or refused. Only
+    /// what a person who may has signed counts: others can append too.
+    async fn case(&self, user: UserRef, request: EventId, statement: &str) -> Result<Option<Case>, Failure> {
         let mut case = Case::default();
         let at = Timestamp::from_millisecond(i64::try_from(request.unix_ms()).unwrap_or(0))
             .unwrap_or(Timestamp::UNIX_EPOCH);
@@ -207,31 +231,33 @@ impl BreakGlass {
         let mut seen = 0;
         loop {
             let events = self.log.scan(from, Some(&user)).await?;
-            let Some(last) = events.last() else { return Ok(case) };
+            let Some(last) = events.last() else { return Ok(Some(case)) };
             from = ScanFrom::Sequence(last.sequence().get() + 1);
             seen += events.len();
             if seen > EVENTS_MAX {
                 return Err(Failure::TooMany);
             }
             for event in &events {
-                if let Some((step, statement)) = self.accepted_step(event.bytes())
-                    && statement.request == request
-                    && statement.user_ref == user.to_string()
+                let Some((kind, step)) = read_step(event.bytes()) else { continue };
+                if step.statement == statement {
+                    return Ok(None);
+                }
+                if let Some(accepted) = self.accepted(kind, &step)
+                    && accepted.request == request
+                    && self.user_of(&accepted, &step.person) == Some(user)
                 {
-                    case.take(statement.step, &step.person, event.stored_at());
+                    case.take(accepted.step, &step.person, event.stored_at());
                 }
             }
         }
     }
 
-    fn accepted_step(&self, bytes: &[u8]) -> Option<(BreakGlassStep, Statement)> {
-        let envelope = Envelope::read(bytes).ok()?;
-        let Ok(Event::BreakGlass(step)) = Event::read_clear(&envelope) else { return None };
+    /// What a step says that was accepted, if a person who may has signed it.
+    fn accepted(&self, kind: EventKind, step: &BreakGlassStep) -> Option<Statement> {
         let statement: Statement = serde_json::from_str(&step.statement).ok()?;
-        if envelope.head.kind != kind_of(statement.step) {
-            return None;
-        }
-        self.people.signed_by(&step.person, &step.statement, &step.signature).then_some((step, statement))
+        let is_right = kind == kind_of(statement.step)
+            && self.people.signed_by(&step.person, &step.statement, &step.signature);
+        is_right.then_some(statement)
     }
 
     /// Says whether the event is new to the log.
@@ -263,6 +289,14 @@ impl BreakGlass {
 
     fn is_now(&self, time: Timestamp) -> bool {
         (self.clock)().duration_since(time).abs() <= CLOCK_DISTANCE_MAX
+    }
+}
+
+fn read_step(bytes: &[u8]) -> Option<(EventKind, BreakGlassStep)> {
+    let envelope = Envelope::read(bytes).ok()?;
+    match Event::read_clear(&envelope) {
+        Ok(Event::BreakGlass(step)) => Some((envelope.head.kind, step)),
+        _ => None,
     }
 }
 

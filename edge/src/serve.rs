@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{PeerAddress, ServerTls};
@@ -87,12 +88,8 @@ pub async fn serve(
             metrics::gauge!("syncwell_connections").increment(1);
             match tls {
                 None => connection.serve(stream).await,
-                Some(acceptor) => match timeout(settings.head_timeout, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection.serve(stream).await,
-                    Ok(Err(_)) | Err(_) => {
-                        metrics::counter!("syncwell_tls_handshakes_failed_total").increment(1);
-                    }
-                },
+                // Apart, so that a connection without TLS has no room for it.
+                Some(acceptor) => Box::pin(connection.serve_tls(acceptor, stream)).await,
             }
             metrics::gauge!("syncwell_connections").decrement(1);
             drop(slot);
@@ -113,6 +110,15 @@ struct Connection {
 }
 
 impl Connection {
+    async fn serve_tls(self, acceptor: TlsAcceptor, stream: TcpStream) {
+        match timeout(self.settings.head_timeout, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream).await,
+            Ok(Err(_)) | Err(_) => {
+                metrics::counter!("syncwell_tls_handshakes_failed_total").increment(1);
+            }
+        }
+    }
+
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
         let Self { peer, router, settings, watcher } = self;
         let service = service_fn(move |request: hyper::Request<Incoming>| {

@@ -54,24 +54,30 @@ impl ServerTls {
 
     /// Reads the files again whenever they change.
     pub async fn follow(&self) {
-        let mut seen = self.stamp();
+        let mut in_use = self.stamp();
+        let mut complained_of = None;
         loop {
             sleep(LOOK_INTERVAL).await;
             let stamp = self.stamp();
-            if stamp == seen {
+            if stamp == in_use {
                 continue;
             }
-            seen = stamp;
             match load(&self.files) {
                 Ok(config) => {
                     self.config.store(config);
+                    in_use = stamp;
+                    complained_of = None;
                     tracing::info!("a new certificate is in use");
                 }
-                // The other file may be on its way.
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the new certificate can't be used; the old one stays"
-                ),
+                // The other file may be on its way, so it is tried again; told once.
+                Err(error) if complained_of != Some(stamp) => {
+                    complained_of = Some(stamp);
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the new certificate can't be used; the old one stays"
+                    );
+                }
+                Err(_) => {}
             }
         }
     }

@@ -143,7 +143,7 @@ impl TokenVerifier {
             // Memory never answers past `exp`: the leeway is the verification's to give.
         }
         // Nobody's lock is held while a signature is verified.
-        let caller = self.verify_anew(token, now).await?;
+        let caller = Box::pin(self.verify_anew(token, now)).await?;
         self.verified.insert(name, Arc::new(caller.clone()));
         Ok(caller)
     }
@@ -189,7 +189,8 @@ impl TokenVerifier {
         {
             return Ok(jwks);
         }
-        self.key_set.refresh_for_unknown_key().await;
+        // Rare and large: the requests of every day need no room for it.
+        Box::pin(self.key_set.refresh_for_unknown_key()).await;
         self.key_set.held().ok_or_else(|| {
             Refusal::new(Code::IssuerUnavailable, "The issuer's keys are not known yet. Try again.")
         })

@@ -10,7 +10,7 @@ use events::{AppendedEvent, Head, NewEvent};
 use http::HeaderMap;
 use schemas::{Code, Outcome};
 use stream::AppendError;
-use vault::{DataKey, KeyError, UserRef, Year};
+use vault::{DataKey, DeviceId, KeyError, UserRef, Year};
 
 use crate::door::Door;
 
@@ -41,10 +41,25 @@ impl Door {
     ) -> Result<Caller, Refusal> {
         let caller = self.gate.enter(asked.peer, &asked.headers, &[scope]).await?;
         observed.user = Some(caller.user);
+        if let Some(device) = caller.device {
+            self.check_not_revoked(&caller.user, device)?;
+        }
         if let Some(id) = &asked.correlation_id {
             self.index.record(caller.user, id.as_str(), (self.gate.clock)());
         }
         Ok(caller)
+    }
+
+    /// Refuses a device that was revoked, and any device while it can't be told which were.
+    pub(crate) fn check_not_revoked(&self, user: &UserRef, device: DeviceId) -> Result<(), Refusal> {
+        match self.revocations.is_revoked(user, device) {
+            Some(false) => Ok(()),
+            Some(true) => Err(Refusal::new(Code::KeyRevoked, "The device was revoked. Enrol a new one.")),
+            None => Err(Refusal::new(
+                Code::LogUnavailable,
+                "Nothing was stored: whether the device was revoked can't be told now. Send the same bytes again.",
+            )),
+        }
     }
 
     /// The user's data key of a year, once there is a log to append to.

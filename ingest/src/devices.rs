@@ -46,12 +46,18 @@ impl Door {
     async fn enrol(&self, asked: &Asked, body: &[u8], observed: &mut Observed) -> Result<Response, Refusal> {
         let caller = self.let_in(asked, Scope::DeviceEnroll, observed).await?;
         let device = match read(body)?.device_id {
-            None => DeviceId::new(&self.pseudonyms, &caller.user),
-            Some(id) => self.own_device(&caller, id.parse().ok())?,
+            None => {
+                let device = DeviceId::new(&self.pseudonyms, &caller.user);
+                check_token_device(&caller, device)?;
+                device
+            }
+            Some(id) => {
+                let device = self.own_device(&caller, id.parse().ok())?;
+                check_token_device(&caller, device)?;
+                self.check_renewal(&caller, asked, body, device, observed)?;
+                device
+            }
         };
-        if self.revocations.is_revoked(&caller.user, device) == Some(true) {
-            return Err(Refusal::new(Code::KeyRevoked, "The device was revoked. Enrol a new one."));
-        }
         observed.verification = Verification::Passed;
         let key_id = self.signing_keys.current_id(KeyHolder::Device(device));
         let key = self.signing_keys.key(&caller.user, key_id);
@@ -78,6 +84,7 @@ impl Door {
     ) -> Result<Response, Refusal> {
         let caller = self.let_in(asked, Scope::DeviceEnroll, observed).await?;
         let device = self.own_device(&caller, device)?;
+        check_token_device(&caller, device)?;
         observed.verification = Verification::Passed;
         // First what keeps the device out, then the event that tells of it: whoever sees an error asks again.
         self.revocations.revoke(&caller.user, device).await.map_err(|_| {
@@ -92,6 +99,28 @@ impl Door {
         })
         .await?;
         Ok(StatusCode::NO_CONTENT.into_response())
+    }
+
+    /// A device that has a key gets the next one by signing for it with the one it has: a key is shown once, and never
+    /// to whoever merely holds a token.
+    fn check_renewal(
+        &self,
+        caller: &Caller,
+        asked: &Asked,
+        body: &[u8],
+        device: DeviceId,
+        observed: &mut Observed,
+    ) -> Result<(), Refusal> {
+        let signed = self.verify_signed(caller, &asked.headers, body, observed)?;
+        if signed.signing_key.holder() != KeyHolder::Device(device) {
+            let detail = "The device's own key must sign for its next one.";
+            return Err(Refusal::new(Code::InvalidSignature, detail));
+        }
+        let newest = self.signing_keys.current_id(KeyHolder::Device(device));
+        if signed.signing_key.version() >= newest.version() {
+            return Err(Refusal::new(Code::InvalidRequest, "The device has the newest key already."));
+        }
+        Ok(())
     }
 
     /// A name that was given to a device of this caller; told from any other without a look-up.
@@ -121,6 +150,14 @@ impl Door {
         observed.outcome = outcome.map(schemas::Outcome::as_str);
         Ok(())
     }
+}
+
+/// A token that is for one device is for no other.
+fn check_token_device(caller: &Caller, device: DeviceId) -> Result<(), Refusal> {
+    if caller.device.is_none_or(|own| own == device) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::InsufficientScope, "The token is for one device, and not for this one."))
 }
 
 /// Nothing at all is an empty request.

@@ -52,6 +52,8 @@ pub struct Ingest {
     pub routes: Router,
     /// Whether it can accept.
     pub ready: ReadyCheck,
+    /// What is still to be written when the routes are served no more.
+    pub index: Index,
 }
 
 impl Ingest {
@@ -70,6 +72,7 @@ impl Ingest {
         let revocations = Revocations::start(broker.clone());
         let outcomes = Outcomes::start(broker, Uuid::new_v4().as_u128());
         let appender = log.appender(settings.commit);
+        let to_flush = index.clone();
         let door = Arc::new(Door {
             gate,
             pseudonyms,
@@ -91,6 +94,6 @@ impl Ingest {
             .route("/v1/devices", post(post_device))
             .route("/v1/devices/{device_id}", delete(delete_device))
             .with_state(door);
-        Self { routes, ready }
+        Self { routes, ready, index: to_flush }
     }
 }

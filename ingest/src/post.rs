@@ -39,6 +39,15 @@ struct Verified {
     content: SummaryReceived,
 }
 
+/// What a request's signature says.
+pub(crate) struct Signed<'h> {
+    received_at: Timestamp,
+    timestamp: &'h str,
+    signed_at: Timestamp,
+    pub(crate) signing_key: SigningKeyId,
+    signature: Signature,
+}
+
 impl Door {
     async fn post(&self, asked: &Asked, body: Bytes, observed: &mut Observed) -> Result<Response, Refusal> {
         let caller = self.let_in(asked, Scope::SyncWrite, observed).await?;
@@ -51,6 +60,22 @@ impl Door {
         Ok(respond(&answer))
     }
 
+    /// The signed timestamp, as spelled and as an instant, and the key and signature that are right.
+    pub(crate) fn verify_signed<'h>(
+        &self,
+        caller: &Caller,
+        headers: &'h HeaderMap,
+        body: &[u8],
+        observed: &mut Observed,
+    ) -> Result<Signed<'h>, Refusal> {
+        let received_at = (self.gate.clock)();
+        let (timestamp, signed_at) = headers::timestamp(headers)?;
+        observed.sync_timestamp = Some(timestamp.to_owned());
+        self.check_window(signed_at, received_at)?;
+        let (signing_key, signature) = self.check_signature(caller, headers, timestamp, body)?;
+        Ok(Signed { received_at, timestamp, signed_at, signing_key, signature })
+    }
+
     /// Timestamp, signature, content type, syntax, schema and bounds. Nothing is parsed before it is authenticated.
     fn verify(
         &self,
@@ -59,11 +84,8 @@ impl Door {
         body: &Bytes,
         observed: &mut Observed,
     ) -> Result<Verified, Refusal> {
-        let received_at = (self.gate.clock)();
-        let (timestamp, signed_at) = headers::timestamp(headers)?;
-        observed.sync_timestamp = Some(timestamp.to_owned());
-        self.check_window(signed_at, received_at)?;
-        let (signing_key, signature) = self.check_signature(&caller, headers, timestamp, body)?;
+        let Signed { received_at, timestamp, signed_at, signing_key, signature } =
+            self.verify_signed(&caller, headers, body, observed)?;
         headers::content_type(headers)?;
         let summary =
             Summary::read(body, &self.settings.bounds, received_at).map_err(|rejected| match rejected {
@@ -125,15 +147,7 @@ impl Door {
             let detail = "The token is for another device than the key that signed.";
             return Err(Refusal::new(Code::InvalidSignature, detail));
         }
-        let Some(device) = device else { return Ok(()) };
-        match self.revocations.is_revoked(&caller.user, device) {
-            Some(false) => Ok(()),
-            Some(true) => Err(Refusal::new(Code::KeyRevoked, "The device was revoked. Enrol a new one.")),
-            None => Err(Refusal::new(
-                Code::LogUnavailable,
-                "Nothing was stored: whether the device was revoked can't be told now. Send the same bytes again.",
-            )),
-        }
+        device.map_or(Ok(()), |device| self.check_not_revoked(&caller.user, device))
     }
 
     /// Seals, appends, and waits for the outcome.

@@ -97,8 +97,14 @@ impl Broker {
                 async move { note(&event, role, &sender) }
             });
         if let Some(ca_file) = &address.ca_file {
-            options = options.add_root_certificates(ca_file.clone()).require_tls(true);
+            options = options.add_root_certificates(ca_file.clone());
         }
+        // Other servers of a cluster are learnt of without a scheme: they must speak TLS too, or not be spoken to.
+        options = if address.ca_file.is_some() || address.url.starts_with("tls://") {
+            options.require_tls(true)
+        } else {
+            options.ignore_discovered_servers()
+        };
         if in_background {
             options = options.retry_on_initial_connect();
         }

@@ -138,7 +138,7 @@ impl Config {
             view: read.path("view.folder").unwrap_or_else(|| home.path("view")),
             log: LogSettings {
                 level: read.text("log.level"),
-                otlp_endpoint: read.text("telemetry.otlp_endpoint"),
+                otlp_endpoint: sources::endpoint(&mut read, "telemetry.otlp_endpoint"),
             },
         };
         read.finish()?;

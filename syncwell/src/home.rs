@@ -77,8 +77,13 @@ impl Home {
             create_secret_file(&self.secret_file(secret))?;
         }
         let glass = IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?);
-        fs::write(self.path("breakglass.pub"), glass.recipient_line())?;
+        self.publish_recipient(&glass)?;
         Ok(())
+    }
+
+    /// Writes the public half of the break-glass secret, for ingest.
+    pub(crate) fn publish_recipient(&self, key: &IndexKey) -> io::Result<()> {
+        fs::write(self.path("breakglass.pub"), key.recipient_line())
     }
 
     /// The public nkeys that the broker must know.

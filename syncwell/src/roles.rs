@@ -31,6 +31,8 @@ const LATENCY_BUCKETS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 
 const BATCH_BUCKETS: [f64; 8] = [1.0, 8.0, 32.0, 100.0, 200.0, 400.0, 700.0, 1_000.0];
 /// How often histograms are condensed.
 const METRICS_UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the end of a process may wait for the last entries of the break-glass index.
+const INDEX_FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Pause before the keeper tries the keys' stream again.
 const KEEPER_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -128,6 +130,13 @@ pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<Joi
         sleep(KEEPER_RETRY_INTERVAL).await;
     };
     Ok(spawn_vital("keeper", keeper.serve()))
+}
+
+/// Writes what the index still has to; a broker that is gone is not waited for for long.
+pub(crate) async fn flush(index: &Index) {
+    if tokio::time::timeout(INDEX_FLUSH_TIMEOUT, index.flush()).await.is_err() {
+        tracing::warn!("the last entries of the break-glass index could not be written");
+    }
 }
 
 /// Starts counting. Once per process.

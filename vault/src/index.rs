@@ -28,7 +28,6 @@ pub use key::{IndexKey, IndexRecipient};
 pub use recorder::Index;
 
 use crate::UserRef;
-use crate::seal::OpenError;
 
 /// The bucket's stream.
 pub const INDEX_STREAM: &str = "KV_breakglass";
@@ -62,9 +61,6 @@ pub enum IndexError {
     /// It is not the bucket that it should be.
     #[error("the break-glass index can't be trusted: its `{0}` is {1}")]
     BrokenPromise(&'static str, String),
-    /// An entry does not open.
-    #[error("an entry of the break-glass index does not open under this key")]
-    Open(#[from] OpenError),
     /// The recipient's file can't be used.
     #[error("{0} holds no break-glass key: a line `<version> <64 hex characters>`")]
     Recipient(String),
@@ -127,21 +123,26 @@ impl IndexReader {
         Self { stream: IndexStream::over(broker), key }
     }
 
-    /// The user's requests of the last 72 hours, oldest first; the newest 10,000 where there are more.
-    pub async fn entries(&self, user: &UserRef) -> Result<Vec<IndexEntry>, IndexError> {
+    /// The user's requests of the last 72 hours, oldest first, the newest 10,000 where there are more; and how many
+    /// messages could not be opened: what was not sealed for this role hides nothing else.
+    pub async fn entries(&self, user: &UserRef) -> Result<(Vec<IndexEntry>, usize), IndexError> {
         let mut entries = Vec::new();
+        let mut unreadable = 0;
         let mut from = 1;
         loop {
             let page = self.stream.scan(ScanFrom::Sequence(from), &subject(user), PAGE_ENTRIES).await?;
             let Some(last) = page.last() else { break };
             from = last.sequence + 1;
             for stored in &page {
-                entries.append(&mut self.key.open(user, &stored.payload)?);
+                match self.key.open(user, &stored.payload) {
+                    Ok(mut opened) => entries.append(&mut opened),
+                    Err(_) => unreadable += 1,
+                }
             }
             let surplus = entries.len().saturating_sub(ENTRIES_MAX);
             entries.drain(..surplus);
         }
         entries.sort_by_key(|entry| entry.time);
-        Ok(entries)
+        Ok((entries, unreadable))
     }
 }

@@ -291,3 +291,30 @@ fn an_algorithm_is_bound_to_its_key() {
         assert!(!is_accepted(&token(algorithm, kid, sign)), "{algorithm} with {kid}");
     }
 }
+
+/// A key that is new to us is fetched for, at once and once a minute.
+#[tokio::test]
+async fn an_unknown_key_has_the_set_fetched_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    let issuer = Issuer::new();
+    let publish = |ids: &[&str]| {
+        let keys: Vec<_> = ids.iter().map(|id| issuer.jwk(id)).collect();
+        std::fs::write(&file, json!({ "keys": keys }).to_string()).unwrap();
+    };
+    publish(&["one", "spare"]);
+    let settings = AuthSettings {
+        issuer: "https://issuer.test".to_owned(),
+        audience: "syncwell".to_owned(),
+        leeway_seconds: 5,
+    };
+    let key_set = Arc::new(KeySet::open(JwksSource::File(file.clone())).unwrap());
+    let verifier = TokenVerifier::new(settings, key_set, Pseudonyms::new(Zeroizing::new([1; 32])));
+    let token = |id: &'static str| issuer.token(|_, header| header.kid = Some(id.to_owned()));
+    assert!(verifier.verify(&token("one"), system_clock()).await.is_ok());
+    publish(&["one", "two"]);
+    assert!(verifier.verify(&token("two"), system_clock()).await.is_ok(), "it was fetched for this token");
+    publish(&["one", "two", "three"]);
+    assert!(verifier.verify(&token("three"), system_clock()).await.is_err(), "not again within a minute");
+    assert!(verifier.verify(&token("one"), system_clock()).await.is_ok());
+}

@@ -43,7 +43,8 @@ pub struct Statement {
     pub step: StatementKind,
     /// The request's name: the id of its event.
     pub request: EventId,
-    /// Whose requests.
+    /// Whose requests: the user ref; in a request, which must not tell it before it is in the log, that ref sealed by
+    /// the break-glass service.
     pub user_ref: String,
     /// When it was signed.
     pub time: Timestamp,

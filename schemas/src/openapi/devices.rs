@@ -24,6 +24,8 @@ pub(super) fn enrol() -> Value {
     responses.insert("201".into(), answer("The device's key, shown this once", "EnrolledDevice"));
     let own = [
         Code::InvalidJson,
+        Code::InvalidSignature,
+        Code::StaleTimestamp,
         Code::KeyRevoked,
         Code::NotFound,
         Code::RequestTimeout,
@@ -35,7 +37,8 @@ pub(super) fn enrol() -> Value {
         "operationId": "enrolDevice",
         "summary": "Give a device a signing key of its own (scope device:enroll)",
         "description": "Without a body, or with an empty object, a new device. With `device_id`, a device of one's own \
-            is given the key of the newest master secret; the key before is accepted until the next rotation.",
+            is given the key of the newest master secret: such a request is signed like a post, by the key that the device \
+            has, which stays accepted until the next rotation.",
         "security": [{ "token": [] }],
         "requestBody": { "required": false, "content": { "application/json": { "schema": reference("EnrolRequest") } } },
         "responses": responses,

@@ -55,7 +55,12 @@ pub(super) async fn run(command: BreakglassCommand) -> anyhow::Result<ExitCode> 
         }
         BreakglassCommand::Lookup { request, key, broker, json } => {
             let request = name(&request)?;
-            told(asker(&broker, &key).await?.look_up(request).await, |entries| {
+            told(asker(&broker, &key).await?.look_up(request).await, |(entries, unreadable)| {
+                if unreadable > 0 {
+                    tell(format_args!(
+                        "{unreadable} messages of the index could not be opened: `syncwell doctor` may know why"
+                    ));
+                }
                 if json {
                     print(json!({ "user_ref": request.user.to_string(), "requests": entries }));
                 } else {

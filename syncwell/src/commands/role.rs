@@ -55,6 +55,7 @@ pub(super) async fn ingest(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
     let server = start.serve(ingest.routes, vec![ingest.ready, door.ready]).await?;
     asked_to_end().await?;
     server.stop().await;
+    roles::flush(&ingest.index).await;
     Ok(ExitCode::SUCCESS)
 }
 

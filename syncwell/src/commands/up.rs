@@ -13,6 +13,7 @@ use edge::ReadyCheck;
 use stream::{Broker, BrokerAddress};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
+use vault::IndexKey;
 
 use super::{asked_to_end, print, setup, tell};
 use crate::cli::UpArgs;
@@ -33,6 +34,8 @@ pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitC
     home.create_keys()?;
     Issuer::create(&home)?;
     let config = Config::load(args.config.as_deref(), &home, log, args.demo)?;
+    // The secret may come from elsewhere than the folder, and its public half must be of it.
+    home.publish_recipient(&IndexKey::new(config.glass.key.read()?))?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("can't listen on {}", args.listen))?;
 
@@ -87,6 +90,7 @@ async fn serve(
         asked = asked_to_end() => { asked?; return Ok(ExitCode::SUCCESS) }
     };
     let checks = vec![ingest.ready, projector.ready.clone(), tokens_ready];
+    let index = ingest.index;
     let routes = ingest.routes.merge(projector.routes.clone());
     let metrics = roles::metrics(config)?;
     let server = Server::start(listener, routes, checks.clone(), metrics, config, insecure_http).await?;
@@ -109,6 +113,7 @@ async fn serve(
         asked = asked_to_end() => asked.map_err(Into::into),
     };
     server.stop().await;
+    roles::flush(&index).await;
     projector.flush()?;
     ended.map(|()| ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use vault::KmsSettings;
 use super::reader::Reader;
 use super::secrets::{self, SecretSource};
 use crate::home::Home;
+use crate::reach::is_private;
 
 /// Where the key-encryption key is.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(crate) enum KekSource {
 pub(super) fn kek(read: &mut Reader, home: &Home) -> KekSource {
     const FORM: &str = "a list of versions and keys like \"1 arn:aws:kms:…\"";
     let local = secrets::source(read, "kek", home);
-    let endpoint = read.text("secrets.kms_endpoint");
+    let endpoint = endpoint(read, "secrets.kms_endpoint");
     let keys = read.list("secrets.kms_keys", FORM, |text| {
         let (version, key) = text.split_once(' ')?;
         Some((version.parse().ok()?, key.to_owned()))
@@ -38,6 +39,15 @@ pub(super) fn kek(read: &mut Reader, home: &Home) -> KekSource {
         read.refuse("secrets.kms_keys", "names one version twice");
     }
     KekSource::Kms(KmsSettings { keys, endpoint })
+}
+
+/// A URL that nobody on a network can read along.
+pub(super) fn endpoint(read: &mut Reader, key: &str) -> Option<String> {
+    let url = read.text(key)?;
+    if !url.starts_with("https://") && !is_private(&url) {
+        read.refuse(key, "must be an https URL, or one on this machine");
+    }
+    Some(url)
 }
 
 /// A file, or an https URL.

@@ -84,6 +84,8 @@ fn sources_are_files_urls_and_keys_of_kms() {
     assert_eq!(config.glass.people.number(), 1);
     for (wrong, key) in [
         ("[auth]\njwks = \"http://issuer.test/keys\"", "auth.jwks"),
+        ("[telemetry]\notlp_endpoint = \"http://collector:4318\"", "telemetry.otlp_endpoint"),
+        ("[secrets]\nkms_endpoint = \"http://kms.test\"", "secrets.kms_endpoint"),
         ("[tls]\nkey_file = \"k.pem\"", "tls.certificate_file"),
         ("[secrets]\nkms_keys = [\"one\"]", "secrets.kms_keys"),
         ("[secrets]\nkms_keys = [\"1 a\", \"1 b\"]", "secrets.kms_keys"),

@@ -98,6 +98,11 @@ impl IndexKey {
         format!("{version} {}\n", HEXLOWER.encode(public.as_ref()))
     }
 
+    /// Whether this is the key that this recipient's entries are sealed to.
+    pub fn is_of(&self, recipient: &IndexRecipient) -> bool {
+        self.recipient_line() == format!("{} {}\n", recipient.version, HEXLOWER.encode(&recipient.public.0))
+    }
+
     /// Opens what was sealed for this user.
     pub(super) fn open(&self, user: &UserRef, entry: &[u8]) -> Result<Vec<IndexEntry>, OpenError> {
         let (head, sealed) = entry.split_first_chunk::<HEAD_BYTES>().ok_or(OpenError::Format)?;

@@ -6,70 +6,120 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use stream::{Appender, Broker, Commit, Draft, spawn_vital};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::{IndexEntry, IndexRecipient, subject};
 use crate::UserRef;
 
 /// Requests that may wait to be written; what comes past it is counted, and lost to the index.
-const QUEUE_ENTRIES_MAX: usize = 65_536;
+const QUEUE_ENTRIES_MAX: usize = 16_384;
 /// Requests are collected for this long and written together: the log must not pay for the index with its fsyncs. A
 /// process that is killed takes the entries of its last second along.
 const COLLECT_TIME: Duration = Duration::from_secs(1);
-/// Messages written at the same time.
-const MESSAGES_MAX: usize = 1_000;
+/// Entries written at the same time.
+const ENTRIES_MAX: usize = 1_000;
 
 /// Records who made which request. Clones write to one queue.
 #[derive(Clone)]
-pub struct Index(mpsc::Sender<(UserRef, IndexEntry)>);
+pub struct Index {
+    queue: mpsc::Sender<(UserRef, IndexEntry)>,
+    flushes: mpsc::Sender<oneshot::Sender<()>>,
+}
 
 impl Index {
     /// Begins to write.
     pub fn start(broker: Broker, recipient: IndexRecipient) -> Self {
-        let (sender, queue) = mpsc::channel(QUEUE_ENTRIES_MAX);
-        spawn_vital("break-glass index", write(broker, recipient, queue));
-        Self(sender)
+        let (queue, entries) = mpsc::channel(QUEUE_ENTRIES_MAX);
+        let (flushes, asked) = mpsc::channel(1);
+        let appender = Appender::start(broker, Commit::Grouped);
+        spawn_vital("break-glass index", Writer { appender, recipient, entries, asked }.run());
+        Self { queue, flushes }
     }
 
     /// Records a request that was authorised. Waits for nothing.
     pub fn record(&self, user: UserRef, correlation_id: &str, time: Timestamp) {
         let entry = IndexEntry { correlation_id: correlation_id.to_owned(), time };
-        if self.0.try_send((user, entry)).is_err() {
+        if self.queue.try_send((user, entry)).is_err() {
             metrics::counter!("syncwell_index_lost_total").increment(1);
+        }
+    }
+
+    /// Returns when everything recorded so far is written. The last thing that a process does with it.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.flushes.send(done).await.is_ok() {
+            let _ = written.await;
         }
     }
 }
 
-async fn write(broker: Broker, recipient: IndexRecipient, mut queue: mpsc::Receiver<(UserRef, IndexEntry)>) {
-    let appender = Appender::start(broker.clone(), Commit::Grouped);
-    let mut collected = Vec::new();
-    while queue.recv_many(&mut collected, QUEUE_ENTRIES_MAX).await > 0 {
-        sleep(COLLECT_TIME).await;
-        while let Ok(entry) = queue.try_recv() {
-            collected.push(entry);
+struct Writer {
+    appender: Appender,
+    recipient: IndexRecipient,
+    entries: mpsc::Receiver<(UserRef, IndexEntry)>,
+    asked: mpsc::Receiver<oneshot::Sender<()>>,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut collected = Vec::new();
+        loop {
+            tokio::select! {
+                received = self.entries.recv_many(&mut collected, ENTRIES_MAX) => {
+                    if received == 0 {
+                        return;
+                    }
+                    tokio::select! {
+                        () = sleep(COLLECT_TIME) => self.write_all(&mut collected).await,
+                        Some(done) = self.asked.recv() => self.flush(&mut collected, done).await,
+                    }
+                }
+                Some(done) = self.asked.recv() => self.flush(&mut collected, done).await,
+            }
         }
+    }
+
+    async fn flush(&mut self, collected: &mut Vec<(UserRef, IndexEntry)>, done: oneshot::Sender<()>) {
+        self.write_all(collected).await;
+        // Whoever asked may be gone.
+        let _ = done.send(());
+    }
+
+    /// Writes what was collected and what waits, so many entries at a time.
+    async fn write_all(&mut self, collected: &mut Vec<(UserRef, IndexEntry)>) {
+        loop {
+            while collected.len() < ENTRIES_MAX
+                && let Ok(entry) = self.entries.try_recv()
+            {
+                collected.push(entry);
+            }
+            if collected.is_empty() {
+                return;
+            }
+            self.write(collected).await;
+        }
+    }
+
+    /// One message per user.
+    async fn write(&self, collected: &mut Vec<(UserRef, IndexEntry)>) {
         let mut by_user: BTreeMap<UserRef, Vec<IndexEntry>> = BTreeMap::new();
         for (user, entry) in collected.drain(..) {
             by_user.entry(user).or_default().push(entry);
         }
-        let messages: Vec<_> = by_user
-            .into_iter()
-            .map(|(user, entries)| Draft {
+        let messages = by_user.into_iter().map(|(user, entries)| {
+            self.appender.append(Draft {
                 subject: subject(&user),
                 id: None,
                 headers: Vec::new(),
                 expected: None,
-                payload: recipient.seal(&user, &entries).into(),
+                payload: self.recipient.seal(&user, &entries).into(),
             })
-            .collect();
-        for messages in messages.chunks(MESSAGES_MAX) {
-            let written = join_all(messages.iter().map(|draft| appender.append(draft.clone()))).await;
-            let lost = written.iter().filter(|written| written.is_err()).count();
-            if lost > 0 {
-                metrics::counter!("syncwell_index_lost_total").increment(lost as u64);
-                tracing::warn!(lost, "entries of the break-glass index could not be written");
-            }
+        });
+        let lost = join_all(messages).await.iter().filter(|written| written.is_err()).count();
+        if lost > 0 {
+            metrics::counter!("syncwell_index_lost_total").increment(lost as u64);
+            tracing::warn!(lost, "entries of the break-glass index could not be written");
         }
     }
 }

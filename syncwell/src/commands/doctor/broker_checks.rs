@@ -22,7 +22,16 @@ pub(super) async fn check(patient: &Patient) -> anyhow::Result<Vec<Check>> {
         Unreachable("the operator's credentials are not here; name them with --creds".to_owned())
     })?;
     let broker = connected?;
-    Ok(vec![log(&broker).await, index(&broker).await, storage(&broker).await, clock(&broker).await])
+    let index = match patient.connect(Role::BreakGlass).await {
+        None => Check::skipped("the break-glass index", "the break-glass role's credentials are not here"),
+        Some(Err(error)) => Check::fail(
+            "the break-glass index",
+            format!("{error:#}"),
+            "does nats.conf know this role's nkey?",
+        ),
+        Some(Ok(broker)) => index(&broker).await,
+    };
+    Ok(vec![log(&broker).await, index, storage(&broker).await, clock(&broker).await])
 }
 
 async fn log(broker: &Broker) -> Check {

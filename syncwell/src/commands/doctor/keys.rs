@@ -1,13 +1,13 @@
 //! Key versions, and tombstones that mean what they say.
 
 use broker::Role;
-use vault::{KeysStream, Rewrap};
+use vault::{IndexKey, IndexRecipient, KeysStream, Rewrap};
 
 use super::{Check, Patient};
 use crate::roles;
 
 pub(super) async fn check(patient: &Patient) -> Vec<Check> {
-    let mut checks = vec![signing(patient), people(patient)];
+    let mut checks = vec![signing(patient), people(patient), recipient(patient)];
     match patient.connect(Role::Keys).await {
         None => checks.push(Check::skipped("the data keys", "the keeper's credentials are not here")),
         Some(Err(error)) => {
@@ -46,6 +46,21 @@ fn people(patient: &Patient) -> Check {
         0 => Check::skipped(NAME, "nobody is named in [breakglass] people"),
         1 => Check::fail(NAME, "one person", "it takes two: name another in [breakglass] people"),
         number => Check::pass(NAME, format!("{number} people")),
+    }
+}
+
+/// An index that is sealed to another key is of no use on the day that it is needed.
+fn recipient(patient: &Patient) -> Check {
+    const NAME: &str = "the break-glass key";
+    let glass = &patient.config.glass;
+    let (Ok(secrets), Ok(recipient)) = (glass.key.read(), IndexRecipient::read(&glass.recipient)) else {
+        return Check::skipped(NAME, "the secret and its public half are not both here");
+    };
+    if IndexKey::new(secrets).is_of(&recipient) {
+        Check::pass(NAME, format!("opens what is sealed to {}", glass.recipient.display()))
+    } else {
+        let mend = "`syncwell keys create` writes the public half anew; bring it to every ingest";
+        Check::fail(NAME, format!("{} is of another secret", glass.recipient.display()), mend)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Check, Patient};
 
 /// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
 /// arrives nothing happens but an error.
-const CALLS: [&str; 15] = [
+const CALLS: [&str; 19] = [
     "STREAM.DELETE.EVENTS",
     "STREAM.PURGE.EVENTS",
     "STREAM.UPDATE.EVENTS",
@@ -15,6 +15,9 @@ const CALLS: [&str; 15] = [
     "STREAM.SNAPSHOT.EVENTS",
     "STREAM.CREATE.STEAL",
     "CONSUMER.CREATE.EVENTS.steal",
+    "STREAM.MSG.GET.EVENTS",
+    "DIRECT.GET.EVENTS",
+    "CONSUMER.MSG.NEXT.EVENTS.projector",
     "STREAM.DELETE.KV_keys",
     "STREAM.PURGE.KV_keys",
     "STREAM.UPDATE.KV_keys",
@@ -22,18 +25,21 @@ const CALLS: [&str; 15] = [
     "STREAM.MSG.DELETE.KV_keys",
     "DIRECT.GET.KV_keys",
     "STREAM.DELETE.KV_breakglass",
+    "STREAM.INFO.KV_breakglass",
     "DIRECT.GET.KV_breakglass",
 ];
 /// Under which names the API could be reached.
 const PREFIXES: [&str; 4] = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API"];
 /// Subjects on which something could be forged, or another role's questions be asked.
-const SUBJECTS: [&str; 7] = [
+const SUBJECTS: [&str; 9] = [
     "events.v1.0.probe",
     "$KV.keys.probe.probe",
     "$KV.breakglass.probe",
     "keys.v1.current.probe",
     "keys.v1.ring.probe",
     "keys.v1.revoke.probe",
+    "keys.v1.revoked",
+    "breakglass.v1.step",
     "view.v1.get",
 ];
 
@@ -84,9 +90,15 @@ fn rights(role: Role) -> &'static [&'static str] {
             "$KV.breakglass.probe",
             "keys.v1.current.probe",
             "keys.v1.revoke.probe",
+            "keys.v1.revoked",
         ],
-        Role::Projector => &["LOG.API.STREAM.INFO.EVENTS", "keys.v1.ring.probe"],
-        Role::Worker => &["LOG.API.STREAM.INFO.EVENTS", "events.v1.0.probe"],
+        Role::Projector => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector",
+            "keys.v1.ring.probe",
+        ],
+        Role::Worker => &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "events.v1.0.probe"],
         Role::Keys => &[
             "KEYS.API.STREAM.INFO.KV_keys",
             "$KV.keys.probe.probe",
@@ -95,10 +107,14 @@ fn rights(role: Role) -> &'static [&'static str] {
         ],
         Role::BreakGlass => &[
             "GLASS.API.STREAM.INFO.KV_breakglass",
-            "events.v1.0.probe",
             "GLASS.API.DIRECT.GET.KV_breakglass",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "events.v1.0.probe",
         ],
-        Role::Auditor | Role::Owner => &["LOG.API.STREAM.INFO.EVENTS"],
-        Role::Operator => &["LOG.API.STREAM.INFO.EVENTS", "view.v1.get"],
+        Role::Auditor => &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS"],
+        Role::Operator => {
+            &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "view.v1.get", "breakglass.v1.step"]
+        }
+        Role::Owner => &["LOG.API.STREAM.INFO.EVENTS", "GLASS.API.STREAM.INFO.KV_breakglass"],
     }
 }
