@@ -66,14 +66,13 @@ pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
             .with_filter(filter)
             .boxed()
     };
-    let spans = match settings.otlp_endpoint.as_deref() {
-        Some(endpoint) => {
-            let tracer = tracer(endpoint)?;
-            Some(tracing_opentelemetry::layer().with_tracer(tracer).with_filter(requests()))
-        }
-        None => None,
-    };
-    let started = tracing_subscriber::registry().with(lines).with(spans).try_init();
+    // A layer that is absent would let everything through: there are as many as there are.
+    let mut layers = vec![lines];
+    if let Some(endpoint) = settings.otlp_endpoint.as_deref() {
+        let spans = tracing_opentelemetry::layer().with_tracer(tracer(endpoint)?);
+        layers.push(spans.with_filter(requests()).boxed());
+    }
+    let started = tracing_subscriber::registry().with(layers).try_init();
     started.map_err(|error| anyhow::anyhow!("logging can't start: {error}"))
 }
 

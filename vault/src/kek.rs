@@ -107,7 +107,8 @@ impl Kek {
     ) -> Result<Vec<u8>, UnwrapError> {
         match &self.0 {
             Wrapping::Local(local) => local.seal(version, associated, plaintext),
-            Wrapping::Kms(kms) => kms.seal(version, associated, plaintext).await,
+            // Apart: a call of the SDK is tens of kilobytes, and every post that waits for a key would have room for it.
+            Wrapping::Kms(kms) => Box::pin(kms.seal(version, associated, plaintext)).await,
         }
     }
 
@@ -120,7 +121,7 @@ impl Kek {
     ) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
         match &self.0 {
             Wrapping::Local(local) => local.open(version, associated, sealed),
-            Wrapping::Kms(kms) => kms.open(version, associated, sealed).await,
+            Wrapping::Kms(kms) => Box::pin(kms.open(version, associated, sealed)).await,
         }
     }
 }
