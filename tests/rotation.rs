@@ -97,7 +97,7 @@ async fn signing_masters_rotate_under_load_and_no_phone_is_refused() {
     load.end().await;
 
     // After the next rotation the first version is not good any more.
-    assert!(command_in(&cluster.data_dir(), &["keys", "rotate-signing", "--force"]).status.success());
+    assert!(command_in(&cluster.data_dir(), &["keys", "rotate-signing"]).status.success());
     let refused = until("the oldest version is refused", async || {
         let answer = RawRequest::post(&old, summary("20:00:00", r#""steps":1"#))
             .send(cluster.url(Part::IngestOne))

@@ -4,12 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use edge::Clock;
-use events::{Statement, StatementKind};
+use events::{Statement, StatementKind, new_event_id};
 use jiff::Timestamp;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 use stream::{Broker, RequestError};
-use uuid::Uuid;
 use vault::{IndexEntry, UserRef};
 
 use crate::people::PersonKey;
@@ -108,10 +107,7 @@ impl Asker {
         let question = NameQuestion { name_of: user_id.to_owned(), time: now };
         let answer = self.ask(NAME_SUBJECT, to_text(&question)).await?;
         let Answer::Name(sealed_user) = answer else { return Err(unexpected(answer)) };
-        let unix_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        let mut tail = [0; 10];
-        tail.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
-        let event = EventId::new(unix_ms, tail);
+        let event = new_event_id(now);
         let mut statement = self.statement(StatementKind::Request, event, sealed_user);
         statement.reason = Some(reason.to_owned());
         statement.ticket = Some(ticket.to_owned());

@@ -7,13 +7,12 @@ use data_encoding::HEXLOWER;
 use edge::Clock;
 use events::{
     BreakGlassStep, Envelope, Event, EventKind, Log, LogAppender, LogError, NewEvent, Statement,
-    StatementKind,
+    StatementKind, new_event_id,
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::EventId;
 use stream::{AppendError, Broker, Commit, ScanFrom};
 use tokio::time::sleep;
-use uuid::Uuid;
 use vault::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
 
 use crate::ask::{Answer, NAME_SUBJECT, NameQuestion, STEP_SUBJECT, Signed, to_text};
@@ -159,7 +158,7 @@ impl BreakGlass {
         };
         if let Some(refusal) = refusal {
             tracing::warn!(person, %user, refusal, "a step of breaking the glass was refused");
-            self.append(self.new_id(), EventKind::BreakGlassRefusedV1, user, &step).await?;
+            self.append(new_event_id((self.clock)()), EventKind::BreakGlassRefusedV1, user, &step).await?;
             return Ok(refused(refusal));
         }
         let kind = kind_of(statement.step);
@@ -169,7 +168,7 @@ impl BreakGlass {
                 Ok(Answer::Requested(user.to_string()))
             }
             StatementKind::Approve => {
-                self.append(self.new_id(), kind, user, &step).await?;
+                self.append(new_event_id((self.clock)()), kind, user, &step).await?;
                 Ok(Answer::Done)
             }
             StatementKind::LookUp => {
@@ -182,7 +181,8 @@ impl BreakGlass {
                 }
                 let refusal = "the request was used already";
                 step.refusal = Some(refusal.to_owned());
-                self.append(self.new_id(), EventKind::BreakGlassRefusedV1, user, &step).await?;
+                self.append(new_event_id((self.clock)()), EventKind::BreakGlassRefusedV1, user, &step)
+                    .await?;
                 Ok(refused(refusal))
             }
         }
@@ -271,12 +271,6 @@ impl BreakGlass {
         let bytes = step.store(id, kind, user, (self.clock)());
         let appended = self.appender.append(NewEvent { id, user, bytes, outcome_to: None }).await?;
         Ok(!appended.replayed)
-    }
-
-    fn new_id(&self) -> EventId {
-        let mut tail = [0; 10];
-        tail.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
-        EventId::new(u64::try_from((self.clock)().as_millisecond()).unwrap_or(0), tail)
     }
 
     /// One name for every look-up of a request, so that of two at once the log drops the second.

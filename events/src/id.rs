@@ -23,6 +23,13 @@ pub fn event_id(
     EventId::new(u64::try_from(signed_at.as_millisecond()).unwrap_or(0), tail)
 }
 
+/// A name for an event that no signed request causes: its time, and random bytes.
+pub fn new_event_id(now: Timestamp) -> EventId {
+    let mut tail = [0; 10];
+    tail.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[6..]);
+    EventId::new(u64::try_from(now.as_millisecond()).unwrap_or(0), tail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

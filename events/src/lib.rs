@@ -18,7 +18,7 @@ pub use event::{
     BreakGlassStep, DeviceEnrolled, DeviceRevoked, Event, OpenEventError, Statement, StatementKind,
     SummaryReceived,
 };
-pub use id::event_id;
+pub use id::{event_id, new_event_id};
 pub use log::{
     AppendedEvent, BrokenPromise, EVENTS_STREAM, Follower, Log, LogAppender, LogError, LogIdentity, LogState,
     NewEvent, RecordedEvent,

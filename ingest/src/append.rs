@@ -79,11 +79,11 @@ impl Door {
         head: &Head,
         bytes: Vec<u8>,
         wait: Duration,
-    ) -> Result<(AppendedEvent, Option<Outcome>), Refusal> {
+    ) -> Result<(AppendedEvent, Option<Outcome>), AppendError> {
         let expected = self.outcomes.expect(head.id);
         let event =
             NewEvent { id: head.id, user: head.user, bytes, outcome_to: Some(self.outcomes.address()) };
-        let appended = self.log.append(event).await.map_err(|error| refuse_append(&error))?;
+        let appended = self.log.append(event).await?;
         let outcome = if appended.replayed { Some(Outcome::Unchanged) } else { expected.within(wait).await };
         Ok((appended, outcome))
     }
@@ -103,7 +103,7 @@ fn refuse_key(error: &KeyError) -> Refusal {
     }
 }
 
-fn refuse_append(error: &AppendError) -> Refusal {
+pub(crate) fn refuse_append(error: &AppendError) -> Refusal {
     match error {
         AppendError::Unknown => {
             let detail =

@@ -7,10 +7,10 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use edge::{Caller, Observed, Refusal, Scope, Verification, noted, read_body};
-use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
+use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head, new_event_id};
 use http::{StatusCode, header};
-use schemas::{Code, EnrolRequest, EnrolledDevice, EventId};
-use uuid::Uuid;
+use schemas::{Code, EnrolRequest, EnrolledDevice};
+use stream::AppendError;
 use vault::{ACCOUNT, DeviceId, KeyHolder};
 
 use crate::append::Asked;
@@ -140,16 +140,32 @@ impl Door {
     ) -> Result<(), Refusal> {
         let time = (self.gate.clock)();
         let key = self.key_to_seal(&caller.user, ACCOUNT).await?;
-        let unix_ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
-        let mut tail = [0; 10];
-        tail.copy_from_slice(&Uuid::new_v4().as_bytes()[6..]);
-        let id = EventId::new(unix_ms, tail);
+        let id = new_event_id(time);
         let head = Head { id, kind, user: caller.user, time, key_id: Some(key.id()) };
         let bytes = seal(&head, &key);
-        let (_, outcome) = self.store(&head, bytes, self.settings.wait).await?;
+        let (_, outcome) = self.store(&head, bytes, self.settings.wait).await.map_err(|error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "an event about a device was not appended"
+            );
+            refuse_device(&error)
+        })?;
         observed.outcome = outcome.map(schemas::Outcome::as_str);
         Ok(())
     }
+}
+
+/// Nothing is lost by asking again: a device that nobody was told of is none, and revoked twice is revoked.
+fn refuse_device(error: &AppendError) -> Refusal {
+    let (code, detail) = match error {
+        AppendError::Unknown => {
+            (Code::OutcomeUnknown, "The log did not confirm in time. Send the same request again.")
+        }
+        AppendError::Unavailable | AppendError::Conflict | AppendError::Refused { .. } => {
+            (Code::LogUnavailable, "The log does not tell of this yet. Send the same request again.")
+        }
+    };
+    Refusal::new(code, detail)
 }
 
 /// A token that is for one device is for no other.

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemas::{Accepted, Code, Outcome, Rejected, SUMMARY_BODY_BYTES_MAX, Summary};
 use vault::{KeyHolder, Signature, SigningKeyId};
 
-use crate::append::Asked;
+use crate::append::{Asked, refuse_append};
 use crate::door::Door;
 use crate::headers;
 
@@ -158,7 +158,10 @@ impl Door {
         let id = event_id(&self.pseudonyms, &user, signed_at, &content.timestamp, &content.signature);
         let kind = EventKind::SummaryReceivedV1;
         let head = Head { id, kind, user, time: received_at, key_id: Some(key.id()) };
-        let (appended, outcome) = self.store(&head, content.seal(&head, &key), wait).await?;
+        let (appended, outcome) = self
+            .store(&head, content.seal(&head, &key), wait)
+            .await
+            .map_err(|error| refuse_append(&error))?;
         Ok(Accepted {
             outcome,
             date: summary.date,

@@ -30,9 +30,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Projector(args) => on_runtime(role::projector(args, log)),
         Command::Keys(KeysCommand::Serve(args)) => on_runtime(role::keeper(args, log)),
         Command::Keys(KeysCommand::Create { data_dir, development }) => keys::create(&data_dir, development),
-        Command::Keys(KeysCommand::RotateSigning { secrets, force }) => {
+        Command::Keys(KeysCommand::RotateSigning(args)) => {
             quietly()?;
-            keys::rotate_signing(&secrets, force)
+            keys::rotate_signing(&args)
         }
         Command::Keys(KeysCommand::RotateKek(args)) => on_runtime(keys::rotate_kek(args, log)),
         Command::Breakglass(BreakglassCommand::Serve(args)) => on_runtime(role::break_glass(args, log)),

@@ -7,6 +7,7 @@ mod development;
 mod exit;
 mod home;
 mod logs;
+mod network;
 mod reach;
 mod roles;
 

@@ -1,6 +1,5 @@
 //! How a command finds the broker: `--nats` and `--creds`, the configuration, or the data folder of a running `up`.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use broker::Role;
@@ -10,6 +9,7 @@ use crate::cli::BrokerArgs;
 use crate::config::Config;
 use crate::exit::Usage;
 use crate::home::{Home, read_seed};
+use crate::network::is_private;
 
 /// The address for a role, as a person's command or a service needs it.
 pub(crate) fn address(
@@ -51,15 +51,6 @@ impl<'c> Configured<'c> {
             ca_file: config.nats_ca.as_deref(),
         }
     }
-}
-
-/// Whether nobody on a network can read what is said to this address.
-pub(crate) fn is_private(url: &str) -> bool {
-    let Ok(url) = url.parse::<http::Uri>() else { return false };
-    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let is_loopback =
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    is_loopback || matches!(url.scheme_str(), Some("tls" | "wss"))
 }
 
 /// A person's connection: it works at once or says why not.

@@ -46,7 +46,7 @@ pub(super) fn create(data_dir: &Path, development: bool) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn rotate_signing(args: &SecretArgs, force: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
     let home = Home::at(&args.data_dir);
     let config = Config::read(args.config.as_deref(), &home)?;
     let file = config.signing.file().ok_or_else(|| {
@@ -57,13 +57,11 @@ pub(super) fn rotate_signing(args: &SecretArgs, force: bool) -> anyhow::Result<E
     })?;
     let age = std::fs::metadata(file)?.modified()?.elapsed().unwrap_or_default();
     let versions = config.signing.read()?.versions().count();
-    if versions > 1 && age < GIVEN_OUT_TIME && !force {
-        return Err(Usage(
-            "the last rotation was a moment ago: another one now refuses every phone that has not got a new key yet. \
-             Wait, or say --force"
-                .to_owned(),
-        )
-        .into());
+    if versions > 1 && age < GIVEN_OUT_TIME {
+        tell(
+            "the last rotation was a moment ago: phones that have not got a key of it yet will be refused until they have \
+             one of today's",
+        );
     }
     let version = add_version(file)?;
     if args.json {

@@ -10,7 +10,7 @@ use vault::KmsSettings;
 use super::reader::Reader;
 use super::secrets::{self, SecretSource};
 use crate::home::Home;
-use crate::reach::is_private;
+use crate::network::is_private;
 
 /// Where the key-encryption key is.
 #[derive(Debug)]

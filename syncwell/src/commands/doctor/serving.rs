@@ -5,7 +5,7 @@ use client::Connection;
 use http::Request;
 
 use super::{Check, Patient};
-use crate::reach::is_private;
+use crate::network::is_private;
 
 pub(super) async fn check(patient: &Patient) -> Vec<Check> {
     let mut checks = vec![broker_tls(patient)];
