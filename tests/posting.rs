@@ -148,7 +148,8 @@ async fn every_refusal_has_its_status_and_code() {
 
 #[tokio::test]
 async fn an_expired_token_is_refused_even_if_it_was_accepted_before() {
-    let system = System::start_with(&[("SYNCWELL_AUTH__LEEWAY_SECONDS", "0")]);
+    let environment = [("SYNCWELL_AUTH__LEEWAY_SECONDS", "0"), ("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0")];
+    let system = System::start_with(&environment);
     let credentials = system.credentials("expiring", &["--ttl", "2s"]);
     let answer = until("the token has expired", async || {
         let answer = RawRequest::post(&credentials, "{}").send(&system.base_url).await;
