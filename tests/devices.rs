@@ -126,6 +126,9 @@ async fn what_is_not_one_s_own_or_not_right_is_refused() {
     );
     for (body, code) in [
         ("{", "invalid_json"),
+        (r#"{"name":"#, "invalid_json"),
+        ("[]", "invalid_request"),
+        ("[null]", "invalid_request"),
         (r#"{"device_id":7}"#, "invalid_request"),
         (r#"{"name":"phone"}"#, "invalid_request"),
         (&format!(r#"{{"device_id":"{}"}}"#, "a".repeat(2_000)), "body_too_large"),

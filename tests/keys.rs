@@ -4,7 +4,7 @@ use broker::Role;
 use stream::{Appender, Commit, Draft};
 use vault::KeysStream;
 
-use crate::harness::{Cluster, Part, RawRequest, summary, until};
+use crate::harness::{Cluster, Part, RawRequest, System, run, summary, until};
 
 /// Posts one summary and destroys the key that it is sealed under, as a lost disk would. Returns the key's subject.
 async fn lose_the_key(cluster: &Cluster) -> String {
@@ -64,4 +64,28 @@ async fn a_tombstone_says_that_nobody_is_to_open_it() {
         (answer.status != 503).then_some(answer)
     });
     assert_eq!(answer.await.problem(), "account_erased");
+}
+
+#[tokio::test]
+async fn a_secret_that_was_lost_is_asked_for_and_not_made_anew() {
+    let system = System::start();
+    let folder = system.stop().await;
+    let data_dir = folder.path().join("data");
+    for secret in ["kek", "pseudonym", "signing", "breakglass"] {
+        let file = data_dir.join("secrets").join(secret);
+        let aside = folder.path().join(secret);
+        std::fs::rename(&file, &aside).unwrap();
+        let refused = run(&["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()], &[]);
+        assert_eq!(refused.status.code(), Some(2), "{secret}: {refused:?}");
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(told.contains(secret) && told.contains("restore it from a backup"), "{told}");
+        assert!(!file.exists(), "nothing was put in its place");
+        std::fs::rename(&aside, &file).unwrap();
+    }
+    // One that comes from the environment is not missing, and leaves no file.
+    let kek = std::fs::read_to_string(data_dir.join("secrets/kek")).unwrap();
+    std::fs::remove_file(data_dir.join("secrets/kek")).unwrap();
+    let system = System::start_in(folder, &[("SYNCWELL_SECRETS__KEK", kek.trim())]);
+    assert!(!data_dir.join("secrets/kek").exists());
+    drop(system);
 }

@@ -40,6 +40,7 @@ impl Case {
         };
         match step {
             StatementKind::Request => None,
+            StatementKind::Approve if self.approved_at.is_some() => Some("the request is approved already"),
             StatementKind::Approve if requester == person => Some("who requested can't approve"),
             StatementKind::Approve if now.duration_since(*requested_at) > APPROVAL_WAIT_MAX => {
                 Some("the request is older than 24 hours")

@@ -96,6 +96,7 @@ impl BreakGlass {
     /// A user id in, something sealed out that only a request by the same person can use.
     fn name(&self, signed: &Signed) -> Answer {
         let Some(person) = self.people.who_signed(&signed.statement, &signed.signature) else {
+            tracing::warn!("a user was asked for with a signature that is nobody's who may break the glass");
             return refused("the signature is nobody's who may break the glass");
         };
         let Ok(NameQuestion { name_of, time }) = serde_json::from_str(&signed.statement) else {
@@ -116,8 +117,7 @@ impl BreakGlass {
 
     async fn step(&self, signed: &Signed) -> Answer {
         let Some(person) = self.people.who_signed(&signed.statement, &signed.signature) else {
-            tracing::warn!("a step of breaking the glass was signed by nobody who may");
-            return refused("the signature is nobody's who may break the glass");
+            return self.refuse_stranger(signed).await;
         };
         if signed.statement.len() > STATEMENT_BYTES_MAX {
             return refused("the statement is too long");
@@ -133,6 +133,30 @@ impl BreakGlass {
             tracing::warn!(error = &failure as &dyn std::error::Error, "a step of breaking the glass failed");
             Answer::Unavailable
         })
+    }
+
+    /// A step by nobody who may: refused, and in the log as far as it says whom it was about.
+    async fn refuse_stranger(&self, signed: &Signed) -> Answer {
+        const REFUSAL: &str = "the signature is nobody's who may break the glass";
+        tracing::warn!("a step of breaking the glass was refused: {REFUSAL}");
+        let statement = serde_json::from_str::<Statement>(&signed.statement).ok();
+        let user = statement.and_then(|statement| statement.user_ref.parse::<UserRef>().ok());
+        if let Some(user) = user
+            && signed.statement.len() <= STATEMENT_BYTES_MAX
+            && signed.signature.len() <= STATEMENT_BYTES_MAX
+        {
+            let step = BreakGlassStep {
+                statement: signed.statement.clone(),
+                person: "-".to_owned(),
+                signature: signed.signature.clone(),
+                refusal: Some(REFUSAL.to_owned()),
+            };
+            let id = new_event_id((self.clock)());
+            if self.append(id, EventKind::BreakGlassRefusedV1, user, &step).await.is_err() {
+                return Answer::Unavailable;
+            }
+        }
+        refused(REFUSAL)
     }
 
     async fn judge(

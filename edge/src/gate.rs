@@ -28,15 +28,13 @@ impl Gate {
     ) -> Result<Caller, Refusal> {
         self.rates.count_address(self.forwarding.client(peer, headers))?;
         let caller = self.tokens.verify(bearer(headers)?, (self.clock)()).await?;
-        self.rates.count_user(&caller.user)?;
+        self.rates.count_user(&caller.user).map_err(|refusal| refusal.of_user(caller.user))?;
         if scopes.iter().any(|scope| caller.may(*scope)) {
             return Ok(caller);
         }
         let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-        Err(Refusal::new(
-            Code::InsufficientScope,
-            format!("The token must carry the scope {}.", names.join(" or ")),
-        ))
+        let detail = format!("The token must carry the scope {}.", names.join(" or "));
+        Err(Refusal::new(Code::InsufficientScope, detail).of_user(caller.user))
     }
 
     /// The peer of a request that came through [`crate::serve`].

@@ -106,13 +106,10 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
         metrics::counter!("syncwell_refusals_total", "code" => refusal.code().as_str()).increment(1);
     }
     let reason = refusal.as_ref().map(|refusal| refusal.code().as_str());
-    let verification = match (observed.verification, refusal.is_some(), route.starts_with("/v1/")) {
-        (Verification::Passed, _, _) => Some("passed"),
-        (Verification::Open, true, true) => Some("failed"),
-        (Verification::Open, _, _) => None,
-    };
+    let verification = verification(observed.verification, refusal.as_ref().map(Refusal::code));
+    let user = observed.user.or(refusal.as_ref().and_then(Refusal::user));
     span.record("http.response.status_code", status);
-    span.record("user", observed.user.map(field::display));
+    span.record("user", user.map(field::display));
     span.record("outcome", observed.outcome);
     span.record("refusal", reason);
     tracing::info!(
@@ -120,7 +117,7 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
         method,
         route,
         status,
-        user = observed.user.map(field::display),
+        user = user.map(field::display),
         body_bytes = observed.body_bytes,
         sync_timestamp = observed.sync_timestamp,
         verification,
@@ -130,6 +127,41 @@ pub async fn observed(mut request: Request, next: Next) -> Response {
         "answered"
     );
     response
+}
+
+/// What the log says of the verification; nothing where none took place.
+fn verification(verified: Verification, refusal: Option<Code>) -> Option<&'static str> {
+    match (verified, refusal) {
+        (Verification::Passed, _) => Some("passed"),
+        (Verification::Open, None) => None,
+        (Verification::Open, Some(code)) => match code {
+            Code::InvalidHeader
+            | Code::InvalidToken
+            | Code::InsufficientScope
+            | Code::StaleTimestamp
+            | Code::InvalidSignature
+            | Code::KeyRevoked => Some("failed"),
+            // Looked at only once it is known who sent it.
+            Code::InvalidJson
+            | Code::InvalidSummary
+            | Code::InvalidRequest
+            | Code::UnsupportedMediaType
+            | Code::AccountErased => Some("passed"),
+            Code::InvalidParameter
+            | Code::NotFound
+            | Code::MethodNotAllowed
+            | Code::RequestTimeout
+            | Code::BodyTooLarge
+            | Code::HistoryTooLong
+            | Code::RateLimited
+            | Code::Internal
+            | Code::LogUnavailable
+            | Code::OutcomeUnknown
+            | Code::ViewUnavailable
+            | Code::IssuerUnavailable
+            | Code::TooManyConnections => None,
+        },
+    }
 }
 
 /// A method is any token that a client makes up; what is counted by must be one of a few.

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use schemas::{Code, Problem, Violation};
+use vault::UserRef;
 
 /// A request is answered with an error. Boxed: it is returned from everywhere and made rarely.
 #[derive(Debug, Clone)]
@@ -14,6 +15,7 @@ struct Content {
     code: Code,
     detail: String,
     server_time: Option<Timestamp>,
+    user: Option<UserRef>,
     violations: Vec<Violation>,
     headers: HeaderMap,
 }
@@ -25,6 +27,7 @@ impl Refusal {
             code,
             detail: detail.into(),
             server_time: None,
+            user: None,
             violations: Vec::new(),
             headers: HeaderMap::new(),
         };
@@ -87,6 +90,17 @@ impl Refusal {
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         self.set(name, value);
         self
+    }
+
+    /// Whose request it was, where that was known by then: for the log, not for the answer.
+    #[must_use]
+    pub fn of_user(mut self, user: UserRef) -> Self {
+        self.0.user = Some(user);
+        self
+    }
+
+    pub(crate) fn user(&self) -> Option<UserRef> {
+        self.0.user
     }
 
     /// Which error.

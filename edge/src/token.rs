@@ -166,6 +166,9 @@ impl TokenVerifier {
         if claims.iat > now.as_second().saturating_add(leeway) {
             return Err(refuse("was issued in the future"));
         }
+        if claims.exp <= claims.iat {
+            return Err(refuse("expires before it was issued"));
+        }
         if claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS_MAX {
             return Err(refuse("is valid for more than 1 hour"));
         }

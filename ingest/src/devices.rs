@@ -181,14 +181,13 @@ fn read(body: &[u8]) -> Result<EnrolRequest, Refusal> {
     if body.is_empty() {
         return Ok(EnrolRequest::default());
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => {
-            Refusal::new(Code::InvalidRequest, "The body may hold device_id, a text, and nothing else.")
-        }
-        serde_json::error::Category::Io
-        | serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof => {
-            Refusal::new(Code::InvalidJson, "The body must be one JSON text in UTF-8, or nothing.")
-        }
+    if serde_json::from_slice::<serde_json::Value>(body).is_err() {
+        return Err(Refusal::new(Code::InvalidJson, "The body must be one JSON text in UTF-8, or nothing."));
+    }
+    // A list would be read as the fields in their order.
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    let request = serde_json::from_slice(body).ok().filter(|_| is_object);
+    request.ok_or_else(|| {
+        Refusal::new(Code::InvalidRequest, "The body may hold device_id, a text, and nothing else.")
     })
 }

@@ -21,7 +21,7 @@ use stream::Commit;
 
 use crate::development;
 use crate::exit::Usage;
-use crate::home::Home;
+use crate::home::{Home, SECRETS};
 use crate::logs::{self, LogSettings};
 use reader::Reader;
 pub(crate) use secrets::SecretSource;
@@ -77,6 +77,19 @@ impl Config {
         config.log.level = Some(level.unwrap_or_else(|| if quiet { "error" } else { "info" }.to_owned()));
         logs::start(&config.log)?;
         Ok(config)
+    }
+
+    /// The secrets that come from the data folder.
+    pub(crate) fn secrets_in(&self, home: &Home) -> Vec<&'static str> {
+        let kek = match &self.kek {
+            KekSource::Local(source) => Some(source),
+            KekSource::Kms(_) => None,
+        };
+        let sources = [kek, Some(&self.pseudonym), Some(&self.signing), Some(&self.glass.key)];
+        let here = SECRETS.into_iter().zip(sources).filter(|(name, source)| {
+            source.and_then(SecretSource::file).is_some_and(|file| *file == home.secret_file(name))
+        });
+        here.map(|(name, _)| name).collect()
     }
 
     /// Reads the configuration alone.

@@ -23,6 +23,8 @@ use vault::{IndexKey, VersionedSecrets, create_secret_file, write_private};
 
 use crate::exit::{Unreachable, Usage};
 
+/// The secrets of an installation.
+pub(crate) const SECRETS: [&str; 4] = ["kek", "pseudonym", "signing", "breakglass"];
 /// The data folder that commands look for unless they are told of another.
 const DEFAULT_FOLDER: &str = ".syncwell";
 
@@ -64,8 +66,24 @@ impl Home {
         self.0.join("secrets").join(name)
     }
 
-    /// Makes every role's key and every secret that is not there, and changes none that is.
-    pub(crate) fn create_keys(&self) -> anyhow::Result<()> {
+    /// Makes every role's key that is not there, and on first use the secrets that are named; changes none that is.
+    ///
+    /// Later a secret that is missing was lost: a new one would make every user a stranger, or every key useless, so it
+    /// is asked for instead.
+    pub(crate) fn create_keys(&self, secrets: &[&str]) -> anyhow::Result<()> {
+        let is_first_use = !SECRETS.iter().any(|secret| self.secret_file(secret).exists())
+            && !self.path("nats/store/jetstream").exists();
+        for secret in secrets {
+            // Of an installation from before there was an index, that secret was never made.
+            let was_made = *secret != "breakglass" || self.path("breakglass.pub").exists();
+            if !is_first_use && was_made && !self.secret_file(secret).exists() {
+                return Err(Usage(format!(
+                    "{} is missing, and this folder is in use: restore it from a backup",
+                    self.secret_file(secret).display()
+                ))
+                .into());
+            }
+        }
         for folder in ["keys", "secrets"] {
             private_folder(&self.0.join(folder))?;
         }
@@ -73,11 +91,12 @@ impl Home {
             let seed = KeyPair::new_user().seed().context("an nkey could not be made")?;
             keep_existing(write_private(&self.seed_file(role), format!("{seed}\n").as_bytes()))?;
         }
-        for secret in ["kek", "pseudonym", "signing", "breakglass"] {
+        for secret in secrets {
             create_secret_file(&self.secret_file(secret))?;
         }
-        let glass = IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?);
-        self.publish_recipient(&glass)?;
+        if secrets.contains(&"breakglass") {
+            self.publish_recipient(&IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?))?;
+        }
         Ok(())
     }
 

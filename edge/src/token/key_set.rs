@@ -178,25 +178,30 @@ fn client(ca_file: Option<PathBuf>) -> Result<Client, JwksError> {
         .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = ca_file {
         let pem = std::fs::read(&path).map_err(|error| JwksError::File(path, error))?;
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(JwksError::Fetch)?);
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(unreachable)?);
     }
-    builder.build().map_err(JwksError::Fetch)
+    builder.build().map_err(unreachable)
 }
 
 async fn download(client: &Client, url: &str) -> Result<String, JwksError> {
-    let mut answer = client.get(url).send().await.map_err(JwksError::Fetch)?;
+    let mut answer = client.get(url).send().await.map_err(unreachable)?;
     // A redirect is no error to the library, and no key set to us.
     if !answer.status().is_success() {
         return Err(JwksError::Status(answer.status().as_u16()));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(JwksError::Fetch)? {
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
         if body.len() + chunk.len() > SET_BYTES_MAX {
             return Err(JwksError::TooLarge);
         }
         body.extend_from_slice(&chunk);
     }
     String::from_utf8(body).map_err(|_| JwksError::TooLarge)
+}
+
+/// Without the URL, whose query may be a secret: what is said here is logged and shown.
+fn unreachable(error: reqwest::Error) -> JwksError {
+    JwksError::Fetch(error.without_url())
 }
 
 /// The error with its causes: what a connection failed for stands at the end of the chain.

@@ -6,6 +6,7 @@ use breakglass::{AskError, Asker, PersonKey, RequestName};
 use broker::Role;
 use edge::system_clock;
 use serde_json::json;
+use vault::UserId;
 
 use super::table::table;
 use super::{print, tell};
@@ -17,6 +18,9 @@ pub(super) async fn run(command: BreakglassCommand) -> anyhow::Result<ExitCode> 
     match command {
         BreakglassCommand::Serve(_) => unreachable!("BUG: the service is a role"),
         BreakglassCommand::Person { name, key } => {
+            // Before a key is made for a name that can't be.
+            let wrong = |error: breakglass::InvalidPerson| Usage(error.to_string());
+            format!("{name}={}", "0".repeat(64)).parse::<breakglass::Person>().map_err(wrong)?;
             let person = PersonKey::read(&key.file, true)?.person(&name);
             let person = person.map_err(|error| Usage(error.to_string()))?;
             tell(format_args!(
@@ -27,6 +31,7 @@ pub(super) async fn run(command: BreakglassCommand) -> anyhow::Result<ExitCode> 
             Ok(ExitCode::SUCCESS)
         }
         BreakglassCommand::Request { user, reason, ticket, key, broker, json } => {
+            user.parse::<UserId>().map_err(|error| Usage(format!("--user: {error}")))?;
             if [&reason, &ticket].iter().any(|text| text.contains(&user)) {
                 return Err(Usage(
                     "every auditor reads reason and ticket: they must not hold the user id".to_owned(),

@@ -17,7 +17,7 @@ use crate::cli::{RotateKekArgs, SecretArgs};
 use crate::config::{Config, KekSource};
 use crate::development::Issuer;
 use crate::exit::Usage;
-use crate::home::Home;
+use crate::home::{Home, SECRETS};
 use crate::reach::{self, Configured};
 use crate::roles;
 
@@ -32,7 +32,7 @@ const GIVEN_OUT_TIME: Duration = Duration::from_secs(60);
 
 pub(super) fn create(data_dir: &Path, development: bool) -> anyhow::Result<ExitCode> {
     let home = Home::at(data_dir);
-    home.create_keys()?;
+    home.create_keys(&SECRETS)?;
     if development {
         Issuer::create(&home)?;
     }

@@ -31,9 +31,9 @@ pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitC
         .with_context(|| format!("{} can't be made", args.data_dir.display()))?;
     let home = Home::at(&args.data_dir.canonicalize()?);
     let _lock = home.lock()?;
-    home.create_keys()?;
-    Issuer::create(&home)?;
     let config = Config::load(args.config.as_deref(), &home, log, args.demo)?;
+    home.create_keys(&config.secrets_in(&home))?;
+    Issuer::create(&home)?;
     // The secret may come from elsewhere than the folder, and its public half must be of it.
     home.publish_recipient(&IndexKey::new(config.glass.key.read()?))?;
     let listener =
@@ -97,8 +97,9 @@ async fn serve(
     let base_url = server.url.clone();
 
     let work = async {
-        ready(&checks).await;
+        // Also for `syncwell doctor`, which is asked when it does not get ready.
         home.set_running(&Running { http: base_url.clone(), nats: url.to_owned() })?;
+        ready(&checks).await;
         print(format_args!("ready {base_url}"));
         if with_demo {
             demo::run(home, &base_url).await?;

@@ -13,7 +13,7 @@ use tokio::time::{Duration, sleep};
 
 use crate::commands::{setup, up};
 use crate::development::Issuer;
-use crate::home::{Home, read_seed};
+use crate::home::{Home, SECRETS, read_seed};
 
 /// Rates are for the contract's tests; here they would only be in the way.
 const ENVIRONMENT: [(&str, &str); 2] =
@@ -45,7 +45,7 @@ impl Installation {
         let folder = std::env::temp_dir().join(format!("syncwell-bench-{}", uuid::Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder)?;
         let home = Home::at(&folder);
-        home.create_keys()?;
+        home.create_keys(&SECRETS)?;
         Issuer::create(&home)?;
         let binary = tokio::task::spawn_blocking(up::nats_server).await??;
         let settings = ServerSettings {
