@@ -67,7 +67,7 @@ async fn planted_values_and_user_ids_are_nowhere() {
     secrets.push(device["signing_key_hex"].as_str().unwrap().to_owned());
     errors(&system, &credentials, &request, &values).await;
     reads(&system, &credentials).await;
-    let ids = look_up(&system, keys.path(), user);
+    let ids = look_up(&system, keys.path(), user).await;
     assert!(ids.len() > 5, "the index knows the requests by then: {ids:?}");
 
     // A crash, a view that is gone, and a start that folds it anew.
@@ -179,7 +179,7 @@ async fn reads(system: &System, credentials: &Credentials) {
 }
 
 /// Breaks the glass, and fails to once.
-fn look_up(system: &System, keys: &Path, user: &str) -> Vec<serde_json::Value> {
+async fn look_up(system: &System, keys: &Path, user: &str) -> Vec<serde_json::Value> {
     let step = |arguments: &[&str], person: &str| {
         let key = keys.join(person);
         system.command(&[&["breakglass"], arguments, &["--key", key.to_str().unwrap()]].concat())
@@ -188,8 +188,7 @@ fn look_up(system: &System, keys: &Path, user: &str) -> Vec<serde_json::Value> {
     let name = String::from_utf8(requested.stdout).unwrap().trim().to_owned();
     assert_eq!(step(&["lookup", &name], "ana").status.code(), Some(1));
     assert!(step(&["approve", &name], "ben").status.success());
-    // Entries are written together, once a second.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    system.indexed(10).await;
     let told = step(&["lookup", &name, "--json"], "ana");
     let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
     told["requests"].as_array().unwrap().clone()

@@ -6,7 +6,8 @@ use std::process::Output;
 use client::{Credentials, Phone};
 use tempfile::TempDir;
 
-use super::process::{Process, nats_server, run};
+use super::http::raw;
+use super::process::{Process, nats_server, run, until};
 
 pub(crate) struct System {
     pub(crate) process: Process,
@@ -45,6 +46,18 @@ impl System {
         let Self { process, folder, .. } = self;
         drop(process);
         folder
+    }
+
+    /// Waits until the break-glass index holds so many requests: they are written together, a moment later.
+    pub(crate) async fn indexed(&self, requests: u64) {
+        until("the index is written", async || {
+            let metrics =
+                raw(&self.base_url, b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+            let written =
+                metrics.text.lines().find_map(|line| line.strip_prefix("syncwell_index_entries_total "));
+            (written?.parse::<u64>().ok()? >= requests).then_some(())
+        })
+        .await;
     }
 
     pub(crate) fn data_dir(&self) -> std::path::PathBuf {

@@ -103,6 +103,7 @@ impl Writer {
 
     /// One message per user.
     async fn write(&self, collected: &mut Vec<(UserRef, IndexEntry)>) {
+        let number = collected.len() as u64;
         let mut by_user: BTreeMap<UserRef, Vec<IndexEntry>> = BTreeMap::new();
         for (user, entry) in collected.drain(..) {
             by_user.entry(user).or_default().push(entry);
@@ -117,6 +118,7 @@ impl Writer {
             })
         });
         let lost = join_all(messages).await.iter().filter(|written| written.is_err()).count();
+        metrics::counter!("syncwell_index_entries_total").increment(number);
         if lost > 0 {
             metrics::counter!("syncwell_index_lost_total").increment(lost as u64);
             tracing::warn!(lost, "entries of the break-glass index could not be written");
