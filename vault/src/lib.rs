@@ -2,10 +2,11 @@
 //!
 //! | secret | names or opens | lives in |
 //! |---|---|---|
-//! | pseudonym secret | user id → [`UserRef`] | a file, in the memory of ingest and projector |
-//! | signing master | user ref → signing key | a file, in the memory of ingest |
-//! | data key, one per user and year | the contents of events and rows | wrapped, in the stream `KV_keys` |
-//! | key-encryption key | data keys | a file; later also a KMS |
+//! | pseudonym secret | user id → [`UserRef`]; which [`DeviceId`]s were given out | a file, in the memory of ingest, projector and break-glass |
+//! | signing master | user ref and device → signing key | a file, in the memory of ingest |
+//! | data key, one per user and year, and one per account | the contents of events, rows and devices | wrapped, in the stream `KV_keys` |
+//! | key-encryption key | data keys | a file or the environment, or AWS KMS |
+//! | break-glass key | the index of who made which request | a file, in the memory of break-glass |
 //!
 //! Data keys are random and never derived: a derived key can't be destroyed. This crate does not know what an event
 //! is; it seals bytes for a user.

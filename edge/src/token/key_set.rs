@@ -178,19 +178,19 @@ fn client(ca_file: Option<PathBuf>) -> Result<Client, JwksError> {
         .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = ca_file {
         let pem = std::fs::read(&path).map_err(|error| JwksError::File(path, error))?;
-        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(unreachable)?);
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(fetch_error)?);
     }
-    builder.build().map_err(unreachable)
+    builder.build().map_err(fetch_error)
 }
 
 async fn download(client: &Client, url: &str) -> Result<String, JwksError> {
-    let mut answer = client.get(url).send().await.map_err(unreachable)?;
+    let mut answer = client.get(url).send().await.map_err(fetch_error)?;
     // A redirect is no error to the library, and no key set to us.
     if !answer.status().is_success() {
         return Err(JwksError::Status(answer.status().as_u16()));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+    while let Some(chunk) = answer.chunk().await.map_err(fetch_error)? {
         if body.len() + chunk.len() > SET_BYTES_MAX {
             return Err(JwksError::TooLarge);
         }
@@ -200,7 +200,7 @@ async fn download(client: &Client, url: &str) -> Result<String, JwksError> {
 }
 
 /// Without the URL, whose query may be a secret: what is said here is logged and shown.
-fn unreachable(error: reqwest::Error) -> JwksError {
+fn fetch_error(error: reqwest::Error) -> JwksError {
     JwksError::Fetch(error.without_url())
 }
 

@@ -1,7 +1,8 @@
 //! Who may read the secrets.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use vault::{SecretFileError, check_mode};
 
 use super::{Check, Patient};
 use crate::config::KekSource;
@@ -38,5 +39,5 @@ pub(super) fn check(patient: &Patient) -> Vec<Check> {
 
 /// A file that is not there can't be read by anybody.
 fn can_be_read_by_others(file: &Path) -> bool {
-    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+    matches!(check_mode(file), Err(SecretFileError::Mode { .. }))
 }
