@@ -6,39 +6,48 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// What each crate may know of ours.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("schemas", &[]),
     ("stream", &[]),
     ("broker", &[]),
     ("client", &["schemas"]),
     ("vault", &["stream"]),
     ("events", &["schemas", "stream", "vault"]),
+    ("tlog", &[]),
+    ("notary", &["edge", "events", "schemas", "stream", "tlog"]),
+    ("backup", &["events", "schemas", "stream", "tlog", "vault"]),
     ("edge", &["schemas", "vault"]),
     ("ingest", &["edge", "events", "schemas", "stream", "vault"]),
-    ("projector", &["edge", "events", "schemas", "stream", "vault"]),
+    ("projector", &["edge", "events", "notary", "schemas", "stream", "tlog", "vault"]),
     ("breakglass", &["edge", "events", "schemas", "stream", "vault"]),
     (
         "syncwell",
         &[
+            "backup",
             "breakglass",
             "broker",
             "client",
             "edge",
             "events",
             "ingest",
+            "notary",
             "projector",
             "schemas",
             "stream",
+            "tlog",
             "vault",
         ],
     ),
 ];
 
 /// Whose door an outside thing is.
-const DOORS: [(&str, &[&str]); 11] = [
+const DOORS: [(&str, &[&str]); 14] = [
     ("async-nats", &["stream"]),
     ("nkeys", &["stream"]),
     ("sled", &["projector"]),
+    ("signed_note", &["tlog"]),
+    ("tlog_tiles", &["tlog"]),
+    ("object_store", &["tlog"]),
     ("hkdf", &["vault"]),
     ("governor", &["edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.

@@ -19,6 +19,7 @@ mod doctor;
 mod house;
 mod keys;
 mod log;
+mod parked;
 mod permissions;
 mod posting;
 mod reading;

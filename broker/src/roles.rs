@@ -9,6 +9,8 @@ pub enum Role {
     Ingest,
     /// Folds and serves reads.
     Projector,
+    /// Keeps the tree over the log and signs its checkpoints.
+    Notary,
     /// Does what events ask for.
     Worker,
     /// Keeps the wrapped data keys.
@@ -19,20 +21,24 @@ pub enum Role {
     Auditor,
     /// Reads the log and the view.
     Operator,
-    /// Creates the streams, once.
+    /// Copies what is stored.
+    Backup,
+    /// Creates the streams, once, and fills them anew from a backup.
     Owner,
 }
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Ingest,
         Self::Projector,
+        Self::Notary,
         Self::Worker,
         Self::Keys,
         Self::BreakGlass,
         Self::Auditor,
         Self::Operator,
+        Self::Backup,
         Self::Owner,
     ];
 
@@ -41,11 +47,13 @@ impl Role {
         match self {
             Self::Ingest => "ingest",
             Self::Projector => "projector",
+            Self::Notary => "notary",
             Self::Worker => "worker",
             Self::Keys => "keys",
             Self::BreakGlass => "breakglass",
             Self::Auditor => "auditor",
             Self::Operator => "operator",
+            Self::Backup => "backup",
             Self::Owner => "owner",
         }
     }

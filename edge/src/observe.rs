@@ -149,6 +149,7 @@ fn verification(verified: Verification, refusal: Option<Code>) -> Option<&'stati
             | Code::AccountErased => Some("passed"),
             Code::InvalidParameter
             | Code::NotFound
+            | Code::ProofPending
             | Code::MethodNotAllowed
             | Code::RequestTimeout
             | Code::BodyTooLarge

@@ -40,7 +40,7 @@ impl Refusal {
             Code::LogUnavailable | Code::OutcomeUnknown | Code::ViewUnavailable | Code::IssuerUnavailable => {
                 refusal.set(header::RETRY_AFTER, "1")
             }
-            Code::TooManyConnections => refusal.set(header::RETRY_AFTER, "5"),
+            Code::TooManyConnections | Code::ProofPending => refusal.set(header::RETRY_AFTER, "5"),
             Code::RequestTimeout | Code::BodyTooLarge => refusal.set(header::CONNECTION, "close"),
             Code::InvalidJson
             | Code::InvalidHeader

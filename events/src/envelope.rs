@@ -10,7 +10,8 @@
 //! so that no part of an event can be moved to another event or another user. Nothing in clear describes health.
 //!
 //! What operators do ([`EventKind::is_clear`]) is for auditors to see without any key: such an event has no `keyid`,
-//! and `"data":{…}` instead of the sealed content. What vouches for it is the signature that it carries.
+//! and `"data":{…}` instead of the sealed content. What vouches for it is the signature that it carries, or
+//! that the broker lets nobody else append under the user ref of zeros.
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -43,11 +44,15 @@ pub enum EventKind {
     BreakGlassLookedUpV1,
     /// A step was refused.
     BreakGlassRefusedV1,
+    /// An operator or auditor was shown contents.
+    AccessRecordedV1,
+    /// An operator had an event that can't be folded left out.
+    EventDiscardedV1,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SummaryReceivedV1,
         Self::DeviceEnrolledV1,
         Self::DeviceRevokedV1,
@@ -55,6 +60,8 @@ impl EventKind {
         Self::BreakGlassApprovedV1,
         Self::BreakGlassLookedUpV1,
         Self::BreakGlassRefusedV1,
+        Self::AccessRecordedV1,
+        Self::EventDiscardedV1,
     ];
 
     /// The stored name.
@@ -67,6 +74,8 @@ impl EventKind {
             Self::BreakGlassApprovedV1 => "syncwell.breakglass.approved.v1",
             Self::BreakGlassLookedUpV1 => "syncwell.breakglass.looked_up.v1",
             Self::BreakGlassRefusedV1 => "syncwell.breakglass.refused.v1",
+            Self::AccessRecordedV1 => "syncwell.access.recorded.v1",
+            Self::EventDiscardedV1 => "syncwell.event.discarded.v1",
         }
     }
 
@@ -77,13 +86,22 @@ impl EventKind {
             Self::BreakGlassRequestedV1
             | Self::BreakGlassApprovedV1
             | Self::BreakGlassLookedUpV1
-            | Self::BreakGlassRefusedV1 => true,
+            | Self::BreakGlassRefusedV1
+            | Self::AccessRecordedV1
+            | Self::EventDiscardedV1 => true,
         }
     }
 
     /// Who appends events of this kind.
     const fn source(self) -> &'static str {
-        if self.is_clear() { "/breakglass" } else { "/ingest" }
+        match self {
+            Self::SummaryReceivedV1 | Self::DeviceEnrolledV1 | Self::DeviceRevokedV1 => "/ingest",
+            Self::BreakGlassRequestedV1
+            | Self::BreakGlassApprovedV1
+            | Self::BreakGlassLookedUpV1
+            | Self::BreakGlassRefusedV1 => "/breakglass",
+            Self::AccessRecordedV1 | Self::EventDiscardedV1 => "/projector",
+        }
     }
 
     fn named(name: &str) -> Option<Self> {

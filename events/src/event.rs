@@ -2,12 +2,14 @@
 
 mod break_glass;
 mod device;
+mod operation;
 
 #[cfg(test)]
 mod tests;
 
 pub use break_glass::{BreakGlassStep, Statement, StatementKind};
 pub use device::{DeviceEnrolled, DeviceRevoked};
+pub use operation::{AccessRecorded, Actor, EventDiscarded};
 
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
@@ -85,6 +87,10 @@ pub enum Event {
     DeviceRevoked(DeviceRevoked),
     /// A step of breaking the glass; which one is the event's kind.
     BreakGlass(BreakGlassStep),
+    /// An operator or auditor was shown contents.
+    AccessRecorded(AccessRecorded),
+    /// An operator had an event that can't be folded left out.
+    EventDiscarded(EventDiscarded),
 }
 
 /// Why an event does not open.
@@ -110,14 +116,31 @@ impl Event {
             EventKind::BreakGlassRequestedV1
             | EventKind::BreakGlassApprovedV1
             | EventKind::BreakGlassLookedUpV1
-            | EventKind::BreakGlassRefusedV1 => None,
+            | EventKind::BreakGlassRefusedV1
+            | EventKind::AccessRecordedV1
+            | EventKind::EventDiscardedV1 => None,
         };
         event.ok_or(OpenEventError::Content(id))
     }
 
     /// Reads an event whose content is in clear.
     pub fn read_clear(envelope: &Envelope<'_>) -> Result<Self, OpenEventError> {
-        let step = envelope.clear().and_then(BreakGlassStep::from_v1);
-        step.map(Self::BreakGlass).ok_or(OpenEventError::Content(envelope.head.id))
+        let content = envelope.clear();
+        let event = match envelope.head.kind {
+            EventKind::BreakGlassRequestedV1
+            | EventKind::BreakGlassApprovedV1
+            | EventKind::BreakGlassLookedUpV1
+            | EventKind::BreakGlassRefusedV1 => {
+                content.and_then(BreakGlassStep::from_v1).map(Self::BreakGlass)
+            }
+            EventKind::AccessRecordedV1 => {
+                content.and_then(AccessRecorded::from_v1).map(Self::AccessRecorded)
+            }
+            EventKind::EventDiscardedV1 => {
+                content.and_then(EventDiscarded::from_v1).map(Self::EventDiscarded)
+            }
+            EventKind::SummaryReceivedV1 | EventKind::DeviceEnrolledV1 | EventKind::DeviceRevokedV1 => None,
+        };
+        event.ok_or(OpenEventError::Content(envelope.head.id))
     }
 }

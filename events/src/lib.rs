@@ -15,13 +15,13 @@ mod subject;
 
 pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
 pub use event::{
-    BreakGlassStep, DeviceEnrolled, DeviceRevoked, Event, OpenEventError, Statement, StatementKind,
-    SummaryReceived,
+    AccessRecorded, Actor, BreakGlassStep, DeviceEnrolled, DeviceRevoked, Event, EventDiscarded,
+    OpenEventError, Statement, StatementKind, SummaryReceived,
 };
 pub use id::{event_id, new_event_id};
 pub use log::{
-    AppendedEvent, BrokenPromise, EVENTS_STREAM, Follower, Log, LogAppender, LogError, LogIdentity, LogState,
-    NewEvent, RecordedEvent,
+    AppendedEvent, BrokenPromise, CopiedEvent, EVENTS_STREAM, Follower, Log, LogAppender, LogError,
+    LogIdentity, LogReader, LogState, NewEvent, RecordedEvent, Stretch, StretchError,
 };
 pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
 pub use subject::{PARTITIONS, partition, subject_of};

@@ -1,6 +1,7 @@
 //! The log: one stream, append only, read in order.
 
 mod promises;
+mod stretch;
 
 use jiff::Timestamp;
 use schemas::{EventId, Sequence};
@@ -11,7 +12,9 @@ use stream::{
 use vault::UserRef;
 
 pub use promises::{BrokenPromise, LogState};
+pub use stretch::{Stretch, StretchError};
 
+use crate::envelope::Envelope;
 use crate::outcome::OutcomeAddress;
 use crate::subject::subject_of;
 
@@ -19,8 +22,6 @@ use crate::subject::subject_of;
 pub const EVENTS_STREAM: &str = "EVENTS";
 /// The log as the roles that may reach it see it.
 const API_PREFIX: &str = "LOG.API";
-/// The durable consumer through which the projector follows.
-const PROJECTOR: &str = "projector";
 /// The header in which an event's outcome address travels. Not part of the event: it means nothing once folded.
 const OUTCOME_TO: &str = "Syncwell-Outcome-To";
 /// How long the server remembers an event's id and drops a second one. A signed request is valid for at most twice
@@ -41,6 +42,37 @@ pub enum LogError {
     /// It is not the log that it should be.
     #[error(transparent)]
     Broken(#[from] BrokenPromise),
+}
+
+/// Who reads the whole log, each through a durable consumer of their own: two at once through one would disturb each
+/// other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogReader {
+    /// The projector, following.
+    Projector,
+    /// The projector, folding a second view.
+    Rebuild,
+    /// The notary, following.
+    Notary,
+    /// An auditor.
+    Auditor,
+    /// A backup.
+    Backup,
+}
+
+impl LogReader {
+    const ALL: [Self; 5] = [Self::Projector, Self::Rebuild, Self::Notary, Self::Auditor, Self::Backup];
+
+    /// The consumer's name, as `nats.conf` has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Projector => "projector",
+            Self::Rebuild => "rebuild",
+            Self::Notary => "notary",
+            Self::Auditor => "auditor",
+            Self::Backup => "backup",
+        }
+    }
 }
 
 /// Which log this is: a stream that was created anew is another one, whatever it is called.
@@ -70,6 +102,18 @@ pub struct NewEvent {
     pub bytes: Vec<u8>,
     /// Who waits for its outcome.
     pub outcome_to: Option<OutcomeAddress>,
+}
+
+/// A copy of a stored event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopiedEvent {
+    /// Where it stood.
+    pub subject: String,
+    /// Its name, so that the request that caused it is still known for a while; the log refuses copies among which a
+    /// name stands twice.
+    pub id: Option<EventId>,
+    /// The stored bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// An event on stable storage.
@@ -104,6 +148,17 @@ impl RecordedEvent {
     /// Whether it stands where an event of this user belongs.
     pub fn is_filed_under(&self, user: &UserRef) -> bool {
         self.0.subject == subject_of(user)
+    }
+
+    /// The user under whose subject it stands; `None` where that is no user's subject.
+    pub fn filed_under(&self) -> Option<UserRef> {
+        let user: UserRef = self.0.subject.rsplit('.').next()?.parse().ok()?;
+        self.is_filed_under(&user).then_some(user)
+    }
+
+    /// Where it stands in the stream.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
     }
 
     /// Who waits for its outcome.
@@ -153,18 +208,27 @@ impl Log {
         })
     }
 
-    /// Creates the log with its reader, or leaves both as they are. The owner's alone.
+    /// Creates the log with its readers, or leaves them as they are. The owner's alone.
     pub async fn create(&self, replicas: u8) -> Result<(), LogError> {
         if self.stream.info().await?.is_none() {
             self.stream.create(&Self::config(replicas)).await?;
         }
-        Ok(self.stream.create_reader(PROJECTOR).await?)
+        for reader in LogReader::ALL {
+            self.stream.create_reader(reader.name()).await?;
+        }
+        Ok(())
     }
 
     /// Verifies that this is a log that keeps its promises, and tells its identity and its end.
     pub async fn open(&self) -> Result<LogState, LogError> {
         let info = self.stream.info().await?.ok_or(LogError::Missing)?;
         Ok(promises::verify(&info)?)
+    }
+
+    /// The last event, whatever else is wrong with the log.
+    pub async fn end(&self) -> Result<Option<Sequence>, LogError> {
+        let info = self.stream.info().await?.ok_or(LogError::Missing)?;
+        Ok(Sequence::new(info.state.last_seq))
     }
 
     /// What time it is at the broker, where it tells.
@@ -177,9 +241,70 @@ impl Log {
         LogAppender(Appender::start(self.stream.broker().clone(), how))
     }
 
-    /// Follows the log behind a position. The projector's alone.
-    pub async fn follow(&self, position: Option<Sequence>) -> Result<Follower, FollowError> {
-        Ok(Follower(self.stream.follow(PROJECTOR, position.map_or(0, Sequence::get)).await?))
+    /// Follows the log behind a position, as one of its readers.
+    pub async fn follow(
+        &self,
+        reader: LogReader,
+        position: Option<Sequence>,
+    ) -> Result<Follower, FollowError> {
+        Ok(Follower(self.stream.follow(reader.name(), position.map_or(0, Sequence::get)).await?))
+    }
+
+    /// Reads the events behind a position up to `last`, as one of the log's readers.
+    pub fn stretch(&self, reader: LogReader, position: Option<Sequence>, last: Sequence) -> Stretch {
+        Stretch::new(self.clone(), reader, position, last)
+    }
+
+    /// Appends copies of events in this order right behind `last`, all of them or none; at most 1,000, and a few
+    /// megabytes. What an empty log is filled with from a backup: the owner's alone.
+    pub async fn append_copies(
+        &self,
+        last: Option<Sequence>,
+        copies: &[CopiedEvent],
+    ) -> Result<(), AppendError> {
+        let drafts = copies.iter().map(|copy| Draft {
+            subject: copy.subject.clone(),
+            id: copy.id.map(|id| id.to_string()),
+            headers: Vec::new(),
+            expected: None,
+            payload: copy.bytes.clone().into(),
+        });
+        let drafts: Vec<_> = drafts.collect();
+        self.stream.append_after(last.map_or(0, Sequence::get), &drafts).await
+    }
+
+    /// The last event that was received by a time, by the time that stands in the event: when an event was stored says
+    /// nothing where the log came out of a backup. Events are received in order but for the milliseconds that several
+    /// ingests are apart.
+    pub async fn last_received_by(&self, time: Timestamp) -> Result<Option<Sequence>, LogError> {
+        let (mut received, mut later) = (0, self.open().await?.last.map_or(0, Sequence::get) + 1);
+        while later - received > 1 {
+            let middle = received + (later - received) / 2;
+            match self.received_at(middle, later).await? {
+                Some(at) if at <= time => received = middle,
+                Some(_) | None => later = middle,
+            }
+        }
+        Ok(Sequence::new(received))
+    }
+
+    /// When the event with this sequence was received; for one that is no event, when the next one was.
+    async fn received_at(&self, sequence: u64, before: u64) -> Result<Option<Timestamp>, LogError> {
+        for sequence in (sequence..before).filter_map(Sequence::new) {
+            let event = self.get(sequence).await?;
+            if let Some(head) = event.and_then(|event| Envelope::read_head(event.bytes()).ok()) {
+                return Ok(Some(head.time));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the log holds this event: asked before a gap that was seen is called a hole.
+    pub async fn holds(&self, sequence: u64) -> bool {
+        match Sequence::new(sequence) {
+            Some(sequence) => self.get(sequence).await.is_ok_and(|event| event.is_some()),
+            None => false,
+        }
     }
 
     /// The event at this position.

@@ -15,8 +15,10 @@ use http::HeaderMap;
 use jiff::civil::Date;
 use schemas::{Code, EventId, parse_date};
 
+use crate::batch::EntryFailure;
 use crate::open::OpenFailure;
 use crate::reader::{ReadFailure, Reader};
+use notary::ask::AskError;
 
 pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
     Router::new()
@@ -24,6 +26,7 @@ pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
         .route("/v1/summaries/{date}", get(rows::get_row))
         .route("/v1/summaries/{date}/history", get(get_history))
         .route("/v1/events/{event_id}", get(get_event))
+        .route("/v1/events/{event_id}/proof", get(get_proof))
         .route("/v1/devices", get(devices::get_devices))
         .route("/v1/devices/{device_id}", get(devices::get_device))
         .with_state(Api { gate, reader })
@@ -81,6 +84,18 @@ async fn get_event(State(api): State<Api>, id: PathText, request: Request) -> Re
     .await
 }
 
+/// `GET /v1/events/{event_id}/proof`.
+async fn get_proof(State(api): State<Api>, id: PathText, request: Request) -> Response {
+    api.answer(request, &[Scope::SyncRead, Scope::SyncWrite], async |caller, _| {
+        let id: Option<EventId> = id.ok().and_then(|Path(id)| id.parse().ok());
+        let id = id.ok_or_else(|| not_found("event"))?;
+        let proof = api.reader.proof(caller.user, id).await.map_err(|error| refuse(&error))?;
+        // axum names the type: text/plain; charset=utf-8.
+        proof.map(|proof| proof.to_text()).ok_or_else(|| not_found("event"))
+    })
+    .await
+}
+
 /// A part of the path, which a client may have made of bytes that are no text.
 type PathText = Result<Path<String>, PathRejection>;
 
@@ -102,12 +117,25 @@ fn refuse(failure: &ReadFailure) -> Refusal {
             tracing::error!(error = error as &dyn std::error::Error, "the view can't be read");
             Refusal::new(Code::ViewUnavailable, "The view can't be read now. Try again.")
         }
-        ReadFailure::Open(OpenFailure::Unavailable) => {
+        ReadFailure::Open(OpenFailure::Unavailable) | ReadFailure::Entry(EntryFailure::Unavailable) => {
             Refusal::new(Code::ViewUnavailable, "The keys can't be reached now. Try again.")
         }
-        ReadFailure::Open(OpenFailure::Incident(incident)) => {
-            tracing::error!(error = incident as &dyn std::error::Error, "a row or an event can't be opened");
+        ReadFailure::Entry(EntryFailure::Erased) => {
+            Refusal::new(Code::AccountErased, "The account was erased, and nobody can open this any more.")
+        }
+        ReadFailure::Open(OpenFailure::Poison(_)) | ReadFailure::Entry(EntryFailure::Damaged(_)) => {
+            tracing::error!(error = failure as &dyn std::error::Error, "a row or an event can't be opened");
             Refusal::new(Code::Internal, "This can't be opened. The operator has been told.")
+        }
+        ReadFailure::Proof(AskError::NotYet) => Refusal::new(
+            Code::ProofPending,
+            "No checkpoint covers this event yet. Ask again in a few seconds.",
+        ),
+        ReadFailure::Proof(
+            error @ (AskError::Unavailable(_) | AskError::Refused(_) | AskError::Broken(_)),
+        ) => {
+            tracing::error!(error = error as &dyn std::error::Error, "a proof can't be had");
+            Refusal::new(Code::LogUnavailable, "The proof can't be made now. Try again.")
         }
         ReadFailure::Log(_) => Refusal::new(Code::LogUnavailable, "The log can't be read now. Try again."),
         ReadFailure::TooLong => {

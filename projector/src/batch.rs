@@ -1,22 +1,27 @@
 //! One batch of events folded and written: plan (open every event), act (fold, one write), tell (the outcomes).
 
-use std::collections::BTreeMap;
+mod entries;
+mod repair;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use events::{Envelope, FoldedEvent, OutcomeAddress, RecordedEvent};
+use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
+use tlog::Hash;
 use tokio::runtime::Handle;
-use vault::{DataKey, KeyClient, KeyError};
+use vault::{KeyClient, UserRef};
 
-use crate::device;
-use crate::fold::fold;
+use crate::digest::Digester;
 use crate::incident::Incident;
-use crate::open::{OpenFailure, Opened, OpenedDevice, OpenedEvent, open};
-use crate::row::Row;
-use crate::view::{Changes, DeviceKey, RowKey, SealedDevice, SealedRow, Tip, View, open_row, seal_row};
+use crate::open::{OpenFailure, Opened, open};
+use crate::poison::Poison;
+use crate::view::{Changes, Discarded, Tip, View, ViewError};
 
-/// From so many events on, opening them is worth several threads.
+pub(crate) use entries::{EntryFailure, read_device, read_row};
+
+/// From so many events on, opening and folding them is worth several threads.
 const PARALLEL_EVENTS_MIN: usize = 256;
 
 /// What became of an event, and who may be waiting for it.
@@ -26,163 +31,176 @@ pub(crate) struct Told {
     pub(crate) folded: FoldedEvent,
 }
 
-/// A batch, folded and not written yet.
-struct Folded {
-    changes: Changes,
-    told: Vec<Told>,
+/// Why a batch was not folded. Nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FoldFailure {
+    /// The keys or the log can't be reached. Try again.
+    #[error("the keys or the log can't be reached")]
+    Unavailable,
+    #[error(transparent)]
+    Incident(#[from] Incident),
+    /// A view that is built beside the serving one found an event that the serving one does not know as parked.
+    #[error("{0}. The serving view does not know of it")]
+    NewPoison(Poison),
 }
 
-/// Folds and writes. Blocks; one at a time.
+impl From<ViewError> for FoldFailure {
+    fn from(error: ViewError) -> Self {
+        Self::Incident(error.into())
+    }
+}
+
+/// Which events that can't be folded are put aside without a question.
+#[derive(Clone)]
+pub(crate) enum Tolerated {
+    /// Every one: the view that serves goes on for everybody else.
+    All,
+    /// Those that an operator can know of already. A new one says that something is wrong with what folds.
+    Known(Arc<BTreeSet<Sequence>>),
+}
+
+/// Folds and writes. Blocks; one at a time for each view.
+#[derive(Clone)]
 pub(crate) struct Folder {
-    pub(crate) view: Arc<View>,
+    pub(crate) log: Log,
     pub(crate) keys: KeyClient,
+    pub(crate) digester: Digester,
     pub(crate) runtime: Handle,
+    pub(crate) tolerated: Tolerated,
+}
+
+/// An event read as far as it goes: its leaf hash, and what it says or why it says nothing.
+struct Read {
+    sequence: Sequence,
+    leaf: Hash,
+    opened: Result<Option<Opened>, Poison>,
 }
 
 impl Folder {
     /// Folds events that follow on the view's position, and moves it behind them.
-    pub(crate) fn fold(&self, events: &[RecordedEvent]) -> Result<Vec<Told>, OpenFailure> {
-        let Some(last) = events.last() else { return Ok(Vec::new()) };
+    pub(crate) fn fold(&self, view: &View, events: &[RecordedEvent]) -> Result<Vec<Told>, FoldFailure> {
+        let Some(first) = events.first() else { return Ok(Vec::new()) };
         assert_eq!(
-            events[0].sequence(),
-            Sequence::after(self.view.position()),
+            first.sequence(),
+            Sequence::after(view.position()),
             "BUG: a batch does not follow on the position"
         );
-        let head =
-            Envelope::read_head(last.bytes()).map_err(|error| Incident::Malformed(last.sequence(), error))?;
-        let tip = Tip { sequence: last.sequence(), event_id: head.id };
-        let opened = self.open(events)?;
-        let Folded { changes, told } = self.fold_all(opened)?;
-        self.view.apply(changes, tip).map_err(Incident::from)?;
+        let mut told = Vec::new();
+        let mut stretch = Vec::new();
+        for read in self.read(events)? {
+            match read {
+                // What it asks for takes the user's whole past, up to here.
+                Read { sequence, leaf, opened: Ok(Some(Opened::Discard(discarded))) } => {
+                    told.extend(self.fold_stretch(view, std::mem::take(&mut stretch))?);
+                    self.discard(view, Tip { sequence, leaf }, discarded)?;
+                }
+                read => stretch.push(read),
+            }
+        }
+        told.extend(self.fold_stretch(view, stretch)?);
         Ok(told)
     }
 
-    fn open(&self, events: &[RecordedEvent]) -> Result<Vec<Opened>, OpenFailure> {
-        let open_all = |events: &[RecordedEvent]| -> Result<Vec<_>, OpenFailure> {
-            let opened = events.iter().map(|event| self.runtime.block_on(open(event, &self.keys)));
-            opened.filter_map(Result::transpose).collect()
+    fn read(&self, events: &[RecordedEvent]) -> Result<Vec<Read>, FoldFailure> {
+        let read_all = |events: &[RecordedEvent]| -> Result<Vec<Read>, FoldFailure> {
+            let read = events.iter().map(|event| {
+                let opened = match self.runtime.block_on(open(event, &self.keys)) {
+                    Ok(opened) => Ok(opened),
+                    Err(OpenFailure::Poison(poison)) => Err(poison),
+                    Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
+                };
+                Ok(Read { sequence: event.sequence(), leaf: Hash::of_leaf(event.bytes()), opened })
+            });
+            read.collect()
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        if events.len() < PARALLEL_EVENTS_MIN || threads == 1 {
-            return open_all(events);
-        }
-        let parts = std::thread::scope(|scope| {
-            let parts =
-                events.chunks(events.len().div_ceil(threads)).map(|part| scope.spawn(move || open_all(part)));
-            let parts: Vec<_> = parts.collect();
-            parts
-                .into_iter()
-                .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Vec<_>>()
-        });
-        let mut opened = Vec::with_capacity(events.len());
-        for part in parts {
-            opened.append(&mut part?);
-        }
-        Ok(opened)
+        in_parallel(events, read_all)
     }
 
-    fn fold_all(&self, opened: Vec<Opened>) -> Result<Folded, OpenFailure> {
-        let (mut summaries, mut devices) = (Vec::with_capacity(opened.len()), Vec::new());
-        for event in opened {
-            match event {
-                Opened::Summary(event) => summaries.push(event),
-                Opened::Device(event) => devices.push(event),
+    /// Folds events among which no one is discarded, in one write.
+    fn fold_stretch(&self, view: &View, events: Vec<Read>) -> Result<Vec<Told>, FoldFailure> {
+        let Some(last) = events.last() else { return Ok(Vec::new()) };
+        let tip = Tip { sequence: last.sequence, leaf: last.leaf };
+        let mut tree = view.tree();
+        let mut changes = Changes::default();
+        let mut waiting: BTreeSet<UserRef> = view.parked().iter().map(|poison| poison.user).collect();
+        let (mut summaries, mut devices) = (Vec::with_capacity(events.len()), Vec::new());
+        for Read { leaf, opened, .. } in events {
+            tree.push(leaf);
+            match opened {
+                Ok(None) => {}
+                Ok(Some(opened)) if waits(&waiting, &opened.user()) => {}
+                Ok(Some(Opened::Summary(event))) => summaries.push(event),
+                Ok(Some(Opened::Device(event))) => devices.push(event),
+                Ok(Some(Opened::Discard(_))) => unreachable!("BUG: a stretch has no discarded event"),
+                Err(poison) if waits(&waiting, &poison.user) => {}
+                Err(poison) => {
+                    self.tolerate(&poison)?;
+                    waiting.insert(poison.user);
+                    changes.park(poison);
+                }
             }
         }
         let mut told = Vec::new();
-        let rows = self.fold_rows(summaries, &mut told)?;
-        let devices = self.fold_devices(devices, &mut told)?;
+        changes.join(self.fold_rows(view, summaries, &mut told)?);
+        changes.join(self.fold_devices(view, devices, &mut told)?);
         told.sort_by_key(|told| told.folded.sequence);
-        Ok(Folded { changes: Changes { rows, devices }, told })
+        view.apply(changes, Some((tip, tree)))?;
+        Ok(told)
     }
 
-    /// Each row is loaded once, takes all its events of this batch, and is written once, in key order.
-    fn fold_rows(
-        &self,
-        opened: Vec<OpenedEvent>,
-        told: &mut Vec<Told>,
-    ) -> Result<Vec<(RowKey, SealedRow)>, OpenFailure> {
-        let mut by_row: BTreeMap<RowKey, Vec<OpenedEvent>> = BTreeMap::new();
-        for event in opened {
-            by_row.entry(RowKey { user: event.head.user, date: event.summary.date }).or_default().push(event);
-        }
-        let mut rows = Vec::with_capacity(by_row.len());
-        for (key, events) in by_row {
-            let mut row = self.load(&key)?;
-            let mut data_key: Option<Arc<DataKey>> = None;
-            for event in events {
-                let (folded, outcome) = fold(row, &event.summary, event.origin);
-                row = Some(folded);
-                data_key = Some(event.key);
-                let folded =
-                    FoldedEvent { event_id: event.head.id, sequence: event.origin.sequence, outcome };
-                told.push(Told { to: event.outcome_to, stored_at: event.stored_at, folded });
+    fn tolerate(&self, poison: &Poison) -> Result<(), FoldFailure> {
+        match &self.tolerated {
+            Tolerated::All => {
+                tracing::error!(
+                    sequence = poison.sequence.get(), user = %poison.user, kind = poison.kind.as_str(), detail = poison.detail,
+                    "INCIDENT: an event can't be folded; it and the user's later events wait (`syncwell events parked list`)"
+                );
+                metrics::counter!("syncwell_parked_total", "kind" => poison.kind.as_str()).increment(1);
+                Ok(())
             }
-            if let (Some(row), Some(data_key)) = (row, data_key) {
-                rows.push((key, seal_row(&key, &row, &data_key)));
-            }
+            Tolerated::Known(known) if known.contains(&poison.sequence) => Ok(()),
+            Tolerated::Known(_) => Err(FoldFailure::NewPoison(poison.clone())),
         }
-        Ok(rows)
     }
 
-    /// Devices are few: each event is folded by itself, in the log's order.
-    fn fold_devices(
-        &self,
-        opened: Vec<OpenedDevice>,
-        told: &mut Vec<Told>,
-    ) -> Result<Vec<(DeviceKey, SealedDevice)>, OpenFailure> {
-        let mut devices: BTreeMap<DeviceKey, (device::Device, Arc<DataKey>)> = BTreeMap::new();
-        for event in opened {
-            let key = DeviceKey { user: event.head.user, device: event.device };
-            let before = match devices.remove(&key) {
-                Some((device, _)) => Some(device),
-                None => match self.view.device(&key).map_err(Incident::from)? {
-                    (Some(sealed), _) => Some(self.runtime.block_on(read_device(&key, &sealed, &self.keys))?),
-                    (None, _) => None,
-                },
-            };
-            let (after, outcome) = device::fold(before, event.change, event.head.time);
-            let folded = FoldedEvent { event_id: event.head.id, sequence: event.sequence, outcome };
-            told.push(Told { to: event.outcome_to, stored_at: event.stored_at, folded });
-            devices.insert(key, (after, event.key));
-        }
-        let seal = |(key, (device, data_key)): (DeviceKey, (device::Device, Arc<DataKey>))| {
-            (key, SealedDevice::seal(&key, &device, &data_key))
-        };
-        Ok(devices.into_iter().map(seal).collect())
-    }
-
-    fn load(&self, key: &RowKey) -> Result<Option<Row>, OpenFailure> {
-        let (sealed, _) = self.view.row(key).map_err(Incident::from)?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let row = self.runtime.block_on(read_row(key, &sealed, &self.keys))?;
-        Ok(Some(row))
+    /// An event that says that another one is left out: the user is folded anew without it, in the same write.
+    fn discard(&self, view: &View, tip: Tip, discarded: Discarded) -> Result<(), FoldFailure> {
+        let mut tree = view.tree();
+        tree.push(tip.leaf);
+        let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence);
+        let left_out: BTreeSet<_> = left_out.chain([discarded.sequence]).collect();
+        let mut changes = self.repair(view, discarded.user, None, tip.sequence, &left_out)?;
+        changes.discard(discarded);
+        Ok(view.apply(changes, Some((tip, tree)))?)
     }
 }
 
-/// Opens a stored row with its user's key.
-pub(crate) async fn read_row(key: &RowKey, sealed: &SealedRow, keys: &KeyClient) -> Result<Row, OpenFailure> {
-    let damaged = || OpenFailure::Incident(Incident::Row(key.user));
-    let data_key = match keys.get(&key.user, sealed.key_id().ok_or_else(damaged)?).await {
-        Ok(Some(data_key)) => data_key,
-        Err(KeyError::Unavailable) => return Err(OpenFailure::Unavailable),
-        Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => return Err(damaged()),
-    };
-    open_row(key, sealed, &data_key).ok_or_else(damaged)
+/// Whether this user's events wait. What is filed under nobody belongs together by accident only.
+fn waits(waiting: &BTreeSet<UserRef>, user: &UserRef) -> bool {
+    *user != UserRef::NOBODY && waiting.contains(user)
 }
 
-/// Opens a stored device with its user's key.
-pub(crate) async fn read_device(
-    key: &DeviceKey,
-    sealed: &SealedDevice,
-    keys: &KeyClient,
-) -> Result<device::Device, OpenFailure> {
-    let damaged = || OpenFailure::Incident(Incident::Row(key.user));
-    let data_key = match keys.get(&key.user, sealed.key_id().ok_or_else(damaged)?).await {
-        Ok(Some(data_key)) => data_key,
-        Err(KeyError::Unavailable) => return Err(OpenFailure::Unavailable),
-        Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => return Err(damaged()),
-    };
-    sealed.open(key, &data_key).ok_or_else(damaged)
+/// Works on a list in as many parts as there are processors, and keeps its order.
+fn in_parallel<T: Sync, R: Send>(
+    all: &[T],
+    work: impl Fn(&[T]) -> Result<Vec<R>, FoldFailure> + Sync,
+) -> Result<Vec<R>, FoldFailure> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if all.len() < PARALLEL_EVENTS_MIN || threads == 1 {
+        return work(all);
+    }
+    let work = &work;
+    let parts = std::thread::scope(|scope| {
+        let parts: Vec<_> =
+            all.chunks(all.len().div_ceil(threads)).map(|part| scope.spawn(move || work(part))).collect();
+        parts
+            .into_iter()
+            .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect::<Vec<_>>()
+    });
+    let mut done = Vec::with_capacity(all.len());
+    for part in parts {
+        done.append(&mut part?);
+    }
+    Ok(done)
 }

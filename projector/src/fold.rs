@@ -15,7 +15,7 @@ use crate::row::{Origin, Register, Row, WorkoutRegisters};
 
 /// The version of these rules. A view folded by an older version is refused: raise it with every change that can give
 /// another row for the same events.
-pub(crate) const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 1;
 
 /// Folds one event into its row. `origin.generated_at` is the summary's.
 pub(crate) fn fold(row: Option<Row>, summary: &Summary, origin: Origin) -> (Row, Outcome) {

@@ -6,29 +6,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::stream::{Broker, FollowError};
 use edge::Clock;
-use events::{Log, LogError, OutcomeAddress, OutcomeMessage, RecordedEvent};
-use futures_util::{StreamExt, stream};
+use events::{
+    Log, LogError, LogReader, LogState, OutcomeAddress, OutcomeMessage, RecordedEvent, StretchError,
+};
 use jiff::SignedDuration;
 use schemas::Sequence;
-use tokio::runtime::Handle;
+use stream::{Broker, FollowError};
+use tlog::{Hash, LogVerifier};
 use tokio::time::sleep;
-use vault::KeyClient;
 
-use crate::batch::{Folder, Told};
+use crate::batch::{FoldFailure, Folder, Told};
 use crate::blocking::blocking;
+use crate::build::fetch_keys;
 use crate::incident::Incident;
-use crate::open::OpenFailure;
 use crate::shared::Shared;
-use crate::view::View;
+use crate::view::{View, ViewError};
+use crate::views::Views;
 
 /// Pause before the log is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Events folded and written together at most.
 const BATCH_EVENTS_MAX: usize = 5_000;
-/// Keys asked for at the same time.
-const KEYS_IN_FLIGHT_MAX: usize = 64;
 /// Nobody waits longer than this for an outcome, so an event stored before that has none to be told. This is what
 /// keeps a replay silent.
 const OUTCOME_AGE_MAX: SignedDuration = SignedDuration::from_secs(15);
@@ -36,7 +35,9 @@ const OUTCOME_AGE_MAX: SignedDuration = SignedDuration::from_secs(15);
 /// What following needs.
 pub(crate) struct Follow {
     pub(crate) log: Log,
-    pub(crate) keys: KeyClient,
+    pub(crate) folder: Folder,
+    /// Who vouches for the log.
+    pub(crate) verifier: LogVerifier,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
 }
@@ -54,6 +55,12 @@ impl From<Incident> for Ended {
     }
 }
 
+impl From<ViewError> for Ended {
+    fn from(error: ViewError) -> Self {
+        Self::Incident(error.into())
+    }
+}
+
 impl Follow {
     /// Follows until an incident.
     pub(crate) async fn run(self, folder: &Path) -> Incident {
@@ -64,7 +71,7 @@ impl Follow {
                 Ok(never) => match never {},
                 Err(Ended::Incident(incident)) => return incident,
                 Err(Ended::Interrupted(reason)) => {
-                    self.shared.lose_target();
+                    self.shared.lose_target(&reason);
                     if reason != last_reason {
                         tracing::warn!(reason, "the log is not followed; trying again");
                         last_reason = reason;
@@ -88,21 +95,18 @@ impl Follow {
         };
         let view = match self.shared.view() {
             Some(view) => {
-                view.check(&state).map_err(Incident::from)?;
+                view.check(&state)?;
                 view
             }
-            None => {
-                let (folder, state, now) = (folder.to_owned(), state.clone(), (self.clock)());
-                let view =
-                    blocking(move || View::open(&folder, &state, now)).await.map_err(Incident::from)?;
-                self.shared.set_view(Arc::new(view))
-            }
+            None => self.open(folder, &state).await?,
         };
         self.check_tip(&view).await?;
+        self.demand_consistency(&view).await?;
         self.shared.set_target(state.last);
-        let folder =
-            Arc::new(Folder { view: view.clone(), keys: self.keys.clone(), runtime: Handle::current() });
-        let mut follower = match self.log.follow(view.position()).await {
+        let position = view.position();
+        // Another view may serve soon, and this one's store is to be let go of then.
+        drop(view);
+        let mut follower = match self.log.follow(LogReader::Projector, position).await {
             Ok(follower) => follower,
             Err(error) => return Err(self.ended(error).await),
         };
@@ -112,8 +116,36 @@ impl Follow {
                 Err(error) => return Err(self.ended(error).await),
             };
             for batch in events.chunks(BATCH_EVENTS_MAX) {
-                self.fold(&folder, batch.to_vec()).await?;
+                self.fold(batch).await?;
             }
+        }
+    }
+
+    async fn open(&self, folder: &Path, state: &LogState) -> Result<Arc<View>, Ended> {
+        let (folder, state, now) = (folder.to_owned(), state.clone(), (self.clock)());
+        let opened = blocking(move || {
+            let views = Views::open(&folder)?;
+            let view = views.open_view(views.list().serving, &state, now)?;
+            Ok::<_, ViewError>((views, view))
+        });
+        let (views, view) = opened.await?;
+        self.shared.set_views(views);
+        Ok(self.shared.set_view(Arc::new(view)))
+    }
+
+    /// What the notary signed must go on from what the view has folded: a log that was truncated, restored from an
+    /// older backup or replaced is found before anything of it is folded.
+    async fn demand_consistency(&self, view: &View) -> Result<(), Ended> {
+        let folded = view.head().tree;
+        if folded.size == 0 {
+            return Ok(());
+        }
+        match notary::ask::consistency(self.log.broker(), &self.verifier, folded).await {
+            Ok(_) => Ok(()),
+            Err(notary::ask::AskError::Broken(why)) => {
+                Err(Incident::Inconsistent { position: folded.size, why }.into())
+            }
+            Err(error) => Err(Ended::Interrupted(format!("nobody vouches for the log yet: {error}"))),
         }
     }
 
@@ -123,8 +155,7 @@ impl Follow {
         let Some(tip) = view.tip() else { return Ok(()) };
         let found =
             self.log.get(tip.sequence).await.map_err(|error| Ended::Interrupted(error.to_string()))?;
-        let found = found.and_then(|event| events::Envelope::read_head(event.bytes()).ok());
-        let is_the_same = found.is_some_and(|head| head.id == tip.event_id);
+        let is_the_same = found.is_some_and(|event| Hash::of_leaf(event.bytes()) == tip.leaf);
         if is_the_same { Ok(()) } else { Err(Incident::OtherEvent(tip.sequence).into()) }
     }
 
@@ -132,48 +163,43 @@ impl Follow {
     async fn ended(&self, error: FollowError) -> Ended {
         match error {
             FollowError::Hole { expected, found } => {
-                let is_there = match Sequence::new(expected) {
-                    Some(missing) => self.log.get(missing).await.is_ok_and(|event| event.is_some()),
-                    None => false,
-                };
-                if is_there || found < expected {
+                if found < expected || self.log.holds(expected).await {
                     return Ended::Interrupted("somebody else follows the log as this projector".to_owned());
                 }
-                Incident::Hole { expected, found }.into()
+                Incident::Hole(StretchError::Hole { expected, found }).into()
             }
             FollowError::Interrupted(_) => Ended::Interrupted(error.to_string()),
         }
     }
 
-    async fn fold(&self, folder: &Arc<Folder>, batch: Vec<RecordedEvent>) -> Result<(), Ended> {
-        self.fetch_keys(&batch).await;
-        let folder = folder.clone();
-        let told = blocking(move || folder.fold(&batch)).await.map_err(|failure| match failure {
-            OpenFailure::Unavailable => Ended::Interrupted(failure.to_string()),
-            OpenFailure::Incident(incident) => Ended::Incident(incident),
-        })?;
+    async fn fold(&self, batch: &[RecordedEvent]) -> Result<(), Ended> {
+        fetch_keys(&self.folder, batch).await;
+        let told = {
+            let _turn = self.shared.folding.lock().await;
+            // Another view may serve by now, and stand a little further on.
+            let Some(view) = self.shared.view() else {
+                return Err(Ended::Interrupted("no view is open".to_owned()));
+            };
+            let position = view.position();
+            let rest: Vec<_> =
+                batch.iter().filter(|event| Some(event.sequence()) > position).cloned().collect();
+            let folder = self.folder.clone();
+            blocking(move || folder.fold(&view, &rest)).await.map_err(|failure| match failure {
+                FoldFailure::Unavailable => Ended::Interrupted(failure.to_string()),
+                FoldFailure::Incident(incident) => Ended::Incident(incident),
+                FoldFailure::NewPoison(_) => unreachable!("BUG: the serving view puts every poison aside"),
+            })?
+        };
         for outcome in &told {
             metrics::counter!("syncwell_folded_total", "outcome" => outcome.folded.outcome.as_str())
                 .increment(1);
         }
-        if let Some(position) = self.shared.view().and_then(|view| view.position()) {
-            metrics::gauge!("syncwell_view_position").set(position.get() as f64);
+        if let Some(view) = self.shared.view() {
+            metrics::gauge!("syncwell_view_position").set(view.position().map_or(0, Sequence::get) as f64);
+            metrics::gauge!("syncwell_parked_events").set(view.parked().len() as f64);
         }
         self.tell(told).await;
         Ok(())
-    }
-
-    /// Gets many users' keys together; what fails here fails again, and is judged, where the event is opened.
-    async fn fetch_keys(&self, batch: &[RecordedEvent]) {
-        let wanted: std::collections::BTreeSet<_> = batch
-            .iter()
-            .filter_map(|event| events::Envelope::read_head(event.bytes()).ok())
-            .filter_map(|head| Some((head.user, head.key_id?)))
-            .filter(|(user, id)| !self.keys.remembers(user, *id))
-            .collect();
-        stream::iter(wanted)
-            .for_each_concurrent(KEYS_IN_FLIGHT_MAX, async |(user, id)| drop(self.keys.get(&user, id).await))
-            .await;
     }
 
     /// One message per ingest that waits.

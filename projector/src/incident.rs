@@ -1,8 +1,8 @@
 //! What must never happen. Each of these stops the projector: nothing may be folded over a doubt.
 
-use events::{BrokenPromise, MalformedEvent, OpenEventError};
+use events::{BrokenPromise, StretchError};
 use schemas::Sequence;
-use vault::{DataKeyId, UnwrapError, UserRef};
+use vault::UserRef;
 
 use crate::view::ViewError;
 
@@ -13,58 +13,43 @@ pub enum Incident {
     #[error(transparent)]
     Log(#[from] BrokenPromise),
     /// The log lost events between two that were read.
-    #[error(
-        "INCIDENT: the log has a hole: sequence {expected} is missing, {found} follows. Stop, keep the broker's files, restore from a mirror or a backup"
-    )]
-    Hole {
-        /// What should have come.
-        expected: u64,
-        /// What came.
-        found: u64,
-    },
+    #[error(transparent)]
+    Hole(#[from] StretchError),
     /// The log was there and is not any more.
     #[error("INCIDENT: the log is gone. Stop, keep the broker's files, restore from a mirror or a backup")]
     LogGone,
     /// The event at the view's position is not the one that was folded there.
     #[error(
-        "INCIDENT: the event at sequence {0} is not the one that the view has folded: the log lost its end and grew again. Stop, keep the broker's files, restore from a mirror or a backup"
+        "INCIDENT: the event at sequence {0} is not the one that the view has folded: the log lost its end and grew again, or was replaced. Stop, keep the broker's files, restore from a mirror or a backup"
     )]
     OtherEvent(Sequence),
+    /// What the notary signed does not go on from what the view has folded.
+    #[error(
+        "INCIDENT: the log does not go on from the {position} events that the view has folded: {why}. It was truncated, restored from an older backup or replaced. Stop, keep the broker's files; `syncwell audit verify` tells where. If the log is right, `syncwell view rebuild --fresh` folds the view anew"
+    )]
+    Inconsistent {
+        /// The view's position.
+        position: u64,
+        /// What does not hold.
+        why: String,
+    },
     /// The view can't be used with this log.
     #[error(transparent)]
     View(#[from] ViewError),
-    /// The bytes are no event.
-    #[error(
-        "INCIDENT: the bytes at sequence {0} are not an event: somebody else can write to the log, or it is damaged"
-    )]
-    Malformed(Sequence, #[source] MalformedEvent),
-    /// The event stands under another user's subject.
-    #[error("INCIDENT: the event at sequence {0} is filed under another user")]
-    Misfiled(Sequence),
-    /// The event's key does not exist, and no tombstone says why.
-    #[error(
-        "INCIDENT: the data key {key} of user {user} for sequence {sequence} is missing, and no tombstone says that the user was erased. Restore the keys' stream"
-    )]
-    KeyMissing {
-        /// Which event.
-        sequence: Sequence,
-        /// Whose.
-        user: UserRef,
-        /// Which key.
-        key: DataKeyId,
-    },
-    /// A key's record does not open.
-    #[error("INCIDENT: a data key of user {0} does not open")]
-    KeyDamaged(UserRef, #[source] UnwrapError),
-    /// The event does not open under its key.
-    #[error("INCIDENT: the event at sequence {0} does not open: it was forged, moved or changed")]
-    Sealed(Sequence, #[source] OpenEventError),
-    /// The event holds a summary that ingest would never have accepted.
-    #[error("INCIDENT: the summary at sequence {0} can't be read")]
-    Summary(Sequence),
     /// A row of the view does not open or decode.
     #[error(
-        "INCIDENT: a row of user {0} can't be read. Move the view's folder away and start again: it is folded anew from the log"
+        "INCIDENT: a row of user {0} can't be read: the view is damaged. `syncwell view rebuild --fresh` folds it anew"
     )]
     Row(UserRef),
+}
+
+/// An error's words with those of its causes, for whoever sees the words alone.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
 }

@@ -1,108 +1,184 @@
-//! What operators ask over the broker: the rows of a user, by user id. Served on `view.v1.get`.
+//! What operators ask over the broker: served on `view.v1.ask`, and for auditors too, without rows, on `view.v1.digest`.
+//!
+//! A question that shows contents says who asks and why, and is answered only after that is in the log. The user id
+//! stands in the body, never in a subject, and is not kept.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod answering;
+mod asking;
+mod recording;
 
+use events::Actor;
 use jiff::civil::Date;
-use schemas::{RowDocument, RowsDocument};
+use schemas::{RowDocument, RowsDocument, Sequence};
 use serde::{Deserialize, Serialize};
-use stream::{Broker, RequestError};
-use tokio::time::sleep;
-use vault::{Pseudonyms, UserId};
 
-use crate::reader::Reader;
+pub(crate) use answering::Answering;
+pub use asking::{OperatorClient, OperatorError, ask_digest};
+pub(crate) use recording::Recording;
+pub use recording::record_access;
 
-const SUBJECT: &str = "view.v1.get";
-/// Bytes of rows in one answer: a message of the broker carries 1 MiB.
-const ANSWER_BYTES_MAX: usize = 512 * 1024;
-/// Pause before the subscription is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+use crate::compare::Difference;
+use crate::jobs::{Job, JobReport};
 
-/// Which rows. The user id stands in the body, never in a subject, and is not kept.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ViewQuestion {
-    /// The user id, as tokens have it.
-    pub user_id: String,
-    /// The first date.
-    pub from: Date,
-    /// The last date.
-    pub to: Date,
+pub(crate) const SUBJECT: &str = "view.v1.ask";
+pub(crate) const DIGEST_SUBJECT: &str = "view.v1.digest";
+
+/// Who asks to be shown contents, with what and why: what is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Who.
+    pub by: Actor,
+    /// With which command.
+    pub command: String,
+    /// Why; empty where no reason was given.
+    pub reason: String,
 }
 
-/// Rows, or why there are none.
+/// Whose rows: by user id, or by the ref that stands in logs and in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// As tokens have it.
+    UserId(String),
+    /// The pseudonym.
+    UserRef(String),
+}
+
+/// Which view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The one that serves.
+    Serving,
+    /// The one that served before.
+    Kept,
+    /// The one that a rebuild made beside, whole or not.
+    Built,
+    /// By its number.
+    Number(u32),
+    /// As of a sequence; a [`Job::Past`] has folded it.
+    Past(Sequence),
+}
+
+/// What an operator asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Question {
+    /// What views there are and what is done.
+    Status,
+    /// A user's rows in the serving view, or as of a sequence.
+    Rows {
+        of: Whose,
+        from: Date,
+        to: Date,
+        at: Option<Sequence>,
+        access: Access,
+    },
+    /// All rows of a view, page by page.
+    AllRows {
+        which: Which,
+        after: Option<String>,
+        date: Option<Date>,
+        access: Access,
+    },
+    /// What differs between two views, page by page.
+    Differences {
+        a: Which,
+        b: Which,
+        after: Option<String>,
+        access: Access,
+    },
+    Start(Job),
+    Cancel,
+    /// Removes a kept or built view.
+    Drop(Which),
+    /// Folds a user, or a user's one date, anew.
+    Repair {
+        of: Whose,
+        date: Option<Date>,
+    },
+    /// What waits.
+    Parked,
+    /// Leaves a parked event out for good.
+    Discard {
+        sequence: Sequence,
+        access: Access,
+    },
+}
+
+/// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ViewAnswer {
-    /// Some rows, and the date to go on from where there are more.
-    Rows {
-        /// The rows.
-        rows: RowsDocument,
-        /// Where to go on.
-        next: Option<Date>,
-    },
-    /// The question can't be answered.
+pub(crate) enum Answer {
+    Status(Box<ViewsStatus>),
+    Rows { rows: RowsDocument, next: Option<Date> },
+    AllRows { rows: Vec<UserRow>, position: u64, next: Option<String> },
+    Differences { differences: Vec<Difference>, entries: u64, next: Option<String> },
+    Parked(Vec<ParkedEvent>),
+    Done,
     Refused(String),
 }
 
-/// Asks for all rows of a range, page by page.
-pub async fn ask_view(
-    broker: &Broker,
-    mut question: ViewQuestion,
-) -> Result<Result<RowsDocument, String>, RequestError> {
-    let mut summaries: Vec<RowDocument> = Vec::new();
-    loop {
-        let payload =
-            serde_json::to_vec(&question).unwrap_or_else(|_| unreachable!("BUG: a question is JSON"));
-        let answer = broker.request(SUBJECT.to_owned(), payload.into()).await?;
-        match serde_json::from_slice(&answer).map_err(|_| RequestError::Unknown)? {
-            ViewAnswer::Refused(reason) => return Ok(Err(reason)),
-            ViewAnswer::Rows { mut rows, next } => {
-                summaries.append(&mut rows.summaries);
-                match next {
-                    Some(next) => question.from = next,
-                    None => return Ok(Ok(RowsDocument { summaries, position: rows.position })),
-                }
-            }
-        }
-    }
+/// A row with its user's pseudonym.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserRow {
+    /// Whose.
+    pub user_ref: String,
+    /// The row.
+    #[serde(flatten)]
+    pub row: RowDocument,
 }
 
-/// Answers for as long as the process runs.
-pub(crate) async fn answer(broker: Broker, reader: Arc<Reader>, pseudonyms: Pseudonyms) {
-    loop {
-        if let Ok(mut questions) = broker.subscribe(SUBJECT, Some("projector")).await {
-            while let Some(question) = questions.next().await {
-                let Some(reply) = question.reply else { continue };
-                let answer = one(&reader, &pseudonyms, &question.payload).await;
-                let answer =
-                    serde_json::to_vec(&answer).unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"));
-                let _ = broker.publish(reply, answer.into()).await;
-            }
-        }
-        sleep(RETRY_INTERVAL).await;
-    }
+/// A view of the projector.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ViewStatus {
+    /// Its number.
+    pub view: u32,
+    /// `serving`, `kept` or `built`.
+    pub is: String,
+    /// Where it stands; of a view that is not open, not known.
+    pub position: Option<u64>,
+    /// Its digest.
+    pub digest: Option<String>,
 }
 
-async fn one(reader: &Reader, pseudonyms: &Pseudonyms, payload: &[u8]) -> ViewAnswer {
-    let Ok(question) = serde_json::from_slice::<ViewQuestion>(payload) else {
-        return ViewAnswer::Refused("the question can't be read".to_owned());
-    };
-    let Ok(user) = question.user_id.parse::<UserId>() else {
-        return ViewAnswer::Refused("that is no user id".to_owned());
-    };
-    match reader.rows(pseudonyms.user_ref(&user), question.from, question.to).await {
-        Ok(rows) => page(rows),
-        Err(failure) => ViewAnswer::Refused(failure.to_string()),
-    }
+/// The views, and the job under way or done last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ViewsStatus {
+    /// Every view.
+    pub views: Vec<ViewStatus>,
+    /// Events that wait.
+    pub parked: u64,
+    /// The job.
+    pub job: Option<JobReport>,
 }
 
-/// As many rows as fit one message, at least one.
-fn page(mut rows: RowsDocument) -> ViewAnswer {
-    let mut bytes = 0;
-    let fitting = rows.summaries.iter().take_while(|row| {
-        bytes += serde_json::to_vec(row).map_or(0, |row| row.len());
-        bytes <= ANSWER_BYTES_MAX
-    });
-    let rest = rows.summaries.split_off(fitting.count().max(1).min(rows.summaries.len()));
-    ViewAnswer::Rows { next: rest.first().map(|row| row.date), rows }
+/// An event that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedEvent {
+    /// Which.
+    pub sequence: Sequence,
+    /// Whose.
+    pub user_ref: String,
+    /// What kind of trouble: `malformed`, `misfiled`, `key_missing`, `key_damaged`, `sealed`, `summary`.
+    pub kind: String,
+    /// The trouble in words.
+    pub detail: String,
+    /// The user's later events, which wait for it; counted up to 20,000.
+    pub waiting: u64,
+}
+
+/// What a view is, without its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestDocument {
+    /// The sequence up to which it has folded.
+    pub position: u64,
+    /// The root of the tree over everything folded, base64.
+    pub root: String,
+    /// The version of the fold's rules.
+    pub fold_version: u32,
+    /// 64 characters of lowercase hex.
+    pub digest: String,
+    /// Events that wait.
+    pub parked: u64,
 }

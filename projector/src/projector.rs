@@ -6,15 +6,37 @@ use std::sync::Arc;
 use axum::Router;
 use edge::{Clock, Gate, ReadyCheck};
 use events::Log;
-use stream::{Broker, spawn_vital};
+use stream::{Broker, Commit, spawn_vital};
+use tlog::LogVerifier;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use vault::{KeyClient, Pseudonyms};
 
+use crate::api;
+use crate::batch::{Folder, Tolerated};
+use crate::digest::Digester;
 use crate::follow::Follow;
 use crate::incident::Incident;
+use crate::jobs::Jobs;
+use crate::operator::{Answering, Recording};
 use crate::reader::Reader;
 use crate::shared::Shared;
-use crate::{api, operator};
+
+/// What the projector needs beside the broker.
+pub struct ProjectorSettings {
+    /// Who may read over HTTP.
+    pub gate: Arc<Gate>,
+    /// Names users, and keys the digests of views.
+    pub pseudonyms: Pseudonyms,
+    /// Opens events.
+    pub keys: KeyClient,
+    /// Who vouches for the log.
+    pub verifier: LogVerifier,
+    /// Where the views are.
+    pub folder: PathBuf,
+    /// The time.
+    pub clock: Clock,
+}
 
 /// The projector, running.
 pub struct Projector {
@@ -28,23 +50,33 @@ pub struct Projector {
 
 impl Projector {
     /// Starts following. The broker may still be away: reads are refused until the view is open.
-    pub fn start(
-        broker: Broker,
-        gate: Arc<Gate>,
-        pseudonyms: Pseudonyms,
-        keys: KeyClient,
-        folder: PathBuf,
-        clock: Clock,
-    ) -> Self {
+    pub fn start(broker: Broker, settings: ProjectorSettings) -> Self {
+        let ProjectorSettings { gate, pseudonyms, keys, verifier, folder, clock } = settings;
         let shared = Arc::new(Shared::new(broker.clone()));
         let log = Log::over(broker.clone());
-        let follow = Follow { log: log.clone(), keys: keys.clone(), shared: shared.clone(), clock };
+        let digester = Digester::new(pseudonyms.clone());
+        let follow = Follow {
+            log: log.clone(),
+            folder: Folder {
+                log: log.clone(),
+                keys: keys.clone(),
+                digester: digester.clone(),
+                runtime: Handle::current(),
+                tolerated: Tolerated::All,
+            },
+            verifier: verifier.clone(),
+            shared: shared.clone(),
+            clock,
+        };
         let (happened, incident) = oneshot::channel();
         spawn_vital("follow", async move {
             let _ = happened.send(follow.run(&folder).await);
         });
-        let reader = Arc::new(Reader::new(shared.clone(), log, keys));
-        spawn_vital("operator's questions", operator::answer(broker, reader.clone(), pseudonyms));
+        let reader = Arc::new(Reader::new(shared.clone(), log.clone(), keys.clone(), verifier));
+        let recording = Recording { appender: log.appender(Commit::Grouped), clock };
+        let jobs = Arc::new(Jobs::new(shared.clone(), log, keys, digester, clock));
+        let answering = Answering { broker, reader: reader.clone(), jobs, pseudonyms, recording };
+        spawn_vital("operator's questions", Arc::new(answering).serve());
         let ready = {
             let shared = shared.clone();
             Arc::new(move || shared.ready())

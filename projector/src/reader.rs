@@ -11,14 +11,16 @@ use schemas::{
 use tokio::sync::Semaphore;
 use vault::{DeviceId, KeyClient, UserRef};
 
-use crate::batch::{read_device, read_row};
+use crate::batch::{EntryFailure, read_device, read_row};
 use crate::blocking::blocking;
 use crate::device;
 use crate::open::{OpenFailure, OpenedEvent};
-use crate::refold::{RefoldError, find, refold};
+use crate::refold::{RefoldError, find, refold, refold_rows};
 use crate::row::{Row, document, sources};
 use crate::shared::Shared;
 use crate::view::{DeviceKey, RowKey, View, ViewError};
+use notary::ask::{self, AskError};
+use tlog::{Hash, LogVerifier, Proof};
 
 /// Devices that one answer lists.
 const DEVICES_MAX: usize = 1_000;
@@ -30,6 +32,7 @@ pub(crate) struct Reader {
     shared: Arc<Shared>,
     log: Log,
     keys: KeyClient,
+    verifier: LogVerifier,
     /// Questions that read the log take turns: each may hold a thousand events in memory.
     refolding: Semaphore,
 }
@@ -43,6 +46,10 @@ pub(crate) enum ReadFailure {
     View(#[from] ViewError),
     #[error(transparent)]
     Open(#[from] OpenFailure),
+    #[error(transparent)]
+    Entry(#[from] EntryFailure),
+    #[error(transparent)]
+    Proof(#[from] AskError),
     #[error("the log can't be read")]
     Log(#[from] LogError),
     #[error("more events than can be told at once")]
@@ -60,14 +67,15 @@ impl From<RefoldError> for ReadFailure {
 }
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, log: Log, keys: KeyClient) -> Self {
-        Self { shared, log, keys, refolding: Semaphore::new(REFOLDS_MAX) }
+    pub(crate) fn new(shared: Arc<Shared>, log: Log, keys: KeyClient, verifier: LogVerifier) -> Self {
+        Self { shared, log, keys, verifier, refolding: Semaphore::new(REFOLDS_MAX) }
     }
 
     /// One row with its position.
     pub(crate) async fn row(&self, user: UserRef, date: Date) -> Result<Option<RowDocument>, ReadFailure> {
         let (row, position) = self.folded(RowKey { user, date }).await?;
-        Ok(row.map(|row| RowDocument { position: Some(number(position)), ..document(date, &row) }))
+        let stale = self.view()?.parked_of(&user).is_some();
+        Ok(row.map(|row| RowDocument { stale, position: Some(number(position)), ..document(date, &row) }))
     }
 
     /// The rows of a range, with one position for all.
@@ -78,13 +86,29 @@ impl Reader {
         to: Date,
     ) -> Result<RowsDocument, ReadFailure> {
         let view = self.view()?;
+        let stale = view.parked_of(&user).is_some();
         let (sealed, position) = blocking(move || view.rows(user, from, to)).await?;
         let mut summaries = Vec::with_capacity(sealed.len());
         for (date, sealed) in sealed {
             let row = read_row(&RowKey { user, date }, &sealed, &self.keys).await?;
-            summaries.push(document(date, &row));
+            summaries.push(RowDocument { stale, ..document(date, &row) });
         }
         Ok(RowsDocument { summaries, position: number(position) })
+    }
+
+    /// The rows of a range as they were, folded from the user's events up to a sequence.
+    pub(crate) async fn rows_at(
+        &self,
+        user: UserRef,
+        from: Date,
+        to: Date,
+        at: Sequence,
+    ) -> Result<RowsDocument, ReadFailure> {
+        let _turn = self.refolding.acquire().await;
+        let view = self.view()?;
+        let rows = refold_rows(&self.log, &self.keys, &view, &user, at).await?;
+        let summaries = rows.range(from..=to).map(|(date, row)| document(*date, row)).collect();
+        Ok(RowsDocument { summaries, position: at.get() })
     }
 
     /// One device with its position.
@@ -94,7 +118,7 @@ impl Reader {
         device: DeviceId,
     ) -> Result<Option<DeviceDocument>, ReadFailure> {
         let (view, key) = (self.view()?, DeviceKey { user, device });
-        let (sealed, position) = blocking(move || view.device(&key)).await?;
+        let (sealed, position) = blocking(move || view.entry(&key.encode())).await?;
         let Some(sealed) = sealed else { return Ok(None) };
         let found = read_device(&key, &sealed, &self.keys).await?;
         let position = Some(number(position));
@@ -122,7 +146,9 @@ impl Reader {
         let _turn = self.refolding.acquire().await;
         let (row, position) = self.folded(RowKey { user, date }).await?;
         let Some(row) = row else { return Ok(None) };
-        let (events, refolded) = refold(&self.log, &self.keys, &user, date, row.first, row.last).await?;
+        let view = self.view()?;
+        let (events, refolded) =
+            refold(&self.log, &self.keys, &view, &user, date, row.first, row.last).await?;
         if refolded.as_ref() != Some(&row) {
             // The history is the log's word either way; that the view differs is for the operator to know.
             tracing::error!(%user, "INCIDENT: a row is not what its events fold to");
@@ -134,10 +160,24 @@ impl Reader {
     /// What became of one event of this user.
     pub(crate) async fn event(&self, user: UserRef, id: EventId) -> Result<Option<Accepted>, ReadFailure> {
         let _turn = self.refolding.acquire().await;
-        let Some(event) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
+        let Some((event, _)) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
         let outcome = self.outcome(&event).await?;
         let (date, sequence) = (event.summary.date, event.origin.sequence);
         Ok(Some(Accepted { outcome, date, event_id: id, sequence, replayed: false }))
+    }
+
+    /// That an event of this user is in the log, for whoever has the log's public key.
+    pub(crate) async fn proof(&self, user: UserRef, id: EventId) -> Result<Option<Proof>, ReadFailure> {
+        let _turn = self.refolding.acquire().await;
+        let Some((event, recorded)) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
+        let (sequence, leaf) = (event.origin.sequence.get(), Hash::of_leaf(recorded.bytes()));
+        let proved = ask::inclusion(self.log.broker(), &self.verifier, sequence, leaf).await?;
+        Ok(Some(Proof {
+            index: sequence - 1,
+            extra: Some(recorded.bytes().to_vec()),
+            hashes: proved.hashes,
+            checkpoint: proved.checkpoint,
+        }))
     }
 
     /// What the event did to its row; `None` while the view has not folded it.
@@ -145,8 +185,9 @@ impl Reader {
         let key = RowKey { user: event.head.user, date: event.summary.date };
         let (row, position) = self.folded(key).await?;
         let Some(row) = row.filter(|_| position >= Some(event.origin.sequence)) else { return Ok(None) };
-        let (events, _) =
-            refold(&self.log, &self.keys, &key.user, key.date, row.first, event.origin.sequence).await?;
+        let view = self.view()?;
+        let last = event.origin.sequence;
+        let (events, _) = refold(&self.log, &self.keys, &view, &key.user, key.date, row.first, last).await?;
         Ok(events.last().filter(|last| last.event_id == event.head.id).map(|last| last.outcome))
     }
 

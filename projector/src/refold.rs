@@ -3,6 +3,8 @@
 //! The view keeps no record per event: its writes are what every rebuild waits for. What is asked per event is read
 //! from the log, where one user's events are a subject of their own.
 
+use std::collections::BTreeMap;
+
 use events::Log;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +18,7 @@ use vault::{KeyClient, UserRef};
 use crate::fold::fold;
 use crate::open::{OpenFailure, Opened, OpenedEvent, open};
 use crate::row::{Origin, Register, Row};
+use crate::view::View;
 
 /// Events of a user that one question may read.
 const SCANNED_EVENTS_MAX: usize = 20_000;
@@ -35,10 +38,12 @@ pub(crate) enum RefoldError {
     TooLong,
 }
 
-/// The events of one row from `first` to `last`, and the row they make.
+/// The events of one row from `first` to `last`, and the row they make; what is left out of the view is left out here,
+/// and what waits is where it ends.
 pub(crate) async fn refold(
     log: &Log,
     keys: &KeyClient,
+    view: &View,
     user: &UserRef,
     date: Date,
     first: Sequence,
@@ -46,10 +51,15 @@ pub(crate) async fn refold(
 ) -> Result<(Vec<HistoryEvent>, Option<Row>), RefoldError> {
     let mut events = Vec::new();
     let mut row = None;
+    let left_out = view.discarded();
+    let waits_from = view.parked_of(user).map(|poison| poison.sequence);
     let mut scan = Scan::new(log, user, ScanFrom::Sequence(first.get()));
     while let Some(recorded) = scan.next().await? {
-        if recorded.sequence() > last {
+        if recorded.sequence() > last || waits_from == Some(recorded.sequence()) {
             break;
+        }
+        if left_out.iter().any(|discarded| discarded.sequence == recorded.sequence()) {
+            continue;
         }
         let Some(Opened::Summary(opened)) = open(&recorded, keys).await? else { continue };
         if opened.summary.date == date {
@@ -61,13 +71,44 @@ pub(crate) async fn refold(
     Ok((events, row))
 }
 
-/// An event of this user by its name, if there is one.
+/// A user's rows from the events up to `last`; what is left out later was not left out yet.
+pub(crate) async fn refold_rows(
+    log: &Log,
+    keys: &KeyClient,
+    view: &View,
+    user: &UserRef,
+    last: Sequence,
+) -> Result<BTreeMap<Date, Row>, RefoldError> {
+    let left_out: Vec<_> = view.discarded().into_iter().filter(|discarded| discarded.by <= last).collect();
+    let mut rows: BTreeMap<Date, Row> = BTreeMap::new();
+    let mut scan = Scan::new(log, user, ScanFrom::Sequence(1));
+    while let Some(recorded) = scan.next().await?.filter(|recorded| recorded.sequence() <= last) {
+        if left_out.iter().any(|discarded| discarded.sequence == recorded.sequence()) {
+            continue;
+        }
+        match open(&recorded, keys).await {
+            Ok(Some(Opened::Summary(opened))) => {
+                let before = rows.remove(&opened.summary.date);
+                let (row, _) = fold(before, &opened.summary, opened.origin);
+                rows.insert(opened.summary.date, row);
+            }
+            Ok(Some(Opened::Device(_) | Opened::Discard(_)) | None) => {}
+            // From here on the user's events waited.
+            Err(OpenFailure::Poison(_)) => break,
+            Err(failure @ OpenFailure::Unavailable) => return Err(failure.into()),
+        }
+    }
+    Ok(rows)
+}
+
+/// An event of this user by its name, if there is one. The time inside the name says where to look; what was received
+/// much later is not it. A log that came out of a backup was stored anew, but its events keep when they were received.
 pub(crate) async fn find(
     log: &Log,
     keys: &KeyClient,
     user: &UserRef,
     id: EventId,
-) -> Result<Option<OpenedEvent>, RefoldError> {
+) -> Result<Option<(OpenedEvent, events::RecordedEvent)>, RefoldError> {
     let Ok(time) = i64::try_from(id.unix_ms())
         .map_err(drop)
         .and_then(|ms| Timestamp::from_millisecond(ms).map_err(drop))
@@ -78,14 +119,14 @@ pub(crate) async fn find(
     let until = time.saturating_add(ID_TIME_SLACK).unwrap_or(Timestamp::MAX);
     let mut scan = Scan::new(log, user, ScanFrom::Time(from));
     while let Some(recorded) = scan.next().await? {
-        if recorded.stored_at() > until {
+        let Ok(head) = events::Envelope::read_head(recorded.bytes()) else { continue };
+        if head.time > until {
             break;
         }
-        let head = events::Envelope::read_head(recorded.bytes());
-        if head.is_ok_and(|head| head.id == id) {
+        if head.id == id {
             return Ok(match open(&recorded, keys).await? {
-                Some(Opened::Summary(opened)) => Some(opened),
-                Some(Opened::Device(_)) | None => None,
+                Some(Opened::Summary(opened)) => Some((opened, recorded)),
+                Some(Opened::Device(_) | Opened::Discard(_)) | None => None,
             });
         }
     }

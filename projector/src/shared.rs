@@ -1,40 +1,62 @@
-//! What following and reading share: the view once it is open, and how far it has to go.
+//! What following, reading and building share: the views once they are open, which one serves, and how far it has to go.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use schemas::Sequence;
 use stream::Broker;
+use tokio::sync::Mutex;
 
 use crate::view::View;
+use crate::views::Views;
 
-/// Written by the one who follows, read by everybody else.
+/// Written by the one who follows and by the one who switches, read by everybody else.
 pub(crate) struct Shared {
-    view: OnceLock<Arc<View>>,
-    /// The log's end when following began: behind it, a view has caught up.
-    target: RwLock<Option<Option<Sequence>>>,
+    views: OnceLock<Arc<Views>>,
+    serving: RwLock<Option<Arc<View>>>,
+    /// Held while the serving view is written or replaced: folding, repairing and switching take turns.
+    pub(crate) folding: Mutex<()>,
+    /// The log's end when following began, behind which a view has caught up; or why the log is not followed.
+    target: RwLock<Result<Option<Sequence>, String>>,
     broker: Broker,
 }
 
 impl Shared {
     pub(crate) fn new(broker: Broker) -> Self {
-        Self { view: OnceLock::new(), target: RwLock::new(None), broker }
+        Self {
+            views: OnceLock::new(),
+            serving: RwLock::new(None),
+            folding: Mutex::new(()),
+            target: RwLock::new(Err("the projector has not begun".to_owned())),
+            broker,
+        }
     }
 
+    pub(crate) fn views(&self) -> Option<Arc<Views>> {
+        self.views.get().cloned()
+    }
+
+    pub(crate) fn set_views(&self, views: Views) -> Arc<Views> {
+        self.views.get_or_init(|| Arc::new(views)).clone()
+    }
+
+    /// The view that serves.
     pub(crate) fn view(&self) -> Option<Arc<View>> {
-        self.view.get().cloned()
+        self.serving.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Has another view serve from here on. Whoever reads the one before finishes with that.
     pub(crate) fn set_view(&self, view: Arc<View>) -> Arc<View> {
-        self.view.get_or_init(|| view).clone()
+        *self.serving.write().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
+        view
     }
 
     pub(crate) fn set_target(&self, last: Option<Sequence>) {
-        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Ok(last);
     }
 
     /// How far the view has to go is not known any more.
-    pub(crate) fn lose_target(&self) {
-        *self.target.write().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn lose_target(&self, reason: &str) {
+        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Err(reason.to_owned());
     }
 
     /// Says why the view can't be relied on yet, or nothing.
@@ -42,10 +64,9 @@ impl Shared {
         if !self.broker.is_connected() {
             return Err("the log can't be reached".to_owned());
         }
-        let target = *self.target.read().unwrap_or_else(PoisonError::into_inner);
-        let (Some(view), Some(target)) = (self.view(), target) else {
-            return Err("the log is not followed".to_owned());
-        };
+        let target = self.target.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let target = target.map_err(|reason| format!("the log is not followed: {reason}"))?;
+        let view = self.view().ok_or("the view is not open")?;
         let position = view.position();
         if position >= target {
             return Ok(());

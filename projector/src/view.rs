@@ -1,45 +1,53 @@
-//! The rows, in sled.
+//! One view, in sled.
 //!
 //! | key | value |
 //! |---|---|
-//! | `00` | what the view is: format, fold version, position, the log it was folded from ([`meta`]) |
-//! | `01` user ref (16) date (4) | one sealed row ([`rows`]) |
-//! | `02` user ref (16) device id (16) | one sealed device ([`devices`]) |
+//! | `00` | what the view is: format, fold version, position, tree, sum, the log it was folded from ([`meta`]) |
+//! | `01` user ref (16) date (4) | one sealed row ([`rows`], [`sealed`]) |
+//! | `02` user ref (16) device id (16) | one sealed device ([`devices`], [`sealed`]) |
+//! | `03` user ref (16) sequence (8) | an event that waits ([`parked`]) |
+//! | `04` sequence (8) | an event that is left out ([`parked`]) |
 //!
-//! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. sled is beta by its authors'
-//! word: it holds nothing here that the log can't give back, and a store that does not open is set aside and folded
-//! anew.
+//! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
+//! can't give back.
 
+mod changes;
 mod devices;
 mod meta;
+mod parked;
 mod rows;
+mod sealed;
+mod store;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 use events::LogState;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use schemas::Sequence;
+use tlog::{Frontier, TreeHead};
 use vault::{DeviceId, UserRef};
 
-pub(crate) use devices::{DeviceKey, SealedDevice};
+pub(crate) use changes::Changes;
+pub(crate) use devices::DeviceKey;
 use meta::Meta;
 pub(crate) use meta::Tip;
-pub(crate) use rows::{RowKey, SealedRow, open_row, seal_row};
+pub(crate) use parked::Discarded;
+pub(crate) use rows::RowKey;
+pub(crate) use sealed::Sealed;
+
+use crate::digest::ViewDigest;
+use crate::poison::Poison;
 
 /// The numbers before every key. Persisted: append, never change.
 const KEY_META: u8 = 0;
 const KEY_ROW: u8 = 1;
 const KEY_DEVICE: u8 = 2;
-
-/// sled's cache, in bytes; its own default is a gigabyte.
-const CACHE_BYTES: u64 = 128 * 1024 * 1024;
-/// How long to wait for a store that is still open: sled lets go of its lock a moment after it is dropped.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(3);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+const KEY_PARKED: u8 = 3;
+const KEY_DISCARDED: u8 = 4;
 
 /// The view can't be used with this log.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +58,13 @@ pub enum ViewError {
     /// A damaged store could not be set aside.
     #[error("the damaged view in {} can't be set aside", .0.display())]
     SetAside(PathBuf, #[source] std::io::Error),
+    /// The list of the views can't be read or written.
+    #[error("the list of the views, {}, can't be used", .0.display())]
+    List(PathBuf, #[source] std::io::Error),
     /// It has folded events that the log does not have.
     #[error(
-        "INCIDENT: the view stands at sequence {position}, but the log ends at {last}: the log lost events or was restored \
-         from an older backup. If the log is right, `mv {folder} {folder}.ahead` and start again: the view is folded anew"
+        "INCIDENT: the view in {folder} stands at sequence {position}, but the log ends at {last}: the log lost events \
+         or was restored from an older backup. If the log is right, `syncwell view rebuild --fresh` folds the view anew"
     )]
     Ahead {
         /// The view's position.
@@ -65,8 +76,8 @@ pub enum ViewError {
     },
     /// It was folded from another log.
     #[error(
-        "the view belongs to the log created at {found}, but this log was created at {expected}. If this log is right, \
-         `mv {folder} {folder}.other` and start again: the view is folded anew"
+        "the view in {folder} belongs to the log created at {found}, but this log was created at {expected}. If this log \
+         is right, `syncwell view rebuild --fresh` folds the view anew"
     )]
     OtherLog {
         /// The view's log.
@@ -78,8 +89,8 @@ pub enum ViewError {
     },
     /// It was folded by other rules, or written in another format.
     #[error(
-        "the view is of format {format} and fold {fold}, this version writes format {} and fold {}. \
-         `mv {folder} {folder}.old` and start again: the view is folded anew",
+        "the view in {folder} is of format {format} and fold {fold}, this version writes format {} and fold {}. \
+         `syncwell view rebuild --fresh` folds it anew",
         meta::FORMAT,
         crate::fold::FOLD_VERSION
     )]
@@ -96,57 +107,138 @@ pub enum ViewError {
 /// Something read, and the position that it reflects.
 pub(crate) type Reflecting<T> = (T, Option<Sequence>);
 
-/// What one batch of events changed.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    pub(crate) rows: Vec<(RowKey, SealedRow)>,
-    pub(crate) devices: Vec<(DeviceKey, SealedDevice)>,
-}
-
 /// The view. Everything here blocks: call it from a thread that may.
 pub(crate) struct View {
     store: sled::Db,
     folder: PathBuf,
-    log: String,
     /// Written together with the rows, read together with them.
-    tip: RwLock<Option<Tip>>,
+    state: RwLock<State>,
+}
+
+/// What is known of a view without reading its store.
+#[derive(Clone)]
+struct State {
+    meta: Meta,
+    parked: BTreeMap<(UserRef, Sequence), Poison>,
+    discarded: BTreeMap<Sequence, Discarded>,
+}
+
+/// What a view says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ViewHead {
+    /// Size and root of the tree over everything folded; the size is the position.
+    pub(crate) tree: TreeHead,
+    pub(crate) digest: ViewDigest,
+}
+
+impl ViewHead {
+    pub(crate) fn position(&self) -> Option<Sequence> {
+        Sequence::new(self.tree.size)
+    }
 }
 
 impl View {
     /// Opens the view in `folder`, or begins one, and makes sure that it fits the log.
     pub(crate) fn open(folder: &Path, log: &LogState, now: Timestamp) -> Result<Self, ViewError> {
-        let store = open_store(folder, now)?;
+        Self::open_store(folder, log, now, false)
+    }
+
+    /// Begins a view whose files go with it.
+    pub(crate) fn open_for_a_while(folder: &Path, log: &LogState, now: Timestamp) -> Result<Self, ViewError> {
+        Self::open_store(folder, log, now, true)
+    }
+
+    fn open_store(
+        folder: &Path,
+        log: &LogState,
+        now: Timestamp,
+        for_a_while: bool,
+    ) -> Result<Self, ViewError> {
+        let store = store::open_store(folder, now, for_a_while)?;
         let store_error = |error| ViewError::Store(folder.to_owned(), error);
         let stored = store.get([KEY_META]).map_err(store_error)?;
         let meta = match stored {
             Some(bytes) => Meta::fitting(&bytes, log, folder)?,
-            None => Meta { tip: None, log: log.identity.as_str().to_owned() },
+            None => Meta::new(log.identity.as_str().to_owned()),
         };
         store.insert([KEY_META], meta.encode()).map_err(store_error)?;
-        Ok(Self { store, folder: folder.to_owned(), log: meta.log, tip: RwLock::new(meta.tip) })
+        let mut state = State { meta, parked: BTreeMap::new(), discarded: BTreeMap::new() };
+        for entry in store.scan_prefix([KEY_PARKED]) {
+            let (key, value) = entry.map_err(store_error)?;
+            if let Some(poison) = parked::read_parked(&key, &value) {
+                state.parked.insert((poison.user, poison.sequence), poison);
+            }
+        }
+        for entry in store.scan_prefix([KEY_DISCARDED]) {
+            let (key, value) = entry.map_err(store_error)?;
+            if let Some(discarded) = Discarded::read(&key, &value) {
+                state.discarded.insert(discarded.sequence, discarded);
+            }
+        }
+        Ok(Self { store, folder: folder.to_owned(), state: RwLock::new(state) })
+    }
+
+    fn state(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The sequence up to which the view has folded.
     pub(crate) fn position(&self) -> Option<Sequence> {
-        self.tip().map(|tip| tip.sequence)
+        Sequence::new(self.state().meta.tree.size())
     }
 
     /// The last event that the view has folded.
     pub(crate) fn tip(&self) -> Option<Tip> {
-        *self.tip.read().unwrap_or_else(PoisonError::into_inner)
+        self.state().meta.tip()
+    }
+
+    /// The tree over everything folded.
+    pub(crate) fn tree(&self) -> Frontier {
+        self.state().meta.tree.clone()
+    }
+
+    /// Position, root and digest, as one.
+    pub(crate) fn head(&self) -> ViewHead {
+        let state = self.state();
+        let (size, root) = (state.meta.tree.size(), state.meta.tree.root());
+        ViewHead {
+            tree: TreeHead { size, root },
+            digest: ViewDigest::of(Sequence::new(size), state.meta.sum),
+        }
+    }
+
+    /// The events that wait, by user and sequence.
+    pub(crate) fn parked(&self) -> Vec<Poison> {
+        self.state().parked.values().cloned().collect()
+    }
+
+    /// The event that a user's later events wait for.
+    pub(crate) fn parked_of(&self, user: &UserRef) -> Option<Poison> {
+        let range = (*user, Sequence::FIRST)..=(*user, Sequence::LAST);
+        self.state().parked.range(range).next().map(|(_, poison)| poison.clone())
+    }
+
+    /// The events that are left out.
+    pub(crate) fn discarded(&self) -> Vec<Discarded> {
+        self.state().discarded.values().copied().collect()
     }
 
     /// Whether the view fits this state of the log, which may have changed since it was opened.
     pub(crate) fn check(&self, log: &LogState) -> Result<(), ViewError> {
-        let meta = Meta { tip: self.tip(), log: self.log.clone() };
-        Meta::fitting(&meta.encode(), log, &self.folder).map(drop)
+        let bytes = self.state().meta.encode();
+        Meta::fitting(&bytes, log, &self.folder).map(drop)
+    }
+
+    /// One entry and the position it reflects.
+    pub(crate) fn entry(&self, key: &[u8]) -> Result<Reflecting<Option<Sealed>>, ViewError> {
+        let state = self.state();
+        let found = self.store.get(key).map_err(|error| self.store_error(error))?;
+        Ok((found.map(|value| Sealed(value.to_vec())), Sequence::new(state.meta.tree.size())))
     }
 
     /// One row and the position it reflects.
-    pub(crate) fn row(&self, key: &RowKey) -> Result<Reflecting<Option<SealedRow>>, ViewError> {
-        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
-        let row = self.store.get(key.encode()).map_err(|error| self.store_error(error))?;
-        Ok((row.map(|row| SealedRow(row.to_vec())), tip.map(|tip| tip.sequence)))
+    pub(crate) fn row(&self, key: &RowKey) -> Result<Reflecting<Option<Sealed>>, ViewError> {
+        self.entry(&key.encode())
     }
 
     /// A user's rows from one date to another, both inclusive, and the position that they reflect.
@@ -155,24 +247,17 @@ impl View {
         user: UserRef,
         from: Date,
         to: Date,
-    ) -> Result<Reflecting<Vec<(Date, SealedRow)>>, ViewError> {
-        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Reflecting<Vec<(Date, Sealed)>>, ViewError> {
+        let state = self.state();
         let range = RowKey { user, date: from }.encode()..=RowKey { user, date: to }.encode();
         let mut rows = Vec::new();
         for entry in self.store.range(range) {
             let (key, row) = entry.map_err(|error| self.store_error(error))?;
             if let Some(key) = RowKey::decode(&key) {
-                rows.push((key.date, SealedRow(row.to_vec())));
+                rows.push((key.date, Sealed(row.to_vec())));
             }
         }
-        Ok((rows, tip.map(|tip| tip.sequence)))
-    }
-
-    /// One device and the position it reflects.
-    pub(crate) fn device(&self, key: &DeviceKey) -> Result<Reflecting<Option<SealedDevice>>, ViewError> {
-        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
-        let device = self.store.get(key.encode()).map_err(|error| self.store_error(error))?;
-        Ok((device.map(|device| SealedDevice(device.to_vec())), tip.map(|tip| tip.sequence)))
+        Ok((rows, Sequence::new(state.meta.tree.size())))
     }
 
     /// A user's devices, at most so many, and the position that they reflect.
@@ -180,37 +265,48 @@ impl View {
         &self,
         user: UserRef,
         devices_max: usize,
-    ) -> Result<Reflecting<Vec<(DeviceKey, SealedDevice)>>, ViewError> {
-        let tip = self.tip.read().unwrap_or_else(PoisonError::into_inner);
+    ) -> Result<Reflecting<Vec<(DeviceKey, Sealed)>>, ViewError> {
+        let state = self.state();
         let key = |byte| DeviceKey { user, device: DeviceId::from_bytes([byte; 16]) }.encode();
         let mut devices = Vec::new();
         for entry in self.store.range(key(0)..=key(u8::MAX)).take(devices_max) {
             let (key, device) = entry.map_err(|error| self.store_error(error))?;
             if let Some(key) = DeviceKey::decode(&key) {
-                devices.push((key, SealedDevice(device.to_vec())));
+                devices.push((key, Sealed(device.to_vec())));
             }
         }
-        Ok((devices, tip.map(|tip| tip.sequence)))
+        Ok((devices, Sequence::new(state.meta.tree.size())))
     }
 
-    /// Writes changes and the last event behind them, together.
-    pub(crate) fn apply(&self, changes: Changes, tip: Tip) -> Result<(), ViewError> {
+    /// Some entries behind a key, in the keys' order: rows, then devices.
+    pub(crate) fn entries(
+        &self,
+        after: Option<&[u8]>,
+        entries_max: usize,
+    ) -> Result<Vec<(Vec<u8>, Sealed)>, ViewError> {
+        let from = after.map_or(Bound::Included(&[KEY_ROW][..]), Bound::Excluded);
+        let until = Bound::Excluded(&[KEY_PARKED][..]);
+        let found = self.store.range::<&[u8], _>((from, until)).take(entries_max).map(|entry| {
+            let (key, value) = entry.map_err(|error| self.store_error(error))?;
+            Ok((key.to_vec(), Sealed(value.to_vec())))
+        });
+        found.collect()
+    }
+
+    /// Writes changes, and where they come from new events, the last of them with the tree behind it, together.
+    pub(crate) fn apply(&self, changes: Changes, moved: Option<(Tip, Frontier)>) -> Result<(), ViewError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = state.clone();
+        if let Some((tip, tree)) = moved {
+            assert_eq!(tip.sequence.get(), tree.size(), "BUG: the tree is of another position");
+            assert!(tree.size() > next.meta.tree.size(), "BUG: the view's position moves forward only");
+            (next.meta.leaf, next.meta.tree) = (Some(tip.leaf), tree);
+        }
         let mut batch = sled::Batch::default();
-        for (key, row) in changes.rows {
-            batch.insert(key.encode().as_slice(), row.0);
-        }
-        for (key, device) in changes.devices {
-            batch.insert(key.encode().as_slice(), device.0);
-        }
-        let meta = Meta { tip: Some(tip), log: self.log.clone() };
-        batch.insert(&[KEY_META], meta.encode());
-        let mut current = self.tip.write().unwrap_or_else(PoisonError::into_inner);
-        assert!(
-            Some(tip.sequence) > current.map(|tip| tip.sequence),
-            "BUG: the view's position moves forward only"
-        );
+        changes.write(&mut next, &mut batch);
+        batch.insert(&[KEY_META], next.meta.encode());
         self.store.apply_batch(batch).map_err(|error| self.store_error(error))?;
-        *current = Some(tip);
+        *state = next;
         Ok(())
     }
 
@@ -224,113 +320,5 @@ impl View {
     }
 }
 
-/// Opens the store; one that is damaged is set aside, and an empty one takes its place.
-fn open_store(folder: &Path, now: Timestamp) -> Result<sled::Db, ViewError> {
-    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
-    let deadline = Instant::now() + LOCK_TIMEOUT;
-    let damage = loop {
-        // sled panics on some damage.
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(store)) => return Ok(store),
-            Ok(Err(error)) if is_in_use(&error) => {
-                if Instant::now() > deadline {
-                    return Err(ViewError::Store(folder.to_owned(), error));
-                }
-                std::thread::sleep(LOCK_INTERVAL);
-            }
-            // A full disk or a missing right is no damage: the rows are as good as they were.
-            Ok(Err(error @ sled::Error::Io(_))) => return Err(ViewError::Store(folder.to_owned(), error)),
-            Ok(Err(error)) => break error.to_string(),
-            Err(_) => break "the store panicked".to_owned(),
-        }
-    };
-    let mut aside = folder.as_os_str().to_owned();
-    aside.push(format!(".damaged-{}", now.as_second()));
-    tracing::error!(damage, aside = %Path::new(&aside).display(), "the view is damaged; it is set aside and folded anew");
-    std::fs::rename(folder, &aside).map_err(|error| ViewError::SetAside(folder.to_owned(), error))?;
-    config.open().map_err(|error| ViewError::Store(folder.to_owned(), error))
-}
-
-/// Another process has the store open: that is no damage.
-fn is_in_use(error: &sled::Error) -> bool {
-    // sled wraps the system's error into one of its own, of kind Other: only its words are left.
-    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn log(created: &str, last: u64) -> LogState {
-        LogState { identity: created.into(), last: Sequence::new(last) }
-    }
-
-    fn tip(sequence: u64) -> Tip {
-        Tip { sequence: Sequence::new(sequence).unwrap(), event_id: schemas::EventId::new(sequence, [1; 10]) }
-    }
-
-    fn rows(rows: Vec<(RowKey, SealedRow)>) -> Changes {
-        Changes { rows, ..Changes::default() }
-    }
-
-    fn open(folder: &Path, log: &LogState) -> Result<View, ViewError> {
-        View::open(folder, log, Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn a_view_is_refused_by_any_log_but_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let view = open(folder.path(), &log("a", 9)).unwrap();
-        let key = RowKey { user: UserRef::from_bytes([1; 16]), date: jiff::civil::date(2026, 2, 16) };
-        view.apply(rows(vec![(key, SealedRow(vec![7]))]), tip(5)).unwrap();
-        view.flush().unwrap();
-        drop(view);
-        assert!(matches!(
-            open(folder.path(), &log("a", 4)),
-            Err(ViewError::Ahead { position: 5, last: 4, .. })
-        ));
-        assert!(matches!(open(folder.path(), &log("b", 9)), Err(ViewError::OtherLog { .. })));
-        let view = open(folder.path(), &log("a", 5)).unwrap();
-        assert_eq!(view.row(&key).unwrap(), (Some(SealedRow(vec![7])), Sequence::new(5)));
-        assert!(view.check(&log("a", 4)).is_err());
-    }
-
-    #[test]
-    fn a_view_of_another_fold_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let view = open(folder.path(), &log("a", 9)).unwrap();
-        let mut meta = Meta { tip: None, log: "a".to_owned() }.encode();
-        meta[4] += 1;
-        view.store.insert([KEY_META], meta).unwrap();
-        drop(view);
-        assert!(matches!(open(folder.path(), &log("a", 9)), Err(ViewError::OtherVersion { fold: 2, .. })));
-    }
-
-    #[test]
-    fn a_damaged_store_is_set_aside() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("view");
-        drop(open(&folder, &log("a", 9)).unwrap());
-        std::fs::write(folder.join("conf"), "this is not how sled writes its settings").unwrap();
-        let view = open(&folder, &log("a", 9)).unwrap();
-        assert_eq!(view.position(), None);
-        assert!(parent.path().join("view.damaged-0").exists());
-    }
-
-    #[test]
-    fn ranges_are_one_user_s_and_inclusive() {
-        let folder = tempfile::tempdir().unwrap();
-        let view = open(folder.path(), &log("a", 9)).unwrap();
-        let key = |user: u8, day: i8| RowKey {
-            user: UserRef::from_bytes([user; 16]),
-            date: jiff::civil::date(2026, 2, day),
-        };
-        let all = [(1, 1), (1, 2), (1, 28), (2, 2)]
-            .map(|(user, day)| (key(user, day), SealedRow(vec![user, day as u8])));
-        view.apply(rows(all.into()), tip(1)).unwrap();
-        let (found, position) =
-            view.rows(UserRef::from_bytes([1; 16]), key(1, 2).date, key(1, 28).date).unwrap();
-        assert_eq!(found.into_iter().map(|(_, row)| row.0).collect::<Vec<_>>(), [[1, 2], [1, 28]]);
-        assert_eq!(position, Some(Sequence::FIRST));
-    }
-}
+mod tests;

@@ -16,6 +16,8 @@ pub struct Sequence(NonZeroU64);
 impl Sequence {
     /// The first event of a log.
     pub const FIRST: Self = Self(NonZeroU64::MIN);
+    /// Behind every event that a log will ever have.
+    pub const LAST: Self = Self(NonZeroU64::MAX);
 
     /// A sequence, unless `number` is zero.
     pub fn new(number: u64) -> Option<Self> {

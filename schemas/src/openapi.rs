@@ -40,6 +40,7 @@ pub(crate) fn document() -> Value {
             "/v1/summaries/{date}": { "get": get_row() },
             "/v1/summaries/{date}/history": { "get": get_history() },
             "/v1/events/{event_id}": { "get": get_event() },
+            "/v1/events/{event_id}/proof": { "get": get_proof() },
             "/v1/devices": { "post": devices::enrol(), "get": devices::list() },
             "/v1/devices/{device_id}": { "get": devices::get(), "delete": devices::revoke() },
             "/livez": { "get": plain("The process runs", "text/plain", &[]) },
@@ -177,6 +178,26 @@ fn get_event() -> Value {
         &[id],
         &[Code::NotFound, Code::HistoryTooLong, Code::LogUnavailable],
     )
+}
+
+fn get_proof() -> Value {
+    let mut operation = read(
+        "getEventProof",
+        "That an event of one's own is in the log (scope sync:read or sync:write)",
+        "Accepted",
+        &[
+            json!({ "name": "event_id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } }),
+        ],
+        &[Code::NotFound, Code::ProofPending, Code::HistoryTooLong, Code::LogUnavailable],
+    );
+    operation["description"] = json!(
+        "The event's stored bytes, its inclusion proof and the signed checkpoint that covers it, as one C2SP tlog-proof: \
+         whoever has the log's public key verifies it offline (`syncwell audit check-proof`). Within some seconds of the \
+         post no checkpoint covers the event yet: 404 with `proof_pending` and Retry-After."
+    );
+    operation["responses"]["200"]["content"] =
+        json!({ "text/plain; charset=utf-8": { "schema": { "type": "string" } } });
+    operation
 }
 
 fn read(id: &str, summary: &str, schema: &str, parameters: &[Value], codes: &[Code]) -> Value {

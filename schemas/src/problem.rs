@@ -25,6 +25,8 @@ pub enum Code {
     InsufficientScope,
     /// There is no such thing, or it is not the caller's.
     NotFound,
+    /// No checkpoint covers the event yet; a few seconds later one does.
+    ProofPending,
     /// The resource does not answer to this method.
     MethodNotAllowed,
     /// The request did not arrive in time.
@@ -59,7 +61,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the document and its tests.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidJson,
         Self::InvalidHeader,
         Self::InvalidParameter,
@@ -69,6 +71,7 @@ impl Code {
         Self::StaleTimestamp,
         Self::InsufficientScope,
         Self::NotFound,
+        Self::ProofPending,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::AccountErased,
@@ -98,6 +101,7 @@ impl Code {
             Self::StaleTimestamp => ("stale_timestamp", 401, "The timestamp is outside the window"),
             Self::InsufficientScope => ("insufficient_scope", 403, "The token does not carry the scope"),
             Self::NotFound => ("not_found", 404, "Not found"),
+            Self::ProofPending => ("proof_pending", 404, "No checkpoint covers the event yet"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here"),
             Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time"),
             Self::AccountErased => ("account_erased", 410, "The account was erased"),

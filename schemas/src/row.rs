@@ -30,6 +30,10 @@ pub struct RowDocument {
     /// The latest of all the row's events.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub generated_at: Timestamp,
+    /// An event of this user can't be folded, so it and everything behind it waits: the row is as it was before. Left
+    /// out where that is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
     /// The sequence up to which the view had folded; in a range it stands once, beside the rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::append::{AppendError, Appended, Draft, Waiting};
-use crate::limits::{COMMIT_ATTEMPT_TIMEOUT, SINGLES_MESSAGES_MAX};
+use crate::limits::{BATCH_MESSAGES_MAX, COMMIT_ATTEMPT_TIMEOUT, SINGLES_MESSAGES_MAX};
 use crate::{Broker, RequestError};
 
 /// "wrong last sequence" of a message, and the same within a batch.
@@ -108,23 +108,47 @@ async fn one(
     }
 }
 
-/// The messages as one atomic batch: only the last is a request, and its answer stands for all.
+/// The messages as one atomic batch.
 async fn batch(broker: &Broker, part: &[Waiting]) -> Answer {
+    send_batch(broker, part.iter().map(|waiting| &waiting.draft), None).await
+}
+
+/// All of these in this order right behind the stream's sequence `last`, or none of them. An answer that is lost says
+/// nothing: the stream's own state will tell.
+pub(crate) async fn append_after(broker: &Broker, last: u64, drafts: &[Draft]) -> Result<(), AppendError> {
+    assert!((1..=BATCH_MESSAGES_MAX).contains(&drafts.len()), "BUG: not the length of a batch");
+    match send_batch(broker, drafts.iter(), Some(last)).await {
+        Answer::Stored { last: stored, .. } if stored == last + drafts.len() as u64 => Ok(()),
+        Answer::Stored { .. } | Answer::Unknown => Err(AppendError::Unknown),
+        Answer::Unavailable => Err(AppendError::Unavailable),
+        Answer::Refused { code, .. } if ERR_WRONG_LAST_SEQUENCE.contains(&code) => Err(AppendError::Conflict),
+        Answer::Refused { code, description, .. } => Err(AppendError::Refused { code, description }),
+    }
+}
+
+/// An atomic batch: only the last message is a request, and its answer stands for all.
+async fn send_batch<'d>(
+    broker: &Broker,
+    drafts: impl ExactSizeIterator<Item = &'d Draft>,
+    expected_last: Option<u64>,
+) -> Answer {
     if !broker.is_connected() {
         return Answer::Unavailable;
     }
     let batch_id = Uuid::now_v7().simple().to_string();
-    let last = part.len();
-    for (number, waiting) in (1..).zip(part) {
-        let mut headers = headers(&waiting.draft);
+    let last = drafts.len();
+    for (number, draft) in (1..).zip(drafts) {
+        let mut headers = headers(draft);
+        if let Some(expected) = expected_last.filter(|_| number == 1) {
+            headers.insert("Nats-Expected-Last-Sequence", expected.to_string());
+        }
         headers.insert("Nats-Batch-Id", batch_id.as_str());
         headers.insert("Nats-Batch-Sequence", number.to_string());
         if number == last {
             headers.insert("Nats-Batch-Commit", "1");
-            return request(broker, &waiting.draft, headers).await;
+            return request(broker, draft, headers).await;
         }
-        let sent =
-            broker.publish_with_headers(&waiting.draft.subject, headers, waiting.draft.payload.clone()).await;
+        let sent = broker.publish_with_headers(&draft.subject, headers, draft.payload.clone()).await;
         if sent.is_err() {
             // Without its commit message the server drops the batch.
             return Answer::Unavailable;

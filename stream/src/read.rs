@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Broker;
+use crate::append::{AppendError, Draft};
 use crate::follow::{FollowError, Followed};
 use crate::scan::{self, ReadError, ScanFrom, Stored};
+use crate::{Broker, commit};
 
 /// "stream not found", "consumer not found".
 const ERR_STREAM_NOT_FOUND: u64 = 10_059;
@@ -115,7 +116,12 @@ impl Stream {
 
     /// The last message of every subject under `filter`, by sequence.
     pub async fn last_by_subject(&self, filter: &str) -> Result<Vec<Stored>, ReadError> {
-        scan::last_by_subject(&self.broker, self.direct_get(), filter).await
+        self.last_by_subjects(&[filter]).await
+    }
+
+    /// The same for several filters. The server refuses an answer of more than 1,024 messages.
+    pub async fn last_by_subjects(&self, filters: &[&str]) -> Result<Vec<Stored>, ReadError> {
+        scan::last_by_subjects(&self.broker, self.direct_get(), filters).await
     }
 
     /// Up to `messages_max` messages under `subject`, by sequence.
@@ -126,6 +132,12 @@ impl Stream {
         messages_max: usize,
     ) -> Result<Vec<Stored>, ReadError> {
         scan::scan(&self.broker, self.direct_get(), from, subject, messages_max).await
+    }
+
+    /// Appends all of these in this order right behind the sequence `last`, or none of them; at most 1,000. The stream
+    /// is filled from a copy this way, and nothing else may be appended meanwhile.
+    pub async fn append_after(&self, last: u64, drafts: &[Draft]) -> Result<(), AppendError> {
+        commit::append_after(&self.broker, last, drafts).await
     }
 
     /// Deletes one message and has the server overwrite its bytes. The keeper's alone: the log refuses it.

@@ -82,13 +82,13 @@ pub(crate) async fn scan(
     many(broker, api, &request).await
 }
 
-/// The last message of every subject under `filter`, by sequence.
-pub(crate) async fn last_by_subject(
+/// The last message of every subject under the filters, by sequence.
+pub(crate) async fn last_by_subjects(
     broker: &Broker,
     api: String,
-    filter: &str,
+    filters: &[&str],
 ) -> Result<Vec<Stored>, ReadError> {
-    many(broker, api, &json!({ "multi_last": [filter] })).await
+    many(broker, api, &json!({ "multi_last": filters })).await
 }
 
 /// One message, by what the request says of it.

@@ -1,17 +1,24 @@
 //! The command line.
 
+mod audit;
+mod backup;
 mod breakglass;
+mod events;
 mod keys;
+mod view;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::civil::Date;
 
+pub(crate) use audit::{AuditArgs, AuditCommand, AuditVerifyArgs};
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
+pub(crate) use events::{CopyArgs, EventsCommand, ParkedArgs, ParkedCommand, ShowArgs};
 pub(crate) use keys::{KeysCommand, RotateKekArgs, SecretArgs};
+pub(crate) use view::{AtArgs, GetArgs, RebuildArgs, ViewCommand, WaitArgs};
 
 /// Signed daily health summaries in, one explained row per user and day out.
 #[derive(Parser)]
@@ -44,6 +51,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  syncwell projector --config /etc/syncwell.toml --nats nats://broker:4222 --creds projector.nk"
     )]
     Projector(RoleArgs),
+    /// Run what vouches for the log: keeps the tree over it and signs checkpoints
+    #[command(
+        after_help = "Example:\n  syncwell notary --config /etc/syncwell.toml --nats nats://broker:4222 --creds notary.nk"
+    )]
+    Notary(RoleArgs),
     /// The keeper of the data keys, and an installation's first keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -63,6 +75,19 @@ pub(crate) enum Command {
     /// The view
     #[command(subcommand)]
     View(ViewCommand),
+    /// The log's integrity: checkpoints, proofs, attestations
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Copy everything that is stored: events, wrapped keys with tombstones, checkpoints
+    #[command(
+        after_help = "Example:\n  syncwell backup /backups/2026-02-16\n  syncwell backup /backups/today --secrets-to /vault/today"
+    )]
+    Backup(BackupArgs),
+    /// Fill an empty installation from a backup; erased users stay erased
+    #[command(
+        after_help = "Example:\n  syncwell restore /backups/2026-02-16 --secrets-from /vault/2026-02-16\n\nWithout --nats nothing may run in the data folder: the private broker is started for as long as it takes. Killed half-way\nit is simply run again."
+    )]
+    Restore(RestoreArgs),
     /// From a user id to log lines, by two people and in plain sight
     #[command(subcommand)]
     Breakglass(BreakglassCommand),
@@ -208,66 +233,18 @@ pub(crate) struct PostArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Subcommand)]
-pub(crate) enum EventsCommand {
-    /// The last events, and with --follow those to come
-    #[command(after_help = "Example:\n  syncwell events tail -n 20\n  syncwell events tail --follow --json")]
-    Tail {
-        #[command(flatten)]
-        broker: BrokerArgs,
-        /// How many.
-        #[arg(short = 'n', long, default_value_t = 10)]
-        number: u64,
-        /// Go on with new events until interrupted.
-        #[arg(short, long)]
-        follow: bool,
-        #[command(flatten)]
-        show: ShowArgs,
-    },
-    /// One event, by its sequence or its id
-    #[command(
-        after_help = "Example:\n  syncwell events show 4711\n  syncwell events show 0197… --reveal --json"
-    )]
-    Show {
-        /// A sequence or an event id.
-        #[arg(value_name = "SEQ|EVENT_ID")]
-        which: String,
-        #[command(flatten)]
-        broker: BrokerArgs,
-        #[command(flatten)]
-        show: ShowArgs,
-    },
-}
-
-#[derive(Args, Clone, Copy)]
-pub(crate) struct ShowArgs {
-    /// One JSON object per event.
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Open the contents too. Needs the projector's credentials and the key-encryption key.
-    #[arg(long)]
-    pub(crate) reveal: bool,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum ViewCommand {
-    /// A user's rows
-    #[command(
-        after_help = "Example:\n  syncwell view get --user ana\n  syncwell view get --user ana --date 2026-02-16 --json"
-    )]
-    Get {
-        /// The user id.
-        #[arg(long)]
-        user: String,
-        /// One date; without it, every date there is.
-        #[arg(long)]
-        date: Option<Date>,
-        #[command(flatten)]
-        broker: BrokerArgs,
-        /// The rows as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+/// Who is shown contents, and why: what the log keeps of it.
+#[derive(Args, Clone)]
+pub(crate) struct AccessArgs {
+    /// Why contents are shown; recorded in the log.
+    #[arg(long, env = "SYNCWELL_REASON", default_value = "")]
+    pub(crate) reason: String,
+    /// Who looks; recorded in the log. Without it, the login name.
+    #[arg(long, env = "SYNCWELL_PERSON")]
+    pub(crate) person: Option<String>,
+    /// The login name, from the environment.
+    #[arg(long, env = "USER", hide = true, default_value = "unknown")]
+    pub(crate) login: String,
 }
 
 #[derive(Subcommand)]
@@ -277,6 +254,11 @@ pub(crate) enum BenchCommand {
         after_help = "Example:\n  syncwell bench ingest\n  syncwell bench ingest --seconds 10 --connections 1,64,512 --json"
     )]
     Ingest(BenchArgs),
+    /// How fast a view is folded anew and a log verified, beside how fast the log can be read at all
+    #[command(
+        after_help = "Example:\n  syncwell bench rebuild\n  syncwell bench rebuild --events 20000 --users 2000 --runs 1 --json"
+    )]
+    Rebuild(RebuildBenchArgs),
     /// What verifying a request costs: microseconds of CPU, by parts
     #[command(after_help = "Example:\n  syncwell bench verify\n  syncwell bench verify --json")]
     Verify {
@@ -284,6 +266,22 @@ pub(crate) enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct RebuildBenchArgs {
+    /// Events in the log.
+    #[arg(long, default_value_t = 200_000)]
+    pub(crate) events: u64,
+    /// Users that they are of.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) users: u64,
+    /// How often everything is measured; the medians are printed.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) runs: usize,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -1,5 +1,9 @@
 //! The commands, one file each.
 
+mod access;
+mod alone;
+mod audit;
+mod backup;
 mod bench;
 mod breakglass;
 mod credentials;
@@ -7,6 +11,7 @@ mod doctor;
 mod events;
 mod keys;
 mod post;
+mod progress;
 mod role;
 mod setup;
 mod table;
@@ -16,7 +21,7 @@ mod view;
 use std::future::Future;
 use std::process::ExitCode;
 
-use crate::cli::{BreakglassCommand, Cli, Command, EventsCommand, KeysCommand, ViewCommand};
+use crate::cli::{BreakglassCommand, Cli, Command, KeysCommand};
 use crate::logs;
 
 /// Runs a command to its end.
@@ -28,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Up(args) => on_runtime(up::run(args, log)),
         Command::Ingest(args) => on_runtime(role::ingest(args, log)),
         Command::Projector(args) => on_runtime(role::projector(args, log)),
+        Command::Notary(args) => on_runtime(role::notary(args, log)),
         Command::Keys(KeysCommand::Serve(args)) => on_runtime(role::keeper(args, log)),
         Command::Keys(KeysCommand::Create { data_dir, development }) => keys::create(&data_dir, development),
         Command::Keys(KeysCommand::RotateSigning(args)) => {
@@ -50,17 +56,25 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             quietly()?;
             on_runtime(post::run(args))
         }
-        Command::Events(EventsCommand::Tail { broker, number, follow, show }) => {
+        Command::Events(command) => {
             quietly()?;
-            on_runtime(events::tail(broker, number, follow, show))
+            on_runtime(events::run(command))
         }
-        Command::Events(EventsCommand::Show { which, broker, show }) => {
+        Command::View(command) => {
             quietly()?;
-            on_runtime(events::show(which, broker, show))
+            on_runtime(view::run(command))
         }
-        Command::View(ViewCommand::Get { user, date, broker, json }) => {
+        Command::Audit(command) => {
             quietly()?;
-            on_runtime(view::get(user, date, broker, json))
+            on_runtime(audit::run(command))
+        }
+        Command::Backup(args) => {
+            quietly()?;
+            on_runtime(backup::back_up(args))
+        }
+        Command::Restore(args) => {
+            quietly()?;
+            on_runtime(backup::restore(args))
         }
         Command::Bench(command) => {
             quietly()?;

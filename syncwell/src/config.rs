@@ -25,7 +25,7 @@ use crate::home::{Home, SECRETS};
 use crate::logs::{self, LogSettings};
 use reader::Reader;
 pub(crate) use secrets::SecretSource;
-pub(crate) use sources::{GlassSettings, KekSource};
+pub(crate) use sources::{AuditSettings, GlassSettings, KekSource};
 
 /// A signed request is valid for twice the window; the log must remember its name for longer than that (900 s).
 const TIMESTAMP_WINDOW_SECONDS_MAX: u64 = 440;
@@ -59,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) pseudonym: SecretSource,
     pub(crate) signing: SecretSource,
     pub(crate) glass: GlassSettings,
+    pub(crate) audit: AuditSettings,
     pub(crate) view: PathBuf,
     pub(crate) log: LogSettings,
 }
@@ -85,7 +86,14 @@ impl Config {
             KekSource::Local(source) => Some(source),
             KekSource::Kms(_) => None,
         };
-        let sources = [kek, Some(&self.pseudonym), Some(&self.signing), Some(&self.glass.key)];
+        let sources = [
+            kek,
+            Some(&self.pseudonym),
+            Some(&self.signing),
+            Some(&self.glass.key),
+            Some(&self.audit.checkpoint),
+            Some(&self.audit.attestation),
+        ];
         let here = SECRETS.into_iter().zip(sources).filter(|(name, source)| {
             source.and_then(SecretSource::file).is_some_and(|file| *file == home.secret_file(name))
         });
@@ -148,6 +156,7 @@ impl Config {
             pseudonym: secrets::source(&mut read, "pseudonym", home),
             signing: secrets::source(&mut read, "signing", home),
             glass: sources::glass(&mut read, home),
+            audit: sources::audit(&mut read, home),
             view: read.path("view.folder").unwrap_or_else(|| home.path("view")),
             log: LogSettings {
                 level: read.text("log.level"),

@@ -34,7 +34,9 @@ fn code(error: &anyhow::Error) -> u8 {
             || cause.is::<stream::RequestError>()
             || cause.is::<client::TransportError>()
             || matches!(cause.downcast_ref(), Some(client::PostError::Transport(_)))
-            || matches!(cause.downcast_ref(), Some(stream::ReadError::Unavailable));
+            || matches!(cause.downcast_ref(), Some(stream::ReadError::Unavailable))
+            || matches!(cause.downcast_ref(), Some(projector::OperatorError::Unavailable(_)))
+            || matches!(cause.downcast_ref(), Some(notary::ask::AskError::Unavailable(_)));
         if unreachable {
             return UNREACHABLE;
         }

@@ -3,11 +3,15 @@
 //! ```text
 //! .syncwell/
 //!   keys/<role>.nk      the nkey seed of each role, 0600
-//!   secrets/            kek, pseudonym, signing, breakglass: 0600; issuer.pk8: the development issuer's key, 0600
+//!   secrets/            kek, pseudonym, signing, breakglass, checkpoint, attestation: 0600; issuer.pk8: the
+//!                       development issuer's key, 0600
 //!   breakglass.pub      the public half of secrets/breakglass: what ingest seals the break-glass index to
+//!   log.vkey            the public half of secrets/checkpoint: the log's name, and what its checkpoints are verified by
+//!   attest.vkey         the public half of secrets/attestation
+//!   tiles/              the tree over the log, by the layout of C2SP tlog-tiles
 //!   jwks.json           the development issuer's public key
 //!   nats/               the private broker: nats.conf, store/, nats-server.log
-//!   view/               the view
+//!   view/               the views
 //!   running.json        where a running `up` serves
 //! ```
 
@@ -19,12 +23,21 @@ use anyhow::Context;
 use broker::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use stream::KeyPair;
+use tlog::{LogSigner, LogVerifier};
 use vault::{IndexKey, VersionedSecrets, create_secret_file, write_private};
 
 use crate::exit::{Unreachable, Usage};
 
 /// The secrets of an installation.
-pub(crate) const SECRETS: [&str; 4] = ["kek", "pseudonym", "signing", "breakglass"];
+pub(crate) const SECRETS: [&str; 6] =
+    ["kek", "pseudonym", "signing", "breakglass", "checkpoint", "attestation"];
+/// Secrets of which something public is made, by whose file one can tell that they were made.
+const PUBLISHED: [(&str, &str); 3] =
+    [("breakglass", "breakglass.pub"), ("checkpoint", LOG_VKEY), ("attestation", ATTEST_VKEY)];
+/// What checkpoints are verified by.
+pub(crate) const LOG_VKEY: &str = "log.vkey";
+/// What attestations are verified by.
+pub(crate) const ATTEST_VKEY: &str = "attest.vkey";
 /// The data folder that commands look for unless they are told of another.
 const DEFAULT_FOLDER: &str = ".syncwell";
 
@@ -74,8 +87,9 @@ impl Home {
         let is_first_use = !SECRETS.iter().any(|secret| self.secret_file(secret).exists())
             && !self.path("nats/store/jetstream").exists();
         for secret in secrets {
-            // Of an installation from before there was an index, that secret was never made.
-            let was_made = *secret != "breakglass" || self.path("breakglass.pub").exists();
+            // Of an installation from before there was an index or a tree, that secret was never made.
+            let published = PUBLISHED.iter().find(|(name, _)| name == secret);
+            let was_made = published.is_none_or(|(_, file)| self.path(file).exists());
             if !is_first_use && was_made && !self.secret_file(secret).exists() {
                 return Err(Usage(format!(
                     "{} is missing, and this folder is in use: restore it from a backup",
@@ -97,7 +111,27 @@ impl Home {
         if secrets.contains(&"breakglass") {
             self.publish_recipient(&IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?))?;
         }
+        let origin = format!("syncwell.local/log/{}", uuid::Uuid::new_v4().simple());
+        for (secret, file) in [("checkpoint", LOG_VKEY), ("attestation", ATTEST_VKEY)] {
+            if secrets.contains(&secret) {
+                let secret = VersionedSecrets::read(&self.secret_file(secret))?;
+                self.publish_vkey(file, &origin, &secret)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Writes the public half of a signing secret; the log's name is made once, and kept.
+    fn publish_vkey(&self, file: &str, origin: &str, secret: &VersionedSecrets) -> anyhow::Result<()> {
+        let path = self.path(file);
+        if path.exists() {
+            return Ok(());
+        }
+        // Both keys are of one log.
+        let known = [LOG_VKEY, ATTEST_VKEY].into_iter().find_map(|known| read_vkey(&self.path(known)).ok());
+        let origin = known.as_ref().map_or(origin, LogVerifier::origin);
+        let signer = LogSigner::new(origin, secret.current().1)?;
+        Ok(fs::write(path, format!("{}\n", signer.vkey()))?)
     }
 
     /// Writes the public half of the break-glass secret, for ingest.
@@ -153,6 +187,14 @@ impl Home {
         })?;
         serde_json::from_slice(&text).context("running.json can't be read")
     }
+}
+
+/// A public key of checkpoints or attestations.
+pub(crate) fn read_vkey(file: &Path) -> anyhow::Result<LogVerifier> {
+    let text = fs::read_to_string(file).map_err(|_| {
+        Usage(format!("the public key {} can't be read; name it with --vkey", file.display()))
+    })?;
+    LogVerifier::parse(text.trim()).with_context(|| format!("{} holds no verifier key", file.display()))
 }
 
 /// The public half of the nkey in this file.

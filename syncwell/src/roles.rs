@@ -13,17 +13,20 @@ use edge::{
 };
 use ingest::Ingest;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use projector::Projector;
+use notary::{Notary, NotarySettings};
+use projector::{Projector, ProjectorSettings};
 use schemas::Code;
 use stream::{Broker, spawn_vital};
+use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use vault::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys};
 
-use crate::config::{Config, KekSource};
+use crate::config::{Config, KekSource, SecretSource};
 use crate::exit::Usage;
+use crate::home::read_vkey;
 
 /// Seconds of a request, for the histogram.
 const LATENCY_BUCKETS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -48,7 +51,7 @@ impl Secrets {
     }
 }
 
-fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonyms> {
+pub(crate) fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonyms> {
     let (_, pseudonym) = config.pseudonym.read()?.current_owned();
     Ok(Pseudonyms::new(pseudonym))
 }
@@ -101,9 +104,45 @@ pub(crate) fn ingest(
     Ok(Ingest::start(broker, gate, pseudonyms, signing_keys, keys, index, config.door.clone()))
 }
 
-pub(crate) fn projector(config: &Config, broker: Broker, gate: Arc<Gate>, secrets: &Secrets) -> Projector {
-    let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
-    Projector::start(broker, gate, secrets.pseudonyms.clone(), keys, config.view.clone(), system_clock)
+pub(crate) fn projector(
+    config: &Config,
+    broker: Broker,
+    gate: Arc<Gate>,
+    secrets: &Secrets,
+) -> anyhow::Result<Projector> {
+    let settings = ProjectorSettings {
+        gate,
+        pseudonyms: secrets.pseudonyms.clone(),
+        keys: KeyClient::new(broker.clone(), secrets.kek.clone()),
+        verifier: read_vkey(&config.audit.log_vkey)?,
+        folder: config.view.clone(),
+        clock: system_clock,
+    };
+    Ok(Projector::start(broker, settings))
+}
+
+/// Vouches for the log: with the secret that the log's public key is of, and no other.
+pub(crate) fn notary(config: &Config, broker: Broker) -> anyhow::Result<Notary> {
+    let settings = NotarySettings {
+        signer: signer(&config.audit.checkpoint, &read_vkey(&config.audit.log_vkey)?)?,
+        tiles: TileStore::open(&config.audit.tiles, config.audit.tile_options.clone())?,
+        interval: config.audit.interval,
+    };
+    Ok(Notary::start(broker, settings)?)
+}
+
+/// Signs under the name of a public key, with the secret that it is of.
+pub(crate) fn signer(secret: &SecretSource, verifier: &LogVerifier) -> anyhow::Result<LogSigner> {
+    let secrets = secret.read()?;
+    let signer = LogSigner::new(verifier.origin(), secrets.current().1)?;
+    if signer.vkey() != verifier.vkey() {
+        return Err(Usage(
+            "the signing secret is not the one that the public key beside it is of: restore it from a backup"
+                .to_owned(),
+        )
+        .into());
+    }
+    Ok(signer)
 }
 
 /// Breaks the glass, for as long as the process runs.

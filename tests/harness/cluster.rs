@@ -19,17 +19,20 @@ pub(crate) enum Part {
     IngestOne,
     IngestTwo,
     Projector,
+    Notary,
     Keys,
     BreakGlass,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [Self::Keys, Self::Projector, Self::IngestOne, Self::IngestTwo, Self::BreakGlass];
+    const ALL: [Self; 6] =
+        [Self::Keys, Self::Notary, Self::Projector, Self::IngestOne, Self::IngestTwo, Self::BreakGlass];
 
     fn command(self) -> &'static [&'static str] {
         match self {
             Self::IngestOne | Self::IngestTwo => &["ingest"],
             Self::Projector => &["projector"],
+            Self::Notary => &["notary"],
             Self::Keys => &["keys", "serve"],
             Self::BreakGlass => &["breakglass", "serve"],
         }

@@ -78,6 +78,8 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 
 fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncwell"));
+    // Whoever waits for a checkpoint in a test need not wait for as long as elsewhere.
+    command.env("SYNCWELL_AUDIT__CHECKPOINT_SECONDS", "1");
     command.args(arguments).envs(environment.iter().copied());
     command
 }

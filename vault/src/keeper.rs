@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `keys.v1.current.<user ref>` | ingest | the key of a year, made now where there is none |
 //! | `keys.v1.ring.<user ref>` | projector | all the user's keys |
+//! | `keys.v1.rings` | projector | all the keys of several users |
 //! | `keys.v1.revoke.<user ref>` | ingest | a device to be revoked |
 //! | `keys.v1.revoked` | ingest | the devices that were revoked since it last asked |
 
@@ -18,6 +19,7 @@ use futures_util::stream::FuturesUnordered;
 use stream::{AppendError, Appender, Broker, Commit, ReadError, Subscription};
 
 use crate::kek::{Kek, UnwrapError};
+use crate::key_client::RINGS_SUBJECT;
 use crate::keys_stream::KeysStream;
 use answering::Answering;
 pub(crate) use answering::draft;
@@ -75,7 +77,9 @@ impl Keeper {
         let answering = Answering { broker: broker.clone(), stream, appender, kek, checked: Arc::default() };
         answering.check_kek().await?;
         let mut questions = Vec::new();
-        for subject in ["keys.v1.current.*", "keys.v1.ring.*", "keys.v1.revoke.*", "keys.v1.revoked"] {
+        for subject in
+            ["keys.v1.current.*", "keys.v1.ring.*", RINGS_SUBJECT, "keys.v1.revoke.*", "keys.v1.revoked"]
+        {
             let heard = broker.subscribe(subject, Some("keeper")).await;
             questions.push(heard.map_err(|_| ReadError::Unavailable)?);
         }

@@ -1,11 +1,13 @@
 //! Data keys as ingest and the projector get them: from the keeper, over the broker, still wrapped.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::stream::Broker;
+use futures_util::{StreamExt, stream};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
-use stream::Broker;
 
 use crate::UserRef;
 use crate::data_key::{DataKey, DataKeyId, Year};
@@ -59,7 +61,16 @@ pub(crate) enum KeysAnswer {
         devices: Vec<(String, String)>,
         last: u64,
     },
+    /// The records of several users, by user ref. Who was erased is not in it.
+    Rings(Vec<(String, Vec<(String, String)>)>),
 }
+
+/// Where the keys of several users are asked for.
+pub(crate) const RINGS_SUBJECT: &str = "keys.v1.rings";
+/// Users of one such question.
+pub(crate) const RINGS_USERS_MAX: usize = 100;
+/// Such questions under way at the same time.
+const RINGS_IN_FLIGHT_MAX: usize = 4;
 
 pub(crate) fn current_subject(user: &UserRef) -> String {
     format!("keys.v1.current.{user}")
@@ -116,9 +127,33 @@ impl KeyClient {
         Ok(None)
     }
 
-    /// Whether [`KeyClient::get`] would answer from memory.
-    pub fn remembers(&self, user: &UserRef, id: DataKeyId) -> bool {
-        self.rings.contains_key(&(*user, id))
+    /// Gets the keys of many users that are not remembered, so that [`KeyClient::get`] finds them. What fails here
+    /// fails there again, and is judged there.
+    pub async fn prefetch(&self, wanted: impl IntoIterator<Item = (UserRef, DataKeyId)>) {
+        let missing = wanted.into_iter().filter(|wanted| !self.rings.contains_key(wanted));
+        let users: BTreeSet<_> = missing.map(|(user, _)| user).collect();
+        let users: Vec<_> = users.into_iter().collect();
+        stream::iter(users.chunks(RINGS_USERS_MAX))
+            .for_each_concurrent(RINGS_IN_FLIGHT_MAX, async |users| drop(self.fetch_rings(users).await))
+            .await;
+    }
+
+    async fn fetch_rings(&self, users: &[UserRef]) -> Result<(), KeyError> {
+        let question: Vec<_> = users.iter().map(ToString::to_string).collect();
+        let question =
+            serde_json::to_vec(&question).unwrap_or_else(|_| unreachable!("BUG: user refs are JSON"));
+        let answer = self.broker.request(RINGS_SUBJECT.to_owned(), question.into()).await;
+        let answer = answer.map_err(|_| KeyError::Unavailable)?;
+        let Ok(KeysAnswer::Rings(rings)) = serde_json::from_slice(&answer) else {
+            return Err(KeyError::Unavailable);
+        };
+        for (user, records) in rings {
+            let user: UserRef = user.parse().map_err(|_| KeyError::Unavailable)?;
+            for key in self.open(&user, records).await? {
+                self.rings.insert((user, key.id()), key).await;
+            }
+        }
+        Ok(())
     }
 
     async fn ask(
@@ -132,9 +167,13 @@ impl KeyClient {
         match serde_json::from_slice(&answer) {
             Ok(KeysAnswer::Records(records)) => self.open(user, records).await,
             Ok(KeysAnswer::Erased) => Err(KeyError::Erased),
-            Ok(KeysAnswer::Unavailable | KeysAnswer::Done | KeysAnswer::Revoked { .. }) | Err(_) => {
-                Err(KeyError::Unavailable)
-            }
+            Ok(
+                KeysAnswer::Unavailable
+                | KeysAnswer::Done
+                | KeysAnswer::Revoked { .. }
+                | KeysAnswer::Rings(_),
+            )
+            | Err(_) => Err(KeyError::Unavailable),
         }
     }
 

@@ -49,6 +49,9 @@ impl fmt::Debug for UserId {
 pub struct UserRef([u8; REF_BYTES]);
 
 impl UserRef {
+    /// Stands for no user: what operators and auditors do is filed under it. No keyed hash is all zeros.
+    pub const NOBODY: Self = Self([0; REF_BYTES]);
+
     /// The 16 bytes.
     pub fn as_bytes(&self) -> &[u8; REF_BYTES] {
         &self.0

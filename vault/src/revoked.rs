@@ -86,7 +86,8 @@ impl Revocations {
             KeysAnswer::Records(_)
             | KeysAnswer::Erased
             | KeysAnswer::Unavailable
-            | KeysAnswer::Revoked { .. } => Err(RequestError::Unavailable),
+            | KeysAnswer::Revoked { .. }
+            | KeysAnswer::Rings(_) => Err(RequestError::Unavailable),
         }
     }
 

@@ -17,6 +17,9 @@ const BREAK_GLASS_V1: [&[u8]; 4] = [
     include_bytes!("../../samples/syncwell.breakglass.refused.v1.json"),
 ];
 
+const ACCESS_RECORDED_V1: &[u8] = include_bytes!("../../samples/syncwell.access.recorded.v1.json");
+const EVENT_DISCARDED_V1: &[u8] = include_bytes!("../../samples/syncwell.event.discarded.v1.json");
+
 fn key() -> DataKey {
     DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32])
 }
@@ -44,7 +47,11 @@ fn content() -> SummaryReceived {
 fn open(bytes: &[u8], key: &DataKey) -> Result<SummaryReceived, OpenEventError> {
     match Event::open(Envelope::read(bytes).unwrap(), key)? {
         Event::SummaryReceived(received) => Ok(received),
-        Event::DeviceEnrolled(_) | Event::DeviceRevoked(_) | Event::BreakGlass(_) => panic!("another kind"),
+        Event::DeviceEnrolled(_)
+        | Event::DeviceRevoked(_)
+        | Event::BreakGlass(_)
+        | Event::AccessRecorded(_)
+        | Event::EventDiscarded(_) => panic!("another kind"),
     }
 }
 
@@ -93,6 +100,37 @@ fn steps_of_breaking_the_glass_are_read_without_a_key() {
         }
     }
     assert!(Event::read_clear(&Envelope::read(SAMPLE_V1).unwrap()).is_err());
+}
+
+#[test]
+fn what_operators_did_is_read_without_a_key_and_spelled_once() {
+    let by = Actor { role: "operator".to_owned(), person: "ana".to_owned() };
+    let of = head().user.to_string();
+    let access = AccessRecorded {
+        by: by.clone(),
+        command: "view get".to_owned(),
+        of: of.clone(),
+        reason: "ticket 7".to_owned(),
+    };
+    assert_eq!(access.store(head().id, head().time), ACCESS_RECORDED_V1);
+    let read = |bytes: &[u8]| Event::read_clear(&Envelope::read(bytes).unwrap());
+    assert!(matches!(read(ACCESS_RECORDED_V1), Ok(Event::AccessRecorded(found)) if found == access));
+    let discarded = EventDiscarded {
+        by,
+        sequence: schemas::Sequence::new(4711).unwrap(),
+        user_ref: of,
+        reason: "forged, see ticket 7".to_owned(),
+    };
+    assert_eq!(discarded.store(head().id, head().time), EVENT_DISCARDED_V1);
+    assert!(matches!(read(EVENT_DISCARDED_V1), Ok(Event::EventDiscarded(found)) if found == discarded));
+    let text = std::str::from_utf8(EVENT_DISCARDED_V1).unwrap();
+    for wrong in [
+        text.replace("forged, see ticket 7", " "),
+        text.replace("4711", "0"),
+        text.replace("ana", "ana \\u0041"),
+    ] {
+        assert!(read(wrong.as_bytes()).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) fn document(date: Date, row: &Row) -> RowDocument {
         hrv: value(Scalar::Hrv),
         workouts: workouts.collect(),
         generated_at: row.generated_at,
+        stale: false,
         position: None,
     }
 }

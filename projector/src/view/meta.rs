@@ -2,58 +2,79 @@
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
-//! | 0 | 1 | format of the view |
+//! | 0 | 1 | format of the view, `2` |
 //! | 1 | 4 | fold version, big-endian |
-//! | 5 | 8 | position, big-endian, 0 for none |
-//! | 13 | 16 | the id of the event at that position, zeros for none |
-//! | 29 | n | the log's identity, text |
+//! | 5 | 32 | the leaf hash of the event at the position, zeros for none |
+//! | 37 | 32 | the sum of the entries' hashes ([`crate::digest`]) |
+//! | 69 | 2 | how many bytes the frontier has, big-endian |
+//! | 71 | n | the frontier of the tree over everything folded ([`tlog::Frontier`]); its size is the position |
+//! | 71 + n | m | the log's identity, text |
+//!
+//! Format 1 knew neither tree nor sum, and both take a pass over the whole log: such a view is folded anew.
 
 use std::path::Path;
 
 use events::LogState;
-use schemas::{EventId, Sequence};
+use schemas::Sequence;
+use tlog::{Frontier, Hash};
 
 use super::ViewError;
+use crate::digest::Sum;
 use crate::fold::FOLD_VERSION;
 
-pub(super) const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 2;
 
 /// The last event that a view has folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tip {
     pub(crate) sequence: Sequence,
-    pub(crate) event_id: EventId,
+    pub(crate) leaf: Hash,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Meta {
-    pub(super) tip: Option<Tip>,
+    /// The leaf hash of the last event folded, where there is one.
+    pub(super) leaf: Option<Hash>,
+    pub(super) tree: Frontier,
+    pub(super) sum: Sum,
     pub(super) log: String,
 }
 
 impl Meta {
+    pub(super) fn new(log: String) -> Self {
+        Self { leaf: None, tree: Frontier::default(), sum: Sum::default(), log }
+    }
+
+    pub(super) fn tip(&self) -> Option<Tip> {
+        Some(Tip { sequence: Sequence::new(self.tree.size())?, leaf: self.leaf? })
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
         bytes.extend_from_slice(&FOLD_VERSION.to_be_bytes());
-        bytes.extend_from_slice(&self.tip.map_or(0, |tip| tip.sequence.get()).to_be_bytes());
-        bytes.extend_from_slice(self.tip.as_ref().map_or(&[0; 16], |tip| tip.event_id.as_bytes()));
+        bytes.extend_from_slice(
+            self.leaf.as_ref().map_or([0; 32].as_slice(), |leaf| leaf.as_bytes().as_slice()),
+        );
+        bytes.extend_from_slice(&self.sum.to_bytes());
+        let tree = self.tree.encode();
+        let length = u16::try_from(tree.len()).unwrap_or_else(|_| unreachable!("BUG: 64 hashes at most"));
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&tree);
         bytes.extend_from_slice(self.log.as_bytes());
         bytes
     }
 
-    /// Reads it, and demands that the view fits the log.
+    /// The stored bytes, if they are those of a view that this log and these rules can go on with.
     pub(super) fn fitting(bytes: &[u8], log: &LogState, folder: &Path) -> Result<Self, ViewError> {
         let folder = folder.display().to_string();
-        let Some((format, fold, meta)) = Self::decode(bytes) else {
-            return Err(ViewError::OtherVersion {
-                format: bytes.first().copied().unwrap_or(0),
-                fold: 0,
-                folder,
-            });
-        };
-        if (format, fold) != (FORMAT, FOLD_VERSION) {
+        let decoded = Self::decode(bytes);
+        let version = bytes.split_first().and_then(|(format, rest)| {
+            rest.first_chunk::<4>().map(|fold| (*format, u32::from_be_bytes(*fold)))
+        });
+        let (format, fold) = version.unwrap_or_default();
+        let Some(meta) = decoded.filter(|_| (format, fold) == (FORMAT, FOLD_VERSION)) else {
             return Err(ViewError::OtherVersion { format, fold, folder });
-        }
+        };
         if meta.log != log.identity.as_str() {
             return Err(ViewError::OtherLog {
                 found: meta.log,
@@ -61,28 +82,24 @@ impl Meta {
                 folder,
             });
         }
-        if meta.tip.map(|tip| tip.sequence) > log.last {
-            let number = |sequence: Option<Sequence>| sequence.map_or(0, Sequence::get);
-            return Err(ViewError::Ahead {
-                position: number(meta.tip.map(|tip| tip.sequence)),
-                last: number(log.last),
-                folder,
-            });
+        if meta.tree.size() > log.last.map_or(0, Sequence::get) {
+            let last = log.last.map_or(0, Sequence::get);
+            return Err(ViewError::Ahead { position: meta.tree.size(), last, folder });
         }
         Ok(meta)
     }
 
-    fn decode(bytes: &[u8]) -> Option<(u8, u32, Self)> {
-        let (format, rest) = bytes.split_first()?;
-        let (fold, rest) = rest.split_first_chunk::<4>()?;
-        let (position, rest) = rest.split_first_chunk::<8>()?;
-        let (event_id, log) = rest.split_first_chunk::<16>()?;
-        let tip = match Sequence::new(u64::from_be_bytes(*position)) {
-            Some(sequence) => Some(Tip { sequence, event_id: EventId::from_bytes(*event_id)? }),
-            None => None,
-        };
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&FORMAT, rest) = bytes.split_first()? else { return None };
+        let (_fold, rest) = rest.split_first_chunk::<4>()?;
+        let (leaf, rest) = rest.split_first_chunk::<32>()?;
+        let (sum, rest) = rest.split_first_chunk::<32>()?;
+        let (length, rest) = rest.split_first_chunk::<2>()?;
+        let (tree, log) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        let tree = Frontier::decode(tree)?;
+        let leaf = (tree.size() > 0).then(|| Hash::from_bytes(*leaf));
         let log = String::from_utf8(log.to_vec()).ok()?;
-        Some((*format, u32::from_be_bytes(*fold), Self { tip, log }))
+        Some(Self { leaf, tree, sum: Sum::from_bytes(sum), log })
     }
 }
 
@@ -92,12 +109,27 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let event_id = EventId::new(1_771_286_385_123, [0xff; 10]);
-        let tip = Tip { sequence: Sequence::new(4711).unwrap(), event_id };
-        let meta = Meta { tip: Some(tip), log: "2026".to_owned() };
-        let golden = ["01", "00000001", "0000000000001267", "019c68e551e37fffbfffffffffffffff", "32303236"];
+        let mut tree = Frontier::default();
+        let leaf = Hash::from_bytes([0xab; 32]);
+        tree.push(leaf);
+        let meta = Meta { leaf: Some(leaf), tree, sum: Sum::from_bytes(&[7; 32]), log: "2026".to_owned() };
+        let (leaf, sum) = ("ab".repeat(32), "07".repeat(32));
+        let golden = ["02", "00000001", &leaf, &sum, "0028", "0000000000000001", &leaf, "32303236"];
         assert_eq!(data_encoding::HEXLOWER.encode(&meta.encode()), golden.concat());
-        assert_eq!(Meta::decode(&meta.encode()), Some((1, 1, meta)));
-        assert_eq!(Meta::decode(&[1, 0, 0]), None);
+        assert_eq!(Meta::decode(&meta.encode()), Some(meta));
+        let empty = Meta::new("2026".to_owned());
+        assert_eq!((Meta::decode(&empty.encode()), empty.tip()), (Some(empty.clone()), None));
+        assert_eq!(Meta::decode(&[2, 0, 0]), None);
+    }
+
+    #[test]
+    fn format_1_is_told_by_its_number() {
+        // A view as the version before wrote it.
+        let old = data_encoding::HEXLOWER
+            .decode(b"01000000010000000000001267019c68e551e37fffbfffffffffffffff32303236")
+            .unwrap();
+        let log = LogState { identity: "2026".into(), last: Sequence::new(5_000) };
+        let refused = Meta::fitting(&old, &log, Path::new("view"));
+        assert!(matches!(refused, Err(ViewError::OtherVersion { format: 1, fold: 1, .. })), "{refused:?}");
     }
 }

@@ -4,6 +4,8 @@ mod ingest;
 mod installation;
 mod load;
 mod raw;
+mod rebuild;
+mod seed;
 mod verify;
 
 use std::process::ExitCode;
@@ -13,6 +15,7 @@ use crate::cli::BenchCommand;
 pub(super) async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Ingest(args) => ingest::run(args).await,
+        BenchCommand::Rebuild(args) => rebuild::run(args).await,
         BenchCommand::Verify { json } => verify::run(json).await,
     }
 }

@@ -1,12 +1,17 @@
 //! `syncwell events`: the log, for operators and auditors. Metadata by default; contents only with the keys for them.
 
+mod copy;
+mod find;
+mod parked;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use broker::Role;
+use edge::system_clock;
 use events::{Envelope, Event, Head, Log, RecordedEvent};
-use jiff::{SignedDuration, Timestamp};
+use projector::record_access;
 use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
 use stream::ScanFrom;
@@ -14,7 +19,7 @@ use tokio::time::sleep;
 use vault::KeyClient;
 
 use super::{asked_to_end, print};
-use crate::cli::{BrokerArgs, ShowArgs};
+use crate::cli::{BrokerArgs, EventsCommand, ShowArgs};
 use crate::config::Config;
 use crate::exit::{FAILED, Usage};
 use crate::home::Home;
@@ -22,16 +27,22 @@ use crate::{reach, roles};
 
 /// How often a followed log is asked for more. An auditor has no consumer of its own, and so nothing to lose.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(300);
-/// How far an event's own time may be from when it was stored.
-const ID_TIME_SLACK: SignedDuration = SignedDuration::from_secs(900);
 
-pub(super) async fn tail(
-    broker: BrokerArgs,
-    number: u64,
-    follow: bool,
-    show: ShowArgs,
-) -> anyhow::Result<ExitCode> {
-    let viewer = Viewer::connect(&broker, show).await?;
+pub(super) use find::find;
+
+pub(super) async fn run(command: EventsCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        EventsCommand::Tail { broker, number, follow, show } => tail(broker, number, follow, show).await,
+        EventsCommand::Show { which, broker, show } => self::show(which, broker, show).await,
+        EventsCommand::Parked(command) => parked::run(command).await,
+        EventsCommand::Export(args) => copy::export(args).await,
+        EventsCommand::Import { copy, check } => copy::import(copy, check).await,
+    }
+}
+
+async fn tail(broker: BrokerArgs, number: u64, follow: bool, show: ShowArgs) -> anyhow::Result<ExitCode> {
+    let of = if follow { "every event from now on".to_owned() } else { format!("the last {number} events") };
+    let viewer = Viewer::connect(&broker, &show, "events tail", of).await?;
     let last = viewer.log.open().await?.last.map_or(0, Sequence::get);
     let mut next = last.saturating_sub(number) + 1;
     let end = asked_to_end();
@@ -54,8 +65,8 @@ pub(super) async fn tail(
     }
 }
 
-pub(super) async fn show(which: String, broker: BrokerArgs, show: ShowArgs) -> anyhow::Result<ExitCode> {
-    let viewer = Viewer::connect(&broker, show).await?;
+async fn show(which: String, broker: BrokerArgs, show: ShowArgs) -> anyhow::Result<ExitCode> {
+    let viewer = Viewer::connect(&broker, &show, "events show", which.clone()).await?;
     let event = match (which.parse::<u64>().ok().and_then(Sequence::new), which.parse::<EventId>()) {
         (Some(sequence), _) => viewer.log.get(sequence).await?,
         (None, Ok(id)) => find(&viewer.log, id).await?,
@@ -73,26 +84,6 @@ pub(super) async fn show(which: String, broker: BrokerArgs, show: ShowArgs) -> a
     }
 }
 
-/// Looks through everything that was stored around the time inside the id.
-async fn find(log: &Log, id: EventId) -> anyhow::Result<Option<RecordedEvent>> {
-    let time = Timestamp::from_millisecond(i64::try_from(id.unix_ms())?)?;
-    let until = time.saturating_add(ID_TIME_SLACK)?;
-    let mut from = ScanFrom::Time(time.saturating_sub(ID_TIME_SLACK)?);
-    loop {
-        let events = log.scan(from, None).await?;
-        let Some(last) = events.last() else { return Ok(None) };
-        from = ScanFrom::Sequence(last.sequence().get() + 1);
-        for event in events {
-            if event.stored_at() > until {
-                return Ok(None);
-            }
-            if Envelope::read_head(event.bytes()).is_ok_and(|head| head.id == id) {
-                return Ok(Some(event));
-            }
-        }
-    }
-}
-
 /// Shows events, as much of them as was asked for.
 struct Viewer {
     log: Log,
@@ -102,13 +93,17 @@ struct Viewer {
 }
 
 impl Viewer {
-    async fn connect(args: &BrokerArgs, show: ShowArgs) -> anyhow::Result<Self> {
+    /// With `--reveal`, who looks at what and why stands in the log before anything is shown.
+    async fn connect(args: &BrokerArgs, show: &ShowArgs, command: &str, of: String) -> anyhow::Result<Self> {
         let role = if show.reveal { Role::Projector } else { Role::Auditor };
         let broker = reach::connect(args, role).await?;
-        broker.connected().await;
         let keys = if show.reveal {
             let config = Config::read(None, &Home::at(&args.data_dir))?;
-            Some(KeyClient::new(broker.clone(), roles::kek(&config).await?))
+            let keys = KeyClient::new(broker.clone(), roles::kek(&config).await?);
+            record_access(broker.clone(), &show.access.of(role, command), of, system_clock)
+                .await
+                .context("what is shown can't be recorded, so nothing is shown")?;
+            Some(keys)
         } else {
             None
         };
@@ -117,7 +112,15 @@ impl Viewer {
 
     async fn print(&self, event: &RecordedEvent) -> anyhow::Result<()> {
         let sequence = event.sequence();
-        let envelope = Envelope::read(event.bytes()).with_context(|| format!("sequence {sequence}"))?;
+        let Ok(envelope) = Envelope::read(event.bytes()) else {
+            // Somebody put it there, and it is for an operator to see.
+            let shown = json!({
+                "sequence": sequence, "type": "malformed", "subject": event.subject(), "stored_at": event.stored_at(),
+                "bytes": event.bytes().len(),
+            });
+            print(if self.json { shown.to_string() } else { plain(&shown) });
+            return Ok(());
+        };
         let head = envelope.head.clone();
         let mut shown = json!({
             "sequence": sequence, "event_id": head.id, "type": head.kind.as_str(), "user_ref": head.user.to_string(),
@@ -159,6 +162,8 @@ impl Viewer {
                 "person": step.person, "statement": step.statement, "signature": step.signature,
                 "refusal": step.refusal,
             }),
+            Event::AccessRecorded(access) => json!(access),
+            Event::EventDiscarded(discarded) => json!(discarded),
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! `syncwell ingest`, `projector`, `keys serve`, `breakglass serve`: one role each, for production.
+//! `syncwell ingest`, `projector`, `notary`, `keys serve`, `breakglass serve`: one role each, for production.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub(super) async fn projector(args: RoleArgs, log: Option<&str>) -> anyhow::Resu
     let start = Start::of(&args, Role::Projector, log).await?;
     let secrets = Secrets::read(&start.config).await?;
     let door = roles::door(&start.config, &secrets)?;
-    let mut projector = roles::projector(&start.config, start.broker.clone(), door.gate, &secrets);
+    let mut projector = roles::projector(&start.config, start.broker.clone(), door.gate, &secrets)?;
     let server = start.serve(projector.routes.clone(), vec![projector.ready.clone(), door.ready]).await?;
     let incident = tokio::select! {
         asked = asked_to_end() => { asked?; None }
@@ -71,6 +71,21 @@ pub(super) async fn projector(args: RoleArgs, log: Option<&str>) -> anyhow::Resu
     };
     server.stop().await;
     projector.flush()?;
+    match incident {
+        Some(incident) => Err(incident.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+pub(super) async fn notary(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let start = Start::of(&args, Role::Notary, log).await?;
+    let mut notary = roles::notary(&start.config, start.broker.clone())?;
+    let server = start.serve(Router::new(), vec![notary.ready.clone()]).await?;
+    let incident = tokio::select! {
+        asked = asked_to_end() => { asked?; None }
+        incident = notary.incident() => Some(incident),
+    };
+    server.stop().await;
     match incident {
         Some(incident) => Err(incident.into()),
         None => Ok(ExitCode::SUCCESS),

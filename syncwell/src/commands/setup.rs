@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use broker::Role;
 use events::Log;
+use notary::{CHECKPOINTS_STREAM, Checkpoints};
 use stream::{Broker, ReadError};
 use vault::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
 
@@ -27,6 +28,13 @@ pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
 pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> {
     broker.connected().await;
     Log::over(broker.clone()).create(replicas).await?;
+    let checkpoints = Checkpoints::stream(broker.clone());
+    if checkpoints.info().await?.is_none() {
+        checkpoints.create(&Checkpoints::config(replicas)).await.map_err(|error: ReadError| {
+            anyhow::Error::from(error)
+                .context(format!("the stream {CHECKPOINTS_STREAM} could not be created"))
+        })?;
+    }
     let keys = KeysStream::over(broker.clone());
     if keys.info().await?.is_none() {
         keys.create(&KeysStream::config(replicas)).await.map_err(|error: ReadError| {

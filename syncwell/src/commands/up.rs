@@ -81,15 +81,16 @@ async fn serve(
         let keeper = roles::keeper(connect(Role::Keys).await?, &secrets.kek).await?;
         let door = roles::door(config, &secrets)?;
         let ingest = roles::ingest(config, connect(Role::Ingest).await?, door.gate.clone(), &secrets)?;
-        let projector = roles::projector(config, connect(Role::Projector).await?, door.gate, &secrets);
+        let notary = roles::notary(config, connect(Role::Notary).await?)?;
+        let projector = roles::projector(config, connect(Role::Projector).await?, door.gate, &secrets)?;
         roles::break_glass(config, connect(Role::BreakGlass).await?)?;
-        anyhow::Ok((keeper, ingest, projector, door.ready))
+        anyhow::Ok((keeper, ingest, projector, notary, door.ready))
     };
-    let (_keeper, ingest, mut projector, tokens_ready) = tokio::select! {
+    let (_keeper, ingest, mut projector, mut notary, tokens_ready) = tokio::select! {
         started = started => started?,
         asked = asked_to_end() => { asked?; return Ok(ExitCode::SUCCESS) }
     };
-    let checks = vec![ingest.ready, projector.ready.clone(), tokens_ready];
+    let checks = vec![ingest.ready, projector.ready.clone(), notary.ready.clone(), tokens_ready];
     let index = ingest.index;
     let routes = ingest.routes.merge(projector.routes.clone());
     let metrics = roles::metrics(config)?;
@@ -110,6 +111,7 @@ async fn serve(
     let ended = tokio::select! {
         worked = work => worked,
         incident = projector.incident() => Err(incident.into()),
+        incident = notary.incident() => Err(incident.into()),
         // Also before everything is ready.
         asked = asked_to_end() => asked.map_err(Into::into),
     };
@@ -125,7 +127,7 @@ async fn ready(checks: &[ReadyCheck]) {
     }
 }
 
-async fn start_broker(home: &Home) -> anyhow::Result<Supervised> {
+pub(super) async fn start_broker(home: &Home) -> anyhow::Result<Supervised> {
     let binary = tokio::task::spawn_blocking(nats_server).await??;
     let settings = ServerSettings {
         binary,

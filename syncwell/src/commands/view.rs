@@ -1,55 +1,103 @@
-//! `syncwell view get`: a user's rows, for operators.
+//! `syncwell view`: the views, for operators.
+
+mod diff;
+mod job;
+mod rebuild;
+mod rows;
+mod verify;
 
 use std::process::ExitCode;
 
 use broker::Role;
-use jiff::civil::{Date, date};
-use projector::{ViewQuestion, ask_view};
-use schemas::{Quantity, RowDocument};
+use projector::{Job, OperatorClient, Which};
 
 use super::print;
 use super::table::table;
-use crate::cli::BrokerArgs;
-use crate::exit::{FAILED, Usage};
+use crate::cli::{BrokerArgs, ViewCommand};
+use crate::exit::Usage;
 use crate::reach;
 
-pub(super) async fn get(
-    user: String,
-    day: Option<Date>,
-    broker: BrokerArgs,
-    json: bool,
-) -> anyhow::Result<ExitCode> {
-    let broker = reach::connect(&broker, Role::Operator).await?;
-    let (from, to) = day.map_or((date(1, 1, 1), date(9999, 12, 31)), |day| (day, day));
-    let rows = ask_view(&broker, ViewQuestion { user_id: user, from, to }).await?.map_err(Usage)?;
-    if json {
-        print(serde_json::to_string(&rows)?);
-    } else if rows.summaries.is_empty() {
-        print(format_args!("no rows (position {})", rows.position));
-    } else {
-        let heads = ["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"];
-        print(table(&heads, &rows.summaries.iter().map(cells).collect::<Vec<_>>()));
-        print(format_args!("position {}", rows.position));
+pub(super) use rows::cells;
+
+pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ViewCommand::Get(args) => rows::get(args).await,
+        ViewCommand::At { when, of } => rows::at(&when, of).await,
+        ViewCommand::List { broker, json } => list(&broker, json).await,
+        ViewCommand::Rebuild(args) => rebuild::run(args).await,
+        ViewCommand::Cancel { broker } => {
+            client(&broker).await?.cancel().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ViewCommand::Rollback(args) => rebuild::roll_back(args).await,
+        ViewCommand::Drop { view, broker } => {
+            client(&broker).await?.drop_view(named(&view)?).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        ViewCommand::Diff { a, b, wait, access } => diff::run(&a, &b, wait, access).await,
+        ViewCommand::Verify { digest: true, wait, .. } => verify::digest(wait).await,
+        ViewCommand::Verify { digest: false, wait, access } => verify::run(wait, access).await,
     }
-    Ok(if day.is_some() && rows.summaries.is_empty() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-/// A row as cells.
-pub(super) fn cells(row: &RowDocument) -> Vec<String> {
-    let value =
-        |value: Option<Quantity>| value.map_or_else(|| "-".to_owned(), |value| value.get().to_string());
-    let workouts: Vec<_> = row
-        .workouts
+async fn client(args: &BrokerArgs) -> anyhow::Result<OperatorClient> {
+    Ok(OperatorClient::new(reach::connect(args, Role::Operator).await?))
+}
+
+/// A view by its name; what is none of the names is for the caller to read.
+fn named(name: &str) -> anyhow::Result<Which> {
+    let number = || name.strip_prefix("view-")?.parse().ok();
+    match name {
+        "serving" => Ok(Which::Serving),
+        "kept" => Ok(Which::Kept),
+        "built" | "rebuilt" => Ok(Which::Built),
+        _ => number()
+            .map(Which::Number)
+            .ok_or_else(|| Usage(format!("{name} is no view: serving, kept, built or view-N")).into()),
+    }
+}
+
+async fn list(args: &BrokerArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let status = client(args).await?.status().await?;
+    if json {
+        print(serde_json::to_string(&status)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<_> = status
+        .views
         .iter()
-        .map(|workout| format!("{} {} min", workout.key.kind, workout.duration.get()))
+        .map(|view| {
+            vec![
+                format!("view-{}", view.view),
+                view.is.clone(),
+                or_dash(view.position.map(|position| position.to_string())),
+                or_dash(view.digest.clone()),
+            ]
+        })
         .collect();
-    vec![
-        row.date.to_string(),
-        value(row.steps),
-        value(row.resting_hr),
-        value(row.sleep_hours),
-        value(row.hrv),
-        if workouts.is_empty() { "-".to_owned() } else { workouts.join(", ") },
-        row.generated_at.to_string(),
-    ]
+    print(table(&["view", "is", "position", "digest"], &rows));
+    print(format_args!("{} events are parked", status.parked));
+    if let Some(report) = &status.job {
+        let progress = &report.progress;
+        print(format_args!(
+            "{}: {:?}, {} of {} events, {:.0}/s",
+            job_name(&report.job),
+            report.state,
+            progress.position,
+            progress.target,
+            progress.events_per_s
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn job_name(job: &Job) -> &'static str {
+    match job {
+        Job::Rebuild { dry_run: true, .. } => "dry run of a rebuild",
+        Job::Rebuild { .. } => "rebuild",
+        Job::Rollback => "rollback",
+        Job::Verify => "verification",
+        Job::Past { .. } => "view of the past",
+    }
 }

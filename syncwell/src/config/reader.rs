@@ -9,6 +9,7 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::ConfigErrors;
+use crate::home::SECRETS;
 
 /// `SYNCWELL_RATES__PER_USER_PER_MINUTE` is `rates.per_user_per_minute`.
 const PREFIX: &str = "SYNCWELL_";
@@ -17,20 +18,23 @@ const SEPARATOR: &str = "__";
 pub(super) struct Reader {
     /// Every leaf by its dotted path.
     values: BTreeMap<String, Value>,
+    /// What others than us read from the environment, as it is there.
+    environment: BTreeMap<String, String>,
     errors: Vec<String>,
 }
 
 impl Reader {
     pub(super) fn new(text: &str, environment: BTreeMap<String, String>) -> Self {
-        let mut reader = Self { values: BTreeMap::new(), errors: Vec::new() };
+        let mut reader =
+            Self { values: BTreeMap::new(), environment: environment.clone(), errors: Vec::new() };
         match text.parse::<Table>() {
             Ok(table) => flatten("", table, &mut reader.values),
             Err(error) => reader.errors.push(format!("not TOML: {}", error.message())),
         }
         // A secret belongs into a file of its own or into the environment, not among the settings.
-        for name in ["secrets.kek", "secrets.pseudonym", "secrets.signing", "secrets.breakglass"] {
-            if reader.values.remove(name).is_some() {
-                reader.refuse(name, "must be given as a file or in the environment");
+        for name in SECRETS.map(|secret| format!("secrets.{secret}")) {
+            if reader.values.remove(&name).is_some() {
+                reader.refuse(&name, "must be given as a file or in the environment");
             }
         }
         for (name, value) in environment {
@@ -41,6 +45,12 @@ impl Reader {
             }
         }
         reader
+    }
+
+    /// The variables whose name begins so, for a library that has its own.
+    pub(super) fn environment_of(&self, prefix: &str) -> Vec<(String, String)> {
+        let found = self.environment.iter().filter(|(name, _)| name.starts_with(prefix));
+        found.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
     }
 
     pub(super) fn finish(mut self) -> Result<(), ConfigErrors> {

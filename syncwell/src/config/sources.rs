@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use breakglass::{People, Person};
 use edge::{JwksSource, TlsFiles};
@@ -9,7 +10,7 @@ use vault::KmsSettings;
 
 use super::reader::Reader;
 use super::secrets::{self, SecretSource};
-use crate::home::Home;
+use crate::home::{ATTEST_VKEY, Home, LOG_VKEY};
 use crate::network::is_private;
 
 /// Where the key-encryption key is.
@@ -99,5 +100,36 @@ pub(super) fn glass(read: &mut Reader, home: &Home) -> GlassSettings {
         people,
         key: secrets::source(read, "breakglass", home),
         recipient: read.path("breakglass.recipient_file").unwrap_or_else(|| home.path("breakglass.pub")),
+    }
+}
+
+/// How the log is vouched for.
+#[derive(Debug)]
+pub(crate) struct AuditSettings {
+    /// Signs checkpoints.
+    pub(crate) checkpoint: SecretSource,
+    /// Signs attestations.
+    pub(crate) attestation: SecretSource,
+    /// What checkpoints are verified by.
+    pub(crate) log_vkey: PathBuf,
+    /// What attestations are verified by.
+    pub(crate) attest_vkey: PathBuf,
+    /// A folder, or a URL like `s3://bucket/prefix`.
+    pub(crate) tiles: String,
+    /// How a store behind a URL is reached: the environment's `AWS_…` variables.
+    pub(crate) tile_options: Vec<(String, String)>,
+    /// The time between two checkpoints of a log that grows.
+    pub(crate) interval: Duration,
+}
+
+pub(super) fn audit(read: &mut Reader, home: &Home) -> AuditSettings {
+    AuditSettings {
+        checkpoint: secrets::source(read, "checkpoint", home),
+        attestation: secrets::source(read, "attestation", home),
+        log_vkey: read.path("audit.log_key_file").unwrap_or_else(|| home.path(LOG_VKEY)),
+        attest_vkey: read.path("audit.attest_key_file").unwrap_or_else(|| home.path(ATTEST_VKEY)),
+        tiles: read.text("audit.tiles").unwrap_or_else(|| home.path("tiles").display().to_string()),
+        tile_options: read.environment_of("AWS_"),
+        interval: Duration::from_secs(read.whole("audit.checkpoint_seconds", 5, 1..=10)),
     }
 }

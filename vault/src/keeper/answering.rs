@@ -1,5 +1,6 @@
 //! The answers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -10,7 +11,7 @@ use crate::UserRef;
 use crate::data_key::Year;
 use crate::device::DeviceId;
 use crate::kek::{Kek, UnwrapError};
-use crate::key_client::{CurrentRequest, KeysAnswer};
+use crate::key_client::{CurrentRequest, KeysAnswer, RINGS_SUBJECT, RINGS_USERS_MAX};
 use crate::keys_stream::ALL_REVOKED;
 use crate::record::{self, Record};
 use crate::revoked::{REVOKED_SUBJECT, RevokeRequest, RevokedRequest};
@@ -69,6 +70,7 @@ impl Answering {
             Some((user, Question::Ring)) => self.records(&user).await.map(|held| held.answer()),
             Some((user, Question::Revoke(device))) => self.revoke(&user, device).await,
             None if question.subject == REVOKED_SUBJECT => self.revoked(&question.payload).await,
+            None if question.subject == RINGS_SUBJECT => self.rings(&question.payload).await,
             None => Ok(KeysAnswer::Unavailable),
         };
         let answer = answer.unwrap_or_else(|error| {
@@ -139,6 +141,34 @@ impl Answering {
             Some((user.to_owned(), device.to_owned()))
         };
         Ok(KeysAnswer::Revoked { devices: stored.iter().filter_map(device).collect(), last })
+    }
+
+    /// The keys of several users at once: a view that is folded anew needs everybody's.
+    async fn rings(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
+        let users = serde_json::from_slice::<Vec<String>>(payload).ok();
+        let users = users.filter(|users| (1..=RINGS_USERS_MAX).contains(&users.len()));
+        let users = users.and_then(|users| {
+            users.iter().map(|user| user.parse::<UserRef>()).collect::<Result<Vec<_>, _>>().ok()
+        });
+        let Some(users) = users else { return Ok(KeysAnswer::Unavailable) };
+        let filters: Vec<_> = users.iter().map(|user| format!("$KV.keys.{user}.*")).collect();
+        let filters: Vec<_> = filters.iter().map(String::as_str).collect();
+        let mut by_user: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
+        for stored in self.stream.last_by_subjects(&filters).await? {
+            let user = stored.subject.strip_prefix("$KV.keys.").and_then(|rest| rest.split_once('.'));
+            if let Some((user, _)) = user {
+                by_user.entry(user.to_owned()).or_default().push(stored);
+            }
+        }
+        let rings = by_user.into_iter().filter_map(|(user, stored)| match Held::from(stored).answer() {
+            KeysAnswer::Records(records) => Some((user, records)),
+            KeysAnswer::Erased
+            | KeysAnswer::Unavailable
+            | KeysAnswer::Done
+            | KeysAnswer::Revoked { .. }
+            | KeysAnswer::Rings(_) => None,
+        });
+        Ok(KeysAnswer::Rings(rings.collect()))
     }
 
     async fn records(&self, user: &UserRef) -> Result<Held, KeeperError> {

@@ -40,24 +40,67 @@ impl Drop for RoleProcess {
     }
 }
 
+/// What vouches for a log and keeps its keys, and nothing that folds or accepts.
+pub(super) struct Quiet {
+    pub(super) home: Home,
+    pub(super) folder: PathBuf,
+    broker: Supervised,
+    roles: Vec<RoleProcess>,
+}
+
+impl Quiet {
+    pub(super) async fn start() -> anyhow::Result<Self> {
+        let (home, folder, broker) = prepared().await?;
+        let url = broker.url().to_owned();
+        let mut roles = Vec::new();
+        for command in [&["keys", "serve"][..], &["notary"]] {
+            let (process, address) = role(command, &folder, &url)?;
+            ready(&address).await?;
+            roles.push(process);
+        }
+        Ok(Self { home, folder, broker, roles })
+    }
+
+    pub(super) fn nats(&self) -> &str {
+        self.broker.url()
+    }
+
+    /// A connection as one of the roles.
+    pub(super) async fn connect(&self, role: Role) -> anyhow::Result<Broker> {
+        connect(&self.home, self.broker.url(), role).await
+    }
+
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        drop(self.roles);
+        self.broker.stop().await?;
+        Ok(std::fs::remove_dir_all(&self.folder)?)
+    }
+}
+
+/// A broker with its streams, in a folder that goes away.
+async fn prepared() -> anyhow::Result<(Home, PathBuf, Supervised)> {
+    let folder = std::env::temp_dir().join(format!("syncwell-bench-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir_all(&folder)?;
+    let home = Home::at(&folder);
+    home.create_keys(&SECRETS)?;
+    Issuer::create(&home)?;
+    let binary = tokio::task::spawn_blocking(up::nats_server).await??;
+    let settings = ServerSettings {
+        binary,
+        folder: home.path("nats"),
+        conf: NATS_CONF.into(),
+        keys: home.role_keys()?,
+        port: None,
+        tls: None,
+    };
+    let broker = Supervised::start(settings, std::env::current_exe()?).await?;
+    setup::create(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
+    Ok((home, folder, broker))
+}
+
 impl Installation {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("syncwell-bench-{}", uuid::Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder)?;
-        let home = Home::at(&folder);
-        home.create_keys(&SECRETS)?;
-        Issuer::create(&home)?;
-        let binary = tokio::task::spawn_blocking(up::nats_server).await??;
-        let settings = ServerSettings {
-            binary,
-            folder: home.path("nats"),
-            conf: NATS_CONF.into(),
-            keys: home.role_keys()?,
-            port: None,
-            tls: None,
-        };
-        let broker = Supervised::start(settings, std::env::current_exe()?).await?;
-        setup::create(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
+        let (home, folder, broker) = prepared().await?;
         let url = broker.url().to_owned();
         let (keys, keys_url) = role(&["keys", "serve"], &folder, &url)?;
         let (projector, projector_url) = role(&["projector"], &folder, &url)?;

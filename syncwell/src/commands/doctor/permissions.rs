@@ -7,7 +7,7 @@ use super::{Check, Patient};
 
 /// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
 /// arrives nothing happens but an error.
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 26] = [
     "STREAM.DELETE.EVENTS",
     "STREAM.PURGE.EVENTS",
     "STREAM.UPDATE.EVENTS",
@@ -27,11 +27,18 @@ const CALLS: [&str; 19] = [
     "STREAM.DELETE.KV_breakglass",
     "STREAM.INFO.KV_breakglass",
     "DIRECT.GET.KV_breakglass",
+    "CONSUMER.MSG.NEXT.EVENTS.rebuild",
+    "CONSUMER.MSG.NEXT.EVENTS.notary",
+    "CONSUMER.MSG.NEXT.EVENTS.auditor",
+    "CONSUMER.MSG.NEXT.EVENTS.backup",
+    "STREAM.DELETE.CHECKPOINTS",
+    "STREAM.UPDATE.CHECKPOINTS",
+    "DIRECT.GET.CHECKPOINTS",
 ];
 /// Under which names the API could be reached.
-const PREFIXES: [&str; 4] = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API"];
+const PREFIXES: [&str; 5] = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API", "CHECKPOINTS.API"];
 /// Subjects on which something could be forged, or another role's questions be asked.
-const SUBJECTS: [&str; 9] = [
+const SUBJECTS: [&str; 14] = [
     "events.v1.0.probe",
     "$KV.keys.probe.probe",
     "$KV.breakglass.probe",
@@ -40,8 +47,15 @@ const SUBJECTS: [&str; 9] = [
     "keys.v1.revoke.probe",
     "keys.v1.revoked",
     "breakglass.v1.step",
-    "view.v1.get",
+    "keys.v1.rings",
+    "view.v1.ask",
+    "view.v1.digest",
+    "tree.v1.prove",
+    "checkpoints.v1",
+    OPERATIONS,
 ];
+/// Where the projector records what operators do: all that it may append.
+const OPERATIONS: &str = "events.v1.47.aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 pub(super) async fn check(patient: &Patient) -> Vec<Check> {
     join_all(Role::ALL.map(|role| of_role(patient, role))).await
@@ -87,6 +101,7 @@ fn rights(role: Role) -> &'static [&'static str] {
         Role::Ingest => &[
             "LOG.API.STREAM.INFO.EVENTS",
             "events.v1.0.probe",
+            OPERATIONS,
             "$KV.breakglass.probe",
             "keys.v1.current.probe",
             "keys.v1.revoke.probe",
@@ -96,9 +111,22 @@ fn rights(role: Role) -> &'static [&'static str] {
             "LOG.API.STREAM.INFO.EVENTS",
             "LOG.API.DIRECT.GET.EVENTS",
             "LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector",
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.rebuild",
             "keys.v1.ring.probe",
+            "keys.v1.rings",
+            "tree.v1.prove",
+            OPERATIONS,
         ],
-        Role::Worker => &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "events.v1.0.probe"],
+        Role::Notary => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.notary",
+            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
+            "checkpoints.v1",
+        ],
+        Role::Worker => {
+            &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "events.v1.0.probe", OPERATIONS]
+        }
         Role::Keys => &[
             "KEYS.API.STREAM.INFO.KV_keys",
             "$KV.keys.probe.probe",
@@ -110,11 +138,42 @@ fn rights(role: Role) -> &'static [&'static str] {
             "GLASS.API.DIRECT.GET.KV_breakglass",
             "LOG.API.DIRECT.GET.EVENTS",
             "events.v1.0.probe",
+            OPERATIONS,
         ],
-        Role::Auditor => &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS"],
-        Role::Operator => {
-            &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "view.v1.get", "breakglass.v1.step"]
-        }
-        Role::Owner => &["LOG.API.STREAM.INFO.EVENTS", "GLASS.API.STREAM.INFO.KV_breakglass"],
+        Role::Auditor => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.auditor",
+            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
+            "tree.v1.prove",
+            "view.v1.digest",
+        ],
+        Role::Operator => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "view.v1.ask",
+            "view.v1.digest",
+            "breakglass.v1.step",
+            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
+            "tree.v1.prove",
+        ],
+        Role::Backup => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.backup",
+            "KEYS.API.DIRECT.GET.KV_keys",
+            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
+        ],
+        Role::Owner => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "GLASS.API.STREAM.INFO.KV_breakglass",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "events.v1.0.probe",
+            OPERATIONS,
+            "$KV.keys.probe.probe",
+            "KEYS.API.DIRECT.GET.KV_keys",
+            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
+            "checkpoints.v1",
+        ],
     }
 }

@@ -1,0 +1,46 @@
+//! A stream read from its beginning, page by page, by direct gets.
+
+use stream::{ReadError, ScanFrom, Stored, Stream};
+
+use crate::limits::PAGE_MAX;
+use crate::tries::Tries;
+
+/// Where reading stands.
+pub(crate) struct Pages<'s> {
+    stream: &'s Stream,
+    subject: &'static str,
+    position: u64,
+}
+
+impl<'s> Pages<'s> {
+    /// The messages under `subject`, which may have wildcards.
+    pub(crate) fn of(stream: &'s Stream, subject: &'static str) -> Self {
+        Self { stream, subject, position: 0 }
+    }
+
+    /// The sequence of the last message that was read, 0 before the first.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Goes on behind this sequence.
+    pub(crate) fn skip_to(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// The next messages; empty where there are none yet.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Stored>, ReadError> {
+        let mut tries = Tries::new();
+        loop {
+            let from = ScanFrom::Sequence(self.position + 1);
+            match self.stream.scan(from, self.subject, PAGE_MAX).await {
+                Ok(page) => {
+                    self.position = page.last().map_or(self.position, |stored| stored.sequence);
+                    return Ok(page);
+                }
+                Err(ReadError::Unavailable) if tries.again().await => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

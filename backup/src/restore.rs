@@ -1,0 +1,133 @@
+//! Putting a backup back.
+//!
+//! Everything is verified first, and what the target holds is compared. Then come the keys, the events and the
+//! checkpoints, in this order: a projector must never see an event whose key is not there. Restoring may be killed at
+//! any moment and is then run again: whatever is there and the same is passed over.
+//!
+//! An erased user stays erased. Where the target or the backup says that a user was erased, none of that user's keys
+//! is put back: erasures that are newer than the backup stay, if the target still knows of them.
+
+mod checkpoints;
+mod keys;
+
+use std::path::Path;
+
+use events::Log;
+use stream::{AppendError, Appender, ReadError, Stream};
+use tlog::LogVerifier;
+
+use crate::folder::{Backup, EVENTS_FILE, ReadBackupError, read_backup};
+use crate::import::{self, ImportError, Imported};
+use crate::offload::offload_told;
+use crate::stage::Stage;
+
+/// What is filled, over the owner's connection. Nothing else may append to it meanwhile.
+#[derive(Clone, Copy)]
+pub struct RestoreTarget<'t> {
+    /// The log.
+    pub log: &'t Log,
+    /// The keys' stream.
+    pub keys: &'t Stream,
+    /// The stream of checkpoints.
+    pub checkpoints: &'t Stream,
+    /// Appends to both.
+    pub appender: &'t Appender,
+}
+
+/// A target that holds what a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// What was put back.
+    pub backup: Backup,
+    /// Events.
+    pub events: Imported,
+    /// Records of the keys' stream that were appended.
+    pub keys_appended: u64,
+    /// Those that were there already.
+    pub keys_held: u64,
+    /// Those that were left out because their users were erased.
+    pub keys_erased: u64,
+    /// Marks of erased users and tombstones, appended or there already, among the records above.
+    pub tombstones: u64,
+    /// Signed notes that were appended.
+    pub checkpoints_appended: u64,
+    /// Those that were there already.
+    pub checkpoints_held: u64,
+}
+
+/// Why a backup is not back. What was put back stays: the same restoring goes on behind it.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The backup does not hold. Nothing was put back, unless it changed while it was read.
+    #[error(transparent)]
+    Backup(#[from] ReadBackupError),
+    /// The log is another one, or can't be filled.
+    #[error(transparent)]
+    Events(#[from] ImportError),
+    /// The keys' stream can't be read.
+    #[error("the keys' stream can't be read")]
+    ReadKeys(#[source] ReadError),
+    /// A record can't be appended.
+    #[error("the keys' stream can't be filled")]
+    AppendKeys(#[source] AppendError),
+    /// The target has another record.
+    #[error("{subject} is there with another record than in the backup")]
+    OtherKey {
+        /// Where it stands.
+        subject: String,
+    },
+    /// The stream of checkpoints can't be read.
+    #[error("the checkpoints can't be read")]
+    ReadCheckpoints(#[source] ReadError),
+    /// A checkpoint can't be appended.
+    #[error("the stream of checkpoints can't be filled")]
+    AppendCheckpoints(#[source] AppendError),
+    /// The target has other checkpoints.
+    #[error("checkpoint {number} is there and is another one than in the backup")]
+    OtherCheckpoint {
+        /// The first that differs, from 1.
+        number: u64,
+    },
+}
+
+/// Puts a backup back: verifies it by the public key of the log's notary, compares what is there, and appends what is
+/// missing.
+///
+/// `on_progress` is told how much of a stage is done, of how much.
+pub async fn restore(
+    target: RestoreTarget<'_>,
+    folder: &Path,
+    verifier: &LogVerifier,
+    mut on_progress: impl FnMut(Stage, u64, u64),
+) -> Result<Restored, RestoreError> {
+    let (path, by) = (folder.to_owned(), verifier.clone());
+    let read = offload_told(
+        move |on_progress| read_backup(&path, &by, on_progress),
+        |done, of| on_progress(Stage::Verifying, done, of),
+    );
+    let backup = read.await?;
+    let [_, keys_file, checkpoints_file] = &backup.files;
+
+    // A target that is another log must not be given a single key.
+    let events = folder.join(EVENTS_FILE);
+    let told = |done, of| on_progress(Stage::Comparing, done, of);
+    import::compare(target.log, &events, verifier, told).await?;
+    checkpoints::compare(target.checkpoints, folder).await?;
+
+    let told = |done| on_progress(Stage::Keys, done, keys_file.lines);
+    let keys = keys::fill(target.keys, target.appender, folder, told).await?;
+    let told = |done, of| on_progress(Stage::Events, done, of);
+    let events = import::fill(target.log, &events, verifier, told).await?;
+    let told = |done| on_progress(Stage::Checkpoints, done, checkpoints_file.lines);
+    let checkpoints = checkpoints::fill(target.checkpoints, target.appender, folder, told).await?;
+    Ok(Restored {
+        backup,
+        events,
+        keys_appended: keys.appended,
+        keys_held: keys.held,
+        keys_erased: keys.erased,
+        tombstones: keys.tombstones,
+        checkpoints_appended: checkpoints.appended,
+        checkpoints_held: checkpoints.held,
+    })
+}

@@ -1,0 +1,81 @@
+//! What operators and auditors did, in clear and under the user ref of zeros: who was shown contents, and which event was
+//! left out of the view.
+
+use jiff::Timestamp;
+use schemas::{EventId, Sequence};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use vault::UserRef;
+
+use crate::envelope::{EventKind, Head};
+
+/// Who did it: the role whose credentials were used, and what the person's command said of the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Actor {
+    /// The role, as `nats.conf` has it.
+    pub role: String,
+    /// The person, by their own word.
+    pub person: String,
+}
+
+/// Somebody was shown contents. Stored before anything is shown. Version 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessRecorded {
+    /// Who.
+    pub by: Actor,
+    /// With which command.
+    pub command: String,
+    /// What was shown: a user ref, an event id, a range of sequences, or all.
+    pub of: String,
+    /// Why, by the person's own word; empty where they gave none.
+    pub reason: String,
+}
+
+/// An event that can't be folded is left out of every view from here on. Version 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventDiscarded {
+    /// Who.
+    pub by: Actor,
+    /// Which event.
+    pub sequence: Sequence,
+    /// Whose events it kept waiting.
+    pub user_ref: String,
+    /// Why. Never empty.
+    pub reason: String,
+}
+
+impl AccessRecorded {
+    /// The event's stored bytes.
+    pub fn store(&self, id: EventId, time: Timestamp) -> Vec<u8> {
+        store(self, id, EventKind::AccessRecordedV1, time)
+    }
+
+    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+        from_v1(content)
+    }
+}
+
+impl EventDiscarded {
+    /// The event's stored bytes.
+    pub fn store(&self, id: EventId, time: Timestamp) -> Vec<u8> {
+        store(self, id, EventKind::EventDiscardedV1, time)
+    }
+
+    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+        from_v1(content).filter(|discarded: &Self| !discarded.reason.trim().is_empty())
+    }
+}
+
+fn store(content: &impl Serialize, id: EventId, kind: EventKind, time: Timestamp) -> Vec<u8> {
+    let content = serde_json::to_vec(content).unwrap_or_else(|_| unreachable!("BUG: strings are JSON"));
+    Head { id, kind, user: UserRef::NOBODY, time, key_id: None }.with_clear(&content)
+}
+
+/// There is one spelling.
+fn from_v1<T: Serialize + DeserializeOwned>(content: &[u8]) -> Option<T> {
+    let read: T = serde_json::from_slice(content).ok()?;
+    (serde_json::to_vec(&read).ok()? == content).then_some(read)
+}

@@ -1,0 +1,99 @@
+//! The log from one position to another, in order and whole, whatever the connection does meanwhile.
+
+use std::time::Duration;
+
+use schemas::Sequence;
+use stream::FollowError;
+use tokio::time::sleep;
+
+use super::{Follower, Log, LogReader, RecordedEvent};
+
+/// How often reading is tried again where nothing at all has come since the last time.
+const FRUITLESS_MAX: usize = 20;
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Why the log can't be read to the end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StretchError {
+    /// The broker does not let itself be read, again and again.
+    #[error("the log can't be read now, or somebody else reads it with the same role at the same time")]
+    Unavailable(#[source] FollowError),
+    /// Events are missing.
+    #[error(
+        "INCIDENT: the log has a hole: sequence {expected} is missing, {found} follows. Stop, keep the broker's files, restore from a mirror or a backup"
+    )]
+    Hole {
+        /// What should have come.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+}
+
+/// A stretch of the log, being read.
+pub struct Stretch {
+    log: Log,
+    reader: LogReader,
+    position: Option<Sequence>,
+    last: Sequence,
+    follower: Option<Follower>,
+    fruitless: usize,
+}
+
+impl Stretch {
+    pub(super) fn new(log: Log, reader: LogReader, position: Option<Sequence>, last: Sequence) -> Self {
+        Self { log, reader, position, last, follower: None, fruitless: 0 }
+    }
+
+    /// Goes on to a later end.
+    pub fn extend(&mut self, last: Sequence) {
+        self.last = self.last.max(last);
+    }
+
+    /// The next events; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, StretchError> {
+        loop {
+            if self.position >= Some(self.last) {
+                return Ok(None);
+            }
+            match self.some().await {
+                Ok(mut events) => {
+                    events.retain(|event| event.sequence() <= self.last);
+                    if let Some(event) = events.last() {
+                        (self.position, self.fruitless) = (Some(event.sequence()), 0);
+                        return Ok(Some(events));
+                    }
+                }
+                Err(error) => self.judge(error).await?,
+            }
+        }
+    }
+
+    async fn some(&mut self) -> Result<Vec<RecordedEvent>, FollowError> {
+        let follower = match &mut self.follower {
+            Some(follower) => follower,
+            None => {
+                let follower = self.log.follow(self.reader, self.position).await?;
+                self.follower.insert(follower)
+            }
+        };
+        follower.next().await
+    }
+
+    /// Whoever else reads as the same role moves the consumer: what that looks like is no hole.
+    async fn judge(&mut self, error: FollowError) -> Result<(), StretchError> {
+        self.follower = None;
+        if let FollowError::Hole { expected, found } = error
+            && found > expected
+            && !self.log.holds(expected).await
+        {
+            return Err(StretchError::Hole { expected, found });
+        }
+        self.fruitless += 1;
+        if self.fruitless > FRUITLESS_MAX {
+            return Err(StretchError::Unavailable(error));
+        }
+        sleep(RETRY_INTERVAL).await;
+        Ok(())
+    }
+}

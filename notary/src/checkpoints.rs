@@ -1,0 +1,182 @@
+//! The stream of signed checkpoints: `CHECKPOINTS`, one subject, a signed note (C2SP tlog-checkpoint) each.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use serde_json::json;
+use stream::{AppendError, Appender, Broker, Draft, Expected, ReadError, ScanFrom, Stored, Stream};
+use tlog::{CheckpointError, LogVerifier, TreeHead};
+
+/// The stream's name.
+pub const CHECKPOINTS_STREAM: &str = "CHECKPOINTS";
+const API_PREFIX: &str = "CHECKPOINTS.API";
+const SUBJECT: &str = "checkpoints.v1";
+/// Checkpoints of one read.
+const SCAN_MAX: usize = 1_000;
+
+/// Why the checkpoints can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointsError {
+    /// The stream can't be read now.
+    #[error("the checkpoints can't be read")]
+    Read(#[from] ReadError),
+    /// There is no such stream.
+    #[error("there is no stream of checkpoints here; the owner creates it with `syncwell setup`")]
+    Missing,
+    /// The stream's configuration lets checkpoints go.
+    #[error("the stream of checkpoints can't be trusted: its `{0}` is {1}")]
+    BrokenPromise(&'static str, String),
+    /// A checkpoint does not hold.
+    #[error("checkpoint {number} does not hold: {source}")]
+    Checkpoint {
+        /// Its position in the stream.
+        number: u64,
+        /// Why.
+        source: CheckpointError,
+    },
+}
+
+/// A checkpoint as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCheckpoint {
+    /// Its position in the stream.
+    pub number: u64,
+    /// The signed note.
+    pub note: String,
+    /// What it says.
+    pub head: TreeHead,
+}
+
+/// The checkpoints, as whoever verifies reads them: each is verified on the way.
+#[derive(Clone)]
+pub struct Checkpoints {
+    stream: Stream,
+    verifier: LogVerifier,
+}
+
+impl Checkpoints {
+    /// Over this connection, by this public key.
+    pub fn over(broker: Broker, verifier: LogVerifier) -> Self {
+        Self { stream: Self::stream(broker), verifier }
+    }
+
+    /// The stream behind them.
+    pub fn stream(broker: Broker) -> Stream {
+        Stream::new(broker, API_PREFIX, CHECKPOINTS_STREAM)
+    }
+
+    /// What setup creates.
+    pub fn config(replicas: u8) -> serde_json::Value {
+        json!({
+            "name": CHECKPOINTS_STREAM,
+            "description": "SyncWell: what the notary signed",
+            "subjects": [SUBJECT],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "new",
+            "num_replicas": replicas,
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_age": 0,
+            "deny_delete": true,
+            "deny_purge": true,
+            "allow_rollup_hdrs": false,
+            "allow_direct": true,
+        })
+    }
+
+    /// The public key they are verified by.
+    pub fn verifier(&self) -> &LogVerifier {
+        &self.verifier
+    }
+
+    /// Holds what is there against what setup creates.
+    pub async fn verify(&self) -> Result<(), CheckpointsError> {
+        let info = self.stream.info().await?.ok_or(CheckpointsError::Missing)?;
+        let promised = Self::config(1);
+        for key in [
+            "subjects",
+            "retention",
+            "storage",
+            "discard",
+            "max_msgs",
+            "max_age",
+            "deny_delete",
+            "deny_purge",
+        ] {
+            if info.config[key] != promised[key] {
+                return Err(CheckpointsError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest one.
+    pub async fn last(&self) -> Result<Option<StoredCheckpoint>, CheckpointsError> {
+        let last = self.stream.last_by_subject(SUBJECT).await?;
+        last.first().map(|stored| self.read(stored)).transpose()
+    }
+
+    /// Some checkpoints from a position in the stream on, in order; empty behind the last.
+    pub async fn from(&self, number: u64) -> Result<Vec<StoredCheckpoint>, CheckpointsError> {
+        let stored = self.stream.scan(ScanFrom::Sequence(number), SUBJECT, SCAN_MAX).await?;
+        stored.iter().map(|stored| self.read(stored)).collect()
+    }
+
+    /// All of them, one after the other.
+    pub fn walk(&self) -> CheckpointWalk {
+        CheckpointWalk { checkpoints: self.clone(), read: VecDeque::new(), behind: 0, ended: false }
+    }
+
+    fn read(&self, stored: &Stored) -> Result<StoredCheckpoint, CheckpointsError> {
+        let refused = |source| CheckpointsError::Checkpoint { number: stored.sequence, source };
+        let note = std::str::from_utf8(&stored.payload).map_err(|_| refused(CheckpointError::Malformed))?;
+        let head = self.verifier.open(note).map_err(refused)?;
+        Ok(StoredCheckpoint { number: stored.sequence, note: note.to_owned(), head })
+    }
+
+    /// Appends a checkpoint right behind the last one known, or nothing: two notaries can't contradict each other.
+    pub(crate) async fn append(appender: &Appender, last: u64, note: &str) -> Result<u64, AppendError> {
+        let draft = Draft {
+            subject: SUBJECT.to_owned(),
+            id: None,
+            headers: Vec::new(),
+            expected: Some(Expected { filter: SUBJECT.to_owned(), sequence: last }),
+            payload: Bytes::copy_from_slice(note.as_bytes()),
+        };
+        appender.append(draft).await.map(|appended| appended.sequence)
+    }
+}
+
+/// Every checkpoint in order, to be held against a tree that grows.
+pub struct CheckpointWalk {
+    checkpoints: Checkpoints,
+    read: VecDeque<StoredCheckpoint>,
+    /// The position in the stream up to which they were read.
+    behind: u64,
+    ended: bool,
+}
+
+impl CheckpointWalk {
+    /// The size of the next one; `None` behind the last.
+    pub async fn next_size(&mut self) -> Result<Option<u64>, CheckpointsError> {
+        if self.read.is_empty() && !self.ended {
+            self.read = self.checkpoints.from(self.behind + 1).await?.into();
+            match self.read.back() {
+                Some(last) => self.behind = last.number,
+                None => self.ended = true,
+            }
+        }
+        Ok(self.read.front().map(|checkpoint| checkpoint.head.size))
+    }
+
+    /// Goes on behind one that does not hold.
+    pub fn skip(&mut self, number: u64) {
+        self.behind = self.behind.max(number);
+    }
+
+    /// The next one, if [`CheckpointWalk::next_size`] said that there is one.
+    pub fn take(&mut self) -> Option<StoredCheckpoint> {
+        self.read.pop_front()
+    }
+}

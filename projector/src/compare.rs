@@ -1,0 +1,259 @@
+//! Two views held against each other, value by value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemas::Scalar;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use vault::KeyClient;
+
+use crate::batch::{EntryFailure, read_device, read_row};
+use crate::blocking::blocking;
+use crate::device::Device;
+use crate::row::{Register, Row};
+use crate::view::{DeviceKey, RowKey, Sealed, View, ViewError};
+
+/// Entries looked at for one page.
+const PAGE_ENTRIES_MAX: usize = 2_000;
+/// Differences of one page.
+const PAGE_DIFFERENCES_MAX: usize = 500;
+
+/// One value that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Whose.
+    pub user_ref: String,
+    /// The row's date, or the device's id.
+    pub of: String,
+    /// Which value, for instance `steps`, `steps.event_id` or `workouts[2026-02-16T06:22:00Z running].duration`.
+    pub field: String,
+    /// In the first view; `null` where it has none.
+    pub a: Value,
+    /// In the second view.
+    pub b: Value,
+}
+
+impl Difference {
+    /// The field without the workout it is of: `workouts.duration`.
+    pub fn kind_of_field(&self) -> String {
+        match (self.field.find('['), self.field.rfind(']')) {
+            (Some(from), Some(to)) if from < to => {
+                format!("{}{}", &self.field[..from], &self.field[to + 1..])
+            }
+            _ => self.field.clone(),
+        }
+    }
+}
+
+/// Some differences, and the key to go on behind.
+#[derive(Debug, Default)]
+pub(crate) struct DifferencesPage {
+    pub(crate) differences: Vec<Difference>,
+    /// Entries that were held against each other.
+    pub(crate) entries: u64,
+    pub(crate) next: Option<Vec<u8>>,
+}
+
+/// Why two views can't be compared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompareError {
+    #[error(transparent)]
+    View(#[from] ViewError),
+    #[error("the keys can't be reached")]
+    Keys,
+}
+
+/// One page of what differs between two views.
+pub(crate) async fn differences(
+    a: &Arc<View>,
+    b: &Arc<View>,
+    after: Option<Vec<u8>>,
+    keys: &KeyClient,
+) -> Result<DifferencesPage, CompareError> {
+    let (pairs, next) = pairs(a, b, after).await?;
+    let mut page = DifferencesPage { next, ..DifferencesPage::default() };
+    for (key, (one, other)) in pairs {
+        page.entries += 1;
+        // Whole, so that the page ends between two entries.
+        if page.differences.len() >= PAGE_DIFFERENCES_MAX {
+            page.next = Some(before(&key));
+            break;
+        }
+        page.differences.extend(of_entry(&key, one.as_ref(), other.as_ref(), keys).await?);
+    }
+    Ok(page)
+}
+
+/// The keys whose entries differ, on one page.
+pub(crate) async fn differing_keys(
+    a: &Arc<View>,
+    b: &Arc<View>,
+    after: Option<Vec<u8>>,
+    keys: &KeyClient,
+) -> Result<(Vec<Vec<u8>>, u64, Option<Vec<u8>>), CompareError> {
+    let (pairs, next) = pairs(a, b, after).await?;
+    let entries = pairs.len() as u64;
+    let mut differing = Vec::new();
+    for (key, (one, other)) in pairs {
+        if !of_entry(&key, one.as_ref(), other.as_ref(), keys).await?.is_empty() {
+            differing.push(key);
+        }
+    }
+    Ok((differing, entries, next))
+}
+
+/// What differs in the entries with these keys, as both views have them now.
+pub(crate) async fn differences_at(
+    a: &Arc<View>,
+    b: &Arc<View>,
+    at: &[Vec<u8>],
+    keys: &KeyClient,
+) -> Result<Vec<Difference>, CompareError> {
+    let mut differences = Vec::new();
+    for key in at {
+        let (one, other) = (a.entry(key)?.0, b.entry(key)?.0);
+        differences.extend(of_entry(key, one.as_ref(), other.as_ref(), keys).await?);
+    }
+    Ok(differences)
+}
+
+type Pair = (Option<Sealed>, Option<Sealed>);
+
+/// The next entries of both views by key, as far as both have been read.
+async fn pairs(
+    a: &Arc<View>,
+    b: &Arc<View>,
+    after: Option<Vec<u8>>,
+) -> Result<(BTreeMap<Vec<u8>, Pair>, Option<Vec<u8>>), CompareError> {
+    let (a, b) = (a.clone(), b.clone());
+    let (of_a, of_b) = blocking(move || {
+        let read = |view: &View| view.entries(after.as_deref(), PAGE_ENTRIES_MAX);
+        Ok::<_, ViewError>((read(&a)?, read(&b)?))
+    })
+    .await?;
+    let end = |entries: &[(Vec<u8>, Sealed)]| {
+        entries.last().filter(|_| entries.len() == PAGE_ENTRIES_MAX).map(|(key, _)| key.clone())
+    };
+    // Behind the smaller of the two ends, one of the views has not been read yet.
+    let end = [end(&of_a), end(&of_b)].into_iter().flatten().min();
+    let mut pairs: BTreeMap<Vec<u8>, Pair> = BTreeMap::new();
+    let is_in = |key: &[u8]| end.as_deref().is_none_or(|end| key <= end);
+    for (key, value) in of_a.into_iter().filter(|(key, _)| is_in(key)) {
+        pairs.entry(key).or_default().0 = Some(value);
+    }
+    for (key, value) in of_b.into_iter().filter(|(key, _)| is_in(key)) {
+        pairs.entry(key).or_default().1 = Some(value);
+    }
+    Ok((pairs, end))
+}
+
+/// A key right before this one.
+fn before(key: &[u8]) -> Vec<u8> {
+    let mut before = key.to_vec();
+    match before.pop() {
+        Some(0) | None => {}
+        Some(last) => before.extend([last - 1, u8::MAX]),
+    }
+    before
+}
+
+/// What differs in one entry.
+async fn of_entry(
+    key: &[u8],
+    a: Option<&Sealed>,
+    b: Option<&Sealed>,
+    keys: &KeyClient,
+) -> Result<Vec<Difference>, CompareError> {
+    let (user_ref, of) = match (RowKey::decode(key), DeviceKey::decode(key)) {
+        (Some(key), _) => (key.user.to_string(), key.date.to_string()),
+        (None, Some(key)) => (key.user.to_string(), key.device.to_string()),
+        (None, None) => ("?".to_owned(), "?".to_owned()),
+    };
+    let (a, b) = (values(key, a, keys).await?, values(key, b, keys).await?);
+    let fields: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).cloned().collect();
+    let value =
+        |values: &BTreeMap<String, Value>, field: &str| values.get(field).cloned().unwrap_or_default();
+    let differences = fields.into_iter().filter_map(|field| {
+        let (a, b) = (value(&a, &field), value(&b, &field));
+        (a != b).then(|| Difference { user_ref: user_ref.clone(), of: of.clone(), field, a, b })
+    });
+    Ok(differences.collect())
+}
+
+/// Everything that an entry holds, by name. One that can't be read holds that it can't; an erased user's holds nothing.
+async fn values(
+    key: &[u8],
+    sealed: Option<&Sealed>,
+    keys: &KeyClient,
+) -> Result<BTreeMap<String, Value>, CompareError> {
+    let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
+    let read = match (RowKey::decode(key), DeviceKey::decode(key)) {
+        (Some(key), _) => read_row(&key, sealed, keys).await.map(|row| of_row(&row)),
+        (None, Some(key)) => read_device(&key, sealed, keys).await.map(|device| of_device(&device)),
+        (None, None) => Ok([("key".to_owned(), json!("not one of a row or device"))].into()),
+    };
+    match read {
+        Ok(values) => Ok(values),
+        Err(EntryFailure::Erased) => Ok(BTreeMap::new()),
+        Err(EntryFailure::Unavailable) => Err(CompareError::Keys),
+        Err(EntryFailure::Damaged(_)) => {
+            Ok([("entry".to_owned(), json!("damaged: it can't be read"))].into())
+        }
+    }
+}
+
+fn of_row(row: &Row) -> BTreeMap<String, Value> {
+    let mut values = BTreeMap::new();
+    let mut register = |name: String, register: &Register| {
+        values.insert(format!("{name}.event_id"), json!(register.origin.event_id));
+        values.insert(name, json!(register.value));
+    };
+    for scalar in Scalar::ALL {
+        if let Some(found) = &row.scalars[scalar] {
+            register(scalar.name().to_owned(), found);
+        }
+    }
+    for (key, workout) in &row.workouts {
+        let name = format!("workouts[{} {}]", key.start_time, key.kind);
+        register(format!("{name}.duration"), &workout.duration);
+        if let Some(calories) = &workout.calories {
+            register(format!("{name}.calories"), calories);
+        }
+    }
+    for (key, workout) in &row.workouts {
+        let name = format!("workouts[{} {}].first_reported.event_id", key.start_time, key.kind);
+        values.insert(name, json!(workout.first_reported.event_id));
+    }
+    values.insert("generated_at".to_owned(), json!(row.generated_at));
+    values.insert("events.first".to_owned(), json!(row.first));
+    values.insert("events.last".to_owned(), json!(row.last));
+    values
+}
+
+fn of_device(device: &Device) -> BTreeMap<String, Value> {
+    let time = |time: Option<jiff::Timestamp>| json!(time);
+    let values = [
+        ("key_id", json!(device.key_id.map(|key_id| key_id.to_string()))),
+        ("enrolled_at", time(device.enrolled_at)),
+        ("revoked_at", time(device.revoked_at)),
+    ];
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_before_sorts_right_before() {
+        for (key, smaller, larger) in [
+            (vec![1, 5], vec![1, 4, 255], vec![1, 5]),
+            (vec![1, 0], vec![0, 255], vec![1, 0]),
+            (vec![1, 5, 0], vec![1, 4], vec![1, 5, 0]),
+        ] {
+            let before = before(&key);
+            assert!(before < larger && before >= smaller, "{before:?}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Rebuilding: a new view beside the serving one, caught up, and switched in while reads go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use schemas::Sequence;
+use tokio_util::sync::CancellationToken;
+
+use super::{JobError, Jobs, RebuildReport};
+use crate::batch::Tolerated;
+use crate::blocking::blocking;
+use crate::build::Builder;
+use crate::compare::differences;
+use crate::progress::Progress;
+use crate::view::{View, ViewError};
+use crate::views::Views;
+
+/// From so near on, folding stops for the moment that the rest takes.
+const SWITCH_LAG_EVENTS_MAX: u64 = 1_000;
+
+/// How a view is rebuilt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RebuildOptions {
+    pub(crate) dry_run: bool,
+    pub(crate) fresh: bool,
+    pub(crate) park_new: bool,
+}
+
+/// The events that an operator can know of: those that wait, and those that are left out.
+pub(crate) fn known_poison(view: &View) -> BTreeSet<Sequence> {
+    let parked = view.parked().into_iter().map(|poison| poison.sequence);
+    parked.chain(view.discarded().into_iter().map(|discarded| discarded.sequence)).collect()
+}
+
+impl Jobs {
+    pub(super) async fn rebuild(
+        &self,
+        options: RebuildOptions,
+        progress: Arc<Progress>,
+        cancel: CancellationToken,
+    ) -> Result<(), JobError> {
+        let views = self.views()?;
+        let mut builder = self.builder(progress, cancel)?;
+        if options.park_new {
+            builder.folder.tolerated = Tolerated::All;
+        }
+        let state = self.log.open().await?;
+        let (number, view) = {
+            let (views, now) = (views.clone(), (self.clock)());
+            blocking(move || begin(&views, options.fresh, |number| views.open_view(number, &state, now)))
+                .await?
+        };
+        self.catch_up(&builder, &view).await?;
+        if options.dry_run {
+            let serving = self.serving()?;
+            let differing = self.count_differences(&serving, &view).await?;
+            self.note(|report| {
+                report.rebuilt = Some(RebuildReport {
+                    serving: views.list().serving,
+                    built: Some(number),
+                    switched: false,
+                    differences: Some(differing),
+                    ..of_view(&view)
+                });
+            });
+            return Ok(());
+        }
+        self.switch(&builder, &view, |views| views.switch()).await
+    }
+
+    pub(super) async fn roll_back(
+        &self,
+        progress: Arc<Progress>,
+        cancel: CancellationToken,
+    ) -> Result<(), JobError> {
+        let views = self.views()?;
+        let builder = self.builder(progress, cancel)?;
+        let Some(number) = views.list().kept.first().copied() else {
+            return Err(JobError::Refused("no view is kept that could serve again".to_owned()));
+        };
+        let (state, now) = (self.log.open().await?, (self.clock)());
+        let view = {
+            let views = views.clone();
+            Arc::new(blocking(move || views.open_view(number, &state, now)).await?)
+        };
+        self.catch_up(&builder, &view).await?;
+        self.switch(&builder, &view, move |views| {
+            let switched = views.switch_back()?;
+            Ok(switched.unwrap_or(number))
+        })
+        .await
+    }
+
+    fn views(&self) -> Result<Arc<Views>, JobError> {
+        self.shared.views().ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))
+    }
+
+    /// Folds until the view is as near to the serving one as it gets without stopping that.
+    async fn catch_up(&self, builder: &Builder, view: &Arc<View>) -> Result<(), JobError> {
+        loop {
+            let Some(target) = self.serving()?.position() else { return Ok(()) };
+            builder.advance(view, target).await?;
+            let end = self.serving()?.position().map_or(0, Sequence::get);
+            if end.saturating_sub(target.get()) <= SWITCH_LAG_EVENTS_MAX {
+                return Ok(());
+            }
+        }
+    }
+
+    /// While nobody folds: the rest, then the list on disk, then the view that is read. A process that dies before the
+    /// list is written goes on with the old view, one that dies after it with the new one.
+    async fn switch(
+        &self,
+        builder: &Builder,
+        view: &Arc<View>,
+        change: impl FnOnce(&Views) -> Result<u32, ViewError> + Send + 'static,
+    ) -> Result<(), JobError> {
+        let views = self.views()?;
+        let _turn = self.shared.folding.lock().await;
+        if let Some(position) = self.serving()?.position() {
+            builder.advance(view, position).await?;
+        }
+        if builder.cancel.is_cancelled() {
+            return Err(crate::build::BuildError::Cancelled.into());
+        }
+        let (flushed, serving) = (view.clone(), self.serving()?);
+        let number = blocking(move || {
+            flushed.flush()?;
+            // What is kept is to be whole too.
+            serving.flush()?;
+            change(&views)
+        })
+        .await?;
+        self.shared.set_view(view.clone());
+        tracing::info!(view = number, "another view serves now");
+        self.note(|report| {
+            report.rebuilt = Some(RebuildReport { serving: number, switched: true, ..of_view(view) });
+        });
+        Ok(())
+    }
+
+    async fn count_differences(
+        &self,
+        serving: &Arc<View>,
+        built: &Arc<View>,
+    ) -> Result<BTreeMap<String, u64>, JobError> {
+        let mut counts = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = differences(serving, built, after, self.keys()).await?;
+            for difference in page.differences {
+                *counts.entry(difference.kind_of_field()).or_default() += 1;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(counts);
+            }
+        }
+    }
+}
+
+fn of_view(view: &View) -> RebuildReport {
+    let head = view.head();
+    RebuildReport {
+        serving: 0,
+        built: None,
+        position: head.tree.size,
+        digest: head.digest.to_string(),
+        switched: false,
+        differences: None,
+    }
+}
+
+/// Opens the view that is to be built: what an earlier rebuild left, unless that does not fit the log or the rules.
+pub(crate) fn begin(
+    views: &Views,
+    fresh: bool,
+    open: impl Fn(u32) -> Result<View, ViewError>,
+) -> Result<(u32, Arc<View>), ViewError> {
+    let number = views.begin(fresh)?;
+    match open(number) {
+        Ok(view) => Ok((number, Arc::new(view))),
+        Err(ViewError::Ahead { .. } | ViewError::OtherLog { .. } | ViewError::OtherVersion { .. }) => {
+            let number = views.begin(true)?;
+            Ok((number, Arc::new(open(number)?)))
+        }
+        Err(error @ (ViewError::Store(..) | ViewError::SetAside(..) | ViewError::List(..))) => Err(error),
+    }
+}

@@ -1,0 +1,325 @@
+//! The projector's side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use futures_util::StreamExt;
+use schemas::{RowDocument, RowsDocument, Sequence};
+use stream::{Broker, Heard, ScanFrom};
+use tokio::time::sleep;
+use vault::{Pseudonyms, UserId, UserRef};
+
+use super::{
+    Access, Answer, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, Recording, SUBJECT, UserRow,
+    ViewStatus, ViewsStatus, Which, Whose,
+};
+use crate::batch::{EntryFailure, read_row};
+use crate::blocking::blocking;
+use crate::compare::differences;
+use crate::fold::FOLD_VERSION;
+use crate::incident::with_causes;
+use crate::jobs::Jobs;
+use crate::poison::Poison;
+use crate::reader::Reader;
+use crate::row::document;
+use crate::view::{RowKey, View};
+
+/// Bytes of rows in one answer: a message of the broker carries 1 MiB.
+const ANSWER_BYTES_MAX: usize = 512 * 1024;
+/// Rows of one page of all rows.
+const PAGE_ROWS_MAX: usize = 500;
+/// Pause before the subscription is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Questions answered at the same time.
+const QUESTIONS_IN_FLIGHT_MAX: usize = 16;
+/// How long a discarded event may take to be folded before the operator is told to look again.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(4);
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Answers operators and auditors.
+pub(crate) struct Answering {
+    pub(crate) broker: Broker,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) recording: Recording,
+}
+
+impl Answering {
+    /// Answers for as long as the process runs.
+    pub(crate) async fn serve(self: Arc<Self>) {
+        loop {
+            let heard = tokio::join!(
+                self.broker.subscribe(SUBJECT, Some("projector")),
+                self.broker.subscribe(DIGEST_SUBJECT, Some("projector")),
+            );
+            if let (Ok(questions), Ok(digests)) = heard {
+                futures_util::stream::select(
+                    Box::pin(questions.into_stream()),
+                    Box::pin(digests.into_stream()),
+                )
+                .for_each_concurrent(QUESTIONS_IN_FLIGHT_MAX, |heard| self.answer(heard))
+                .await;
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    async fn answer(&self, heard: Heard) {
+        let Some(reply) = heard.reply else { return };
+        let answer = if heard.subject == DIGEST_SUBJECT {
+            serde_json::to_vec(&self.digest())
+        } else {
+            let answer = match serde_json::from_slice::<Question>(&heard.payload) {
+                Ok(question) => self.one(question).await,
+                Err(_) => Err("the question can't be read: is the command of another version?".to_owned()),
+            };
+            serde_json::to_vec(&answer.unwrap_or_else(Answer::Refused))
+        };
+        let answer = answer.unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"));
+        // Who asked gives up by itself where the answer is lost.
+        let _ = self.broker.publish(reply, answer.into()).await;
+    }
+
+    async fn one(&self, question: Question) -> Result<Answer, String> {
+        match question {
+            Question::Status => self.status().map(|status| Answer::Status(Box::new(status))),
+            Question::Rows { of, from, to, at, access } => {
+                let user = self.user(&of)?;
+                let rows = match at {
+                    None => self.reader.rows(user, from, to).await,
+                    Some(at) => self.reader.rows_at(user, from, to, at).await,
+                };
+                let rows = rows.map_err(text)?;
+                // Read before, so that the position is not that of the record itself; told after.
+                self.record(&access, user.to_string()).await?;
+                Ok(page(rows))
+            }
+            Question::AllRows { which, after, date, access } => {
+                if after.is_none() {
+                    self.record(&access, format!("every user's rows, {which:?}")).await?;
+                }
+                self.all_rows(which, after, date).await
+            }
+            Question::Differences { a, b, after, access } => {
+                if after.is_none() {
+                    self.record(&access, format!("every user's rows, {a:?} and {b:?}")).await?;
+                }
+                let (a, b) = (self.view(a).await?, self.view(b).await?);
+                let page = differences(&a, &b, cursor(after)?, self.jobs.keys()).await.map_err(text)?;
+                let next = page.next.map(|next| HEXLOWER.encode(&next));
+                Ok(Answer::Differences { differences: page.differences, entries: page.entries, next })
+            }
+            Question::Start(job) => self.jobs.start(job).map(|()| Answer::Done),
+            Question::Cancel if self.jobs.cancel() => Ok(Answer::Done),
+            Question::Cancel => Err("nothing is under way".to_owned()),
+            Question::Drop(which) => self.drop_view(which).await,
+            Question::Repair { of, date } => {
+                let user = self.user(&of)?;
+                self.jobs.repair(user, date).await.map_err(text)?;
+                Ok(Answer::Done)
+            }
+            Question::Parked => self.parked().await,
+            Question::Discard { sequence, access } => self.discard(sequence, access).await,
+        }
+    }
+
+    fn user(&self, of: &Whose) -> Result<UserRef, String> {
+        match of {
+            Whose::UserId(id) => {
+                let id: UserId = id.parse().map_err(text)?;
+                Ok(self.pseudonyms.user_ref(&id))
+            }
+            Whose::UserRef(user) => user.parse().map_err(text),
+        }
+    }
+
+    async fn record(&self, access: &Access, of: String) -> Result<(), String> {
+        self.recording
+            .record(access, of)
+            .await
+            .map(drop)
+            .map_err(|error| format!("what is shown can't be recorded, so nothing is shown: {error}"))
+    }
+
+    fn digest(&self) -> Result<DigestDocument, String> {
+        let view = self.jobs.serving().map_err(text)?;
+        let head = view.head();
+        Ok(DigestDocument {
+            position: head.tree.size,
+            root: head.tree.root.to_string(),
+            fold_version: FOLD_VERSION,
+            digest: head.digest.to_string(),
+            parked: view.parked().len() as u64,
+        })
+    }
+
+    fn status(&self) -> Result<ViewsStatus, String> {
+        let serving = self.jobs.serving().map_err(text)?;
+        let list = self.jobs.shared.views().ok_or("the view is not open yet")?.list();
+        let head = serving.head();
+        let mut views = vec![ViewStatus {
+            view: list.serving,
+            is: "serving".to_owned(),
+            position: Some(head.tree.size),
+            digest: Some(head.digest.to_string()),
+        }];
+        let others =
+            list.built.iter().map(|view| (view, "built")).chain(list.kept.iter().map(|view| (view, "kept")));
+        views.extend(others.map(|(view, is)| ViewStatus {
+            view: *view,
+            is: is.to_owned(),
+            position: None,
+            digest: None,
+        }));
+        Ok(ViewsStatus { views, parked: serving.parked().len() as u64, job: self.jobs.report() })
+    }
+
+    /// A view by what it is called. One that does not serve is opened for the question.
+    async fn view(&self, which: Which) -> Result<Arc<View>, String> {
+        let views = self.jobs.shared.views().ok_or("the view is not open yet")?;
+        let list = views.list();
+        let number = match which {
+            Which::Serving => list.serving,
+            Which::Kept => *list.kept.first().ok_or("no view is kept")?,
+            Which::Built => list.built.ok_or("no view was built beside the one that serves")?,
+            Which::Number(number) => number,
+            Which::Past(sequence) => {
+                return self
+                    .jobs
+                    .past(sequence)
+                    .ok_or_else(|| format!("the view as of {sequence} is not folded"));
+            }
+        };
+        if number == list.serving {
+            return self.jobs.serving().map_err(text);
+        }
+        if !list.kept.contains(&number) && list.built != Some(number) {
+            return Err(format!("there is no view {number}"));
+        }
+        self.jobs.open_beside(number).await.map_err(text)
+    }
+
+    async fn drop_view(&self, which: Which) -> Result<Answer, String> {
+        let views = self.jobs.shared.views().ok_or("the view is not open yet")?;
+        let list = views.list();
+        let number = match which {
+            Which::Serving | Which::Past(_) => return Err("the view that serves can't be dropped".to_owned()),
+            Which::Kept => *list.kept.first().ok_or("no view is kept")?,
+            Which::Built => list.built.ok_or("no view was built beside the one that serves")?,
+            Which::Number(number) => number,
+        };
+        self.jobs.close_beside(number)?;
+        match blocking(move || views.drop_view(number)).await.map_err(text)? {
+            true => Ok(Answer::Done),
+            false => Err(format!("there is no view {number} that could be dropped")),
+        }
+    }
+
+    async fn all_rows(
+        &self,
+        which: Which,
+        after: Option<String>,
+        date: Option<jiff::civil::Date>,
+    ) -> Result<Answer, String> {
+        let view = self.view(which).await?;
+        let position = view.position().map_or(0, Sequence::get);
+        let (after, reading) = (cursor(after)?, view.clone());
+        let entries =
+            blocking(move || reading.entries(after.as_deref(), PAGE_ROWS_MAX)).await.map_err(text)?;
+        let next =
+            entries.last().filter(|_| entries.len() == PAGE_ROWS_MAX).map(|(key, _)| HEXLOWER.encode(key));
+        let mut rows = Vec::new();
+        for (key, sealed) in entries {
+            let Some(key) = RowKey::decode(&key).filter(|key| date.is_none_or(|date| date == key.date))
+            else {
+                continue;
+            };
+            match read_row(&key, &sealed, self.jobs.keys()).await {
+                Ok(row) => {
+                    let stale = view.parked_of(&key.user).is_some();
+                    let row = RowDocument { stale, ..document(key.date, &row) };
+                    rows.push(UserRow { user_ref: key.user.to_string(), row });
+                }
+                Err(EntryFailure::Erased) => {}
+                Err(error @ (EntryFailure::Unavailable | EntryFailure::Damaged(_))) => {
+                    return Err(text(error));
+                }
+            }
+        }
+        Ok(Answer::AllRows { rows, position, next })
+    }
+
+    async fn parked(&self) -> Result<Answer, String> {
+        let view = self.jobs.serving().map_err(text)?;
+        let mut parked = Vec::new();
+        for poison in view.parked() {
+            let waiting = self.waiting(&poison).await.map_err(text)?;
+            parked.push(ParkedEvent {
+                sequence: poison.sequence,
+                user_ref: poison.user.to_string(),
+                kind: poison.kind.as_str().to_owned(),
+                detail: poison.detail,
+                waiting,
+            });
+        }
+        Ok(Answer::Parked(parked))
+    }
+
+    /// How many of the user's later events wait.
+    async fn waiting(&self, poison: &Poison) -> Result<u64, events::LogError> {
+        if poison.user == UserRef::NOBODY {
+            return Ok(0);
+        }
+        let (mut from, mut waiting) = (poison.sequence.get() + 1, 0);
+        while waiting < 20_000 {
+            let events = self.jobs.log.scan(ScanFrom::Sequence(from), Some(&poison.user)).await?;
+            let Some(last) = events.last() else { break };
+            waiting += events.len() as u64;
+            from = last.sequence().get() + 1;
+        }
+        Ok(waiting)
+    }
+
+    async fn discard(&self, sequence: Sequence, access: Access) -> Result<Answer, String> {
+        let view = self.jobs.serving().map_err(text)?;
+        let parked = view.parked().into_iter().find(|poison| poison.sequence == sequence);
+        let poison = parked.ok_or_else(|| format!("the event at sequence {sequence} is not parked"))?;
+        if access.reason.trim().is_empty() {
+            return Err("say why: an event is left out for good".to_owned());
+        }
+        let appended = self.recording.discard(access.by, sequence, poison.user, access.reason).await;
+        let at = appended.map_err(text)?;
+        let folded = tokio::time::timeout(DISCARD_TIMEOUT, async {
+            while self.jobs.serving().ok().and_then(|view| view.position()) < Some(at) {
+                sleep(LOOK_INTERVAL).await;
+            }
+        });
+        match folded.await {
+            Ok(()) => Ok(Answer::Done),
+            Err(_) => Err(format!("it stands in the log at sequence {at}, and is not folded yet")),
+        }
+    }
+}
+
+fn cursor(after: Option<String>) -> Result<Option<Vec<u8>>, String> {
+    let decode = |after: String| HEXLOWER.decode(after.as_bytes());
+    after.map(decode).transpose().map_err(|_| "that is no page".to_owned())
+}
+
+/// An error with its causes.
+fn text(error: impl std::error::Error) -> String {
+    with_causes(&error)
+}
+
+/// As many rows as fit one message, at least one.
+fn page(mut rows: RowsDocument) -> Answer {
+    let mut bytes = 0;
+    let fitting = rows.summaries.iter().take_while(|row| {
+        bytes += serde_json::to_vec(row).map_or(0, |row| row.len());
+        bytes <= ANSWER_BYTES_MAX
+    });
+    let rest = rows.summaries.split_off(fitting.count().max(1).min(rows.summaries.len()));
+    Answer::Rows { next: rest.first().map(|row| row.date), rows }
+}

@@ -1,0 +1,56 @@
+//! Writing down who was shown what, before it is shown.
+
+use edge::Clock;
+use events::{AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, new_event_id};
+use schemas::{EventId, Sequence};
+use stream::{AppendError, Broker, Commit};
+use vault::UserRef;
+
+use super::Access;
+
+/// Appends what operators do, under the user ref of zeros: the broker lets the projector append nothing else.
+#[derive(Clone)]
+pub(crate) struct Recording {
+    pub(crate) appender: LogAppender,
+    pub(crate) clock: Clock,
+}
+
+impl Recording {
+    /// Returns when it is on stable storage.
+    pub(crate) async fn record(&self, access: &Access, of: String) -> Result<Sequence, AppendError> {
+        let Access { by, command, reason } = access.clone();
+        self.append(|id, now| AccessRecorded { by, command, of, reason }.store(id, now)).await
+    }
+
+    pub(crate) async fn discard(
+        &self,
+        by: Actor,
+        sequence: Sequence,
+        user: UserRef,
+        reason: String,
+    ) -> Result<Sequence, AppendError> {
+        let user_ref = user.to_string();
+        self.append(|id, now| EventDiscarded { by, sequence, user_ref, reason }.store(id, now)).await
+    }
+
+    async fn append(
+        &self,
+        store: impl FnOnce(EventId, jiff::Timestamp) -> Vec<u8>,
+    ) -> Result<Sequence, AppendError> {
+        let now = (self.clock)();
+        let id = new_event_id(now);
+        let event = NewEvent { id, user: UserRef::NOBODY, bytes: store(id, now), outcome_to: None };
+        self.appender.append(event).await.map(|appended| appended.sequence)
+    }
+}
+
+/// Records an access over the projector's own connection: for a command that opens contents itself.
+pub async fn record_access(
+    broker: Broker,
+    access: &Access,
+    of: String,
+    clock: Clock,
+) -> Result<Sequence, AppendError> {
+    let appender = Log::over(broker).appender(Commit::Grouped);
+    Recording { appender, clock }.record(access, of).await
+}

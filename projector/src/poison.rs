@@ -1,0 +1,91 @@
+//! An event that can't be opened, read or folded. It never stops other users, and it is never skipped in silence: it and
+//! its user's later events wait, the user's rows stay as they are, until an operator has them tried again or leaves the
+//! event out for good.
+
+use events::{Envelope, MalformedEvent, OpenEventError, RecordedEvent};
+use schemas::Sequence;
+use vault::{DataKeyId, UnwrapError, UserRef};
+
+/// Why an event can't be folded. The numbers are stored: append, never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum PoisonKind {
+    /// The bytes are no event.
+    Malformed = 1,
+    /// It stands under another user's subject.
+    Misfiled = 2,
+    /// Its data key does not exist, and no tombstone says why.
+    KeyMissing = 3,
+    /// Its data key's record does not open.
+    KeyDamaged = 4,
+    /// It does not open under its data key, or its content is not its kind's.
+    Sealed = 5,
+    /// It holds a summary that ingest would never have accepted.
+    Summary = 6,
+}
+
+impl PoisonKind {
+    const ALL: [Self; 6] =
+        [Self::Malformed, Self::Misfiled, Self::KeyMissing, Self::KeyDamaged, Self::Sealed, Self::Summary];
+
+    pub(crate) fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Misfiled => "misfiled",
+            Self::KeyMissing => "key_missing",
+            Self::KeyDamaged => "key_damaged",
+            Self::Sealed => "sealed",
+            Self::Summary => "summary",
+        }
+    }
+}
+
+/// An event that can't be folded, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the event at sequence {sequence} of user {user} can't be folded: {detail}")]
+pub(crate) struct Poison {
+    pub(crate) sequence: Sequence,
+    /// Whose events wait: the user under whose subject it stands, or nobody where that is no user's.
+    pub(crate) user: UserRef,
+    pub(crate) kind: PoisonKind,
+    pub(crate) detail: String,
+}
+
+impl Poison {
+    fn of(event: &RecordedEvent, kind: PoisonKind, detail: String) -> Self {
+        let user = event.filed_under().unwrap_or(UserRef::NOBODY);
+        Self { sequence: event.sequence(), user, kind, detail }
+    }
+
+    pub(crate) fn malformed(event: &RecordedEvent, error: MalformedEvent) -> Self {
+        Self::of(event, PoisonKind::Malformed, format!("{error}: forged, or damaged"))
+    }
+
+    pub(crate) fn misfiled(event: &RecordedEvent, head: &Envelope<'_>) -> Self {
+        let detail = format!("it is filed under another user than {}", head.head.user);
+        Self::of(event, PoisonKind::Misfiled, detail)
+    }
+
+    pub(crate) fn key_missing(event: &RecordedEvent, key: DataKeyId) -> Self {
+        let detail = format!(
+            "its data key {key} is missing, and no tombstone says that the user was erased: restore the keys' stream"
+        );
+        Self::of(event, PoisonKind::KeyMissing, detail)
+    }
+
+    pub(crate) fn key_damaged(event: &RecordedEvent, error: UnwrapError) -> Self {
+        Self::of(event, PoisonKind::KeyDamaged, error.to_string())
+    }
+
+    pub(crate) fn sealed(event: &RecordedEvent, error: OpenEventError) -> Self {
+        Self::of(event, PoisonKind::Sealed, format!("{error}: forged, moved or changed"))
+    }
+
+    pub(crate) fn summary(event: &RecordedEvent) -> Self {
+        Self::of(event, PoisonKind::Summary, "its summary can't be read".to_owned())
+    }
+}

@@ -1,0 +1,94 @@
+//! What a batch of events, or the repair of a user, changes in a view.
+
+use vault::UserRef;
+
+use super::parked::{parked_key, parked_value};
+use super::{Discarded, Sealed, State};
+use crate::digest::Sum;
+use crate::poison::Poison;
+
+/// Changes that are written together.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    written: Vec<(Vec<u8>, Sealed)>,
+    removed: Vec<Vec<u8>>,
+    sum: Sum,
+    parked: Vec<Poison>,
+    released: Vec<UserRef>,
+    discarded: Option<Discarded>,
+}
+
+impl Changes {
+    /// Writes an entry in place of an old one, where there was one.
+    pub(crate) fn write_entry(&mut self, key: &[u8], old: Option<&Sealed>, new: Sealed) {
+        self.take(old);
+        self.sum = self.sum.plus(new.hash().unwrap_or_default());
+        self.written.push((key.to_vec(), new));
+    }
+
+    /// Takes an entry away.
+    pub(crate) fn remove_entry(&mut self, key: &[u8], old: &Sealed) {
+        self.take(Some(old));
+        self.removed.push(key.to_vec());
+    }
+
+    fn take(&mut self, old: Option<&Sealed>) {
+        let hash = old.and_then(Sealed::hash).unwrap_or_default();
+        self.sum = self.sum.minus(hash);
+    }
+
+    /// Has an event, and its user's later ones, wait.
+    pub(crate) fn park(&mut self, poison: Poison) {
+        self.parked.push(poison);
+    }
+
+    /// Nothing of this user waits any more.
+    pub(crate) fn release(&mut self, user: UserRef) {
+        self.released.push(user);
+    }
+
+    /// Leaves an event out from here on.
+    pub(crate) fn discard(&mut self, discarded: Discarded) {
+        self.discarded = Some(discarded);
+    }
+
+    /// Takes the changes of another part of the same batch along.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.written.extend(other.written);
+        self.removed.extend(other.removed);
+        self.sum = self.sum.plus(other.sum);
+        self.parked.extend(other.parked);
+        self.released.extend(other.released);
+        self.discarded = self.discarded.or(other.discarded);
+    }
+
+    /// Into the state and the batch: first what goes, then what comes.
+    pub(super) fn write(self, state: &mut State, batch: &mut sled::Batch) {
+        for key in self.removed {
+            batch.remove(key);
+        }
+        for (key, value) in self.written {
+            batch.insert(key, value.0);
+        }
+        state.meta.sum = state.meta.sum.plus(self.sum);
+        for user in self.released {
+            let released: Vec<_> =
+                state.parked.keys().filter(|(parked, _)| *parked == user).copied().collect();
+            for (user, sequence) in released {
+                state.parked.remove(&(user, sequence));
+                batch.remove(parked_key(&user, sequence).as_slice());
+            }
+        }
+        if let Some(discarded) = self.discarded {
+            batch.insert(discarded.key().as_slice(), discarded.value());
+            state.discarded.insert(discarded.sequence, discarded);
+            if state.parked.remove(&(discarded.user, discarded.sequence)).is_some() {
+                batch.remove(parked_key(&discarded.user, discarded.sequence).as_slice());
+            }
+        }
+        for poison in self.parked {
+            batch.insert(parked_key(&poison.user, poison.sequence).as_slice(), parked_value(&poison));
+            state.parked.insert((poison.user, poison.sequence), poison);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+use tlog::Hash;
+
+use super::*;
+use crate::digest::{Digester, Sum};
+use crate::poison::PoisonKind;
+use vault::{DataKey, DataKeyId, Pseudonyms};
+
+fn log(created: &str, last: u64) -> LogState {
+    LogState { identity: created.into(), last: Sequence::new(last) }
+}
+
+/// A tree of so many events, and the last of them.
+fn moved(size: u64) -> Option<(Tip, Frontier)> {
+    let mut tree = Frontier::default();
+    (1..=size).for_each(|event| tree.push(Hash::of_leaf(&event.to_be_bytes())));
+    let tip = Tip { sequence: Sequence::new(size).unwrap(), leaf: Hash::of_leaf(&size.to_be_bytes()) };
+    Some((tip, tree))
+}
+
+fn key(user: u8, day: i8) -> RowKey {
+    RowKey { user: UserRef::from_bytes([user; 16]), date: jiff::civil::date(2026, 2, day) }
+}
+
+fn sealed(key: &RowKey, plain: u8) -> Sealed {
+    let data_key = DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32]);
+    let digester = Digester::new(Pseudonyms::new(vault_secret()));
+    Sealed::seal(&key.encode(), &[plain], &data_key, &digester)
+}
+
+fn vault_secret() -> zeroize::Zeroizing<[u8; 32]> {
+    zeroize::Zeroizing::new([7; 32])
+}
+
+fn rows(rows: &[(RowKey, u8)]) -> Changes {
+    let mut changes = Changes::default();
+    for (key, plain) in rows {
+        changes.write_entry(&key.encode(), None, sealed(key, *plain));
+    }
+    changes
+}
+
+fn open(folder: &Path, log: &LogState) -> Result<View, ViewError> {
+    View::open(folder, log, Timestamp::UNIX_EPOCH)
+}
+
+fn sum(view: &View) -> Sum {
+    view.state().meta.sum
+}
+
+#[test]
+fn a_view_is_refused_by_any_log_but_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let view = open(folder.path(), &log("a", 9)).unwrap();
+    view.apply(rows(&[(key(1, 16), 7)]), moved(5)).unwrap();
+    let head = view.head();
+    view.flush().unwrap();
+    drop(view);
+    assert!(matches!(open(folder.path(), &log("a", 4)), Err(ViewError::Ahead { position: 5, last: 4, .. })));
+    assert!(matches!(open(folder.path(), &log("b", 9)), Err(ViewError::OtherLog { .. })));
+    let view = open(folder.path(), &log("a", 5)).unwrap();
+    assert_eq!(view.head(), head);
+    let (row, position) = view.row(&key(1, 16)).unwrap();
+    assert_eq!((row.unwrap().hash(), position), (sealed(&key(1, 16), 7).hash(), Sequence::new(5)));
+    assert!(view.check(&log("a", 4)).is_err());
+}
+
+#[test]
+fn a_view_of_another_fold_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let view = open(folder.path(), &log("a", 9)).unwrap();
+    let mut meta = Meta::new("a".to_owned()).encode();
+    meta[4] += 1;
+    view.store.insert([KEY_META], meta).unwrap();
+    drop(view);
+    assert!(matches!(open(folder.path(), &log("a", 9)), Err(ViewError::OtherVersion { fold: 2, .. })));
+}
+
+#[test]
+fn a_damaged_store_is_set_aside() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("view");
+    drop(open(&folder, &log("a", 9)).unwrap());
+    std::fs::write(folder.join("conf"), "this is not how sled writes its settings").unwrap();
+    let view = open(&folder, &log("a", 9)).unwrap();
+    assert_eq!(view.position(), None);
+    assert!(parent.path().join("view.damaged-0").exists());
+}
+
+#[test]
+fn ranges_are_one_user_s_and_inclusive() {
+    let folder = tempfile::tempdir().unwrap();
+    let view = open(folder.path(), &log("a", 9)).unwrap();
+    view.apply(rows(&[(key(1, 1), 1), (key(1, 2), 2), (key(1, 28), 28), (key(2, 2), 2)]), moved(1)).unwrap();
+    let (found, position) = view.rows(UserRef::from_bytes([1; 16]), key(1, 2).date, key(1, 28).date).unwrap();
+    assert_eq!(found.into_iter().map(|(date, _)| date.day()).collect::<Vec<_>>(), [2, 28]);
+    assert_eq!(position, Some(Sequence::FIRST));
+    let some = view.entries(Some(&key(1, 1).encode()), 2).unwrap();
+    assert_eq!(
+        some.into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
+        [key(1, 2), key(1, 28)].map(|key| key.encode().to_vec())
+    );
+}
+
+#[test]
+fn the_sum_is_of_what_is_there_whatever_the_way() {
+    let one = tempfile::tempdir().unwrap();
+    let one = open(one.path(), &log("a", 9)).unwrap();
+    one.apply(rows(&[(key(1, 1), 1), (key(2, 1), 2)]), moved(2)).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let other = open(other.path(), &log("a", 9)).unwrap();
+    other.apply(rows(&[(key(2, 1), 9), (key(3, 1), 3)]), moved(1)).unwrap();
+    assert_ne!(sum(&one), sum(&other));
+    let mut changes = rows(&[(key(1, 1), 1)]);
+    changes.write_entry(&key(2, 1).encode(), Some(&sealed(&key(2, 1), 9)), sealed(&key(2, 1), 2));
+    changes.remove_entry(&key(3, 1).encode(), &sealed(&key(3, 1), 3));
+    other.apply(changes, moved(2)).unwrap();
+    assert_eq!(one.head(), other.head());
+}
+
+#[test]
+fn what_waits_and_what_is_left_out_outlive_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let view = open(folder.path(), &log("a", 9)).unwrap();
+    let user = UserRef::from_bytes([1; 16]);
+    let poison = |sequence| Poison {
+        sequence: Sequence::new(sequence).unwrap(),
+        user,
+        kind: PoisonKind::Sealed,
+        detail: "no".to_owned(),
+    };
+    let mut changes = Changes::default();
+    changes.park(poison(3));
+    view.apply(changes, moved(3)).unwrap();
+    let mut changes = Changes::default();
+    let discarded = Discarded { sequence: Sequence::new(3).unwrap(), user, by: Sequence::new(4).unwrap() };
+    changes.release(user);
+    changes.discard(discarded);
+    changes.park(poison(2));
+    view.apply(changes, moved(4)).unwrap();
+    view.flush().unwrap();
+    drop(view);
+    let view = open(folder.path(), &log("a", 9)).unwrap();
+    assert_eq!((view.parked(), view.discarded()), (vec![poison(2)], vec![discarded]));
+    assert_eq!(view.parked_of(&user), Some(poison(2)));
+    assert_eq!(view.parked_of(&UserRef::NOBODY), None);
+}

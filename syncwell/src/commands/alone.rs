@@ -1,0 +1,75 @@
+//! An installation whose roles do not run: its broker, and the keeper of its keys, for as long as a command needs them.
+
+use std::fs::File;
+
+use anyhow::Context;
+use broker::{Role, Supervised};
+use stream::{Broker, BrokerAddress};
+use tokio::task::JoinHandle;
+
+use super::up;
+use crate::cli::BrokerArgs;
+use crate::config::Config;
+use crate::home::{Home, read_seed};
+use crate::reach::{self, Configured};
+use crate::roles;
+
+/// The broker of another installation with its keeper, or the private one of the data folder with one of our own.
+pub(super) struct Alone {
+    _lock: Option<File>,
+    private: Option<Supervised>,
+    keeper: Option<JoinHandle<()>>,
+    url: Option<String>,
+    home: Home,
+}
+
+impl Alone {
+    /// The broker, and the keeper where it is the private one.
+    pub(super) async fn start(args: &BrokerArgs, config: &Config) -> anyhow::Result<Self> {
+        let mut alone = Self::start_broker(args).await?;
+        if alone.private.is_some() {
+            let broker = alone.connect(args, Role::Keys).await?;
+            alone.keeper = Some(roles::keeper(broker, &roles::kek(config).await?).await?);
+        }
+        Ok(alone)
+    }
+
+    /// The broker alone.
+    pub(super) async fn start_broker(args: &BrokerArgs) -> anyhow::Result<Self> {
+        if args.nats.is_some() {
+            let home = Home::at(&args.data_dir);
+            return Ok(Self { _lock: None, private: None, keeper: None, url: args.nats.clone(), home });
+        }
+        std::fs::create_dir_all(&args.data_dir)?;
+        let home = Home::at(&args.data_dir.canonicalize()?);
+        let lock = home.lock()?;
+        let private = up::start_broker(&home).await?;
+        let url = private.url().to_owned();
+        Ok(Self { _lock: Some(lock), private: Some(private), keeper: None, url: Some(url), home })
+    }
+
+    /// A connection as one of the roles.
+    pub(super) async fn connect(&self, args: &BrokerArgs, role: Role) -> anyhow::Result<Broker> {
+        let address = match (&self.private, &self.url) {
+            (Some(_), Some(url)) => BrokerAddress {
+                url: url.clone(),
+                seed: read_seed(&self.home.seed_file(role))?,
+                ca_file: None,
+                role: role.name(),
+            },
+            _ => reach::address(args, role, Configured::default())?,
+        };
+        Ok(Broker::connect(address).await?)
+    }
+
+    /// Ends what was started.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        if let Some(keeper) = self.keeper {
+            keeper.abort();
+        }
+        match self.private {
+            Some(private) => private.stop().await.context("the private nats-server could not be ended"),
+            None => Ok(()),
+        }
+    }
+}

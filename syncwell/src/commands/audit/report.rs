@@ -1,0 +1,129 @@
+//! What an audit found.
+
+use serde::Serialize;
+
+use crate::commands::print;
+
+/// Findings that are told one by one.
+const FINDINGS_MAX: usize = 100;
+
+/// Everything that an audit says.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Whether everything holds.
+    pub(super) holds: bool,
+    /// The first sequence at which something does not.
+    pub(super) first_bad_sequence: Option<u64>,
+    /// The log's name.
+    pub(super) origin: String,
+    /// Events read.
+    pub(super) events: u64,
+    /// The root over them.
+    pub(super) root: String,
+    /// Checkpoints that hold.
+    pub(super) checkpoints: u64,
+    /// The size of the newest of them.
+    pub(super) signed: u64,
+    /// Phones' signatures that were verified again; `null` where nothing was opened.
+    pub(super) signatures: Option<u64>,
+    /// Events of users who were erased, which nobody can open.
+    pub(super) erased: Option<u64>,
+    /// What was found of the view.
+    pub(super) view: Option<ViewFinding>,
+    /// What does not hold, by sequence.
+    pub(super) findings: Vec<Finding>,
+    /// How many findings there are in all.
+    pub(super) findings_total: u64,
+}
+
+/// What an audit says of the view.
+#[derive(Debug, Serialize)]
+pub(super) struct ViewFinding {
+    pub(super) position: u64,
+    pub(super) digest: String,
+    /// What the log folds to, where it was folded.
+    pub(super) expected: Option<String>,
+    pub(super) parked: u64,
+}
+
+/// One thing that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// Where; for something that is of no single event, none.
+    pub(super) sequence: Option<u64>,
+    /// In a word.
+    pub(super) kind: &'static str,
+    /// In a sentence.
+    pub(super) detail: String,
+}
+
+impl Report {
+    pub(super) fn new(origin: &str) -> Self {
+        Self {
+            holds: true,
+            first_bad_sequence: None,
+            origin: origin.to_owned(),
+            events: 0,
+            root: String::new(),
+            checkpoints: 0,
+            signed: 0,
+            signatures: None,
+            erased: None,
+            view: None,
+            findings: Vec::new(),
+            findings_total: 0,
+        }
+    }
+
+    /// Something does not hold.
+    pub(super) fn find(&mut self, sequence: Option<u64>, kind: &'static str, detail: impl Into<String>) {
+        self.holds = false;
+        self.findings_total += 1;
+        if let Some(sequence) = sequence {
+            let first = self.first_bad_sequence.get_or_insert(sequence);
+            *first = sequence.min(*first);
+        }
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding { sequence, kind, detail: detail.into() });
+        }
+    }
+
+    pub(super) fn explain(&self) {
+        for Finding { sequence, kind, detail } in &self.findings {
+            let at = sequence.map_or_else(String::new, |sequence| format!("sequence {sequence}: "));
+            print(format_args!("BAD  {at}{detail} ({kind})"));
+        }
+        print(format_args!("log          {}", self.origin));
+        print(format_args!("events       {}", self.events));
+        print(format_args!("root         {}", self.root));
+        print(format_args!(
+            "checkpoints  {} hold, the newest is of {} events",
+            self.checkpoints, self.signed
+        ));
+        match self.signatures {
+            Some(signatures) => print(format_args!("signatures   {signatures} of phones verify")),
+            None => print("signatures   not looked at (--reveal)"),
+        }
+        match &self.view {
+            Some(view) => print(format_args!(
+                "view         position {}, digest {}{}",
+                view.position,
+                view.digest,
+                match &view.expected {
+                    Some(expected) if *expected == view.digest =>
+                        ", which is what the log folds to".to_owned(),
+                    Some(expected) => format!(", but the log folds to {expected}"),
+                    None => ", of this log; what it folds to was not looked at (--reveal)".to_owned(),
+                }
+            )),
+            None => print("view         not asked: no projector answers"),
+        }
+        match (self.holds, self.first_bad_sequence) {
+            (true, _) => print("everything holds"),
+            (false, Some(sequence)) => {
+                print(format_args!("it does NOT hold: the first bad sequence is {sequence}"))
+            }
+            (false, None) => print("it does NOT hold"),
+        }
+    }
+}

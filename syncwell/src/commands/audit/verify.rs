@@ -1,0 +1,229 @@
+//! `syncwell audit verify`: everything that is known of the log, held against the log.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use broker::Role;
+use data_encoding::HEXLOWER;
+use edge::system_clock;
+use events::{Log, LogError, LogReader, StretchError};
+use notary::Checkpoints;
+use projector::offline::Offline;
+use projector::{DigestDocument, FOLD_VERSION, ask_digest, record_access};
+use schemas::Sequence;
+use serde_json::json;
+use stream::Broker;
+use tlog::{Attestation, LogVerifier};
+use vault::{KeyClient, SigningKeys};
+
+use super::attest::tree;
+use super::blame::first_changed;
+use super::connect;
+use super::report::{Report, ViewFinding};
+use super::walk::{Revealing, Walk};
+use crate::cli::{AuditVerifyArgs, BrokerArgs};
+use crate::commands::print;
+use crate::commands::progress::{Progress, duration};
+use crate::config::Config;
+use crate::exit::FAILED;
+use crate::home::{Home, read_vkey};
+use crate::{reach, roles};
+
+/// What opening everything takes: the projector's connection and the secrets.
+struct Opener {
+    broker: Broker,
+    config: Config,
+    keys: KeyClient,
+}
+
+pub(super) async fn run(args: AuditVerifyArgs) -> anyhow::Result<ExitCode> {
+    let (broker, verifier) = connect(&args.audit).await?;
+    let attestation = attestation(&args)?;
+    let opener = if args.reveal || attestation.is_some() { Some(opener(&args).await?) } else { None };
+    let mut report = Report::new(verifier.origin());
+    // Before the log's end is known: the view is never further than the log.
+    // Where no projector runs the log can be verified all the same.
+    let view = ask_digest(&broker).await.ok();
+    let wanted = view.iter().map(|view| view.position).chain(attestation.iter().map(|a| a.head.size));
+    let revealing = match &opener {
+        Some(opener) => {
+            report.signatures = Some(0);
+            let signing = SigningKeys::of(opener.config.signing.source()?)?;
+            Some(Revealing { keys: opener.keys.clone(), signing })
+        }
+        None => None,
+    };
+    let checkpoints = Checkpoints::over(broker.clone(), verifier.clone());
+    if let Err(error) = checkpoints.verify().await {
+        report.find(None, "checkpoint", format!("{error:#}"));
+    }
+    let mut walk = Walk::new(checkpoints.walk(), wanted, revealing);
+    read(&broker, &mut walk, &mut report, args.audit.json).await?;
+    blame(&broker, &verifier, &walk, &mut report).await?;
+    if let Some(view) = &view {
+        hold_view(view, &walk, opener.as_ref(), &mut report).await?;
+    }
+    if let Some(attestation) = attestation {
+        hold_attestation(&attestation, &walk, opener.as_ref(), &mut report).await?;
+    }
+    if args.audit.json {
+        print(json!(report));
+    } else {
+        report.explain();
+    }
+    Ok(if report.holds { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn attestation(args: &AuditVerifyArgs) -> anyhow::Result<Option<Attestation>> {
+    let Some(file) = &args.attestation else { return Ok(None) };
+    let note = std::fs::read_to_string(file)
+        .with_context(|| format!("the attestation {} can't be read", file.display()))?;
+    let config = Config::read(args.config.as_deref(), &Home::at(&args.audit.broker.data_dir))?;
+    let verifier = read_vkey(args.attest_vkey.as_ref().unwrap_or(&config.audit.attest_vkey))?;
+    let opened = Attestation::open(&note, &verifier);
+    Ok(Some(opened.with_context(|| format!("the attestation {} does not hold", file.display()))?))
+}
+
+/// Who opens everything, and why, stands in the log before anything is opened.
+async fn opener(args: &AuditVerifyArgs) -> anyhow::Result<Opener> {
+    let config = Config::read(args.config.as_deref(), &Home::at(&args.audit.broker.data_dir))?;
+    let creds = args.projector_creds.clone();
+    let broker = reach::connect(&BrokerArgs { creds, ..args.audit.broker.clone() }, Role::Projector).await?;
+    let access = args.access.of(Role::Projector, "audit verify");
+    record_access(broker.clone(), &access, "every event".to_owned(), system_clock)
+        .await
+        .context("that everything is opened can't be recorded, so nothing is opened")?;
+    let keys = KeyClient::new(broker.clone(), roles::kek(&config).await?);
+    Ok(Opener { broker, config, keys })
+}
+
+async fn read(broker: &Broker, walk: &mut Walk, report: &mut Report, as_json: bool) -> anyhow::Result<()> {
+    let log = Log::over(broker.clone());
+    let last = match log.open().await {
+        Ok(state) => state.last,
+        Err(LogError::Broken(broken)) => {
+            report.find(None, "log", broken.to_string());
+            log.end().await?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut progress = Progress::events(as_json)?;
+    let started = Instant::now();
+    if let Some(last) = last {
+        let mut stretch = log.stretch(LogReader::Auditor, None, last);
+        loop {
+            match stretch.next().await {
+                Ok(Some(events)) => walk.take(events, report).await?,
+                Ok(None) => break,
+                Err(error @ StretchError::Hole { expected, .. }) => {
+                    report.find(Some(expected), "hole", error.to_string());
+                    progress.done();
+                    report.root = walk.tree.root().to_string();
+                    return Ok(());
+                }
+                Err(error @ StretchError::Unavailable(_)) => return Err(error.into()),
+            }
+            let (position, target) = (walk.tree.size(), last.get());
+            let rate = position as f64 / started.elapsed().as_secs_f64();
+            let left = duration((target - position) as f64 / rate.max(1.0));
+            progress.show(position, target, format!("{rate:.0}/s  {left} left"));
+        }
+    }
+    progress.done();
+    walk.end(report).await
+}
+
+/// Which event it was that was changed.
+async fn blame(
+    broker: &Broker,
+    verifier: &LogVerifier,
+    walk: &Walk,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let Some(broken) = walk.broken else { return Ok(()) };
+    let (from, to) = (walk.good.size() + 1, broken.size);
+    match first_changed(broker, verifier, &walk.good, broken).await? {
+        Some(sequence) => {
+            let detail =
+                format!("the event is not the one that the checkpoint of {to} events was signed for");
+            report.find(Some(sequence), "changed", detail);
+        }
+        None => {
+            let detail = format!(
+                "an event from here to {to} is not the one that was signed; the notary, who could tell which, has no answer"
+            );
+            report.find(Some(from), "changed", detail);
+        }
+    }
+    Ok(())
+}
+
+/// The view must have folded this log; with the keys, to what it says.
+async fn hold_view(
+    view: &DigestDocument,
+    walk: &Walk,
+    opener: Option<&Opener>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let folded = tree(view)?;
+    if walk.root_at(view.position) != Some(folded.root) {
+        report.find(None, "view", format!("the view at {} was not folded from this log", view.position));
+    }
+    let expected = match opener {
+        Some(opener) => Some(fold(opener, view.position).await?),
+        None => None,
+    };
+    if expected.as_ref().is_some_and(|expected| *expected != view.digest) {
+        report.find(
+            None,
+            "view",
+            "the view is not what the log folds to; `syncwell view verify` tells which rows",
+        );
+    }
+    report.view = Some(ViewFinding {
+        position: view.position,
+        digest: view.digest.clone(),
+        expected,
+        parked: view.parked,
+    });
+    Ok(())
+}
+
+async fn hold_attestation(
+    attestation: &Attestation,
+    walk: &Walk,
+    opener: Option<&Opener>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let Attestation { head, fold_version, digest } = attestation;
+    if *fold_version != FOLD_VERSION {
+        let detail =
+            format!("the attestation is of fold {fold_version}, and this code folds by {FOLD_VERSION}");
+        report.find(None, "attestation", detail);
+    }
+    if walk.root_at(head.size) != Some(head.root) {
+        let detail =
+            format!("the attestation is of another log: its root at {} is not this log's", head.size);
+        report.find(None, "attestation", detail);
+    }
+    if let Some(opener) = opener
+        && fold(opener, head.size).await? != HEXLOWER.encode(digest)
+    {
+        report.find(
+            None,
+            "attestation",
+            "this log, folded by this code, gives another view than was attested",
+        );
+    }
+    Ok(())
+}
+
+/// The digest of what the log folds to, found out here.
+async fn fold(opener: &Opener, position: u64) -> anyhow::Result<String> {
+    let folder = std::env::temp_dir().join(format!("syncwell-audit-{}", uuid::Uuid::new_v4().simple()));
+    let pseudonyms = roles::pseudonyms(&opener.config)?;
+    let offline = Offline::new(opener.broker.clone(), opener.keys.clone(), pseudonyms, system_clock);
+    let folded = offline.fold_to(&folder, Sequence::new(position)).await?;
+    Ok(folded.digest.to_string())
+}

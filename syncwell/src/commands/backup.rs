@@ -1,0 +1,211 @@
+//! `syncwell backup` and `syncwell restore`: everything that is stored, out of the broker and back.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ::backup::{BackupSource, RestoreTarget, Stage};
+use anyhow::Context;
+use broker::Role;
+use edge::system_clock;
+use events::{Log, LogReader};
+use notary::Checkpoints;
+use schemas::Sequence;
+use serde_json::json;
+use stream::{Appender, Broker, Commit};
+use tlog::LogVerifier;
+use tokio::time::sleep;
+use vault::{KeysStream, write_private};
+
+use super::alone::Alone;
+use super::audit::log_verifier;
+use super::progress::Progress;
+use super::{print, setup, tell};
+use crate::cli::{BackupArgs, RestoreArgs};
+use crate::config::Config;
+use crate::exit::{Unreachable, Usage};
+use crate::home::{ATTEST_VKEY, Home, LOG_VKEY, SECRETS};
+use crate::reach;
+
+/// A checkpoint comes every 10 seconds at the latest.
+const WAITS_MAX: usize = 48;
+const WAIT_INTERVAL: Duration = Duration::from_millis(250);
+/// What is public of the secrets, and of the development issuer where there is one: kept beside them.
+const BESIDE_SECRETS: [&str; 4] = [LOG_VKEY, ATTEST_VKEY, "breakglass.pub", "jwks.json"];
+
+pub(super) async fn back_up(args: BackupArgs) -> anyhow::Result<ExitCode> {
+    let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
+    let broker = reach::connect(&args.broker, Role::Backup).await?;
+    let checkpoint = newest_checkpoint(&broker, &verifier).await?;
+    let (log, keys) = (Log::over(broker.clone()), KeysStream::over(broker.clone()));
+    let checkpoints = Checkpoints::stream(broker);
+    let source =
+        BackupSource { log: &log, reader: LogReader::Backup, keys: &keys, checkpoints: &checkpoints };
+    let mut progress = Progress::events(args.json)?;
+    let told = |stage, done, of| progress.show(done, of, stage_name(stage));
+    let now = system_clock();
+    let made = ::backup::back_up(source, &checkpoint, &verifier, &args.folder, now, told).await?;
+    progress.done();
+    if let Some(secrets) = &args.secrets_to {
+        copy_secrets(&Home::at(&args.broker.data_dir), secrets)?;
+    }
+    let lines: serde_json::Map<_, _> =
+        made.files.iter().map(|file| (file.name.to_string(), json!(file.lines))).collect();
+    if args.json {
+        print(json!({ "folder": args.folder, "log": made.log.as_str(), "lines": lines }));
+    } else {
+        print(format_args!(
+            "{} events with their keys are in {}",
+            made.files[0].lines.saturating_sub(2),
+            args.folder.display()
+        ));
+        match &args.secrets_to {
+            Some(secrets) => tell(format_args!(
+                "the secrets are in {}: keep them apart from the backup, whoever has both can read everything",
+                secrets.display()
+            )),
+            None => tell("nobody can read it without the secrets, which are not in it (--secrets-to)"),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The secrets, and what is public of them, into a folder of their own.
+fn copy_secrets(home: &Home, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for secret in SECRETS.into_iter().chain(["issuer.pk8"]) {
+        let file = home.secret_file(secret);
+        if file.exists() {
+            write_private(&to.join(secret), &fs::read(&file)?)
+                .with_context(|| format!("{secret} can't be written into {}", to.display()))?;
+        }
+    }
+    for public in BESIDE_SECRETS {
+        if home.path(public).exists() {
+            fs::copy(home.path(public), to.join(public))?;
+        }
+    }
+    Ok(())
+}
+
+/// Out of such a folder, into a data folder that has none; what is there must be the same.
+fn bring_secrets(from: &Path, home: &Home) -> anyhow::Result<()> {
+    fs::create_dir_all(home.path("secrets"))?;
+    for secret in SECRETS.into_iter().chain(["issuer.pk8"]) {
+        let (source, target) = (from.join(secret), home.secret_file(secret));
+        if !source.exists() {
+            continue;
+        }
+        let bytes = fs::read(&source)?;
+        if !target.exists() {
+            write_private(&target, &bytes)?;
+        } else if fs::read(&target)? != bytes {
+            return Err(Usage(format!("{} is there, and it is another secret", target.display())).into());
+        }
+    }
+    for public in BESIDE_SECRETS {
+        if from.join(public).exists() && !home.path(public).exists() {
+            fs::copy(from.join(public), home.path(public))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
+    fs::create_dir_all(&args.broker.data_dir)?;
+    let home = Home::at(&args.broker.data_dir.canonicalize()?);
+    if let Some(from) = &args.secrets_from {
+        bring_secrets(from, &home)?;
+    }
+    let config = Config::read(args.config.as_deref(), &home)?;
+    let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)
+        .context("a backup is verified by the log's public key: --secrets-from brings it, --vkey names it")?;
+    if args.broker.nats.is_none() {
+        home.create_keys(&config.secrets_in(&home))?;
+    }
+    let alone = Alone::start_broker(&args.broker).await?;
+    let restored = fill(&alone, &args, &verifier).await;
+    alone.stop().await?;
+    let restored = restored.context("the restore is not complete; the same command goes on from there")?;
+    if args.json {
+        print(json!({
+            "events": { "held": restored.events.held, "appended": restored.events.appended },
+            "keys": {
+                "held": restored.keys_held, "appended": restored.keys_appended, "erased": restored.keys_erased,
+                "tombstones": restored.tombstones,
+            },
+            "checkpoints": { "held": restored.checkpoints_held, "appended": restored.checkpoints_appended },
+        }));
+    } else {
+        print(format_args!(
+            "{} events are back ({} were there), {} keys ({} there), {} tombstones, {} checkpoints ({} there)",
+            restored.events.appended,
+            restored.events.held,
+            restored.keys_appended,
+            restored.keys_held,
+            restored.tombstones,
+            restored.checkpoints_appended,
+            restored.checkpoints_held,
+        ));
+        if restored.keys_erased > 0 {
+            print(format_args!(
+                "{} keys were left out: their users were erased after the backup was made",
+                restored.keys_erased
+            ));
+        }
+        tell("the view is folded anew at the next start");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn fill(
+    alone: &Alone,
+    args: &RestoreArgs,
+    verifier: &LogVerifier,
+) -> anyhow::Result<::backup::Restored> {
+    let owner = alone.connect(&args.broker, Role::Owner).await?;
+    setup::create(&owner, 1).await?;
+    let (log, keys) = (Log::over(owner.clone()), KeysStream::over(owner.clone()));
+    let checkpoints = Checkpoints::stream(owner.clone());
+    let appender = Appender::start(owner, Commit::Grouped);
+    let target = RestoreTarget { log: &log, keys: &keys, checkpoints: &checkpoints, appender: &appender };
+    let mut progress = Progress::events(args.json)?;
+    let told = |stage, done, of| progress.show(done, of, stage_name(stage));
+    let restored = ::backup::restore(target, &args.folder, verifier, told).await?;
+    progress.done();
+    Ok(restored)
+}
+
+/// The newest checkpoint; one that covers everything that the log holds now, if it comes in time.
+pub(super) async fn newest_checkpoint(broker: &Broker, verifier: &LogVerifier) -> anyhow::Result<String> {
+    let end = Log::over(broker.clone()).end().await?.map_or(0, Sequence::get);
+    let checkpoints = Checkpoints::over(broker.clone(), verifier.clone());
+    for waits in 0.. {
+        match checkpoints.last().await? {
+            Some(newest) if newest.head.size >= end || waits == WAITS_MAX => {
+                if newest.head.size < end {
+                    tell(format_args!(
+                        "the newest checkpoint covers {} of {end} events; what is behind it is left out",
+                        newest.head.size
+                    ));
+                }
+                return Ok(newest.note);
+            }
+            None if waits == WAITS_MAX => break,
+            Some(_) | None => sleep(WAIT_INTERVAL).await,
+        }
+    }
+    Err(Unreachable("there is no checkpoint: the log is empty, or the notary does not run".to_owned()).into())
+}
+
+/// What is under way, for a person.
+pub(super) fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Verifying => "verified",
+        Stage::Comparing => "compared",
+        Stage::Events => "events copied",
+        Stage::Keys => "keys copied",
+        Stage::Checkpoints => "checkpoints copied",
+    }
+}

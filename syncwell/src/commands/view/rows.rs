@@ -1,0 +1,123 @@
+//! `syncwell view get` and `view at`: rows as they are, and as they were.
+
+use std::process::ExitCode;
+
+use broker::Role;
+use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use projector::{Job, JobState, OperatorClient, Which, Whose};
+use schemas::{Quantity, RowDocument, RowsDocument, Sequence};
+use serde_json::json;
+
+use super::client;
+use super::job::do_job;
+use crate::cli::{AtArgs, BrokerArgs, GetArgs};
+use crate::commands::table::table;
+use crate::commands::{print, tell};
+use crate::exit::{FAILED, Usage};
+use crate::reach;
+
+const HEADS: [&str; 7] = ["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"];
+
+pub(super) async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
+    let access = args.access.of(Role::Operator, "view get");
+    let client = client(&args.broker).await?;
+    let rows = client.rows(Whose::UserId(args.user), range(args.date), None, access).await?;
+    Ok(show(&rows, args.date, args.json))
+}
+
+fn range(day: Option<Date>) -> (Date, Date) {
+    day.map_or((date(1, 1, 1), date(9999, 12, 31)), |day| (day, day))
+}
+
+fn show(rows: &RowsDocument, day: Option<Date>, json: bool) -> ExitCode {
+    if json {
+        print(json!(rows));
+    } else if rows.summaries.is_empty() {
+        print(format_args!("no rows (position {})", rows.position));
+    } else {
+        print(table(&HEADS, &rows.summaries.iter().map(cells).collect::<Vec<_>>()));
+        print(format_args!("position {}", rows.position));
+        if rows.summaries.iter().any(|row| row.stale) {
+            tell("these rows are stale: an event of this user waits (`syncwell events parked list`)");
+        }
+    }
+    if day.is_some() && rows.summaries.is_empty() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+}
+
+pub(super) async fn at(when: &str, args: AtArgs) -> anyhow::Result<ExitCode> {
+    let access = args.access.of(Role::Operator, "view at");
+    let client = client(&args.wait.broker).await?;
+    let Some(sequence) = moment(&args.wait.broker, when).await? else {
+        // Before the first event there is nothing.
+        return Ok(show(&RowsDocument { summaries: Vec::new(), position: 0 }, args.date, args.wait.json));
+    };
+    if let Some(user) = args.user {
+        let rows = client.rows(Whose::UserId(user), range(args.date), Some(sequence), access).await?;
+        return Ok(show(&rows, args.date, args.wait.json));
+    }
+    fold_past(&client, sequence, args.wait.json).await?;
+    let (mut after, mut number) = (None, 0_u64);
+    loop {
+        let which = Which::Past(sequence);
+        let (rows, position, next) = client.all_rows(which, args.date, after, access.clone()).await?;
+        for row in rows {
+            number += 1;
+            if args.wait.json {
+                print(json!(row));
+            } else {
+                print(format_args!("{}  {}", row.user_ref, cells(&row.row).join("  ")));
+            }
+        }
+        after = next;
+        if after.is_none() {
+            if !args.wait.json {
+                print(format_args!("{number} rows as of position {position}"));
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// Has the projector fold the view as of a sequence.
+pub(super) async fn fold_past(client: &OperatorClient, sequence: Sequence, json: bool) -> anyhow::Result<()> {
+    let report = do_job(client, Job::Past { sequence }, json).await?;
+    match report.state {
+        JobState::Done => Ok(()),
+        JobState::Failed | JobState::Cancelled | JobState::Running => {
+            anyhow::bail!(report.error.unwrap_or_else(|| "cancelled".to_owned()))
+        }
+    }
+}
+
+/// A sequence, or the last event received by a time; `None` before the first.
+pub(super) async fn moment(args: &BrokerArgs, when: &str) -> anyhow::Result<Option<Sequence>> {
+    if let Ok(number) = when.parse::<u64>() {
+        return Ok(Sequence::new(number));
+    }
+    let time: Timestamp = when
+        .parse()
+        .map_err(|_| Usage(format!("{when} is neither a sequence nor a time like 2026-02-16T12:00:00Z")))?;
+    let log = events::Log::over(reach::connect(args, Role::Operator).await?);
+    Ok(log.last_received_by(time).await?)
+}
+
+/// A row as cells.
+pub(in crate::commands) fn cells(row: &RowDocument) -> Vec<String> {
+    let value =
+        |value: Option<Quantity>| value.map_or_else(|| "-".to_owned(), |value| value.get().to_string());
+    let workouts: Vec<_> = row
+        .workouts
+        .iter()
+        .map(|workout| format!("{} {} min", workout.key.kind, workout.duration.get()))
+        .collect();
+    vec![
+        row.date.to_string(),
+        value(row.steps),
+        value(row.resting_hr),
+        value(row.sleep_hours),
+        value(row.hrv),
+        if workouts.is_empty() { "-".to_owned() } else { workouts.join(", ") },
+        row.generated_at.to_string(),
+    ]
+}

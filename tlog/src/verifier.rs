@@ -1,0 +1,154 @@
+//! Verifying: checkpoints and other notes of one log.
+
+use std::fmt;
+
+use signed_note::{Note, NoteError, StandardVerifier, VerificationError, Verifier, VerifierError, Verifiers};
+
+use crate::key::{NOTE_BYTES_MAX, ORIGIN_BYTES_MAX, into_text, is_origin};
+use crate::{CheckpointError, KeyError};
+
+/// Verifies what one log has signed.
+#[derive(Clone)]
+pub struct LogVerifier {
+    vkey: String,
+    key: StandardVerifier,
+}
+
+impl LogVerifier {
+    /// Reads a verifier key.
+    pub fn parse(vkey: &str) -> Result<Self, KeyError> {
+        let key = StandardVerifier::new(vkey).map_err(|error| match error {
+            VerifierError::Format => KeyError::Malformed,
+            VerifierError::Alg => KeyError::Algorithm,
+            VerifierError::Id => KeyError::KeyId,
+        })?;
+        if !is_origin(key.name()) {
+            return Err(KeyError::Origin);
+        }
+        Ok(Self { vkey: vkey.to_owned(), key })
+    }
+
+    /// The log's origin.
+    pub fn origin(&self) -> &str {
+        self.key.name()
+    }
+
+    /// The verifier key as it was read.
+    pub fn vkey(&self) -> &str {
+        &self.vkey
+    }
+
+    /// The text of a note that this log has signed. Other keys' signatures are ignored.
+    ///
+    /// Refuses what is not a note of at most 262,144 bytes and 100 signatures ([`CheckpointError::Malformed`]), and a
+    /// note that this log's key has not signed, or not with this text ([`CheckpointError::Forged`]).
+    pub fn open_text(&self, note: &str) -> Result<String, CheckpointError> {
+        self.verify(&read(note)?)
+    }
+
+    /// The text of a note that this log has signed and that begins with this line.
+    pub(crate) fn open_after(&self, first_line: &str, note: &str) -> Result<String, CheckpointError> {
+        let note = read(note)?;
+        let found = note.text().split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if found != first_line.as_bytes() {
+            // Nobody vouches for what is found; an error should not be as long as a stranger wants it.
+            let found = String::from_utf8_lossy(&found[..found.len().min(ORIGIN_BYTES_MAX)]).into_owned();
+            return Err(CheckpointError::OtherLog { found, expected: first_line.to_owned() });
+        }
+        self.verify(&note)
+    }
+
+    fn verify(&self, note: &Note) -> Result<String, CheckpointError> {
+        match note.verify(self) {
+            Ok(_) => Ok(into_text(note.text().to_vec())),
+            Err(
+                NoteError::UnverifiedNote
+                | NoteError::InvalidSignature { .. }
+                | NoteError::MismatchedVerifier
+                | NoteError::VerificationError(_)
+                | NoteError::SignatureError(_)
+                | NoteError::InvalidSigner
+                | NoteError::MalformedNote,
+            ) => Err(CheckpointError::Forged),
+        }
+    }
+}
+
+impl Verifiers for LogVerifier {
+    fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
+        if name == self.key.name() && id == self.key.key_id() {
+            Ok(&self.key)
+        } else {
+            Err(VerificationError::UnknownKey { name: name.to_owned(), id })
+        }
+    }
+}
+
+impl fmt::Debug for LogVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LogVerifier").field(&self.vkey).finish()
+    }
+}
+
+fn read(note: &str) -> Result<Note, CheckpointError> {
+    if note.len() > NOTE_BYTES_MAX {
+        return Err(CheckpointError::Malformed);
+    }
+    Note::from_bytes(note.as_bytes()).map_err(|_| CheckpointError::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::LogSigner;
+
+    const ORIGIN: &str = "log.example/syncwell";
+    /// The key of `signer` below.
+    const VKEY: &str = "log.example/syncwell+8a5f8e7d+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
+
+    fn signer() -> LogSigner {
+        LogSigner::new(ORIGIN, &[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn bad_keys_are_refused() {
+        let parse = |vkey: &str| LogVerifier::parse(vkey).map(|_| ()).unwrap_err();
+        assert_eq!(parse(""), KeyError::Malformed);
+        assert_eq!(parse(&VKEY[..VKEY.len() - 4]), KeyError::KeyId);
+        assert_eq!(parse(&VKEY.replace("8a5f8e7d", "8a5f8e7e")), KeyError::KeyId);
+        assert_eq!(parse(&VKEY.replace("syncwell", "syncill")), KeyError::KeyId);
+        let key = [&[2], &[0; 32][..]].concat();
+        let other = format!("{ORIGIN}+{:08x}+{}", signed_note::key_id(ORIGIN, &key), BASE64.encode(&key));
+        assert_eq!(parse(&other), KeyError::Algorithm);
+    }
+
+    #[test]
+    fn other_keys_and_texts_are_told_from_no_notes() {
+        let verifier = LogVerifier::parse(VKEY).unwrap();
+        let note = signer().sign_text("one\ntwo\n").unwrap();
+        assert_eq!(verifier.open_text(&note).unwrap(), "one\ntwo\n");
+        let other_key = LogSigner::new(ORIGIN, &[8; 32]).unwrap().sign_text("one\n").unwrap();
+        let other_name = LogSigner::new("other.example", &[7; 32]).unwrap().sign_text("one\n").unwrap();
+        for forged in [other_key.as_str(), &other_name, &note.replace("two", "2")] {
+            assert_eq!(verifier.open_text(forged), Err(CheckpointError::Forged), "{forged}");
+        }
+        let long = format!("{}{note}", "x\n".repeat(NOTE_BYTES_MAX / 2));
+        for malformed in ["", "one\n", "one\n\n", &note[..note.len() - 1], &long] {
+            assert_eq!(verifier.open_text(malformed), Err(CheckpointError::Malformed));
+        }
+        // A witness's signature does no harm, before ours or behind it.
+        let cosigned = format!("{note}{}", other_name.lines().last().unwrap()) + "\n";
+        assert_eq!(verifier.open_text(&cosigned).unwrap(), "one\ntwo\n");
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(text in "([ -~äπ\u{2014}]{0,9}\n){1,9}") {
+            let note = signer().sign_text(&text).unwrap();
+            prop_assert_eq!(LogVerifier::parse(VKEY).unwrap().open_text(&note).unwrap(), text);
+        }
+    }
+}
