@@ -9,11 +9,13 @@
 
 mod harness;
 
+mod audit;
 mod bad_input;
 mod bench;
 mod breakglass;
 mod chaos;
 mod commands;
+mod copies;
 mod devices;
 mod doctor;
 mod house;
@@ -29,3 +31,4 @@ mod secrecy;
 mod telemetry;
 mod tls;
 mod tokens;
+mod views;

@@ -169,7 +169,17 @@ impl Folder {
         tree.push(tip.leaf);
         let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence);
         let left_out: BTreeSet<_> = left_out.chain([discarded.sequence]).collect();
-        let mut changes = self.repair(view, discarded.user, None, tip.sequence, &left_out)?;
+        let mut changes = match self.repair(view, discarded.user, None, tip.sequence, &left_out) {
+            Ok(changes) => changes,
+            // Nothing of the user waited here, and an earlier event can't be folded now: that waits from here on.
+            Err(FoldFailure::NewPoison(poison)) => {
+                self.tolerate(&poison)?;
+                let mut changes = Changes::default();
+                changes.park(poison);
+                changes
+            }
+            Err(failure) => return Err(failure),
+        };
         changes.discard(discarded);
         Ok(view.apply(changes, Some((tip, tree)))?)
     }

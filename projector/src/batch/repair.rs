@@ -28,7 +28,8 @@ struct Refolded {
 
 impl Folder {
     /// What replaces the user's entries by what their events up to `last` fold to, those that are left out apart. With
-    /// a date, that row alone; what waits goes on waiting then.
+    /// a date, that row alone; what waits goes on waiting then. A user who was whole and would not be any more is left as
+    /// they are, with an error.
     pub(crate) fn repair(
         &self,
         view: &View,
@@ -39,6 +40,18 @@ impl Folder {
     ) -> Result<Changes, FoldFailure> {
         let refolded = self.runtime.block_on(self.refold_user(user, last, left_out))?;
         let mut changes = Changes::default();
+        if let Some(poison) = &refolded.poison {
+            match view.parked_of(&user) {
+                // Not even as far as the rows have come already: they stay, and go on waiting.
+                Some(waiting) if poison.sequence <= waiting.sequence => {
+                    changes.release(user);
+                    changes.park(poison.clone());
+                    return Ok(changes);
+                }
+                Some(_) => {}
+                None => return Err(FoldFailure::NewPoison(poison.clone())),
+            }
+        }
         let mut old = BTreeMap::new();
         let (first, final_date) = date.map_or((Date::MIN, Date::MAX), |date| (date, date));
         for (date, sealed) in view.rows(user, first, final_date)?.0 {
