@@ -1,10 +1,13 @@
 //! One batch of events folded and written: plan (open every event), act (fold, one write), tell (the outcomes).
 
 mod entries;
+mod pending;
 mod repair;
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
@@ -20,6 +23,7 @@ use crate::poison::Poison;
 use crate::view::{Changes, Discarded, Tip, View, ViewError};
 
 pub(crate) use entries::{EntryFailure, read_device, read_row};
+pub(crate) use pending::Pending;
 
 /// From so many events on, opening and folding them is worth several threads.
 const PARALLEL_EVENTS_MIN: usize = 256;
@@ -77,12 +81,32 @@ struct Read {
 }
 
 impl Folder {
-    /// Folds events that follow on the view's position, and moves it behind them.
+    /// Folds events that follow on the view's position, and writes what came of them.
     pub(crate) fn fold(&self, view: &View, events: &[RecordedEvent]) -> Result<Vec<Told>, FoldFailure> {
+        let mut pending = Pending::default();
+        let told = self.fold_into(view, &mut pending, events)?;
+        self.write(view, &mut pending)?;
+        Ok(told)
+    }
+
+    /// Writes what was folded.
+    pub(crate) fn write(&self, view: &View, pending: &mut Pending) -> Result<(), FoldFailure> {
+        let (changes, moved) = pending.take(self);
+        if moved.is_some() { Ok(view.apply(changes, moved)?) } else { Ok(()) }
+    }
+
+    /// Folds events that follow on what was folded before, and writes nothing unless it must. After a failure nothing of
+    /// `pending` may be written.
+    pub(crate) fn fold_into(
+        &self,
+        view: &View,
+        pending: &mut Pending,
+        events: &[RecordedEvent],
+    ) -> Result<Vec<Told>, FoldFailure> {
         let Some(first) = events.first() else { return Ok(Vec::new()) };
         assert_eq!(
-            first.sequence(),
-            Sequence::after(view.position()),
+            first.sequence().get(),
+            pending.position(view) + 1,
             "BUG: a batch does not follow on the position"
         );
         let mut told = Vec::new();
@@ -91,20 +115,21 @@ impl Folder {
             match read {
                 // What it asks for takes the user's whole past, up to here.
                 Read { sequence, leaf, opened: Ok(Some(Opened::Discard(discarded))) } => {
-                    told.extend(self.fold_stretch(view, std::mem::take(&mut stretch))?);
+                    told.extend(self.fold_stretch(view, pending, std::mem::take(&mut stretch))?);
+                    self.write(view, pending)?;
                     self.discard(view, Tip { sequence, leaf }, discarded)?;
                 }
                 read => stretch.push(read),
             }
         }
-        told.extend(self.fold_stretch(view, stretch)?);
+        told.extend(self.fold_stretch(view, pending, stretch)?);
         Ok(told)
     }
 
     fn read(&self, events: &[RecordedEvent]) -> Result<Vec<Read>, FoldFailure> {
-        let read_all = |events: &[RecordedEvent]| -> Result<Vec<Read>, FoldFailure> {
-            let read = events.iter().map(|event| {
-                let opened = match self.runtime.block_on(open(event, &self.keys)) {
+        let read_all = |events: Vec<&RecordedEvent>| -> Result<Vec<Read>, FoldFailure> {
+            let read = events.into_iter().map(|event| {
+                let opened = match self.now(open(event, &self.keys)) {
                     Ok(opened) => Ok(opened),
                     Err(OpenFailure::Poison(poison)) => Err(poison),
                     Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
@@ -113,16 +138,29 @@ impl Folder {
             });
             read.collect()
         };
-        in_parallel(events, read_all)
+        in_parallel(events.iter().collect(), read_all)
     }
 
-    /// Folds events among which no one is discarded, in one write.
-    fn fold_stretch(&self, view: &View, events: Vec<Read>) -> Result<Vec<Told>, FoldFailure> {
+    /// What is known is there at once: the runtime is entered only for what has to be waited for.
+    fn now<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done,
+            Poll::Pending => self.runtime.block_on(work),
+        }
+    }
+
+    /// Folds events among which no one is discarded.
+    fn fold_stretch(
+        &self,
+        view: &View,
+        pending: &mut Pending,
+        events: Vec<Read>,
+    ) -> Result<Vec<Told>, FoldFailure> {
         let Some(last) = events.last() else { return Ok(Vec::new()) };
         let tip = Tip { sequence: last.sequence, leaf: last.leaf };
-        let mut tree = view.tree();
-        let mut changes = Changes::default();
-        let mut waiting: BTreeSet<UserRef> = view.parked().iter().map(|poison| poison.user).collect();
+        let mut tree = pending.tree(view);
+        let mut waiting = pending.waiting(view);
         let (mut summaries, mut devices) = (Vec::with_capacity(events.len()), Vec::new());
         for Read { leaf, opened, .. } in events {
             tree.push(leaf);
@@ -136,15 +174,15 @@ impl Folder {
                 Err(poison) => {
                     self.tolerate(&poison)?;
                     waiting.insert(poison.user);
-                    changes.park(poison);
+                    pending.parked.push(poison);
                 }
             }
         }
         let mut told = Vec::new();
-        changes.join(self.fold_rows(view, summaries, &mut told)?);
-        changes.join(self.fold_devices(view, devices, &mut told)?);
+        self.fold_rows(view, pending, summaries, &mut told)?;
+        self.fold_devices(view, pending, devices, &mut told)?;
         told.sort_by_key(|told| told.folded.sequence);
-        view.apply(changes, Some((tip, tree)))?;
+        pending.move_to(tip, tree);
         Ok(told)
     }
 
@@ -191,26 +229,31 @@ fn waits(waiting: &BTreeSet<UserRef>, user: &UserRef) -> bool {
 }
 
 /// Works on a list in as many parts as there are processors, and keeps its order.
-fn in_parallel<T: Sync, R: Send>(
-    all: &[T],
-    work: impl Fn(&[T]) -> Result<Vec<R>, FoldFailure> + Sync,
+fn in_parallel<T: Send, R: Send>(
+    mut all: Vec<T>,
+    work: impl Fn(Vec<T>) -> Result<Vec<R>, FoldFailure> + Sync,
 ) -> Result<Vec<R>, FoldFailure> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if all.len() < PARALLEL_EVENTS_MIN || threads == 1 {
         return work(all);
     }
-    let work = &work;
-    let parts = std::thread::scope(|scope| {
-        let parts: Vec<_> =
-            all.chunks(all.len().div_ceil(threads)).map(|part| scope.spawn(move || work(part))).collect();
-        parts
-            .into_iter()
-            .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Vec<_>>()
-    });
-    let mut done = Vec::with_capacity(all.len());
-    for part in parts {
-        done.append(&mut part?);
+    let part = all.len().div_ceil(threads);
+    let mut parts = Vec::with_capacity(threads);
+    while all.len() > part {
+        parts.push(all.split_off(all.len() - part));
     }
-    Ok(done)
+    parts.push(all);
+    let work = &work;
+    let done: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = parts.into_iter().rev().map(|part| scope.spawn(move || work(part))).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut all = Vec::new();
+    for part in done {
+        all.append(&mut part?);
+    }
+    Ok(all)
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{FoldFailure, Folder};
+use crate::batch::{FoldFailure, Folder, Pending};
 use crate::blocking::blocking;
 use crate::incident::Incident;
 use crate::poison::Poison;
@@ -18,8 +18,12 @@ use crate::view::View;
 
 /// Events folded and written together at most: each row is written once for all of them.
 const BATCH_EVENTS_MAX: usize = 20_000;
+/// Of the first batch: so that folding begins while the first keys are still being fetched.
+const FIRST_BATCH_EVENTS_MAX: usize = 4_000;
 /// Bytes of such a batch. With the one that is read meanwhile this bounds the memory of a rebuild.
 const BATCH_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Entries that wait to be written, at most: a row that is met again meanwhile is written once.
+const PENDING_ENTRIES_MAX: usize = 32_000;
 /// How often folding is tried again where the keys can't be reached.
 const TRIES_MAX: usize = 60;
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -50,12 +54,23 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// Folds everything up to `last` that the view has not folded.
+    /// Folds everything up to `last` that the view has not folded. Where the keys can't be reached for a while, it begins
+    /// again behind what was written.
     pub(crate) async fn advance(&self, view: &Arc<View>, last: Sequence) -> Result<(), BuildError> {
-        let position = view.position();
-        if position >= Some(last) {
-            return Ok(());
+        for _ in 0..TRIES_MAX {
+            if view.position() >= Some(last) {
+                return Ok(());
+            }
+            match self.pass(view, last).await {
+                Err(BuildError::Keys) => sleep(RETRY_INTERVAL).await,
+                ended => return ended,
+            }
         }
+        Err(BuildError::Keys)
+    }
+
+    async fn pass(&self, view: &Arc<View>, last: Sequence) -> Result<(), BuildError> {
+        let position = view.position();
         self.progress.aim(position, last);
         let (send, mut batches) = mpsc::channel(1);
         let reading = tokio::spawn(read(self.folder.clone(), position, last, send));
@@ -77,28 +92,51 @@ impl Builder {
         view: &Arc<View>,
         batches: &mut mpsc::Receiver<Vec<RecordedEvent>>,
     ) -> Result<(), BuildError> {
+        let mut pending = Pending::default();
         loop {
             let batch = tokio::select! {
                 batch = batches.recv() => batch,
-                () = self.cancel.cancelled() => return Err(BuildError::Cancelled),
+                () = self.cancel.cancelled() => None,
             };
-            let Some(batch) = batch else { return Ok(()) };
-            self.fold(view, batch.into()).await?;
-            self.progress.reach(view.position());
+            let Some(batch) = batch else { break };
+            pending = self.fold(view, pending, batch).await?;
+            self.progress.reach(Sequence::new(pending.position(view)));
         }
+        self.write(view, pending).await?;
+        if self.cancel.is_cancelled() { Err(BuildError::Cancelled) } else { Ok(()) }
     }
 
-    async fn fold(&self, view: &Arc<View>, batch: Arc<[RecordedEvent]>) -> Result<(), BuildError> {
-        for _ in 0..TRIES_MAX {
-            let (folder, view, batch) = (self.folder.clone(), view.clone(), batch.clone());
-            match blocking(move || folder.fold(&view, &batch).map(drop)).await {
-                Ok(()) => return Ok(()),
-                Err(FoldFailure::Unavailable) => sleep(RETRY_INTERVAL).await,
-                Err(FoldFailure::Incident(incident)) => return Err(incident.into()),
-                Err(FoldFailure::NewPoison(poison)) => return Err(BuildError::NewPoison(poison)),
+    async fn write(&self, view: &Arc<View>, mut pending: Pending) -> Result<(), BuildError> {
+        let (folder, view) = (self.folder.clone(), view.clone());
+        blocking(move || folder.write(&view, &mut pending)).await.map_err(BuildError::from)
+    }
+
+    /// Folds a batch into what is pending, and writes that where it is much.
+    async fn fold(
+        &self,
+        view: &Arc<View>,
+        mut pending: Pending,
+        batch: Vec<RecordedEvent>,
+    ) -> Result<Pending, BuildError> {
+        let (folder, view) = (self.folder.clone(), view.clone());
+        let folded = blocking(move || {
+            folder.fold_into(&view, &mut pending, &batch)?;
+            if pending.len() > PENDING_ENTRIES_MAX {
+                folder.write(&view, &mut pending)?;
             }
+            Ok::<_, FoldFailure>(pending)
+        });
+        Ok(folded.await?)
+    }
+}
+
+impl From<FoldFailure> for BuildError {
+    fn from(failure: FoldFailure) -> Self {
+        match failure {
+            FoldFailure::Unavailable => Self::Keys,
+            FoldFailure::Incident(incident) => Self::Incident(incident),
+            FoldFailure::NewPoison(poison) => Self::NewPoison(poison),
         }
-        Err(BuildError::Keys)
     }
 }
 
@@ -111,6 +149,7 @@ async fn read(
 ) -> Result<(), StretchError> {
     let mut stretch = folder.log.stretch(LogReader::Rebuild, position, last);
     let (mut batch, mut bytes) = (Vec::new(), 0);
+    let mut events_max = FIRST_BATCH_EVENTS_MAX;
     loop {
         let events = stretch.next().await?;
         let ended = events.is_none();
@@ -118,13 +157,14 @@ async fn read(
             bytes += event.bytes().len();
             batch.push(event);
         }
-        let is_full = batch.len() >= BATCH_EVENTS_MAX || bytes >= BATCH_BYTES_MAX;
+        let is_full = batch.len() >= events_max || bytes >= BATCH_BYTES_MAX;
         if (is_full || ended) && !batch.is_empty() {
             fetch_keys(&folder, &batch).await;
             if batches.send(std::mem::take(&mut batch)).await.is_err() {
                 return Ok(());
             }
             bytes = 0;
+            events_max = BATCH_EVENTS_MAX.min(events_max * 2);
         }
         if ended {
             return Ok(());
@@ -134,9 +174,7 @@ async fn read(
 
 /// Gets many users' keys together; what fails here fails again, and is judged, where the event is opened.
 pub(crate) async fn fetch_keys(folder: &Folder, batch: &[RecordedEvent]) {
-    let wanted = batch
-        .iter()
-        .filter_map(|event| Envelope::read_head(event.bytes()).ok())
-        .filter_map(|head| Some((head.user, head.key_id?)));
+    let wanted =
+        batch.iter().filter_map(|event| Some((event.filed_under()?, Envelope::peek_key(event.bytes())?)));
     folder.keys.prefetch(wanted).await;
 }

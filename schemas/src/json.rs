@@ -43,7 +43,14 @@ pub(crate) fn read(raw: &RawValue) -> Option<Value<'_>> {
 
 /// Appends one reference token to a JSON pointer (RFC 6901, section 4).
 pub(crate) fn child(pointer: &str, token: impl fmt::Display) -> String {
-    format!("{pointer}/{}", token.to_string().replace('~', "~0").replace('/', "~1"))
+    // Made for every member, and needed for the few that are wrong: one allocation, and the escapes only where they are.
+    let mut child = format!("{pointer}/{token}");
+    let token = pointer.len() + 1;
+    if child[token..].contains(['~', '/']) {
+        let escaped = child[token..].replace('~', "~0").replace('/', "~1");
+        child.replace_range(token.., &escaped);
+    }
+    child
 }
 
 #[derive(Deserialize)]

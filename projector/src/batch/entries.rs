@@ -1,72 +1,100 @@
 //! Rows and devices: loaded, folded, sealed.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 use events::FoldedEvent;
 use vault::{DataKey, KeyClient, KeyError, UserRef};
 use zeroize::Zeroizing;
 
+use super::pending::{Pending, PendingEntry};
 use super::{FoldFailure, Folder, Told, in_parallel};
 use crate::device::{self, Device};
 use crate::fold::fold;
 use crate::incident::Incident;
 use crate::open::{OpenedDevice, OpenedEvent};
 use crate::row::{self, Row};
-use crate::view::{Changes, DeviceKey, RowKey, Sealed, View};
+use crate::view::{DeviceKey, RowKey, Sealed, View};
 
-/// A row with its events of a batch, folded.
-struct FoldedRow {
+/// A row's events of a batch, and the row as an earlier batch left it.
+struct Work {
     key: RowKey,
-    old: Option<Sealed>,
-    new: Sealed,
+    events: Vec<OpenedEvent>,
+    pending: Option<PendingEntry<Row>>,
+}
+
+/// A row behind its events.
+struct Done {
+    key: RowKey,
+    entry: PendingEntry<Row>,
     told: Vec<Told>,
 }
 
 impl Folder {
-    /// Each row is loaded once, takes all its events of this batch, and is written once, in key order.
+    /// Each row is loaded once at most, and takes all its events of this batch.
     pub(super) fn fold_rows(
         &self,
         view: &View,
+        pending: &mut Pending,
         events: Vec<OpenedEvent>,
         told: &mut Vec<Told>,
-    ) -> Result<Changes, FoldFailure> {
+    ) -> Result<(), FoldFailure> {
         let mut by_row: BTreeMap<RowKey, Vec<OpenedEvent>> = BTreeMap::new();
         for event in events {
             by_row.entry(RowKey { user: event.head.user, date: event.summary.date }).or_default().push(event);
         }
-        let by_row: Vec<_> = by_row.into_iter().collect();
-        let folded = in_parallel(&by_row, |rows| {
-            rows.iter().map(|(key, events)| self.fold_row(view, *key, events)).collect()
+        let work = by_row.into_iter().map(|(key, events)| {
+            let pending = pending.rows.remove(&key);
+            Work { key, events, pending }
+        });
+        let done = in_parallel(work.collect(), |part| {
+            part.into_iter().map(|work| self.fold_row(view, work)).collect()
         })?;
-        let mut changes = Changes::default();
-        for row in folded {
-            changes.write_entry(&row.key.encode(), row.old.as_ref(), row.new);
-            told.extend(row.told);
+        for Done { key, entry, told: of_row } in done {
+            pending.rows.insert(key, entry);
+            told.extend(of_row);
         }
-        Ok(changes)
+        Ok(())
     }
 
-    fn fold_row(&self, view: &View, key: RowKey, events: &[OpenedEvent]) -> Result<FoldedRow, FoldFailure> {
-        let (old, _) = view.row(&key)?;
-        let mut row = match &old {
-            Some(sealed) => Some(self.runtime.block_on(read_row(&key, sealed, &self.keys))?),
-            None => None,
+    fn fold_row(&self, view: &View, work: Work) -> Result<Done, FoldFailure> {
+        let Work { key, events, pending } = work;
+        let (mut row, old) = match pending {
+            Some(PendingEntry { old, now, .. }) => (Some(now), old),
+            None => match view.row(&key)?.0 {
+                Some(sealed) => (Some(self.now(read_row(&key, &sealed, &self.keys))?), Some(sealed)),
+                None => (None, None),
+            },
         };
         let mut told = Vec::with_capacity(events.len());
         let mut data_key = None;
         for event in events {
             let (folded, outcome) = fold(row, &event.summary, event.origin);
             row = Some(folded);
-            data_key = Some(&event.key);
+            data_key = Some(event.key);
             let folded = FoldedEvent { event_id: event.head.id, sequence: event.origin.sequence, outcome };
-            told.push(Told { to: event.outcome_to.clone(), stored_at: event.stored_at, folded });
+            told.push(Told { to: event.outcome_to, stored_at: event.stored_at, folded });
         }
-        let (Some(row), Some(data_key)) = (row, data_key) else {
+        let (Some(now), Some(data_key)) = (row, data_key) else {
             unreachable!("BUG: a row of a batch has an event")
         };
-        let new = self.seal_row(&key, &row, data_key);
-        Ok(FoldedRow { key, old, new, told })
+        Ok(Done { key, entry: PendingEntry { old, now, key: data_key }, told })
+    }
+
+    /// Seals rows for the store, in key order.
+    pub(super) fn seal_rows(
+        &self,
+        rows: HashMap<RowKey, PendingEntry<Row>>,
+    ) -> Vec<(RowKey, Sealed, Option<Sealed>)> {
+        let mut rows: Vec<_> = rows.into_iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        let sealed = in_parallel(rows, |part| {
+            let sealed = part.into_iter().map(|(key, PendingEntry { old, now, key: data_key })| {
+                let sealed = self.seal_row(&key, &now, &data_key);
+                (key, sealed, old)
+            });
+            Ok(sealed.collect())
+        });
+        sealed.unwrap_or_else(|_| unreachable!("BUG: sealing can't fail"))
     }
 
     pub(super) fn seal_row(&self, key: &RowKey, row: &Row, data_key: &DataKey) -> Sealed {
@@ -81,32 +109,28 @@ impl Folder {
     pub(super) fn fold_devices(
         &self,
         view: &View,
+        pending: &mut Pending,
         events: Vec<OpenedDevice>,
         told: &mut Vec<Told>,
-    ) -> Result<Changes, FoldFailure> {
-        let mut devices: BTreeMap<DeviceKey, (Option<Sealed>, Device, Arc<DataKey>)> = BTreeMap::new();
+    ) -> Result<(), FoldFailure> {
         for event in events {
             let key = DeviceKey { user: event.head.user, device: event.device };
-            let (old, before) = match devices.remove(&key) {
-                Some((old, device, _)) => (old, Some(device)),
-                None => match view.entry(&key.encode())? {
-                    (Some(sealed), _) => {
-                        let device = self.runtime.block_on(read_device(&key, &sealed, &self.keys))?;
+            let (old, before) = match pending.devices.remove(&key) {
+                Some(PendingEntry { old, now, .. }) => (old, Some(now)),
+                None => match view.entry(&key.encode())?.0 {
+                    Some(sealed) => {
+                        let device = self.now(read_device(&key, &sealed, &self.keys))?;
                         (Some(sealed), Some(device))
                     }
-                    (None, _) => (None, None),
+                    None => (None, None),
                 },
             };
-            let (after, outcome) = device::fold(before, event.change, event.head.time);
+            let (now, outcome) = device::fold(before, event.change, event.head.time);
             let folded = FoldedEvent { event_id: event.head.id, sequence: event.sequence, outcome };
             told.push(Told { to: event.outcome_to, stored_at: event.stored_at, folded });
-            devices.insert(key, (old, after, event.key));
+            pending.devices.insert(key, PendingEntry { old, now, key: event.key });
         }
-        let mut changes = Changes::default();
-        for (key, (old, device, data_key)) in devices {
-            changes.write_entry(&key.encode(), old.as_ref(), self.seal_device(&key, &device, &data_key));
-        }
-        Ok(changes)
+        Ok(())
     }
 }
 

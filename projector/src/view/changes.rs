@@ -52,16 +52,6 @@ impl Changes {
         self.discarded = Some(discarded);
     }
 
-    /// Takes the changes of another part of the same batch along.
-    pub(crate) fn join(&mut self, other: Self) {
-        self.written.extend(other.written);
-        self.removed.extend(other.removed);
-        self.sum = self.sum.plus(other.sum);
-        self.parked.extend(other.parked);
-        self.released.extend(other.released);
-        self.discarded = self.discarded.or(other.discarded);
-    }
-
     /// Into the state and the batch: first what goes, then what comes.
     pub(super) fn write(self, state: &mut State, batch: &mut sled::Batch) {
         for key in self.removed {
