@@ -278,8 +278,10 @@ fn read_head(head: &[u8]) -> Result<Head, MalformedEvent> {
         time: time.parse().map_err(|_| MalformedEvent::Spelling)?,
         key_id,
     };
-    // Ids are refused in any other spelling; an instant has several.
-    let is_whole =
-        source == kind.source() && kind.is_clear() == key_id.is_none() && read.time.to_string() == time;
+    // Keys and users are refused in any other spelling; an event's id can be in capitals, and an instant has several.
+    let is_whole = source == kind.source()
+        && !id.bytes().any(|byte| byte.is_ascii_uppercase())
+        && kind.is_clear() == key_id.is_none()
+        && read.time.to_string() == time;
     if is_whole { Ok(read) } else { Err(MalformedEvent::Spelling) }
 }

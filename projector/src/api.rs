@@ -138,6 +138,10 @@ fn refuse(failure: &ReadFailure) -> Refusal {
             Refusal::new(Code::LogUnavailable, "The proof can't be made now. Try again.")
         }
         ReadFailure::Log(_) => Refusal::new(Code::LogUnavailable, "The log can't be read now. Try again."),
+        // An operator's alone to ask.
+        ReadFailure::BeyondTheLog(_) => {
+            Refusal::new(Code::InvalidParameter, "The log does not reach so far.")
+        }
         ReadFailure::TooLong => {
             Refusal::new(Code::HistoryTooLong, "This row has more events than can be told at once.")
         }

@@ -62,7 +62,10 @@ impl Builder {
                 return Ok(());
             }
             match self.pass(view, last).await {
-                Err(BuildError::Keys) => sleep(RETRY_INTERVAL).await,
+                Err(BuildError::Keys) => tokio::select! {
+                    () = sleep(RETRY_INTERVAL) => {}
+                    () = self.cancel.cancelled() => return Err(BuildError::Cancelled),
+                },
                 ended => return ended,
             }
         }
@@ -95,8 +98,9 @@ impl Builder {
         let mut pending = Pending::default();
         loop {
             let batch = tokio::select! {
-                batch = batches.recv() => batch,
+                biased;
                 () = self.cancel.cancelled() => None,
+                batch = batches.recv() => batch,
             };
             let Some(batch) = batch else { break };
             pending = self.fold(view, pending, batch).await?;

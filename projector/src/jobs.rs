@@ -211,6 +211,8 @@ impl Jobs {
             let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence).collect();
             let changes = folder.repair(&view, user, date, last, &left_out)?;
             view.apply(changes, None)?;
+            // What was mended may have been damaged without the sum's knowing: it is added up anew.
+            view.add_up()?;
             view.flush()?;
             Ok(())
         })
@@ -255,6 +257,15 @@ impl Jobs {
         past.iter().find(|(of, _)| *of == sequence).map(|(_, view)| view.clone())
     }
 
+    /// Whether that view is held; where it is, it is now the last to be let go of.
+    fn used_past(&self, sequence: Sequence) -> bool {
+        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(at) = past.iter().position(|(of, _)| *of == sequence) else { return false };
+        let used = past.remove(at);
+        past.push(used);
+        true
+    }
+
     /// Folds a view as of a sequence, into a store that nothing names.
     async fn fold_past(
         &self,
@@ -262,7 +273,7 @@ impl Jobs {
         progress: Arc<Progress>,
         cancel: CancellationToken,
     ) -> Result<(), JobError> {
-        if self.past(sequence).is_some() {
+        if self.used_past(sequence) {
             return Ok(());
         }
         let state = self.log.open().await?;

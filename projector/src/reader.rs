@@ -54,6 +54,8 @@ pub(crate) enum ReadFailure {
     Log(#[from] LogError),
     #[error("more events than can be told at once")]
     TooLong,
+    #[error("the log ends at {0}")]
+    BeyondTheLog(u64),
 }
 
 impl From<RefoldError> for ReadFailure {
@@ -105,6 +107,10 @@ impl Reader {
         at: Sequence,
     ) -> Result<RowsDocument, ReadFailure> {
         let _turn = self.refolding.acquire().await;
+        let end = self.log.end().await?.map_or(0, Sequence::get);
+        if at.get() > end {
+            return Err(ReadFailure::BeyondTheLog(end));
+        }
         let view = self.view()?;
         let rows = refold_rows(&self.log, &self.keys, &view, &user, at).await?;
         let summaries = rows.range(from..=to).map(|(date, row)| document(*date, row)).collect();

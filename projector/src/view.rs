@@ -39,7 +39,7 @@ pub(crate) use parked::Discarded;
 pub(crate) use rows::RowKey;
 pub(crate) use sealed::Sealed;
 
-use crate::digest::ViewDigest;
+use crate::digest::{Sum, ViewDigest};
 use crate::poison::Poison;
 
 /// The numbers before every key. Persisted: append, never change.
@@ -48,6 +48,9 @@ const KEY_ROW: u8 = 1;
 const KEY_DEVICE: u8 = 2;
 const KEY_PARKED: u8 = 3;
 const KEY_DISCARDED: u8 = 4;
+
+/// Entries read at once where all of them are.
+const SUM_ENTRIES: usize = 1_000;
 
 /// The view can't be used with this log.
 #[derive(Debug, thiserror::Error)]
@@ -308,6 +311,26 @@ impl View {
         self.store.apply_batch(batch).map_err(|error| self.store_error(error))?;
         *state = next;
         Ok(())
+    }
+
+    /// Adds the entries' hashes up anew. Nobody may write meanwhile.
+    pub(crate) fn add_up(&self) -> Result<(), ViewError> {
+        let mut sum = Sum::default();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let entries = self.entries(after.as_deref(), SUM_ENTRIES)?;
+            for (key, sealed) in &entries {
+                sum = sum.plus(sealed.hash().unwrap_or_default());
+                after = Some(key.clone());
+            }
+            if entries.len() < SUM_ENTRIES {
+                break;
+            }
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.meta.sum = sum;
+        let written = self.store.insert([KEY_META], state.meta.encode());
+        written.map(drop).map_err(|error| self.store_error(error))
     }
 
     /// Waits until everything applied is on disk.

@@ -4,7 +4,9 @@ mod cluster;
 mod fold;
 mod http;
 mod kms;
+mod posts;
 mod process;
+mod proxy;
 mod system;
 mod tls;
 
@@ -12,7 +14,9 @@ pub(crate) use cluster::{Cluster, Part};
 pub(crate) use fold::{Expected, independent_fold};
 pub(crate) use http::{Answer, RawRequest, raw};
 pub(crate) use kms::{ENVIRONMENT as KMS_ENVIRONMENT, Kms};
+pub(crate) use posts::post_many;
 pub(crate) use process::{Process, nats_server, run, until};
+pub(crate) use proxy::{Frame, man_in_the_middle};
 pub(crate) use system::{System, command_in, credentials};
 pub(crate) use tls::{Authority, exchange};
 

@@ -45,6 +45,19 @@ impl Process {
         (Self { child, log }, announced)
     }
 
+    /// Starts the binary and waits for nothing; what it prints goes to its log too.
+    pub(crate) fn spawn(arguments: &[&str], log: PathBuf) -> Self {
+        let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        let output = lines.try_clone().unwrap();
+        let child = command(arguments, &[]).stdout(output).stderr(lines).spawn().unwrap();
+        Self { child, log }
+    }
+
+    /// The exit code, if it has ended.
+    pub(crate) fn has_ended(&mut self) -> Option<Option<i32>> {
+        self.child.try_wait().unwrap().map(|status| status.code())
+    }
+
     /// SIGKILL: no chance to tidy up.
     pub(crate) fn kill(&mut self) {
         // It may have ended by itself.

@@ -42,10 +42,13 @@ impl Folder {
         let mut changes = Changes::default();
         if let Some(poison) = &refolded.poison {
             match view.parked_of(&user) {
-                // Not even as far as the rows have come already: they stay, and go on waiting.
+                // Not even as far as the rows have come already: they stay, and go on waiting; for this event, where
+                // the one that they waited for is left out.
                 Some(waiting) if poison.sequence <= waiting.sequence => {
-                    changes.release(user);
-                    changes.park(poison.clone());
+                    if left_out.contains(&waiting.sequence) {
+                        changes.release(user);
+                        changes.park(poison.clone());
+                    }
                     return Ok(changes);
                 }
                 Some(_) => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use broker::Role;
+use jiff::Timestamp;
 use projector::{Difference, OperatorClient, Which};
 use serde_json::{Value, json};
 
@@ -56,10 +57,11 @@ async fn view(client: &OperatorClient, name: &str, wait: &WaitArgs) -> anyhow::R
     if let Ok(which) = named(name) {
         return Ok(which);
     }
-    let when = name.trim_start_matches("at:").trim_start_matches('@');
-    let sequence = moment(&wait.broker, when).await.map_err(|_| {
-        Usage(format!("{name} is no view: serving, kept, built, view-N, or a sequence or time"))
-    })?;
+    if name.parse::<u64>().is_err() && name.parse::<Timestamp>().is_err() {
+        let views = "serving, kept, built, view-N, or a sequence or time";
+        return Err(Usage(format!("{name} is no view: {views}")).into());
+    }
+    let sequence = moment(&wait.broker, name).await?;
     let sequence = sequence.ok_or_else(|| Usage(format!("there was no event at {name}")))?;
     fold_past(client, sequence, wait.json).await?;
     Ok(Which::Past(sequence))

@@ -1,0 +1,116 @@
+//! The tree's tiles, as any tool reads them, and the notary that is killed while it writes them.
+
+use std::path::Path;
+
+use broker::Role;
+use notary::Checkpoints;
+use tlog::{Frontier, Hash, TreeHead};
+
+use super::{audit, events_of, files_below, head_of, run_in, signed, text_of, verifier};
+use crate::harness::{Cluster, Part, System, post_many, until};
+
+const USERS: [&str; 8] = ["ana", "ben", "carl", "dora", "emil", "fay", "gus", "hana"];
+const EACH: u64 = 40;
+const EVENTS: u64 = EACH * USERS.len() as u64;
+
+fn hashes(path: &Path) -> Vec<Hash> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    bytes.chunks(32).map(|hash| Hash::from_bytes(hash.try_into().unwrap())).collect()
+}
+
+/// The tree that the tiles of the leaves make.
+fn head_in(tiles: &Path) -> TreeHead {
+    let last = tiles.join(format!("tile/0/001.p/{}", EVENTS - 256));
+    let mut tree = Frontier::default();
+    hashes(&tiles.join("tile/0/000")).into_iter().chain(hashes(&last)).for_each(|leaf| tree.push(leaf));
+    TreeHead { size: tree.size(), root: tree.root() }
+}
+
+fn spoil(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[33] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn the_tiles_are_those_of_the_log_and_a_damaged_one_is_found() {
+    let system = System::start();
+    let posted = post_many(&system.data_dir(), &system.base_url, &USERS, EACH, 0).await;
+    let head = signed(&system.data_dir(), EVENTS).await;
+    assert_eq!(head, head_of(&events_of(&system).await));
+    let tiles = system.data_dir().join("tiles");
+    assert_eq!(head_in(&tiles), head);
+    let above = hashes(&tiles.join("tile/1/000.p/1"));
+    let mut first = Frontier::default();
+    hashes(&tiles.join("tile/0/000")).into_iter().for_each(|leaf| first.push(leaf));
+    assert_eq!(above, [first.root()]);
+    let partial = tiles.join("tile/0/000.p");
+    let partial = if partial.exists() { files_below(&partial) } else { Vec::new() };
+    assert!(partial.is_empty(), "partial tiles go when the full one is there: {partial:?}");
+
+    // A tile at the right edge, which the next leaf goes into: the tiles are made anew from the log.
+    let edge = tiles.join(format!("tile/0/001.p/{}", EVENTS - 256));
+    let folder = system.stop().await;
+    spoil(&edge);
+    let system = System::start_in(folder, &[]);
+    assert_eq!(head_in(&tiles), head);
+    assert_eq!(audit(&system.data_dir(), &[]).0, Some(0));
+
+    // A full one is not read at the start. No proof that it would spoil is given out.
+    let folder = system.stop().await;
+    spoil(&tiles.join("tile/0/000"));
+    let system = System::start_in(folder, &[]);
+    let spoiled = run_in(&system.data_dir(), &["audit", "prove", &posted[0].event_id]);
+    assert_eq!((spoiled.code, spoiled.output.as_str()), (Some(1), ""), "{}", spoiled.text());
+    assert!(spoiled.complaint.contains("INCIDENT: the notary's proof does not hold"), "{}", spoiled.text());
+    let (code, report) = audit(&system.data_dir(), &[]);
+    assert_eq!(code, Some(0), "the log itself holds: {report}");
+    // Whoever takes the tiles away has them made anew.
+    let folder = system.stop().await;
+    std::fs::remove_dir_all(&tiles).unwrap();
+    let system = System::start_in(folder, &[]);
+    signed(&system.data_dir(), EVENTS).await;
+    assert_eq!(head_in(&tiles), head);
+    let proved = run_in(&system.data_dir(), &["audit", "prove", &posted[0].event_id]);
+    assert_eq!(proved.code, Some(0), "{}", proved.text());
+}
+
+#[tokio::test]
+async fn a_notary_that_is_killed_again_and_again_goes_on_with_the_same_tree() {
+    let mut cluster = Cluster::start().await;
+    let (data_dir, nats) = (cluster.data_dir(), cluster.nats_url());
+    let checkpoints = Checkpoints::over(cluster.connect(Role::Auditor).await, verifier(&data_dir));
+    let mut posted = 0;
+    for round in 0..6 {
+        let (folder, url) = (data_dir.clone(), cluster.url(Part::IngestOne).to_owned());
+        let posting = tokio::spawn(async move { post_many(&folder, &url, &USERS, 15, round).await });
+        // Killed at another moment of its work every time: before a checkpoint, right behind it, behind its tiles.
+        match round % 3 {
+            0 => {}
+            1 => {
+                let before = checkpoints.last().await.unwrap().map_or(0, |checkpoint| checkpoint.number);
+                until("there is a checkpoint more", async || {
+                    checkpoints.last().await.unwrap().filter(|checkpoint| checkpoint.number > before)
+                })
+                .await;
+            }
+            _ => drop(signed(&data_dir, posted + 1).await),
+        }
+        cluster.kill_part(Part::Notary);
+        posted += posting.await.unwrap().len() as u64;
+        cluster.start_part(Part::Notary);
+    }
+    cluster.ready().await;
+    let head = signed(&data_dir, posted).await;
+    assert_eq!(head.size, posted);
+    let mut walk = checkpoints.walk();
+    let mut last = 0;
+    while let Some(size) = walk.next_size().await.unwrap() {
+        assert!(size > last, "{size} behind {last}");
+        last = size;
+        walk.take().unwrap();
+    }
+    let (code, report) = audit(&data_dir, &["--nats", &nats]);
+    assert_eq!((code, &report["signed"]), (Some(0), &posted.into()), "{report}");
+    assert!(!text_of(&cluster.part(Part::Notary).log).contains("INCIDENT"));
+}
