@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use stream::{Broker, Heard};
-use tlog::{TileError, TileStore};
-use tokio::sync::watch;
+use tlog::{Hash, TileError, TileStore, TreeHead, verify_consistency, verify_inclusion};
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use crate::ask::{Answer, Question, SUBJECT};
@@ -21,6 +21,8 @@ pub(crate) struct Answering {
     pub(crate) broker: Broker,
     pub(crate) tiles: TileStore,
     pub(crate) newest: watch::Receiver<Option<StoredCheckpoint>>,
+    /// Who makes the tiles anew where they are damaged.
+    pub(crate) damage: Arc<Notify>,
 }
 
 impl Answering {
@@ -52,26 +54,51 @@ impl Answering {
         let Some(StoredCheckpoint { note, head, .. }) = self.newest.borrow().clone() else {
             return Answer::NotYet;
         };
-        let hashes = match question {
+        match question {
             Question::Inclusion { sequence } | Question::Consistency { old: sequence, .. }
                 if sequence > head.size =>
             {
                 return Answer::NotYet;
             }
             Question::Consistency { new: Some(new), .. } if new > head.size => return Answer::NotYet,
-            Question::Inclusion { sequence: 0 } => Err(TileError::OutOfRange),
-            Question::Inclusion { sequence } => {
-                self.tiles.inclusion(head.size, sequence - 1, head.size).await
+            Question::Inclusion { .. } | Question::Consistency { .. } => {}
+        }
+        match self.proof(question, head).await {
+            Ok(Some(hashes)) => Answer::Proof { checkpoint: note, hashes },
+            Ok(None) | Err(TileError::Missing(_) | TileError::Damaged(_)) => {
+                tracing::error!(
+                    "a tile is damaged: it does not prove what was signed; the tiles are made anew"
+                );
+                self.damage.notify_one();
+                Answer::NotYet
             }
-            Question::Consistency { old, new } => {
-                self.tiles.consistency(head.size, old, new.unwrap_or(head.size)).await
-            }
-        };
-        match hashes {
-            Ok(hashes) => Answer::Proof { checkpoint: note, hashes },
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a proof could not be made");
                 Answer::Refused(error.to_string())
+            }
+        }
+    }
+
+    /// The proof's hashes; `None` where the tiles do not prove what was signed. Whoever asks verifies them again, but would
+    /// have to take a damaged tile for a log that was changed.
+    async fn proof(&self, question: Question, head: TreeHead) -> Result<Option<Vec<Hash>>, TileError> {
+        let available = head.size;
+        match question {
+            Question::Inclusion { sequence } => {
+                let index = sequence.checked_sub(1).ok_or(TileError::OutOfRange)?;
+                let hashes = self.tiles.inclusion(available, index, head.size).await?;
+                let leaf = self.tiles.leaf(available, index).await?;
+                let holds = verify_inclusion(index, head.size, leaf, head.root, &hashes).is_ok();
+                Ok(holds.then_some(hashes))
+            }
+            Question::Consistency { old, new } => {
+                let old_root = self.tiles.root(available, old).await?;
+                let to_newest = self.tiles.consistency(available, old, head.size).await?;
+                if verify_consistency(old, old_root, head.size, head.root, &to_newest).is_err() {
+                    return Ok(None);
+                }
+                let Some(new) = new.filter(|new| *new != head.size) else { return Ok(Some(to_newest)) };
+                self.tiles.consistency(available, old, new).await.map(Some)
             }
         }
     }

@@ -117,12 +117,6 @@ impl Checkpoints {
         last.first().map(|stored| self.read(stored)).transpose()
     }
 
-    /// Some checkpoints from a position in the stream on, in order; empty behind the last.
-    pub async fn from(&self, number: u64) -> Result<Vec<StoredCheckpoint>, CheckpointsError> {
-        let stored = self.stream.scan(ScanFrom::Sequence(number), SUBJECT, SCAN_MAX).await?;
-        stored.iter().map(|stored| self.read(stored)).collect()
-    }
-
     /// All of them, one after the other.
     pub fn walk(&self) -> CheckpointWalk {
         CheckpointWalk { checkpoints: self.clone(), read: VecDeque::new(), behind: 0, ended: false }
@@ -151,32 +145,36 @@ impl Checkpoints {
 /// Every checkpoint in order, to be held against a tree that grows.
 pub struct CheckpointWalk {
     checkpoints: Checkpoints,
-    read: VecDeque<StoredCheckpoint>,
+    read: VecDeque<Result<StoredCheckpoint, CheckpointsError>>,
     /// The position in the stream up to which they were read.
     behind: u64,
     ended: bool,
 }
 
 impl CheckpointWalk {
-    /// The size of the next one; `None` behind the last.
+    /// The size of the next one; `None` behind the last. One that does not hold is told once, and the walk goes on
+    /// behind it.
     pub async fn next_size(&mut self) -> Result<Option<u64>, CheckpointsError> {
         if self.read.is_empty() && !self.ended {
-            self.read = self.checkpoints.from(self.behind + 1).await?.into();
-            match self.read.back() {
-                Some(last) => self.behind = last.number,
-                None => self.ended = true,
-            }
+            let from = ScanFrom::Sequence(self.behind + 1);
+            let stored = self.checkpoints.stream.scan(from, SUBJECT, SCAN_MAX).await?;
+            self.ended = stored.is_empty();
+            self.behind = stored.last().map_or(self.behind, |last| last.sequence);
+            self.read = stored.iter().map(|stored| self.checkpoints.read(stored)).collect();
         }
-        Ok(self.read.front().map(|checkpoint| checkpoint.head.size))
-    }
-
-    /// Goes on behind one that does not hold.
-    pub fn skip(&mut self, number: u64) {
-        self.behind = self.behind.max(number);
+        match self.read.pop_front() {
+            Some(Ok(next)) => {
+                let size = next.head.size;
+                self.read.push_front(Ok(next));
+                Ok(Some(size))
+            }
+            Some(Err(error)) => Err(error),
+            None => Ok(None),
+        }
     }
 
     /// The next one, if [`CheckpointWalk::next_size`] said that there is one.
     pub fn take(&mut self) -> Option<StoredCheckpoint> {
-        self.read.pop_front()
+        self.read.pop_front().and_then(Result::ok)
     }
 }

@@ -1,12 +1,14 @@
 //! Keeping the tree: from the last checkpoint on, event by event, and a new checkpoint every few seconds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events::{BrokenPromise, Log, LogError, LogReader, LogState, StretchError};
 use schemas::Sequence;
 use stream::{AppendError, Appender, FollowError};
 use tlog::{Hash, LogSigner, TileError, TileStore, TileWriter, TreeHead};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::checkpoints::{Checkpoints, CheckpointsError, StoredCheckpoint};
@@ -22,7 +24,7 @@ pub enum NotaryIncident {
     Checkpoints(#[source] CheckpointsError),
     /// The log ends before what was signed.
     #[error(
-        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup"
+        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup. If the log is right (it was restored on purpose), remove the tiles and start again"
     )]
     Truncated {
         /// The last sequence.
@@ -32,17 +34,24 @@ pub enum NotaryIncident {
     },
     /// The log holds other events than those that were signed.
     #[error(
-        "INCIDENT: the log's first {size} events are not those that checkpoint {number} was signed for: it was replaced or changed. Stop, keep the broker's files; `syncwell audit verify` tells where"
+        "INCIDENT: the log's first {size} events are not those that {which} was signed for: it was replaced or changed. Stop, keep the broker's files; `syncwell audit verify` tells where. If the log is right (it was restored from an older backup on purpose), remove the tiles and start again"
     )]
     OtherLog {
         /// The size of the first checkpoint that does not hold.
         size: u64,
-        /// That checkpoint's position in its stream.
-        number: u64,
+        /// Which checkpoint.
+        which: String,
     },
     /// The log lost events.
     #[error(transparent)]
     Hole(StretchError),
+}
+
+/// The checkpoint beside the tiles.
+const PUBLISHED: &str = "the checkpoint published beside the tiles";
+
+fn other_log(size: u64, which: &str) -> Ended {
+    Ended::Incident(NotaryIncident::OtherLog { size, which: which.to_owned() })
 }
 
 /// Why one round ended.
@@ -97,6 +106,9 @@ pub(crate) struct Keeping {
     pub(crate) interval: Duration,
     /// The newest checkpoint whose tiles are written: what proofs are made for.
     pub(crate) signed: watch::Sender<Option<StoredCheckpoint>>,
+    /// Somebody found that the tiles do not prove what was signed.
+    pub(crate) damage: Arc<Notify>,
+    pub(crate) are_tiles_damaged: AtomicBool,
     /// How far the log has been read, to know whether the notary has caught up.
     pub(crate) target: watch::Sender<Option<u64>>,
 }
@@ -114,7 +126,13 @@ impl Keeping {
         let state = self.log.open().await?;
         self.checkpoints.verify().await?;
         let last = self.checkpoints.last().await?;
-        let mut tree = self.resume(&state, last.as_ref()).await?;
+        let published = self.published().await?;
+        let mut tree = self.resume(&state, last.as_ref(), published).await?;
+        if let Some(last) = &last {
+            // A kill between the two, or tiles that were made anew: whoever reads the tiles finds their checkpoint.
+            self.tiles.publish_checkpoint(&last.note).await?;
+        }
+        self.are_tiles_damaged.store(false, Ordering::Release);
         let mut number = last.as_ref().map_or(0, |checkpoint| checkpoint.number);
         let mut signed = tree.size();
         self.signed.send_replace(last);
@@ -126,6 +144,10 @@ impl Keeping {
         loop {
             let events = tokio::select! {
                 events = follower.next() => events,
+                () = self.damage.notified() => {
+                    self.are_tiles_damaged.store(true, Ordering::Release);
+                    return Err(Ended::Interrupted("a tile is damaged; the tiles are made anew".to_owned()));
+                }
                 () = sleep_until(next_checkpoint), if tree.size() > signed => {
                     number = self.sign(&mut tree, number).await?;
                     signed = tree.size();
@@ -152,35 +174,60 @@ impl Keeping {
         }
     }
 
-    /// The tree as the last checkpoint has it, and that the log still is what was signed.
-    async fn resume(&self, state: &LogState, last: Option<&StoredCheckpoint>) -> Result<TileWriter, Ended> {
-        let Some(last) = last else { return Ok(TileWriter::new(self.tiles.clone())) };
-        let (size, log_last) = (last.head.size, state.last.map_or(0, Sequence::get));
-        if log_last < size {
-            return Err(Ended::Incident(NotaryIncident::Truncated { last: log_last, signed: size }));
-        }
-        let other_log = || Ended::Incident(NotaryIncident::OtherLog { size, number: last.number });
-        match TileWriter::resume(self.tiles.clone(), last.head).await {
-            Ok(tree) => {
-                // The cheapest look at whether this is the log that was signed: its last signed event.
-                if let Some(sequence) = Sequence::new(size) {
-                    let event = self.log.get(sequence).await?.ok_or_else(other_log)?;
-                    if Hash::of_leaf(event.bytes()) != self.tiles.leaf(size, size - 1).await? {
-                        return Err(other_log());
-                    }
-                }
-                Ok(tree)
-            }
-            Err(error @ (TileError::Missing(_) | TileError::Damaged(_))) => {
-                tracing::warn!(%error, "the tiles are not those of the last checkpoint; they are made anew from the log");
-                self.grow_anew(size).await
-            }
-            Err(error) => Err(error.into()),
-        }
+    /// What was published beside the tiles: a second memory of what was signed, which does not go with the broker's
+    /// files. What is there and not ours says nothing.
+    async fn published(&self) -> Result<Option<TreeHead>, Ended> {
+        let note = match self.tiles.checkpoint().await {
+            Ok(note) => note,
+            Err(TileError::Damaged(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(note.and_then(|note| self.checkpoints.verifier().open(&note).ok()))
     }
 
-    /// Reads the log from its first event, and holds it against every checkpoint on the way.
-    async fn grow_anew(&self, size: u64) -> Result<TileWriter, Ended> {
+    /// The tree as it was signed last, and that the log still is what was signed.
+    async fn resume(
+        &self,
+        state: &LogState,
+        last: Option<&StoredCheckpoint>,
+        published: Option<TreeHead>,
+    ) -> Result<TileWriter, Ended> {
+        let signed = last.map_or(0, |last| last.head.size);
+        let newest = signed.max(published.map_or(0, |head| head.size));
+        let log_last = state.last.map_or(0, Sequence::get);
+        if log_last < newest {
+            return Err(Ended::Incident(NotaryIncident::Truncated { last: log_last, signed: newest }));
+        }
+        // Nothing was signed, or what is known to be signed is not in the stream any more, or the tiles are damaged.
+        let trusted = last.filter(|_| newest == signed && !self.are_tiles_damaged.load(Ordering::Acquire));
+        let Some(last) = trusted else { return self.grow_anew(newest, published).await };
+        let tree = match TileWriter::resume(self.tiles.clone(), last.head).await {
+            Ok(tree) => tree,
+            Err(error @ (TileError::Missing(_) | TileError::Damaged(_))) => {
+                tracing::warn!(%error, "the tiles are not those of the last checkpoint; they are made anew from the log");
+                return self.grow_anew(newest, published).await;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // The cheapest look at whether this is the log that was signed: its last signed event.
+        if let Some(sequence) = Sequence::new(signed) {
+            let event = self.log.get(sequence).await?;
+            let leaf = event.map(|event| Hash::of_leaf(event.bytes()));
+            if leaf != Some(self.tiles.leaf(signed, signed - 1).await?) {
+                return Err(other_log(signed, &format!("checkpoint {}", last.number)));
+            }
+        }
+        if let Some(published) = published
+            && self.tiles.root(signed, published.size).await? != published.root
+        {
+            return Err(other_log(published.size, PUBLISHED));
+        }
+        Ok(tree)
+    }
+
+    /// Reads the log from its first event, and holds it against everything that was signed on the way.
+    async fn grow_anew(&self, size: u64, published: Option<TreeHead>) -> Result<TileWriter, Ended> {
+        self.tiles.forget();
         let mut tree = TileWriter::new(self.tiles.clone());
         let mut signed = self.checkpoints.walk();
         let Some(last) = Sequence::new(size) else { return Ok(tree) };
@@ -192,8 +239,13 @@ impl Keeping {
                     && let Some(checkpoint) = signed.take()
                     && checkpoint.head != tree.head()
                 {
-                    let (size, number) = (checkpoint.head.size, checkpoint.number);
-                    return Err(Ended::Incident(NotaryIncident::OtherLog { size, number }));
+                    let which = format!("checkpoint {}", checkpoint.number);
+                    return Err(other_log(checkpoint.head.size, &which));
+                }
+                if let Some(published) = published.filter(|published| published.size == tree.size())
+                    && published != tree.head()
+                {
+                    return Err(other_log(published.size, PUBLISHED));
                 }
             }
         }

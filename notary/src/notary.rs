@@ -1,13 +1,14 @@
 //! How the notary starts.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use edge::ReadyCheck;
 use events::Log;
 use stream::{Appender, Broker, Commit, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;
 
 use crate::answering::Answering;
@@ -41,6 +42,7 @@ impl Notary {
         let verifier = LogVerifier::parse(&signer.vkey())?;
         let (signed, newest) = watch::channel(None);
         let (target, known_target) = watch::channel(None);
+        let damage = Arc::new(Notify::new());
         let keeping = Keeping {
             log: Log::over(broker.clone()),
             checkpoints: Checkpoints::over(broker.clone(), verifier),
@@ -49,6 +51,8 @@ impl Notary {
             tiles: tiles.clone(),
             interval,
             signed,
+            damage: damage.clone(),
+            are_tiles_damaged: AtomicBool::new(false),
             target,
         };
         let (happened, incident) = oneshot::channel();
@@ -66,7 +70,7 @@ impl Notary {
                 if signed >= target { Ok(()) } else { Err(format!("{signed} of {target} events are signed")) }
             })
         };
-        let answering = Arc::new(Answering { broker, tiles, newest });
+        let answering = Arc::new(Answering { broker, tiles, newest, damage });
         spawn_vital("questions for proofs", answering.serve());
         Ok(Self { ready, incident })
     }

@@ -36,6 +36,8 @@ enum OfflineFailure {
     Build(#[from] BuildError),
     #[error("no view is kept that could serve again")]
     NothingKept,
+    #[error("the log ends at {0}")]
+    BeyondTheLog(u64),
     #[error("the views in {} can't be set aside", .0.display())]
     SetAside(PathBuf, #[source] std::io::Error),
 }
@@ -140,6 +142,9 @@ impl Offline {
     /// Folds the log up to a sequence into a view of its own, which goes away again. Puts every poison aside.
     pub async fn fold_to(&self, folder: &Path, last: Option<Sequence>) -> Result<Folded, OfflineError> {
         let state = self.log.open().await.map_err(OfflineFailure::from)?;
+        if last > state.last {
+            return Err(OfflineFailure::BeyondTheLog(state.last.map_or(0, Sequence::get)).into());
+        }
         let (folder, now) = (folder.to_owned(), (self.clock)());
         let opened = blocking(move || View::open_for_a_while(&folder, &state, now)).await;
         let view = Arc::new(opened.map_err(OfflineFailure::from)?);

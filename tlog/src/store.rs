@@ -100,6 +100,11 @@ impl TileStore {
         String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| damaged())
     }
 
+    /// Reads every tile anew from here on: for whoever found that one is damaged.
+    pub fn forget(&self) {
+        self.cache.invalidate_all();
+    }
+
     /// A tile's hashes, exactly as many as it is wide. They are what is stored; whether they are right, only a root can
     /// tell.
     pub(crate) async fn read(&self, wanted: Tile) -> Result<Arc<[Hash]>, TileError> {

@@ -166,11 +166,15 @@ async fn hold_view(
     opener: Option<&Opener>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let folded = tree(view)?;
-    if walk.root_at(view.position) != Some(folded.root) {
+    let is_of_this_log = walk.root_at(view.position) == Some(tree(view)?.root);
+    let read = walk.tree.size();
+    if read < view.position {
+        let detail = format!("the view stands at {}, and the log could be read to {read}", view.position);
+        report.find(None, "view", detail);
+    } else if !is_of_this_log {
         report.find(None, "view", format!("the view at {} was not folded from this log", view.position));
     }
-    let expected = match opener {
+    let expected = match opener.filter(|_| is_of_this_log) {
         Some(opener) => Some(fold(opener, view.position).await?),
         None => None,
     };
@@ -202,12 +206,18 @@ async fn hold_attestation(
             format!("the attestation is of fold {fold_version}, and this code folds by {FOLD_VERSION}");
         report.find(None, "attestation", detail);
     }
-    if walk.root_at(head.size) != Some(head.root) {
+    let is_of_this_log = walk.root_at(head.size) == Some(head.root);
+    let read = walk.tree.size();
+    if read < head.size {
+        let detail =
+            format!("the attestation is of {} events, and the log could be read to {read}", head.size);
+        report.find(None, "attestation", detail);
+    } else if !is_of_this_log {
         let detail =
             format!("the attestation is of another log: its root at {} is not this log's", head.size);
         report.find(None, "attestation", detail);
     }
-    if let Some(opener) = opener
+    if let Some(opener) = opener.filter(|_| is_of_this_log)
         && fold(opener, head.size).await? != HEXLOWER.encode(digest)
     {
         report.find(

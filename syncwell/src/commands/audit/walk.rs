@@ -105,7 +105,6 @@ impl Walk {
                 Ok(_) => return Ok(()),
                 Err(CheckpointsError::Checkpoint { number, source }) => {
                     report.find(None, "checkpoint", format!("checkpoint {number} does not hold: {source}"));
-                    self.checkpoints.skip(number);
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -116,7 +115,7 @@ impl Walk {
     pub(super) async fn end(&mut self, report: &mut Report) -> anyhow::Result<()> {
         let size = self.tree.size();
         self.hold_checkpoints(size, report).await?;
-        if let Some(signed) = self.checkpoints.next_size().await.ok().flatten() {
+        if let Some(signed) = self.checkpoints.next_size().await? {
             let detail = format!("the log ends at {size}, but {signed} events were signed: it was truncated");
             report.find(Some(size + 1), "truncated", detail);
         }
