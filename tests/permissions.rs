@@ -74,6 +74,7 @@ fn targets(user: &str) -> Vec<String> {
         "STREAM.INFO.KV_breakglass",
         "CONSUMER.RESET.EVENTS.rebuild",
         "CONSUMER.MSG.NEXT.EVENTS.rebuild",
+        "CONSUMER.MSG.NEXT.EVENTS.shadow",
         "CONSUMER.MSG.NEXT.EVENTS.notary",
         "CONSUMER.MSG.NEXT.EVENTS.auditor",
         "CONSUMER.MSG.NEXT.EVENTS.backup",
@@ -251,10 +252,9 @@ fn own_rights(role: Role, user: &str) -> Vec<String> {
             format!("$KV.breakglass.{user}"),
             "keys.v1.revoke.x".to_owned(),
             "keys.v1.revoked".to_owned(),
-            OPERATIONS.to_owned(),
         ],
         Role::Worker => {
-            vec![format!("events.v1.0.{user}"), OPERATIONS.to_owned(), "LOG.API.DIRECT.GET.EVENTS".to_owned()]
+            vec![format!("events.v1.0.{user}"), "LOG.API.DIRECT.GET.EVENTS".to_owned()]
         }
         Role::Notary => vec![
             "LOG.API.DIRECT.GET.EVENTS".to_owned(),
@@ -270,7 +270,6 @@ fn own_rights(role: Role, user: &str) -> Vec<String> {
         ],
         Role::BreakGlass => vec![
             format!("events.v1.0.{user}"),
-            OPERATIONS.to_owned(),
             "LOG.API.DIRECT.GET.EVENTS".to_owned(),
             "GLASS.API.STREAM.INFO.KV_breakglass".to_owned(),
             "GLASS.API.DIRECT.GET.KV_breakglass".to_owned(),
@@ -280,6 +279,7 @@ fn own_rights(role: Role, user: &str) -> Vec<String> {
             "LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector".to_owned(),
             "LOG.API.CONSUMER.RESET.EVENTS.rebuild".to_owned(),
             "LOG.API.CONSUMER.MSG.NEXT.EVENTS.rebuild".to_owned(),
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.shadow".to_owned(),
             "LOG.API.DIRECT.GET.EVENTS".to_owned(),
             "keys.v1.ring.x".to_owned(),
             "keys.v1.rings".to_owned(),

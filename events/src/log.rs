@@ -52,6 +52,8 @@ pub enum LogReader {
     Projector,
     /// The projector, folding a second view.
     Rebuild,
+    /// A command that folds the log by itself.
+    Shadow,
     /// The notary, following.
     Notary,
     /// An auditor.
@@ -61,13 +63,15 @@ pub enum LogReader {
 }
 
 impl LogReader {
-    const ALL: [Self; 5] = [Self::Projector, Self::Rebuild, Self::Notary, Self::Auditor, Self::Backup];
+    const ALL: [Self; 6] =
+        [Self::Projector, Self::Rebuild, Self::Shadow, Self::Notary, Self::Auditor, Self::Backup];
 
     /// The consumer's name, as `nats.conf` has it.
     const fn name(self) -> &'static str {
         match self {
             Self::Projector => "projector",
             Self::Rebuild => "rebuild",
+            Self::Shadow => "shadow",
             Self::Notary => "notary",
             Self::Auditor => "auditor",
             Self::Backup => "backup",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stream::{Broker, RequestError};
-use tlog::{Hash, LogVerifier, TreeHead, verify_consistency, verify_inclusion};
+use tlog::{CheckpointError, Hash, LogVerifier, TreeHead, verify_consistency, verify_inclusion};
 
 pub(crate) const SUBJECT: &str = "tree.v1.prove";
 
@@ -41,6 +41,9 @@ pub enum AskError {
     /// The notary can't make the proof.
     #[error("the notary has no proof: {0}")]
     Refused(String),
+    /// The checkpoint that came back is not signed by the log's key as it is known here.
+    #[error("the notary's checkpoint is not one of this log's public key: {0}")]
+    OtherKey(CheckpointError),
     /// What came back does not hold.
     #[error("INCIDENT: the notary's proof does not hold: {0}")]
     Broken(String),
@@ -99,7 +102,7 @@ async fn ask(broker: &Broker, verifier: &LogVerifier, question: Question) -> Res
     let answer = broker.request(SUBJECT.to_owned(), question.into()).await?;
     match serde_json::from_slice(&answer).map_err(|_| RequestError::Unknown)? {
         Answer::Proof { checkpoint, hashes } => {
-            let head = verifier.open(&checkpoint).map_err(|error| AskError::Broken(error.to_string()))?;
+            let head = verifier.open(&checkpoint).map_err(AskError::OtherKey)?;
             Ok(Proved { checkpoint, head, hashes })
         }
         Answer::NotYet => Err(AskError::NotYet),

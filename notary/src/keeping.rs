@@ -24,7 +24,7 @@ pub enum NotaryIncident {
     Checkpoints(#[source] CheckpointsError),
     /// The log ends before what was signed.
     #[error(
-        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup. If the log is right (it was restored on purpose), remove the tiles and start again"
+        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup. If the log is right (it was restored on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
     )]
     Truncated {
         /// The last sequence.
@@ -34,7 +34,7 @@ pub enum NotaryIncident {
     },
     /// The log holds other events than those that were signed.
     #[error(
-        "INCIDENT: the log's first {size} events are not those that {which} was signed for: it was replaced or changed. Stop, keep the broker's files; `syncwell audit verify` tells where. If the log is right (it was restored from an older backup on purpose), remove the tiles and start again"
+        "INCIDENT: the log's first {size} events are not those that {which} was signed for: it was replaced or changed. Stop, keep the broker's files; `syncwell audit verify` tells where. If the log is right (it was restored from an older backup on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
     )]
     OtherLog {
         /// The size of the first checkpoint that does not hold.

@@ -123,7 +123,8 @@ fn refuse(failure: &ReadFailure) -> Refusal {
         ReadFailure::Entry(EntryFailure::Erased) => {
             Refusal::new(Code::AccountErased, "The account was erased, and nobody can open this any more.")
         }
-        ReadFailure::Open(OpenFailure::Poison(_)) | ReadFailure::Entry(EntryFailure::Damaged(_)) => {
+        ReadFailure::Open(OpenFailure::Poison(_))
+        | ReadFailure::Entry(EntryFailure::Damaged(_) | EntryFailure::Key(_)) => {
             tracing::error!(error = failure as &dyn std::error::Error, "a row or an event can't be opened");
             Refusal::new(Code::Internal, "This can't be opened. The operator has been told.")
         }
@@ -132,7 +133,10 @@ fn refuse(failure: &ReadFailure) -> Refusal {
             "No checkpoint covers this event yet. Ask again in a few seconds.",
         ),
         ReadFailure::Proof(
-            error @ (AskError::Unavailable(_) | AskError::Refused(_) | AskError::Broken(_)),
+            error @ (AskError::OtherKey(_)
+            | AskError::Unavailable(_)
+            | AskError::Refused(_)
+            | AskError::Broken(_)),
         ) => {
             tracing::error!(error = error as &dyn std::error::Error, "a proof can't be had");
             Refusal::new(Code::LogUnavailable, "The proof can't be made now. Try again.")

@@ -3,13 +3,14 @@
 mod entries;
 mod pending;
 mod repair;
+mod shard;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
+use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent, subject_of};
 use jiff::Timestamp;
 use schemas::Sequence;
 use tlog::Hash;
@@ -20,10 +21,12 @@ use crate::digest::Digester;
 use crate::incident::Incident;
 use crate::open::{OpenFailure, Opened, open};
 use crate::poison::Poison;
+use crate::shared::Shared;
 use crate::view::{Changes, Discarded, Tip, View, ViewError};
 
 pub(crate) use entries::{EntryFailure, read_device, read_row};
 pub(crate) use pending::Pending;
+use shard::{Folding, Shard, shard_of};
 
 /// From so many events on, opening and folding them is worth several threads.
 const PARALLEL_EVENTS_MIN: usize = 256;
@@ -59,7 +62,10 @@ impl From<ViewError> for FoldFailure {
 pub(crate) enum Tolerated {
     /// Every one: the view that serves goes on for everybody else.
     All,
-    /// Those that an operator can know of already. A new one says that something is wrong with what folds.
+    /// Those that an operator can know of already, since they wait in the view that serves or are left out there. A new
+    /// one says that something is wrong with what folds.
+    AsServing(Arc<Shared>),
+    /// The same, of a view that is not open any more.
     Known(Arc<BTreeSet<Sequence>>),
 }
 
@@ -71,13 +77,8 @@ pub(crate) struct Folder {
     pub(crate) digester: Digester,
     pub(crate) runtime: Handle,
     pub(crate) tolerated: Tolerated,
-}
-
-/// An event read as far as it goes: its leaf hash, and what it says or why it says nothing.
-struct Read {
-    sequence: Sequence,
-    leaf: Hash,
-    opened: Result<Option<Opened>, Poison>,
+    /// Whether anybody is to be told what became of each event.
+    pub(crate) tells: bool,
 }
 
 impl Folder {
@@ -110,35 +111,31 @@ impl Folder {
             "BUG: a batch does not follow on the position"
         );
         let mut told = Vec::new();
-        let mut stretch = Vec::new();
-        for read in self.read(events)? {
-            match read {
-                // What it asks for takes the user's whole past, up to here.
-                Read { sequence, leaf, opened: Ok(Some(Opened::Discard(discarded))) } => {
-                    told.extend(self.fold_stretch(view, pending, std::mem::take(&mut stretch))?);
-                    self.write(view, pending)?;
-                    self.discard(view, Tip { sequence, leaf }, discarded)?;
-                }
-                read => stretch.push(read),
-            }
+        let mut rest = events;
+        // What such an event asks for takes its user's whole past, up to there.
+        while let Some((at, discarded)) = self.next_discarded(rest)? {
+            told.extend(self.fold_stretch(view, pending, &rest[..at])?);
+            self.write(view, pending)?;
+            let event = &rest[at];
+            let tip = Tip { sequence: event.sequence(), leaf: Hash::of_leaf(event.bytes()) };
+            self.discard(view, tip, discarded)?;
+            rest = &rest[at + 1..];
         }
-        told.extend(self.fold_stretch(view, pending, stretch)?);
+        told.extend(self.fold_stretch(view, pending, rest)?);
         Ok(told)
     }
 
-    fn read(&self, events: &[RecordedEvent]) -> Result<Vec<Read>, FoldFailure> {
-        let read_all = |events: Vec<&RecordedEvent>| -> Result<Vec<Read>, FoldFailure> {
-            let read = events.into_iter().map(|event| {
-                let opened = match self.now(open(event, &self.keys)) {
-                    Ok(opened) => Ok(opened),
-                    Err(OpenFailure::Poison(poison)) => Err(poison),
-                    Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
-                };
-                Ok(Read { sequence: event.sequence(), leaf: Hash::of_leaf(event.bytes()), opened })
-            });
-            read.collect()
-        };
-        in_parallel(events.iter().collect(), read_all)
+    /// The next event that says that another one is left out, and where it stands.
+    fn next_discarded(&self, events: &[RecordedEvent]) -> Result<Option<(usize, Discarded)>, FoldFailure> {
+        let operations = subject_of(&UserRef::NOBODY);
+        for (at, event) in events.iter().enumerate().filter(|(_, event)| event.subject() == operations) {
+            match self.now(open(event, &self.keys)) {
+                Ok(Some(Opened::Discard(discarded))) => return Ok(Some((at, discarded))),
+                Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
+                Ok(Some(Opened::Summary(_) | Opened::Device(_)) | None) | Err(OpenFailure::Poison(_)) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// What is known is there at once: the runtime is entered only for what has to be waited for.
@@ -150,38 +147,48 @@ impl Folder {
         }
     }
 
-    /// Folds events among which no one is discarded.
+    /// Folds events among which no one is discarded, each user's in one thread.
     fn fold_stretch(
         &self,
         view: &View,
         pending: &mut Pending,
-        events: Vec<Read>,
+        events: &[RecordedEvent],
     ) -> Result<Vec<Told>, FoldFailure> {
         let Some(last) = events.last() else { return Ok(Vec::new()) };
-        let tip = Tip { sequence: last.sequence, leaf: last.leaf };
-        let mut tree = pending.tree(view);
-        let mut waiting = pending.waiting(view);
-        let (mut summaries, mut devices) = (Vec::with_capacity(events.len()), Vec::new());
-        for Read { leaf, opened, .. } in events {
-            tree.push(leaf);
-            match opened {
-                Ok(None) => {}
-                Ok(Some(opened)) if waits(&waiting, &opened.user()) => {}
-                Ok(Some(Opened::Summary(event))) => summaries.push(event),
-                Ok(Some(Opened::Device(event))) => devices.push(event),
-                Ok(Some(Opened::Discard(_))) => unreachable!("BUG: a stretch has no discarded event"),
-                Err(poison) if waits(&waiting, &poison.user) => {}
-                Err(poison) => {
-                    self.tolerate(&poison)?;
-                    waiting.insert(poison.user);
-                    pending.parked.push(poison);
+        let waiting = Pending::waiting(view);
+        let shards = pending.shards.len();
+        let fold_shard = |number: usize, shard: &mut Shard| {
+            let mut folding = Folding::new(self, view, shard, &waiting);
+            for (at, event) in events.iter().enumerate() {
+                if shard_of(event, shards) == number {
+                    folding.fold(at, event)?;
                 }
             }
-        }
+            Ok::<_, FoldFailure>((folding.leaves, folding.told))
+        };
+        let folded: Vec<_> = if events.len() < PARALLEL_EVENTS_MIN {
+            pending.shards.iter_mut().enumerate().map(|(number, shard)| fold_shard(number, shard)).collect()
+        } else {
+            let fold_shard = &fold_shard;
+            std::thread::scope(|scope| {
+                let shards = pending.shards.iter_mut().enumerate();
+                let threads: Vec<_> =
+                    shards.map(|(number, shard)| scope.spawn(move || fold_shard(number, shard))).collect();
+                let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+                joined.map(|folded| folded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            })
+        };
+        let mut leaves = vec![Hash::of_nothing(); events.len()];
         let mut told = Vec::new();
-        self.fold_rows(view, pending, summaries, &mut told)?;
-        self.fold_devices(view, pending, devices, &mut told)?;
-        told.sort_by_key(|told| told.folded.sequence);
+        for folded in folded {
+            let (of_shard, mut told_by_shard) = folded?;
+            of_shard.into_iter().for_each(|(at, leaf)| leaves[at] = leaf);
+            told.append(&mut told_by_shard);
+        }
+        told.sort_by_key(|told: &Told| told.folded.sequence);
+        let mut tree = pending.tree(view);
+        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        let tip = Tip { sequence: last.sequence(), leaf: leaves[leaves.len() - 1] };
         pending.move_to(tip, tree);
         Ok(told)
     }
@@ -196,8 +203,13 @@ impl Folder {
                 metrics::counter!("syncwell_parked_total", "kind" => poison.kind.as_str()).increment(1);
                 Ok(())
             }
+            Tolerated::AsServing(shared)
+                if shared.view().is_none_or(|serving| serving.knows(poison.sequence)) =>
+            {
+                Ok(())
+            }
             Tolerated::Known(known) if known.contains(&poison.sequence) => Ok(()),
-            Tolerated::Known(_) => Err(FoldFailure::NewPoison(poison.clone())),
+            Tolerated::AsServing(_) | Tolerated::Known(_) => Err(FoldFailure::NewPoison(poison.clone())),
         }
     }
 
@@ -205,6 +217,16 @@ impl Folder {
     fn discard(&self, view: &View, tip: Tip, discarded: Discarded) -> Result<(), FoldFailure> {
         let mut tree = view.tree();
         tree.push(tip.leaf);
+        let event = self.runtime.block_on(self.log.get(discarded.sequence));
+        let event = event.map_err(|_| FoldFailure::Unavailable)?;
+        if event.map(|event| event.filed_under().unwrap_or(UserRef::NOBODY)) != Some(discarded.user) {
+            // Only the projector can append such an event, and it names the user under whose subject the other stands.
+            tracing::error!(
+                sequence = discarded.by.get(),
+                "INCIDENT: an event that leaves another one out names another user than that one's; it is passed over"
+            );
+            return Ok(view.apply(Changes::default(), Some((tip, tree)))?);
+        }
         let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence);
         let left_out: BTreeSet<_> = left_out.chain([discarded.sequence]).collect();
         let mut changes = match self.repair(view, discarded.user, None, tip.sequence, &left_out) {
@@ -221,39 +243,4 @@ impl Folder {
         changes.discard(discarded);
         Ok(view.apply(changes, Some((tip, tree)))?)
     }
-}
-
-/// Whether this user's events wait. What is filed under nobody belongs together by accident only.
-fn waits(waiting: &BTreeSet<UserRef>, user: &UserRef) -> bool {
-    *user != UserRef::NOBODY && waiting.contains(user)
-}
-
-/// Works on a list in as many parts as there are processors, and keeps its order.
-fn in_parallel<T: Send, R: Send>(
-    mut all: Vec<T>,
-    work: impl Fn(Vec<T>) -> Result<Vec<R>, FoldFailure> + Sync,
-) -> Result<Vec<R>, FoldFailure> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if all.len() < PARALLEL_EVENTS_MIN || threads == 1 {
-        return work(all);
-    }
-    let part = all.len().div_ceil(threads);
-    let mut parts = Vec::with_capacity(threads);
-    while all.len() > part {
-        parts.push(all.split_off(all.len() - part));
-    }
-    parts.push(all);
-    let work = &work;
-    let done: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = parts.into_iter().rev().map(|part| scope.spawn(move || work(part))).collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    let mut all = Vec::new();
-    for part in done {
-        all.append(&mut part?);
-    }
-    Ok(all)
 }

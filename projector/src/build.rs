@@ -49,6 +49,8 @@ pub(crate) enum BuildError {
 #[derive(Clone)]
 pub(crate) struct Builder {
     pub(crate) folder: Folder,
+    /// As whom the log is read.
+    pub(crate) reader: LogReader,
     pub(crate) progress: Arc<Progress>,
     pub(crate) cancel: CancellationToken,
 }
@@ -76,7 +78,7 @@ impl Builder {
         let position = view.position();
         self.progress.aim(position, last);
         let (send, mut batches) = mpsc::channel(1);
-        let reading = tokio::spawn(read(self.folder.clone(), position, last, send));
+        let reading = tokio::spawn(read(self.folder.clone(), self.reader, position, last, send));
         let folded = self.fold_all(view, &mut batches).await;
         // Where folding ended early the reader finds nobody who takes its batch, and ends.
         drop(batches);
@@ -147,11 +149,12 @@ impl From<FoldFailure> for BuildError {
 /// Reads ahead: while one batch is folded, the next is read and its keys are fetched.
 async fn read(
     folder: Folder,
+    reader: LogReader,
     position: Option<Sequence>,
     last: Sequence,
     batches: mpsc::Sender<Vec<RecordedEvent>>,
 ) -> Result<(), StretchError> {
-    let mut stretch = folder.log.stretch(LogReader::Rebuild, position, last);
+    let mut stretch = folder.log.stretch(reader, position, last);
     let (mut batch, mut bytes) = (Vec::new(), 0);
     let mut events_max = FIRST_BATCH_EVENTS_MAX;
     loop {

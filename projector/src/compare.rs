@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemas::Scalar;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::KeyClient;
+use vault::{KeyClient, UserRef};
 
 use crate::batch::{EntryFailure, read_device, read_row};
 use crate::blocking::blocking;
@@ -71,15 +71,15 @@ pub(crate) async fn differences(
     after: Option<Vec<u8>>,
     keys: &KeyClient,
 ) -> Result<DifferencesPage, CompareError> {
-    let (pairs, next) = pairs(a, b, after).await?;
+    let (pairs, next) = pairs(a, b, after, keys).await?;
     let mut page = DifferencesPage { next, ..DifferencesPage::default() };
     for (key, (one, other)) in pairs {
-        page.entries += 1;
         // Whole, so that the page ends between two entries.
         if page.differences.len() >= PAGE_DIFFERENCES_MAX {
             page.next = Some(before(&key));
             break;
         }
+        page.entries += 1;
         page.differences.extend(of_entry(&key, one.as_ref(), other.as_ref(), keys).await?);
     }
     Ok(page)
@@ -92,7 +92,7 @@ pub(crate) async fn differing_keys(
     after: Option<Vec<u8>>,
     keys: &KeyClient,
 ) -> Result<(Vec<Vec<u8>>, u64, Option<Vec<u8>>), CompareError> {
-    let (pairs, next) = pairs(a, b, after).await?;
+    let (pairs, next) = pairs(a, b, after, keys).await?;
     let entries = pairs.len() as u64;
     let mut differing = Vec::new();
     for (key, (one, other)) in pairs {
@@ -125,6 +125,7 @@ async fn pairs(
     a: &Arc<View>,
     b: &Arc<View>,
     after: Option<Vec<u8>>,
+    keys: &KeyClient,
 ) -> Result<(BTreeMap<Vec<u8>, Pair>, Option<Vec<u8>>), CompareError> {
     let (a, b) = (a.clone(), b.clone());
     let (of_a, of_b) = blocking(move || {
@@ -145,7 +146,16 @@ async fn pairs(
     for (key, value) in of_b.into_iter().filter(|(key, _)| is_in(key)) {
         pairs.entry(key).or_default().1 = Some(value);
     }
+    let wanted = pairs.iter().flat_map(|(key, (one, other))| {
+        let user = user_of(key);
+        [one, other].into_iter().flatten().filter_map(move |sealed| Some((user?, sealed.key_id()?)))
+    });
+    keys.prefetch(wanted.collect::<Vec<_>>()).await;
     Ok((pairs, end))
+}
+
+fn user_of(key: &[u8]) -> Option<UserRef> {
+    RowKey::decode(key).map(|key| key.user).or_else(|| DeviceKey::decode(key).map(|key| key.user))
 }
 
 /// A key right before this one.
@@ -197,6 +207,9 @@ async fn values(
         Ok(values) => Ok(values),
         Err(EntryFailure::Erased) => Ok(BTreeMap::new()),
         Err(EntryFailure::Unavailable) => Err(CompareError::Keys),
+        Err(EntryFailure::Key(why)) => {
+            Ok([("entry".to_owned(), json!(format!("its data key {why}")))].into())
+        }
         Err(EntryFailure::Damaged(_)) => {
             Ok([("entry".to_owned(), json!("damaged: it can't be read"))].into())
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use edge::Clock;
@@ -40,6 +41,9 @@ pub(crate) struct Follow {
     pub(crate) verifier: LogVerifier,
     pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Clock,
+    /// Whether the log was proved to go on from the view since this process began. A connection that breaks later changes
+    /// neither, and the event at the position is looked at every time.
+    pub(crate) is_vouched_for: AtomicBool,
 }
 
 /// Why one round of following ended.
@@ -101,7 +105,10 @@ impl Follow {
             None => self.open(folder, &state).await?,
         };
         self.check_tip(&view).await?;
-        self.demand_consistency(&view).await?;
+        if !self.is_vouched_for.load(Ordering::Relaxed) {
+            self.demand_consistency(&view).await?;
+            self.is_vouched_for.store(true, Ordering::Relaxed);
+        }
         self.shared.set_target(state.last);
         let position = view.position();
         // Another view may serve soon, and this one's store is to be let go of then.

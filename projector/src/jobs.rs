@@ -8,7 +8,7 @@ mod verify;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use edge::Clock;
-use events::{Log, LogError};
+use events::{Log, LogError, LogReader};
 use schemas::Sequence;
 use stream::spawn_vital;
 use tokio::runtime::Handle;
@@ -108,16 +108,17 @@ impl Jobs {
     }
 
     /// Begins a job, unless one is under way.
-    pub(crate) fn start(self: &Arc<Self>, job: Job) -> Result<(), String> {
-        let (progress, cancel) = {
+    pub(crate) fn start(self: &Arc<Self>, job: Job) -> Result<u64, String> {
+        let (number, progress, cancel) = {
             let mut current = self.current();
             if let Some(report) = current.report.as_ref().filter(|report| report.state == JobState::Running) {
                 return Err(format!("a {} is under way; wait for it, or cancel it", report.job.name()));
             }
-            let report = JobReport::begun(job.clone());
+            let number = current.report.as_ref().map_or(0, |last| last.number) + 1;
+            let report = JobReport::begun(number, job.clone());
             *current =
                 Current { report: Some(report), progress: Arc::default(), cancel: CancellationToken::new() };
-            (current.progress.clone(), current.cancel.clone())
+            (number, current.progress.clone(), current.cancel.clone())
         };
         // The job may need its files.
         *self.beside() = None;
@@ -140,14 +141,19 @@ impl Jobs {
                 }
             }
         });
-        Ok(())
+        Ok(number)
     }
 
-    /// Ends the job under way before its next batch.
-    pub(crate) fn cancel(&self) -> bool {
+    /// Ends the job under way before its next batch, if it is the one that is meant.
+    pub(crate) fn cancel(&self, job: Option<u64>) -> bool {
         let current = self.current();
-        current.cancel.cancel();
-        current.report.as_ref().is_some_and(|report| report.state == JobState::Running)
+        let is_meant = current.report.as_ref().is_some_and(|report| {
+            report.state == JobState::Running && job.is_none_or(|job| job == report.number)
+        });
+        if is_meant {
+            current.cancel.cancel();
+        }
+        is_meant
     }
 
     async fn run(
@@ -181,12 +187,13 @@ impl Jobs {
             digester: self.digester.clone(),
             runtime: Handle::current(),
             tolerated,
+            tells: false,
         }
     }
 
     fn builder(&self, progress: Arc<Progress>, cancel: CancellationToken) -> Result<Builder, JobError> {
-        let known = Tolerated::Known(Arc::new(known_poison(&*self.serving()?)));
-        Ok(Builder { folder: self.folder(known), progress, cancel })
+        let folder = self.folder(Tolerated::AsServing(self.shared.clone()));
+        Ok(Builder { folder, reader: LogReader::Rebuild, progress, cancel })
     }
 
     pub(crate) fn serving(&self) -> Result<Arc<View>, JobError> {
@@ -197,11 +204,12 @@ impl Jobs {
         &self.keys
     }
 
-    /// Folds a user anew in the view that serves, and says how many entries that view then has of what waits.
+    /// Folds a user anew in the view that serves.
     pub(crate) async fn repair(
         &self,
         user: vault::UserRef,
         date: Option<jiff::civil::Date>,
+        may_be_damaged: bool,
     ) -> Result<(), JobError> {
         let _turn = self.shared.folding.lock().await;
         let view = self.serving()?;
@@ -211,8 +219,10 @@ impl Jobs {
             let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence).collect();
             let changes = folder.repair(&view, user, date, last, &left_out)?;
             view.apply(changes, None)?;
-            // What was mended may have been damaged without the sum's knowing: it is added up anew.
-            view.add_up()?;
+            if may_be_damaged {
+                // What was mended may have been damaged without the sum's knowing.
+                view.add_up()?;
+            }
             view.flush()?;
             Ok(())
         })

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use edge::Clock;
-use events::{Log, LogError, LogState};
+use events::{Log, LogError, LogReader, LogState};
 use schemas::Sequence;
 use stream::Broker;
 use tlog::TreeHead;
@@ -72,9 +72,14 @@ impl Offline {
             digester: Digester::new(pseudonyms),
             runtime: Handle::current(),
             tolerated: Tolerated::All,
+            tells: false,
         };
-        let builder =
-            Builder { folder, progress: Arc::new(Progress::default()), cancel: CancellationToken::new() };
+        let builder = Builder {
+            folder,
+            reader: LogReader::Shadow,
+            progress: Arc::new(Progress::default()),
+            cancel: CancellationToken::new(),
+        };
         Self { log, builder, clock }
     }
 
@@ -115,7 +120,7 @@ impl Offline {
             builder.advance(&view, last).await?;
         }
         view.flush()?;
-        views.switch()?;
+        views.switch(number)?;
         Ok(Folded { view: Some(number), set_aside, ..of_view(&view) })
     }
 

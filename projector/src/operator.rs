@@ -5,6 +5,7 @@
 
 mod answering;
 mod asking;
+mod cursors;
 mod recording;
 
 use events::Actor;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use answering::Answering;
 pub use asking::{OperatorClient, OperatorError, ask_digest};
+pub(crate) use cursors::Cursors;
 pub(crate) use recording::Recording;
 pub use recording::record_access;
 
@@ -89,16 +91,22 @@ pub(crate) enum Question {
         access: Access,
     },
     Start(Job),
-    Cancel,
+    /// Ends a job, or whichever is under way.
+    Cancel {
+        job: Option<u64>,
+    },
     /// Removes a kept or built view.
     Drop(Which),
-    /// Folds a user, or a user's one date, anew.
+    /// Folds a user, or a user's one date, anew. Where entries may be damaged, the view's sum is added up anew too.
     Repair {
         of: Whose,
         date: Option<Date>,
+        may_be_damaged: bool,
     },
-    /// What waits.
-    Parked,
+    /// What waits, page by page.
+    Parked {
+        skip: usize,
+    },
     /// Leaves a parked event out for good.
     Discard {
         sequence: Sequence,
@@ -114,7 +122,8 @@ pub(crate) enum Answer {
     Rows { rows: RowsDocument, next: Option<Date> },
     AllRows { rows: Vec<UserRow>, position: u64, next: Option<String> },
     Differences { differences: Vec<Difference>, entries: u64, next: Option<String> },
-    Parked(Vec<ParkedEvent>),
+    Parked { parked: Vec<ParkedEvent>, next: Option<usize> },
+    Started(u64),
     Done,
     Refused(String),
 }
@@ -164,7 +173,7 @@ pub struct ParkedEvent {
     pub kind: String,
     /// The trouble in words.
     pub detail: String,
-    /// The user's later events, which wait for it; counted up to 20,000.
+    /// The user's later events, which wait for it; counted up to 2,000.
     pub waiting: u64,
 }
 

@@ -85,6 +85,13 @@ impl Poison {
         Self::of(event, PoisonKind::Sealed, format!("{error}: forged, moved or changed"))
     }
 
+    /// The event opens, but what it is to be folded into does not.
+    pub(crate) fn of_entry(sequence: Sequence, user: UserRef, why: &str) -> Self {
+        let detail =
+            format!("the data key of the row or device that it belongs to {why}: restore the keys' stream");
+        Self { sequence, user, kind: PoisonKind::KeyMissing, detail }
+    }
+
     pub(crate) fn summary(event: &RecordedEvent) -> Self {
         Self::of(event, PoisonKind::Summary, "its summary can't be read".to_owned())
     }

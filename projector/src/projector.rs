@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use edge::{Clock, Gate, ReadyCheck};
@@ -18,7 +19,7 @@ use crate::digest::Digester;
 use crate::follow::Follow;
 use crate::incident::Incident;
 use crate::jobs::Jobs;
-use crate::operator::{Answering, Recording};
+use crate::operator::{Answering, Cursors, Recording};
 use crate::reader::Reader;
 use crate::shared::Shared;
 
@@ -63,10 +64,12 @@ impl Projector {
                 digester: digester.clone(),
                 runtime: Handle::current(),
                 tolerated: Tolerated::All,
+                tells: true,
             },
             verifier: verifier.clone(),
             shared: shared.clone(),
             clock,
+            is_vouched_for: AtomicBool::new(false),
         };
         let (happened, incident) = oneshot::channel();
         spawn_vital("follow", async move {
@@ -75,7 +78,14 @@ impl Projector {
         let reader = Arc::new(Reader::new(shared.clone(), log.clone(), keys.clone(), verifier));
         let recording = Recording { appender: log.appender(Commit::Grouped), clock };
         let jobs = Arc::new(Jobs::new(shared.clone(), log, keys, digester, clock));
-        let answering = Answering { broker, reader: reader.clone(), jobs, pseudonyms, recording };
+        let answering = Answering {
+            broker,
+            reader: reader.clone(),
+            jobs,
+            pseudonyms,
+            recording,
+            cursors: Cursors::new(clock),
+        };
         spawn_vital("operator's questions", Arc::new(answering).serve());
         let ready = {
             let shared = shared.clone();

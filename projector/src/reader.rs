@@ -15,7 +15,7 @@ use crate::batch::{EntryFailure, read_device, read_row};
 use crate::blocking::blocking;
 use crate::device;
 use crate::open::{OpenFailure, OpenedEvent};
-use crate::refold::{RefoldError, find, refold, refold_rows};
+use crate::refold::{RefoldError, find, find_recorded, refold, refold_rows};
 use crate::row::{Row, document, sources};
 use crate::shared::Shared;
 use crate::view::{DeviceKey, RowKey, View, ViewError};
@@ -166,7 +166,7 @@ impl Reader {
     /// What became of one event of this user.
     pub(crate) async fn event(&self, user: UserRef, id: EventId) -> Result<Option<Accepted>, ReadFailure> {
         let _turn = self.refolding.acquire().await;
-        let Some((event, _)) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
+        let Some(event) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
         let outcome = self.outcome(&event).await?;
         let (date, sequence) = (event.summary.date, event.origin.sequence);
         Ok(Some(Accepted { outcome, date, event_id: id, sequence, replayed: false }))
@@ -175,8 +175,9 @@ impl Reader {
     /// That an event of this user is in the log, for whoever has the log's public key.
     pub(crate) async fn proof(&self, user: UserRef, id: EventId) -> Result<Option<Proof>, ReadFailure> {
         let _turn = self.refolding.acquire().await;
-        let Some((event, recorded)) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
-        let (sequence, leaf) = (event.origin.sequence.get(), Hash::of_leaf(recorded.bytes()));
+        // A receipt is of the stored bytes: it takes no key, and an event that waits has one too.
+        let Some(recorded) = find_recorded(&self.log, &user, id).await? else { return Ok(None) };
+        let (sequence, leaf) = (recorded.sequence().get(), Hash::of_leaf(recorded.bytes()));
         let proved = ask::inclusion(self.log.broker(), &self.verifier, sequence, leaf).await?;
         Ok(Some(Proof {
             index: sequence - 1,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use events::Log;
+use events::{Log, RecordedEvent};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use schemas::{
@@ -101,14 +101,27 @@ pub(crate) async fn refold_rows(
     Ok(rows)
 }
 
-/// An event of this user by its name, if there is one. The time inside the name says where to look; what was received
-/// much later is not it. A log that came out of a backup was stored anew, but its events keep when they were received.
+/// A summary of this user by its event's name, opened.
 pub(crate) async fn find(
     log: &Log,
     keys: &KeyClient,
     user: &UserRef,
     id: EventId,
-) -> Result<Option<(OpenedEvent, events::RecordedEvent)>, RefoldError> {
+) -> Result<Option<OpenedEvent>, RefoldError> {
+    let Some(recorded) = find_recorded(log, user, id).await? else { return Ok(None) };
+    Ok(match open(&recorded, keys).await? {
+        Some(Opened::Summary(opened)) => Some(opened),
+        Some(Opened::Device(_) | Opened::Discard(_)) | None => None,
+    })
+}
+
+/// An event of this user by its name, if there is one. The time inside the name says where to look; what was received
+/// much later is not it. A log that came out of a backup was stored anew, but its events keep when they were received.
+pub(crate) async fn find_recorded(
+    log: &Log,
+    user: &UserRef,
+    id: EventId,
+) -> Result<Option<RecordedEvent>, RefoldError> {
     let Ok(time) = i64::try_from(id.unix_ms())
         .map_err(drop)
         .and_then(|ms| Timestamp::from_millisecond(ms).map_err(drop))
@@ -124,10 +137,7 @@ pub(crate) async fn find(
             break;
         }
         if head.id == id {
-            return Ok(match open(&recorded, keys).await? {
-                Some(Opened::Summary(opened)) => Some((opened, recorded)),
-                Some(Opened::Device(_) | Opened::Discard(_)) | None => None,
-            });
+            return Ok(Some(recorded));
         }
     }
     Ok(None)
@@ -138,7 +148,7 @@ struct Scan<'l> {
     log: &'l Log,
     user: &'l UserRef,
     from: Option<ScanFrom>,
-    batch: std::vec::IntoIter<events::RecordedEvent>,
+    batch: std::vec::IntoIter<RecordedEvent>,
     scanned: usize,
     given: usize,
 }
@@ -148,7 +158,7 @@ impl<'l> Scan<'l> {
         Self { log, user, from: Some(from), batch: Vec::new().into_iter(), scanned: 0, given: 0 }
     }
 
-    async fn next(&mut self) -> Result<Option<events::RecordedEvent>, RefoldError> {
+    async fn next(&mut self) -> Result<Option<RecordedEvent>, RefoldError> {
         self.given += 1;
         if self.given.is_multiple_of(YIELD_EVENTS) {
             tokio::task::yield_now().await;

@@ -64,6 +64,12 @@ pub enum ViewError {
     /// The list of the views can't be read or written.
     #[error("the list of the views, {}, can't be used", .0.display())]
     List(PathBuf, #[source] std::io::Error),
+    /// What waits in it can't be read.
+    #[error(
+        "the view in {} can't be used: what waits in it can't be read. `syncwell view rebuild --fresh` folds it anew",
+        .0.display()
+    )]
+    Parked(PathBuf),
     /// It has folded events that the log does not have.
     #[error(
         "INCIDENT: the view in {folder} stands at sequence {position}, but the log ends at {last}: the log lost events \
@@ -168,15 +174,13 @@ impl View {
         let mut state = State { meta, parked: BTreeMap::new(), discarded: BTreeMap::new() };
         for entry in store.scan_prefix([KEY_PARKED]) {
             let (key, value) = entry.map_err(store_error)?;
-            if let Some(poison) = parked::read_parked(&key, &value) {
-                state.parked.insert((poison.user, poison.sequence), poison);
-            }
+            let poison = parked::read_parked(&key, &value).ok_or_else(|| unreadable(folder))?;
+            state.parked.insert((poison.user, poison.sequence), poison);
         }
         for entry in store.scan_prefix([KEY_DISCARDED]) {
             let (key, value) = entry.map_err(store_error)?;
-            if let Some(discarded) = Discarded::read(&key, &value) {
-                state.discarded.insert(discarded.sequence, discarded);
-            }
+            let discarded = Discarded::read(&key, &value).ok_or_else(|| unreadable(folder))?;
+            state.discarded.insert(discarded.sequence, discarded);
         }
         Ok(Self { store, folder: folder.to_owned(), state: RwLock::new(state) })
     }
@@ -219,6 +223,14 @@ impl View {
     pub(crate) fn parked_of(&self, user: &UserRef) -> Option<Poison> {
         let range = (*user, Sequence::FIRST)..=(*user, Sequence::LAST);
         self.state().parked.range(range).next().map(|(_, poison)| poison.clone())
+    }
+
+    /// Whether an operator can know of trouble with this event: it waits, or is left out, or is still to be folded.
+    pub(crate) fn knows(&self, sequence: Sequence) -> bool {
+        let state = self.state();
+        state.meta.tree.size() < sequence.get()
+            || state.discarded.contains_key(&sequence)
+            || state.parked.keys().any(|(_, parked)| *parked == sequence)
     }
 
     /// The events that are left out.
@@ -341,6 +353,11 @@ impl View {
     fn store_error(&self, error: sled::Error) -> ViewError {
         ViewError::Store(self.folder.clone(), error)
     }
+}
+
+/// What waits must not be forgotten because it can't be read: events behind it would be folded over a hole.
+fn unreadable(folder: &Path) -> ViewError {
+    ViewError::Parked(folder.to_owned())
 }
 
 #[cfg(test)]

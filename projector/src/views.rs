@@ -121,15 +121,15 @@ impl Views {
     }
 
     /// Has the built view serve, and keeps the one that did.
-    pub(crate) fn switch(&self) -> Result<u32, ViewError> {
-        self.change(|list| {
-            let built = list.built.take().unwrap_or(list.serving);
-            if built != list.serving {
-                list.kept.insert(0, list.serving);
-                list.serving = built;
-            }
-            built
-        })
+    pub(crate) fn switch(&self, number: u32) -> Result<u32, ViewError> {
+        let switched = self.change(|list| {
+            list.built.take_if(|built| *built == number)?;
+            list.kept.insert(0, list.serving);
+            list.serving = number;
+            Some(number)
+        })?;
+        let gone = || io::Error::other("the view that was built was dropped meanwhile");
+        switched.ok_or_else(|| ViewError::List(self.store(number), gone()))
     }
 
     /// Has the newest kept view serve again, and keeps the one that did.
@@ -215,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let views = Views::open(folder.path()).unwrap();
         views.begin(false).unwrap();
-        views.switch().unwrap();
+        views.switch(2).unwrap();
         views.begin(false).unwrap();
         let stored = fs::read_to_string(folder.path().join(LIST)).unwrap();
         assert!(Views::open(folder.path()).is_err(), "one process at a time");
@@ -237,7 +237,8 @@ mod tests {
         fs::create_dir(views.store(2)).unwrap();
         assert_eq!(views.begin(true).unwrap(), 3, "afresh is another one");
         assert!(!views.store(2).exists());
-        assert_eq!(views.switch().unwrap(), 3);
+        assert!(views.switch(2).is_err(), "only what was built");
+        assert_eq!(views.switch(3).unwrap(), 3);
         assert_eq!(numbers(&views), (3, vec![1], None));
         assert_eq!(views.switch_back().unwrap(), Some(1));
         assert_eq!(numbers(&views), (1, vec![3], None));

@@ -134,7 +134,14 @@ impl KeyClient {
         let users: BTreeSet<_> = missing.map(|(user, _)| user).collect();
         let users: Vec<_> = users.into_iter().collect();
         stream::iter(users.chunks(RINGS_USERS_MAX))
-            .for_each_concurrent(RINGS_IN_FLIGHT_MAX, async |users| drop(self.fetch_rings(users).await))
+            .for_each_concurrent(RINGS_IN_FLIGHT_MAX, async |users| {
+                // Users with many keys each may be more than one answer holds: then a few at a time.
+                if self.fetch_rings(users).await.is_err() {
+                    for users in users.chunks(RINGS_USERS_MAX / 10) {
+                        let _ = self.fetch_rings(users).await;
+                    }
+                }
+            })
             .await;
     }
 
@@ -149,7 +156,8 @@ impl KeyClient {
         };
         for (user, records) in rings {
             let user: UserRef = user.parse().map_err(|_| KeyError::Unavailable)?;
-            for key in self.open(&user, records).await? {
+            // A record that does not open is that user's trouble, and is met again where it matters.
+            for key in self.open(&user, records).await.unwrap_or_default() {
                 self.rings.insert((user, key.id()), key).await;
             }
         }

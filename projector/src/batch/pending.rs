@@ -4,40 +4,35 @@
 //! again is loaded, sealed and written once for all of that, and the view's position moves with it. A process that dies
 //! before begins again from the position that was written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
+use schemas::Sequence;
 use tlog::Frontier;
-use vault::{DataKey, UserRef};
+use vault::UserRef;
 
 use super::Folder;
-use crate::device::Device;
-use crate::poison::Poison;
-use crate::row::Row;
-use crate::view::{Changes, DeviceKey, RowKey, Sealed, Tip, View};
-
-/// An entry as it was found in the store, and as it is now.
-pub(super) struct PendingEntry<T> {
-    pub(super) old: Option<Sealed>,
-    pub(super) now: T,
-    /// What it will be sealed under.
-    pub(super) key: Arc<DataKey>,
-}
+use super::shard::{PendingEntry, Shard};
+use crate::view::{Changes, Sealed, Tip, View};
 
 /// Folded and not written.
-#[derive(Default)]
 pub(crate) struct Pending {
-    pub(super) rows: HashMap<RowKey, PendingEntry<Row>>,
-    pub(super) devices: BTreeMap<DeviceKey, PendingEntry<Device>>,
-    pub(super) parked: Vec<Poison>,
+    /// One for each processor.
+    pub(super) shards: Vec<Shard>,
     /// The tree behind the last event that was folded, where one was.
     moved: Option<(Tip, Frontier)>,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { shards: (0..processors).map(|_| Shard::default()).collect(), moved: None }
+    }
 }
 
 impl Pending {
     /// How many entries wait to be written.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len() + self.devices.len()
+        self.shards.iter().map(|shard| shard.rows.len() + shard.devices.len()).sum()
     }
 
     /// The tree over everything folded, written or not.
@@ -47,33 +42,59 @@ impl Pending {
 
     /// How many events were folded, written or not.
     pub(crate) fn position(&self, view: &View) -> u64 {
-        self.moved.as_ref().map_or_else(
-            || view.position().map_or(0, |position| position.get()),
-            |(tip, _)| tip.sequence.get(),
-        )
+        let written = || view.position().map_or(0, Sequence::get);
+        self.moved.as_ref().map_or_else(written, |(tip, _)| tip.sequence.get())
     }
 
     pub(super) fn move_to(&mut self, tip: Tip, tree: Frontier) {
         self.moved = Some((tip, tree));
     }
 
-    /// Whose events wait.
-    pub(super) fn waiting(&self, view: &View) -> BTreeSet<UserRef> {
-        let parked = view.parked();
-        parked.iter().chain(&self.parked).map(|poison| poison.user).collect()
+    /// Whose events wait, by what is written.
+    pub(super) fn waiting(view: &View) -> BTreeSet<UserRef> {
+        view.parked().iter().map(|poison| poison.user).collect()
     }
 
-    /// Into the view, all of it or nothing.
+    /// As changes of the view, to be written all or not at all.
     pub(super) fn take(&mut self, folder: &Folder) -> (Changes, Option<(Tip, Frontier)>) {
-        let Self { rows, devices, parked, moved } = std::mem::take(self);
+        let Self { shards, moved } = std::mem::take(self);
+        let many = shards.iter().map(|shard| shard.rows.len()).sum::<usize>() >= super::PARALLEL_EVENTS_MIN;
+        let sealed: Vec<Vec<Entry>> = if many {
+            std::thread::scope(|scope| {
+                let threads: Vec<_> =
+                    shards.iter().map(|shard| scope.spawn(|| seal(shard, folder))).collect();
+                let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+                joined.map(|sealed| sealed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            })
+        } else {
+            shards.iter().map(|shard| seal(shard, folder)).collect()
+        };
+        let mut entries: Vec<_> = sealed.into_iter().flatten().collect();
+        // In key order: a store that is written from left to right is written faster.
+        entries.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
         let mut changes = Changes::default();
-        parked.into_iter().for_each(|poison| changes.park(poison));
-        for (key, sealed, old) in folder.seal_rows(rows) {
-            changes.write_entry(&key.encode(), old.as_ref(), sealed);
+        for (key, old, new) in entries {
+            changes.write_entry(&key, old.as_ref(), new);
         }
-        for (key, PendingEntry { old, now, key: data_key }) in devices {
-            changes.write_entry(&key.encode(), old.as_ref(), folder.seal_device(&key, &now, &data_key));
-        }
+        shards.into_iter().flat_map(|shard| shard.parked).for_each(|poison| changes.park(poison));
         (changes, moved)
     }
+}
+
+/// A key, what stands there, and what is to stand there.
+type Entry = (Vec<u8>, Option<Sealed>, Sealed);
+
+fn seal(shard: &Shard, folder: &Folder) -> Vec<Entry> {
+    let mut entries = Vec::with_capacity(shard.rows.len() + shard.devices.len());
+    for (key, PendingEntry { old, now, key: data_key }) in &shard.rows {
+        if let Some(row) = now {
+            entries.push((key.encode().to_vec(), old.clone(), folder.seal_row(key, row, data_key)));
+        }
+    }
+    for (key, PendingEntry { old, now, key: data_key }) in &shard.devices {
+        if let Some(device) = now {
+            entries.push((key.encode().to_vec(), old.clone(), folder.seal_device(key, device, data_key)));
+        }
+    }
+    entries
 }

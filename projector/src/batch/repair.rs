@@ -38,6 +38,13 @@ impl Folder {
         last: Sequence,
         left_out: &BTreeSet<Sequence>,
     ) -> Result<Changes, FoldFailure> {
+        if user == UserRef::NOBODY {
+            return self.retry_nobody(view, left_out);
+        }
+        // One row of a user who waits is as far as all of them are.
+        let waits_from = date.and_then(|_| view.parked_of(&user)).map(|poison| poison.sequence.get());
+        let last =
+            waits_from.and_then(|from| Sequence::new(from - 1)).map_or(last, |before| before.min(last));
         let refolded = self.runtime.block_on(self.refold_user(user, last, left_out))?;
         let mut changes = Changes::default();
         if let Some(poison) = &refolded.poison {
@@ -46,7 +53,7 @@ impl Folder {
                 // the one that they waited for is left out.
                 Some(waiting) if poison.sequence <= waiting.sequence => {
                     if left_out.contains(&waiting.sequence) {
-                        changes.release(user);
+                        changes.release(user, None);
                         changes.park(poison.clone());
                     }
                     return Ok(changes);
@@ -74,7 +81,7 @@ impl Folder {
             for (key, (device, data_key)) in &refolded.devices {
                 new.push((key.encode().to_vec(), self.seal_device(key, device, data_key)));
             }
-            changes.release(user);
+            changes.release(user, None);
             if let Some(poison) = refolded.poison {
                 self.tolerate(&poison)?;
                 changes.park(poison);
@@ -88,6 +95,24 @@ impl Folder {
         }
         for (key, sealed) in old {
             changes.remove_entry(&key, &sealed);
+        }
+        Ok(changes)
+    }
+
+    /// What is filed under nobody belongs to no one's rows: each such event is only read once more.
+    fn retry_nobody(&self, view: &View, left_out: &BTreeSet<Sequence>) -> Result<Changes, FoldFailure> {
+        let mut changes = Changes::default();
+        for poison in view.parked().into_iter().filter(|poison| poison.user == UserRef::NOBODY) {
+            let event = self.runtime.block_on(self.log.get(poison.sequence));
+            let Some(event) = event.map_err(|_| FoldFailure::Unavailable)? else { continue };
+            let reads = match self.runtime.block_on(open(&event, &self.keys)) {
+                Ok(_) => true,
+                Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
+                Err(OpenFailure::Poison(_)) => false,
+            };
+            if reads || left_out.contains(&poison.sequence) {
+                changes.release(UserRef::NOBODY, Some(poison.sequence));
+            }
         }
         Ok(changes)
     }

@@ -10,7 +10,6 @@ use super::{JobError, Jobs, RebuildReport};
 use crate::batch::Tolerated;
 use crate::blocking::blocking;
 use crate::build::Builder;
-use crate::compare::differences;
 use crate::progress::Progress;
 use crate::view::{View, ViewError};
 use crate::views::Views;
@@ -52,8 +51,11 @@ impl Jobs {
         };
         self.catch_up(&builder, &view).await?;
         if options.dry_run {
-            let serving = self.serving()?;
-            let differing = self.count_differences(&serving, &view).await?;
+            let (differences, _) = self.differences_now(&builder, &self.serving()?, &view).await?;
+            let mut differing = BTreeMap::new();
+            for difference in differences {
+                *differing.entry(difference.kind_of_field()).or_default() += 1;
+            }
             self.note(|report| {
                 report.rebuilt = Some(RebuildReport {
                     serving: views.list().serving,
@@ -65,7 +67,7 @@ impl Jobs {
             });
             return Ok(());
         }
-        self.switch(&builder, &view, |views| views.switch()).await
+        self.switch(&builder, &view, move |views| views.switch(number)).await
     }
 
     pub(super) async fn roll_back(
@@ -85,8 +87,24 @@ impl Jobs {
         };
         self.catch_up(&builder, &view).await?;
         self.switch(&builder, &view, move |views| {
-            let switched = views.switch_back()?;
-            Ok(switched.unwrap_or(number))
+            views.switch_back()?.filter(|back| *back == number).ok_or_else(|| gone(number))
+        })
+        .await
+    }
+
+    /// What waits in a view that was begun earlier, and not in the one that serves, was mended meanwhile.
+    async fn mend(&self, builder: &Builder, view: &Arc<View>, serving: &Arc<View>) -> Result<(), JobError> {
+        let Some(last) = view.position() else { return Ok(()) };
+        let (folder, view, serving) = (builder.folder.clone(), view.clone(), serving.clone());
+        blocking(move || {
+            let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence).collect();
+            let waiting = view.parked().into_iter().map(|poison| poison.user);
+            let mended: BTreeSet<_> = waiting.filter(|user| serving.parked_of(user).is_none()).collect();
+            for user in mended {
+                let changes = folder.repair(&view, user, None, last, &left_out)?;
+                view.apply(changes, None)?;
+            }
+            Ok(())
         })
         .await
     }
@@ -123,7 +141,16 @@ impl Jobs {
         if builder.cancel.is_cancelled() {
             return Err(crate::build::BuildError::Cancelled.into());
         }
-        let (flushed, serving) = (view.clone(), self.serving()?);
+        let serving = self.serving()?;
+        if view.head().tree != serving.head().tree {
+            return Err(JobError::Refused(
+                "the view was folded from another past of the log than the one that serves; nothing was switched. \
+                 `syncwell view rebuild --fresh` folds one anew"
+                    .to_owned(),
+            ));
+        }
+        self.mend(builder, view, &serving).await?;
+        let flushed = view.clone();
         let number = blocking(move || {
             flushed.flush()?;
             // What is kept is to be whole too.
@@ -137,25 +164,6 @@ impl Jobs {
             report.rebuilt = Some(RebuildReport { serving: number, switched: true, ..of_view(view) });
         });
         Ok(())
-    }
-
-    async fn count_differences(
-        &self,
-        serving: &Arc<View>,
-        built: &Arc<View>,
-    ) -> Result<BTreeMap<String, u64>, JobError> {
-        let mut counts = BTreeMap::new();
-        let mut after = None;
-        loop {
-            let page = differences(serving, built, after, self.keys()).await?;
-            for difference in page.differences {
-                *counts.entry(difference.kind_of_field()).or_default() += 1;
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(counts);
-            }
-        }
     }
 }
 
@@ -171,6 +179,11 @@ fn of_view(view: &View) -> RebuildReport {
     }
 }
 
+/// The view was dropped while it was caught up.
+fn gone(number: u32) -> ViewError {
+    ViewError::List(number.to_string().into(), std::io::Error::other("that view was dropped meanwhile"))
+}
+
 /// Opens the view that is to be built: what an earlier rebuild left, unless that does not fit the log or the rules.
 pub(crate) fn begin(
     views: &Views,
@@ -184,6 +197,11 @@ pub(crate) fn begin(
             let number = views.begin(true)?;
             Ok((number, Arc::new(open(number)?)))
         }
-        Err(error @ (ViewError::Store(..) | ViewError::SetAside(..) | ViewError::List(..))) => Err(error),
+        Err(
+            error @ (ViewError::Store(..)
+            | ViewError::SetAside(..)
+            | ViewError::List(..)
+            | ViewError::Parked(_)),
+        ) => Err(error),
     }
 }

@@ -60,6 +60,8 @@ pub enum JobState {
 /// What is told of a job while it is under way, and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobReport {
+    /// Its number, since the projector began.
+    pub number: u64,
     /// Which.
     pub job: Job,
     /// Where it stands.
@@ -75,9 +77,9 @@ pub struct JobReport {
 }
 
 impl JobReport {
-    pub(super) fn begun(job: Job) -> Self {
+    pub(super) fn begun(number: u64, job: Job) -> Self {
         let progress = ProgressReport::default();
-        Self { job, state: JobState::Running, progress, error: None, rebuilt: None, verified: None }
+        Self { number, job, state: JobState::Running, progress, error: None, rebuilt: None, verified: None }
     }
 }
 
@@ -109,7 +111,7 @@ pub struct VerifyReport {
     pub expected: String,
     /// Rows and devices held against each other.
     pub entries: u64,
-    /// What differs, the first thousand values; `a` is what serves, `b` what the log folds to.
+    /// Which values differ, the first thousand; what they are is not told.
     pub differences: Vec<Difference>,
     /// Events that wait, and whose users' rows are stale.
     pub parked: u64,

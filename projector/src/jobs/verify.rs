@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{JobError, Jobs, VerifyReport};
-use crate::compare::{differences_at, differing_keys};
+use crate::build::Builder;
+use crate::compare::{Difference, differences_at, differing_keys};
 use crate::progress::Progress;
 use crate::view::View;
 
+/// Entries that are looked at a second time.
+const CANDIDATES_MAX: usize = 10_000;
 /// Values that are told.
 const DIFFERENCES_MAX: usize = 1_000;
 
@@ -28,21 +32,12 @@ impl Jobs {
             builder.advance(&shadow, position).await?;
         }
         let expected = shadow.head().digest;
-        let (candidates, entries) = self.differing(&serving, &shadow).await?;
-        let mut differences = if candidates.is_empty() {
-            Vec::new()
-        } else {
-            // Most of them have only changed since; with the shadow near, the rest is a moment's work.
-            if let Some(position) = serving.position() {
-                builder.advance(&shadow, position).await?;
-            }
-            let _turn = self.shared.folding.lock().await;
-            if let Some(position) = serving.position() {
-                builder.advance(&shadow, position).await?;
-            }
-            differences_at(&serving, &shadow, &candidates, self.keys()).await?
-        };
+        let (mut differences, entries) = self.differences_now(&builder, &serving, &shadow).await?;
         differences.truncate(DIFFERENCES_MAX);
+        // Which rows and fields are wrong is told, and what they hold is not: that is a diff's, which is recorded.
+        for difference in &mut differences {
+            (difference.a, difference.b) = (Value::Null, Value::Null);
+        }
         self.note(|report| {
             report.verified = Some(VerifyReport {
                 position: head.tree.size,
@@ -56,6 +51,29 @@ impl Jobs {
         Ok(())
     }
 
+    /// What differs between the serving view and one beside it, as of one moment, and how many entries were looked at.
+    pub(super) async fn differences_now(
+        &self,
+        builder: &Builder,
+        serving: &Arc<View>,
+        beside: &Arc<View>,
+    ) -> Result<(Vec<Difference>, u64), JobError> {
+        let (candidates, entries) = self.differing(serving, beside).await?;
+        if candidates.is_empty() {
+            return Ok((Vec::new(), entries));
+        }
+        // Most of them have only changed since; with the other view near, the rest is a moment's work.
+        if let Some(position) = serving.position() {
+            builder.advance(beside, position).await?;
+        }
+        let _turn = self.shared.folding.lock().await;
+        if let Some(position) = serving.position() {
+            builder.advance(beside, position).await?;
+        }
+        Ok((differences_at(serving, beside, &candidates, self.keys()).await?, entries))
+    }
+
+    /// The keys of entries that differ, as many as are ever told.
     async fn differing(
         &self,
         serving: &Arc<View>,
@@ -67,7 +85,7 @@ impl Jobs {
             all.extend(differing);
             entries += looked_at;
             after = next;
-            if after.is_none() {
+            if after.is_none() || all.len() > CANDIDATES_MAX {
                 return Ok((all, entries));
             }
         }

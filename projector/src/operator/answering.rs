@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
+use events::Actor;
 use futures_util::StreamExt;
 use schemas::{RowDocument, RowsDocument, Sequence};
 use stream::{Broker, Heard, ScanFrom};
@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use vault::{Pseudonyms, UserId, UserRef};
 
 use super::{
-    Access, Answer, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, Recording, SUBJECT, UserRow,
-    ViewStatus, ViewsStatus, Which, Whose,
+    Access, Answer, Cursors, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, Recording, SUBJECT,
+    UserRow, ViewStatus, ViewsStatus, Which, Whose,
 };
 use crate::batch::{EntryFailure, read_row};
 use crate::blocking::blocking;
@@ -29,6 +29,12 @@ use crate::view::{RowKey, View};
 const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// Rows of one page of all rows.
 const PAGE_ROWS_MAX: usize = 500;
+/// Parked events of one page.
+const PAGE_PARKED_MAX: usize = 50;
+/// A user's waiting events are counted so far.
+const WAITING_EVENTS_MAX: u64 = 2_000;
+/// The role that asks here, as `nats.conf` has it.
+const OPERATOR: &str = "operator";
 /// Pause before the subscription is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// Questions answered at the same time.
@@ -44,6 +50,7 @@ pub(crate) struct Answering {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) recording: Recording,
+    pub(crate) cursors: Cursors,
 }
 
 impl Answering {
@@ -97,30 +104,28 @@ impl Answering {
                 Ok(page(rows))
             }
             Question::AllRows { which, after, date, access } => {
-                if after.is_none() {
-                    self.record(&access, format!("every user's rows, {which:?}")).await?;
-                }
-                self.all_rows(which, after, date).await
+                let of = format!("every user's rows, {which:?}");
+                let after = self.page_behind(&of, after, &access).await?;
+                self.all_rows(&of, which, after, date).await
             }
             Question::Differences { a, b, after, access } => {
-                if after.is_none() {
-                    self.record(&access, format!("every user's rows, {a:?} and {b:?}")).await?;
-                }
+                let of = format!("every user's rows, {a:?} and {b:?}");
+                let after = self.page_behind(&of, after, &access).await?;
                 let (a, b) = (self.view(a).await?, self.view(b).await?);
-                let page = differences(&a, &b, cursor(after)?, self.jobs.keys()).await.map_err(text)?;
-                let next = page.next.map(|next| HEXLOWER.encode(&next));
+                let page = differences(&a, &b, after, self.jobs.keys()).await.map_err(text)?;
+                let next = page.next.map(|next| self.cursors.give(&of, next));
                 Ok(Answer::Differences { differences: page.differences, entries: page.entries, next })
             }
-            Question::Start(job) => self.jobs.start(job).map(|()| Answer::Done),
-            Question::Cancel if self.jobs.cancel() => Ok(Answer::Done),
-            Question::Cancel => Err("nothing is under way".to_owned()),
+            Question::Start(job) => self.jobs.start(job).map(Answer::Started),
+            Question::Cancel { job } if self.jobs.cancel(job) => Ok(Answer::Done),
+            Question::Cancel { .. } => Err("nothing like that is under way".to_owned()),
             Question::Drop(which) => self.drop_view(which).await,
-            Question::Repair { of, date } => {
+            Question::Repair { of, date, may_be_damaged } => {
                 let user = self.user(&of)?;
-                self.jobs.repair(user, date).await.map_err(text)?;
+                self.jobs.repair(user, date, may_be_damaged).await.map_err(text)?;
                 Ok(Answer::Done)
             }
-            Question::Parked => self.parked().await,
+            Question::Parked { skip } => self.parked(skip).await,
             Question::Discard { sequence, access } => self.discard(sequence, access).await,
         }
     }
@@ -135,9 +140,24 @@ impl Answering {
         }
     }
 
+    /// Where a page begins: the first behind the record of all of them, a later one where the one before ended.
+    async fn page_behind(
+        &self,
+        of: &str,
+        after: Option<String>,
+        access: &Access,
+    ) -> Result<Option<Vec<u8>>, String> {
+        match after {
+            Some(cursor) => self.cursors.take(of, &cursor).map(Some),
+            None => self.record(access, of.to_owned()).await.map(|()| None),
+        }
+    }
+
     async fn record(&self, access: &Access, of: String) -> Result<(), String> {
+        // Whatever the command says: it came in by the operators' account.
+        let by = Actor { role: OPERATOR.to_owned(), ..access.by.clone() };
         self.recording
-            .record(access, of)
+            .record(&Access { by, ..access.clone() }, of)
             .await
             .map(drop)
             .map_err(|error| format!("what is shown can't be recorded, so nothing is shown: {error}"))
@@ -205,7 +225,8 @@ impl Answering {
         let views = self.jobs.shared.views().ok_or("the view is not open yet")?;
         let list = views.list();
         let number = match which {
-            Which::Serving | Which::Past(_) => return Err("the view that serves can't be dropped".to_owned()),
+            Which::Serving => return Err("the view that serves can't be dropped".to_owned()),
+            Which::Past(_) => return Err("a view of the past goes by itself".to_owned()),
             Which::Kept => *list.kept.first().ok_or("no view is kept")?,
             Which::Built => list.built.ok_or("no view was built beside the one that serves")?,
             Which::Number(number) => number,
@@ -219,19 +240,24 @@ impl Answering {
 
     async fn all_rows(
         &self,
+        of: &str,
         which: Which,
-        after: Option<String>,
+        after: Option<Vec<u8>>,
         date: Option<jiff::civil::Date>,
     ) -> Result<Answer, String> {
         let view = self.view(which).await?;
         let position = view.position().map_or(0, Sequence::get);
-        let (after, reading) = (cursor(after)?, view.clone());
+        let reading = view.clone();
         let entries =
             blocking(move || reading.entries(after.as_deref(), PAGE_ROWS_MAX)).await.map_err(text)?;
-        let next =
-            entries.last().filter(|_| entries.len() == PAGE_ROWS_MAX).map(|(key, _)| HEXLOWER.encode(key));
-        let mut rows = Vec::new();
+        let mut next = entries.last().filter(|_| entries.len() == PAGE_ROWS_MAX).map(|(key, _)| key.clone());
+        let (mut rows, mut bytes, mut last) = (Vec::new(), 0, None);
         for (key, sealed) in entries {
+            if bytes > ANSWER_BYTES_MAX {
+                next = last;
+                break;
+            }
+            last = Some(key.clone());
             let Some(key) = RowKey::decode(&key).filter(|key| date.is_none_or(|date| date == key.date))
             else {
                 continue;
@@ -240,21 +266,27 @@ impl Answering {
                 Ok(row) => {
                     let stale = view.parked_of(&key.user).is_some();
                     let row = RowDocument { stale, ..document(key.date, &row) };
-                    rows.push(UserRow { user_ref: key.user.to_string(), row });
+                    let row = UserRow { user_ref: key.user.to_string(), row };
+                    bytes += serde_json::to_vec(&row).map_or(0, |row| row.len());
+                    rows.push(row);
                 }
                 Err(EntryFailure::Erased) => {}
-                Err(error @ (EntryFailure::Unavailable | EntryFailure::Damaged(_))) => {
+                Err(
+                    error @ (EntryFailure::Unavailable | EntryFailure::Damaged(_) | EntryFailure::Key(_)),
+                ) => {
                     return Err(text(error));
                 }
             }
         }
-        Ok(Answer::AllRows { rows, position, next })
+        Ok(Answer::AllRows { rows, position, next: next.map(|next| self.cursors.give(of, next)) })
     }
 
-    async fn parked(&self) -> Result<Answer, String> {
+    async fn parked(&self, skip: usize) -> Result<Answer, String> {
         let view = self.jobs.serving().map_err(text)?;
+        let all = view.parked();
+        let next = Some(skip + PAGE_PARKED_MAX).filter(|next| *next < all.len());
         let mut parked = Vec::new();
-        for poison in view.parked() {
+        for poison in all.into_iter().skip(skip).take(PAGE_PARKED_MAX) {
             let waiting = self.waiting(&poison).await.map_err(text)?;
             parked.push(ParkedEvent {
                 sequence: poison.sequence,
@@ -264,7 +296,7 @@ impl Answering {
                 waiting,
             });
         }
-        Ok(Answer::Parked(parked))
+        Ok(Answer::Parked { parked, next })
     }
 
     /// How many of the user's later events wait.
@@ -273,7 +305,7 @@ impl Answering {
             return Ok(0);
         }
         let (mut from, mut waiting) = (poison.sequence.get() + 1, 0);
-        while waiting < 20_000 {
+        while waiting < WAITING_EVENTS_MAX {
             let events = self.jobs.log.scan(ScanFrom::Sequence(from), Some(&poison.user)).await?;
             let Some(last) = events.last() else { break };
             waiting += events.len() as u64;
@@ -301,11 +333,6 @@ impl Answering {
             Err(_) => Err(format!("it stands in the log at sequence {at}, and is not folded yet")),
         }
     }
-}
-
-fn cursor(after: Option<String>) -> Result<Option<Vec<u8>>, String> {
-    let decode = |after: String| HEXLOWER.decode(after.as_bytes());
-    after.map(decode).transpose().map_err(|_| "that is no page".to_owned())
 }
 
 /// An error with its causes.

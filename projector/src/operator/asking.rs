@@ -52,14 +52,16 @@ impl OperatorClient {
         Ok(*status)
     }
 
-    /// Begins a job.
-    pub async fn start(&self, job: Job) -> Result<(), OperatorError> {
-        self.order(Question::Start(job)).await
+    /// Begins a job, and returns its number.
+    pub async fn start(&self, job: Job) -> Result<u64, OperatorError> {
+        let answer = self.ask(&Question::Start(job)).await?;
+        let Answer::Started(number) = answer else { return Err(unexpected()) };
+        Ok(number)
     }
 
-    /// Cancels the job under way.
-    pub async fn cancel(&self) -> Result<(), OperatorError> {
-        self.order(Question::Cancel).await
+    /// Cancels a job, or whichever is under way.
+    pub async fn cancel(&self, job: Option<u64>) -> Result<(), OperatorError> {
+        self.order(Question::Cancel { job }).await
     }
 
     /// Removes a kept or built view.
@@ -68,14 +70,27 @@ impl OperatorClient {
     }
 
     /// Folds a user, or one date of a user, anew in the serving view.
-    pub async fn repair(&self, of: Whose, date: Option<Date>) -> Result<(), OperatorError> {
-        self.order(Question::Repair { of, date }).await
+    pub async fn repair(
+        &self,
+        of: Whose,
+        date: Option<Date>,
+        may_be_damaged: bool,
+    ) -> Result<(), OperatorError> {
+        self.order(Question::Repair { of, date, may_be_damaged }).await
     }
 
     /// What waits.
     pub async fn parked(&self) -> Result<Vec<ParkedEvent>, OperatorError> {
-        let Answer::Parked(parked) = self.ask(&Question::Parked).await? else { return Err(unexpected()) };
-        Ok(parked)
+        let (mut all, mut skip) = (Vec::new(), 0);
+        loop {
+            let answer = self.ask(&Question::Parked { skip }).await?;
+            let Answer::Parked { mut parked, next } = answer else { return Err(unexpected()) };
+            all.append(&mut parked);
+            match next {
+                Some(next) => skip = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Leaves a parked event out for good. Returns when that is folded.

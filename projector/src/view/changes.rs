@@ -1,5 +1,6 @@
 //! What a batch of events, or the repair of a user, changes in a view.
 
+use schemas::Sequence;
 use vault::UserRef;
 
 use super::parked::{parked_key, parked_value};
@@ -14,7 +15,7 @@ pub(crate) struct Changes {
     removed: Vec<Vec<u8>>,
     sum: Sum,
     parked: Vec<Poison>,
-    released: Vec<UserRef>,
+    released: Vec<(UserRef, Option<Sequence>)>,
     discarded: Option<Discarded>,
 }
 
@@ -42,9 +43,9 @@ impl Changes {
         self.parked.push(poison);
     }
 
-    /// Nothing of this user waits any more.
-    pub(crate) fn release(&mut self, user: UserRef) {
-        self.released.push(user);
+    /// Nothing of this user waits any more, or not this event.
+    pub(crate) fn release(&mut self, user: UserRef, sequence: Option<Sequence>) {
+        self.released.push((user, sequence));
     }
 
     /// Leaves an event out from here on.
@@ -61,9 +62,16 @@ impl Changes {
             batch.insert(key, value.0);
         }
         state.meta.sum = state.meta.sum.plus(self.sum);
-        for user in self.released {
-            let released: Vec<_> =
-                state.parked.keys().filter(|(parked, _)| *parked == user).copied().collect();
+        for (user, only) in self.released {
+            let is_released = |parked: &UserRef, sequence: &Sequence| {
+                *parked == user && only.is_none_or(|only| only == *sequence)
+            };
+            let released: Vec<_> = state
+                .parked
+                .keys()
+                .filter(|(parked, sequence)| is_released(parked, sequence))
+                .copied()
+                .collect();
             for (user, sequence) in released {
                 state.parked.remove(&(user, sequence));
                 batch.remove(parked_key(&user, sequence).as_slice());

@@ -133,7 +133,7 @@ fn what_waits_and_what_is_left_out_outlive_the_process() {
     view.apply(changes, moved(3)).unwrap();
     let mut changes = Changes::default();
     let discarded = Discarded { sequence: Sequence::new(3).unwrap(), user, by: Sequence::new(4).unwrap() };
-    changes.release(user);
+    changes.release(user, None);
     changes.discard(discarded);
     changes.park(poison(2));
     view.apply(changes, moved(4)).unwrap();

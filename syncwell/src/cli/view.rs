@@ -79,8 +79,6 @@ pub(crate) enum ViewCommand {
         digest: bool,
         #[command(flatten)]
         wait: WaitArgs,
-        #[command(flatten)]
-        access: AccessArgs,
     },
 }
 

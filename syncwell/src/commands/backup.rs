@@ -154,7 +154,9 @@ pub(super) async fn restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
                 restored.keys_erased
             ));
         }
-        tell("the view is folded anew at the next start");
+        tell(
+            "a view folder that is empty is folded anew at the next start; one of before is refused by name",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

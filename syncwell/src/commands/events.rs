@@ -41,39 +41,55 @@ pub(super) async fn run(command: EventsCommand) -> anyhow::Result<ExitCode> {
 }
 
 async fn tail(broker: BrokerArgs, number: u64, follow: bool, show: ShowArgs) -> anyhow::Result<ExitCode> {
-    let of = if follow { "every event from now on".to_owned() } else { format!("the last {number} events") };
-    let viewer = Viewer::connect(&broker, &show, "events tail", of).await?;
-    let last = viewer.log.open().await?.last.map_or(0, Sequence::get);
-    let mut next = last.saturating_sub(number) + 1;
-    let end = asked_to_end();
-    tokio::pin!(end);
+    let mut viewer = Viewer::connect(&broker, &show).await?;
+    // Before the record of the look itself.
+    let mut end = viewer.log.open().await?.last.map_or(0, Sequence::get);
+    let mut next = end.saturating_sub(number) + 1;
+    let of =
+        if follow { format!("the events from {next} on") } else { format!("the events {next} to {end}") };
+    viewer.reveal(&broker, &show, "events tail", of).await?;
+    let interrupted = asked_to_end();
+    tokio::pin!(interrupted);
     loop {
-        let events = viewer.log.scan(ScanFrom::Sequence(next), None).await?;
-        for event in &events {
-            viewer.print(event).await?;
-            next = event.sequence().get() + 1;
+        if follow {
+            end = viewer.log.open().await?.last.map_or(0, Sequence::get);
         }
-        if events.is_empty() {
-            if !follow {
-                return Ok(ExitCode::SUCCESS);
+        while next <= end {
+            let events = viewer.log.scan(ScanFrom::Sequence(next), None).await?;
+            anyhow::ensure!(
+                !events.is_empty(),
+                "sequence {next} is missing: `syncwell audit verify` tells more"
+            );
+            for event in events.iter().take_while(|event| event.sequence().get() <= end) {
+                viewer.print(event).await?;
+                next = event.sequence().get() + 1;
             }
-            tokio::select! {
-                ended = &mut end => { ended?; return Ok(ExitCode::SUCCESS) }
-                () = sleep(FOLLOW_INTERVAL) => {}
-            }
+        }
+        if !follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::select! {
+            ended = &mut interrupted => { ended?; return Ok(ExitCode::SUCCESS) }
+            () = sleep(FOLLOW_INTERVAL) => {}
         }
     }
 }
 
 async fn show(which: String, broker: BrokerArgs, show: ShowArgs) -> anyhow::Result<ExitCode> {
-    let viewer = Viewer::connect(&broker, &show, "events show", which.clone()).await?;
-    let event = match (which.parse::<u64>().ok().and_then(Sequence::new), which.parse::<EventId>()) {
+    let (sequence, id) = (which.parse::<u64>().ok().and_then(Sequence::new), which.parse::<EventId>().ok());
+    if sequence.is_none() && id.is_none() {
+        return Err(Usage(format!("{which} is neither a sequence nor an event id")).into());
+    }
+    let mut viewer = Viewer::connect(&broker, &show).await?;
+    let event = match (sequence, id) {
         (Some(sequence), _) => viewer.log.get(sequence).await?,
-        (None, Ok(id)) => find(&viewer.log, id).await?,
-        (None, Err(_)) => return Err(Usage(format!("{which} is neither a sequence nor an event id")).into()),
+        (None, Some(id)) => find(&viewer.log, id).await?,
+        (None, None) => None,
     };
     match event {
         Some(event) => {
+            let of = format!("the event {}", event.sequence());
+            viewer.reveal(&broker, &show, "events show", of).await?;
             viewer.print(&event).await?;
             Ok(ExitCode::SUCCESS)
         }
@@ -93,21 +109,30 @@ struct Viewer {
 }
 
 impl Viewer {
-    /// With `--reveal`, who looks at what and why stands in the log before anything is shown.
-    async fn connect(args: &BrokerArgs, show: &ShowArgs, command: &str, of: String) -> anyhow::Result<Self> {
+    async fn connect(args: &BrokerArgs, show: &ShowArgs) -> anyhow::Result<Self> {
         let role = if show.reveal { Role::Projector } else { Role::Auditor };
-        let broker = reach::connect(args, role).await?;
-        let keys = if show.reveal {
-            let config = Config::read(None, &Home::at(&args.data_dir))?;
-            let keys = KeyClient::new(broker.clone(), roles::kek(&config).await?);
-            record_access(broker.clone(), &show.access.of(role, command), of, system_clock)
-                .await
-                .context("what is shown can't be recorded, so nothing is shown")?;
-            Some(keys)
-        } else {
-            None
-        };
-        Ok(Self { log: Log::over(broker), keys, json: show.json })
+        let log = Log::over(reach::connect(args, role).await?);
+        Ok(Self { log, keys: None, json: show.json })
+    }
+
+    /// With `--reveal`, gets the keys, once who looks at what and why stands in the log.
+    async fn reveal(
+        &mut self,
+        args: &BrokerArgs,
+        show: &ShowArgs,
+        command: &str,
+        of: String,
+    ) -> anyhow::Result<()> {
+        if !show.reveal {
+            return Ok(());
+        }
+        let (broker, config) = (self.log.broker().clone(), Config::read(None, &Home::at(&args.data_dir))?);
+        let keys = KeyClient::new(broker.clone(), roles::kek(&config).await?);
+        record_access(broker, &show.access.of(Role::Projector, command), of, system_clock)
+            .await
+            .context("what is shown can't be recorded, so nothing is shown")?;
+        self.keys = Some(keys);
+        Ok(())
     }
 
     async fn print(&self, event: &RecordedEvent) -> anyhow::Result<()> {

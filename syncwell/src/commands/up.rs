@@ -10,9 +10,12 @@ use std::time::Duration;
 use anyhow::Context;
 use broker::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
 use edge::ReadyCheck;
+use futures_util::future::{Either, select};
+use notary::Notary;
+use projector::Projector;
 use stream::{Broker, BrokerAddress};
 use tokio::net::TcpListener;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use vault::IndexKey;
 
 use super::{asked_to_end, print, setup, tell};
@@ -22,6 +25,8 @@ use crate::development::Issuer;
 use crate::home::{Home, Running, read_seed};
 use crate::roles::{self, Secrets, Server};
 
+/// How long a second role's word of what happened is waited for.
+const SECOND_INCIDENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks whether everything is ready.
 const READY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -110,8 +115,7 @@ async fn serve(
     };
     let ended = tokio::select! {
         worked = work => worked,
-        incident = projector.incident() => Err(incident.into()),
-        incident = notary.incident() => Err(incident.into()),
+        incidents = incidents(&mut projector, &mut notary) => Err(incidents),
         // Also before everything is ready.
         asked = asked_to_end() => asked.map_err(Into::into),
     };
@@ -119,6 +123,20 @@ async fn serve(
     roles::flush(&index).await;
     projector.flush()?;
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// What must not happen. What one of the two finds of the log the other finds too, and each says how to mend its own.
+async fn incidents(projector: &mut Projector, notary: &mut Notary) -> anyhow::Error {
+    let of_projector = Box::pin(async { format!("{:#}", anyhow::Error::from(projector.incident().await)) });
+    let of_notary = Box::pin(async { format!("{:#}", anyhow::Error::from(notary.incident().await)) });
+    let (first, second) = match select(of_projector, of_notary).await {
+        Either::Left((first, second)) => (first, timeout(SECOND_INCIDENT_TIMEOUT, second).await),
+        Either::Right((first, second)) => (first, timeout(SECOND_INCIDENT_TIMEOUT, second).await),
+    };
+    match second {
+        Ok(second) => anyhow::anyhow!("{first}\n{second}"),
+        Err(_) => anyhow::anyhow!(first),
+    }
 }
 
 async fn ready(checks: &[ReadyCheck]) {

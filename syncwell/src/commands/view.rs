@@ -26,7 +26,7 @@ pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
         ViewCommand::List { broker, json } => list(&broker, json).await,
         ViewCommand::Rebuild(args) => rebuild::run(args).await,
         ViewCommand::Cancel { broker } => {
-            client(&broker).await?.cancel().await?;
+            client(&broker).await?.cancel(None).await?;
             Ok(ExitCode::SUCCESS)
         }
         ViewCommand::Rollback(args) => rebuild::roll_back(args).await,
@@ -35,8 +35,8 @@ pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         ViewCommand::Diff { a, b, wait, access } => diff::run(&a, &b, wait, access).await,
-        ViewCommand::Verify { digest: true, wait, .. } => verify::digest(wait).await,
-        ViewCommand::Verify { digest: false, wait, access } => verify::run(wait, access).await,
+        ViewCommand::Verify { digest: true, wait } => verify::digest(wait).await,
+        ViewCommand::Verify { digest: false, wait } => verify::run(wait).await,
     }
 }
 

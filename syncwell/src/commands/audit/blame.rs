@@ -18,7 +18,7 @@ pub(super) async fn first_changed(
     good: &Frontier,
     broken: TreeHead,
 ) -> anyhow::Result<Option<u64>> {
-    if broken.size - good.size() > EVENTS_MAX {
+    if broken.size.checked_sub(good.size()).is_none_or(|events| events > EVENTS_MAX) {
         return Ok(None);
     }
     let Some(last) = Sequence::new(broken.size) else { return Ok(None) };
@@ -52,6 +52,8 @@ async fn is_what_was_signed(
     match ask::consistency(broker, verifier, head).await {
         Ok(_) => Ok(Some(true)),
         Err(AskError::Broken(_)) => Ok(Some(false)),
-        Err(AskError::Unavailable(_) | AskError::NotYet | AskError::Refused(_)) => Ok(None),
+        Err(AskError::Unavailable(_) | AskError::NotYet | AskError::Refused(_) | AskError::OtherKey(_)) => {
+            Ok(None)
+        }
     }
 }

@@ -6,6 +6,10 @@ use crate::commands::print;
 
 /// Findings that are told one by one.
 const FINDINGS_MAX: usize = 100;
+/// Findings that are kept until it is known which of them were left out.
+const FINDINGS_HELD_MAX: usize = 100_000;
+/// The kind of a finding that an event is not the one that was signed.
+pub(super) const CHANGED: &str = "changed";
 
 /// Everything that an audit says.
 #[derive(Debug, Serialize)]
@@ -34,6 +38,17 @@ pub(super) struct Report {
     pub(super) findings: Vec<Finding>,
     /// How many findings there are in all.
     pub(super) findings_total: u64,
+    /// Events that operators left out, and why.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// An event that is left out of every view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct LeftOut {
+    pub(super) sequence: u64,
+    /// Who said so.
+    pub(super) by: String,
+    pub(super) reason: String,
 }
 
 /// What an audit says of the view.
@@ -72,6 +87,7 @@ impl Report {
             view: None,
             findings: Vec::new(),
             findings_total: 0,
+            left_out: Vec::new(),
         }
     }
 
@@ -83,15 +99,38 @@ impl Report {
             let first = self.first_bad_sequence.get_or_insert(sequence);
             *first = sequence.min(*first);
         }
-        if self.findings.len() < FINDINGS_MAX {
+        if self.findings.len() < FINDINGS_HELD_MAX {
             self.findings.push(Finding { sequence, kind, detail: detail.into() });
         }
+    }
+
+    /// What an operator left out, with a reason that stands in the log, is known: an event that is no event is told as that
+    /// and not as a finding. One that is not what was signed stays one.
+    pub(super) fn leave_out(&mut self, left_out: Vec<LeftOut>) {
+        let is_known = |finding: &Finding| {
+            finding.kind != CHANGED && left_out.iter().any(|left| Some(left.sequence) == finding.sequence)
+        };
+        let before = self.findings.len();
+        self.findings.retain(|finding| !is_known(finding));
+        self.findings_total -= (before - self.findings.len()) as u64;
+        self.holds = self.findings_total == 0;
+        self.first_bad_sequence = self.findings.iter().filter_map(|finding| finding.sequence).min();
+        self.left_out = left_out;
+    }
+
+    /// As much as is told.
+    pub(super) fn shorten(&mut self) {
+        self.findings.sort_by_key(|finding| finding.sequence.unwrap_or(u64::MAX));
+        self.findings.truncate(FINDINGS_MAX);
     }
 
     pub(super) fn explain(&self) {
         for Finding { sequence, kind, detail } in &self.findings {
             let at = sequence.map_or_else(String::new, |sequence| format!("sequence {sequence}: "));
             print(format_args!("BAD  {at}{detail} ({kind})"));
+        }
+        for LeftOut { sequence, by, reason } in &self.left_out {
+            print(format_args!("left out     {sequence}, by {by}: {reason}"));
         }
         print(format_args!("log          {}", self.origin));
         print(format_args!("events       {}", self.events));

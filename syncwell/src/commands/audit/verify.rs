@@ -7,7 +7,7 @@ use anyhow::Context;
 use broker::Role;
 use data_encoding::HEXLOWER;
 use edge::system_clock;
-use events::{Log, LogError, LogReader, StretchError};
+use events::{Log, LogError, LogReader, Stretch, StretchError};
 use notary::Checkpoints;
 use projector::offline::Offline;
 use projector::{DigestDocument, FOLD_VERSION, ask_digest, record_access};
@@ -20,7 +20,7 @@ use vault::{KeyClient, SigningKeys};
 use super::attest::tree;
 use super::blame::first_changed;
 use super::connect;
-use super::report::{Report, ViewFinding};
+use super::report::{CHANGED, Report, ViewFinding};
 use super::walk::{Revealing, Walk};
 use crate::cli::{AuditVerifyArgs, BrokerArgs};
 use crate::commands::print;
@@ -67,6 +67,8 @@ pub(super) async fn run(args: AuditVerifyArgs) -> anyhow::Result<ExitCode> {
     if let Some(attestation) = attestation {
         hold_attestation(&attestation, &walk, opener.as_ref(), &mut report).await?;
     }
+    report.leave_out(std::mem::take(&mut walk.left_out));
+    report.shorten();
     if args.audit.json {
         print(json!(report));
     } else {
@@ -109,29 +111,56 @@ async fn read(broker: &Broker, walk: &mut Walk, report: &mut Report, as_json: bo
         Err(error) => return Err(error.into()),
     };
     let mut progress = Progress::events(as_json)?;
-    let started = Instant::now();
     if let Some(last) = last {
         let mut stretch = log.stretch(LogReader::Auditor, None, last);
-        loop {
-            match stretch.next().await {
-                Ok(Some(events)) => walk.take(events, report).await?,
-                Ok(None) => break,
-                Err(error @ StretchError::Hole { expected, .. }) => {
-                    report.find(Some(expected), "hole", error.to_string());
-                    progress.done();
-                    report.root = walk.tree.root().to_string();
-                    return Ok(());
-                }
-                Err(error @ StretchError::Unavailable(_)) => return Err(error.into()),
-            }
-            let (position, target) = (walk.tree.size(), last.get());
-            let rate = position as f64 / started.elapsed().as_secs_f64();
-            let left = duration((target - position) as f64 / rate.max(1.0));
-            progress.show(position, target, format!("{rate:.0}/s  {left} left"));
+        let mut whole = read_on(&mut stretch, last, walk, report, &mut progress).await?;
+        // Of a log that goes on, more was signed by now than it held in the beginning.
+        while whole && walk.signed_behind(report).await?.is_some() {
+            let end = log.end().await?.filter(|end| end.get() > walk.tree.size());
+            let Some(end) = end else { break };
+            stretch.extend(end);
+            whole = read_on(&mut stretch, end, walk, report, &mut progress).await?;
+        }
+        if !whole {
+            report.root = walk.tree.root().to_string();
+            return Ok(());
         }
     }
     progress.done();
-    walk.end(report).await
+    let size = walk.tree.size();
+    if let Some(signed) = walk.signed_behind(report).await? {
+        let detail = format!("the log ends at {size}, but {signed} events were signed: it was truncated");
+        report.find(Some(size + 1), "truncated", detail);
+    }
+    report.root = walk.tree.root().to_string();
+    Ok(())
+}
+
+/// Reads to the end of the stretch; false where the log has a hole before that.
+async fn read_on(
+    stretch: &mut Stretch,
+    last: Sequence,
+    walk: &mut Walk,
+    report: &mut Report,
+    progress: &mut Progress,
+) -> anyhow::Result<bool> {
+    let (started, from) = (Instant::now(), walk.tree.size());
+    loop {
+        match stretch.next().await {
+            Ok(Some(events)) => walk.take(events, report).await?,
+            Ok(None) => return Ok(true),
+            Err(error @ StretchError::Hole { expected, .. }) => {
+                report.find(Some(expected), "hole", error.to_string());
+                progress.done();
+                return Ok(false);
+            }
+            Err(error @ StretchError::Unavailable(_)) => return Err(error.into()),
+        }
+        let (position, target) = (walk.tree.size(), last.get());
+        let rate = (position - from) as f64 / started.elapsed().as_secs_f64();
+        let left = duration((target - position) as f64 / rate.max(1.0));
+        progress.show(position, target, format!("{rate:.0}/s  {left} left"));
+    }
 }
 
 /// Which event it was that was changed.
@@ -147,13 +176,13 @@ async fn blame(
         Some(sequence) => {
             let detail =
                 format!("the event is not the one that the checkpoint of {to} events was signed for");
-            report.find(Some(sequence), "changed", detail);
+            report.find(Some(sequence), CHANGED, detail);
         }
         None => {
             let detail = format!(
                 "an event from here to {to} is not the one that was signed; the notary, who could tell which, has no answer"
             );
-            report.find(Some(from), "changed", detail);
+            report.find(Some(from), CHANGED, detail);
         }
     }
     Ok(())

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use events::{Envelope, Event, RecordedEvent};
+use events::{Envelope, Event, EventDiscarded, RecordedEvent};
 use notary::{CheckpointWalk, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
 use tokio::task::JoinHandle;
-use vault::{KeyClient, KeyError, SigningKeys};
+use vault::{KeyClient, KeyError, SigningKeys, UserRef};
 
-use super::report::Report;
+use super::report::{LeftOut, Report};
 
 /// What opening every event takes.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub(super) struct Walk {
     /// Roots that are wanted later: those of a view, of an attestation.
     wanted: BTreeMap<u64, Option<Hash>>,
     revealing: Option<Revealing>,
+    /// What operators left out.
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 impl Walk {
@@ -38,7 +40,7 @@ impl Walk {
     ) -> Self {
         let wanted = wanted.into_iter().map(|size| (size, (size == 0).then(Hash::of_nothing))).collect();
         let (tree, good) = (Frontier::default(), Frontier::default());
-        Self { tree, checkpoints, good, broken: None, wanted, revealing }
+        Self { tree, checkpoints, good, broken: None, wanted, revealing, left_out: Vec::new() }
     }
 
     /// The root of the tree of this size, if the log had so many events and it was asked for.
@@ -54,9 +56,9 @@ impl Walk {
     ) -> anyhow::Result<()> {
         // Reading events is work for another processor than growing the tree.
         let events = std::sync::Arc::new(events);
-        let read: JoinHandle<Vec<(u64, &'static str, String)>> = {
+        let words: JoinHandle<Vec<Word>> = {
             let events = events.clone();
-            tokio::task::spawn_blocking(move || events.iter().filter_map(misread).collect())
+            tokio::task::spawn_blocking(move || events.iter().filter_map(read).collect())
         };
         for event in events.iter() {
             self.tree.push(Hash::of_leaf(event.bytes()));
@@ -66,8 +68,11 @@ impl Walk {
             }
             self.hold_checkpoints(size, report).await?;
         }
-        for (sequence, kind, detail) in read.await? {
-            report.find(Some(sequence), kind, detail);
+        for word in words.await? {
+            match word {
+                Word::Bad(sequence, kind, detail) => report.find(Some(sequence), kind, detail),
+                Word::LeavesOut(left_out) => self.left_out.push(left_out),
+            }
         }
         if let Some(revealing) = self.revealing.clone() {
             let wanted = events.iter().filter_map(|event| {
@@ -97,7 +102,9 @@ impl Walk {
                     } else if checkpoint.head.root == self.tree.root() {
                         report.checkpoints += 1;
                         report.signed = signed;
-                        self.good = self.tree.clone();
+                        if self.broken.is_none() {
+                            self.good = self.tree.clone();
+                        }
                     } else if self.broken.is_none() {
                         self.broken = Some(checkpoint.head);
                     }
@@ -111,35 +118,43 @@ impl Walk {
         }
     }
 
-    /// Behind the last event: checkpoints that are left were signed for events that are gone.
-    pub(super) async fn end(&mut self, report: &mut Report) -> anyhow::Result<()> {
-        let size = self.tree.size();
-        self.hold_checkpoints(size, report).await?;
-        if let Some(signed) = self.checkpoints.next_size().await? {
-            let detail = format!("the log ends at {size}, but {signed} events were signed: it was truncated");
-            report.find(Some(size + 1), "truncated", detail);
-        }
-        report.root = self.tree.root().to_string();
-        Ok(())
+    /// How many events were signed behind those that were read so far, where some were.
+    pub(super) async fn signed_behind(&mut self, report: &mut Report) -> anyhow::Result<Option<u64>> {
+        self.hold_checkpoints(self.tree.size(), report).await?;
+        Ok(self.checkpoints.next_size().await?)
     }
 }
 
-/// Whether the bytes are no event, or stand where they do not belong.
-fn misread(event: &RecordedEvent) -> Option<(u64, &'static str, String)> {
+/// What reading an event without any key says of it.
+enum Word {
+    /// The bytes are no event, or stand where they do not belong.
+    Bad(u64, &'static str, String),
+    /// It leaves another one out.
+    LeavesOut(LeftOut),
+}
+
+fn read(event: &RecordedEvent) -> Option<Word> {
     let sequence = event.sequence().get();
     let envelope = match Envelope::read(event.bytes()) {
         Ok(envelope) => envelope,
-        Err(error) => return Some((sequence, "schema", error.to_string())),
+        Err(error) => return Some(Word::Bad(sequence, "schema", error.to_string())),
     };
     if !event.is_filed_under(&envelope.head.user) {
-        return Some((sequence, "misfiled", "the event is filed under another user".to_owned()));
+        let detail = "the event is filed under another user".to_owned();
+        return Some(Word::Bad(sequence, "misfiled", detail));
     }
-    if envelope.head.kind.is_clear()
-        && let Err(error) = Event::read_clear(&envelope)
-    {
-        return Some((sequence, "schema", error.to_string()));
+    if !envelope.head.kind.is_clear() {
+        return None;
     }
-    None
+    match Event::read_clear(&envelope) {
+        Ok(Event::EventDiscarded(EventDiscarded { by, sequence, reason, .. }))
+            if envelope.head.user == UserRef::NOBODY =>
+        {
+            Some(Word::LeavesOut(LeftOut { sequence: sequence.get(), by: by.person, reason }))
+        }
+        Ok(_) => None,
+        Err(error) => Some(Word::Bad(sequence, "schema", error.to_string())),
+    }
 }
 
 /// Opens an event, and verifies the phone's signature once more.

@@ -7,7 +7,7 @@ use super::{Check, Patient};
 
 /// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
 /// arrives nothing happens but an error.
-const CALLS: [&str; 26] = [
+const CALLS: [&str; 27] = [
     "STREAM.DELETE.EVENTS",
     "STREAM.PURGE.EVENTS",
     "STREAM.UPDATE.EVENTS",
@@ -28,6 +28,7 @@ const CALLS: [&str; 26] = [
     "STREAM.INFO.KV_breakglass",
     "DIRECT.GET.KV_breakglass",
     "CONSUMER.MSG.NEXT.EVENTS.rebuild",
+    "CONSUMER.MSG.NEXT.EVENTS.shadow",
     "CONSUMER.MSG.NEXT.EVENTS.notary",
     "CONSUMER.MSG.NEXT.EVENTS.auditor",
     "CONSUMER.MSG.NEXT.EVENTS.backup",
@@ -101,7 +102,6 @@ fn rights(role: Role) -> &'static [&'static str] {
         Role::Ingest => &[
             "LOG.API.STREAM.INFO.EVENTS",
             "events.v1.0.probe",
-            OPERATIONS,
             "$KV.breakglass.probe",
             "keys.v1.current.probe",
             "keys.v1.revoke.probe",
@@ -112,6 +112,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "LOG.API.DIRECT.GET.EVENTS",
             "LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector",
             "LOG.API.CONSUMER.MSG.NEXT.EVENTS.rebuild",
+            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.shadow",
             "keys.v1.ring.probe",
             "keys.v1.rings",
             "tree.v1.prove",
@@ -124,9 +125,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
             "checkpoints.v1",
         ],
-        Role::Worker => {
-            &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "events.v1.0.probe", OPERATIONS]
-        }
+        Role::Worker => &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "events.v1.0.probe"],
         Role::Keys => &[
             "KEYS.API.STREAM.INFO.KV_keys",
             "$KV.keys.probe.probe",
@@ -138,7 +137,6 @@ fn rights(role: Role) -> &'static [&'static str] {
             "GLASS.API.DIRECT.GET.KV_breakglass",
             "LOG.API.DIRECT.GET.EVENTS",
             "events.v1.0.probe",
-            OPERATIONS,
         ],
         Role::Auditor => &[
             "LOG.API.STREAM.INFO.EVENTS",

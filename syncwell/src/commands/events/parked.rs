@@ -9,6 +9,7 @@ use events::{Envelope, Log};
 use projector::{OperatorClient, ParkedEvent, Whose};
 use schemas::Sequence;
 use serde_json::json;
+use vault::UserRef;
 
 use crate::cli::{ParkedArgs, ParkedCommand};
 use crate::commands::table::table;
@@ -90,6 +91,12 @@ async fn show(number: u64, args: ParkedArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether what waits now is what was tried. Events of nobody stand for themselves, a user's for the user.
+fn is_the_same(still: &ParkedEvent, tried: &ParkedEvent) -> bool {
+    let of_nobody = still.user_ref == UserRef::NOBODY.to_string();
+    still.user_ref == tried.user_ref && (!of_nobody || still.sequence == tried.sequence)
+}
+
 async fn retry(number: Option<u64>, args: ParkedArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args).await?;
     let parked = client.parked().await?;
@@ -102,17 +109,20 @@ async fn retry(number: Option<u64>, args: ParkedArgs) -> anyhow::Result<ExitCode
         return Ok(ExitCode::from(FAILED));
     }
     for parked in &tried {
-        client.repair(Whose::UserRef(parked.user_ref.clone()), None).await?;
+        client.repair(Whose::UserRef(parked.user_ref.clone()), None, false).await?;
     }
     let still = client.parked().await?;
     let failed: Vec<_> =
-        tried.iter().filter(|tried| still.iter().any(|still| still.user_ref == tried.user_ref)).collect();
+        still.iter().filter(|still| tried.iter().any(|tried| is_the_same(still, tried))).collect();
     if args.json {
         print(json!({ "tried": tried.len(), "still_parked": failed }));
     } else {
         print(format_args!("{} of {} are folded", tried.len() - failed.len(), tried.len()));
         for parked in &failed {
-            tell(format_args!("{} is still parked: {}", parked.sequence, parked.detail));
+            tell(format_args!(
+                "user {} still waits, since {}: {}",
+                parked.user_ref, parked.sequence, parked.detail
+            ));
         }
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use projector::{Job, JobReport, JobState, OperatorClient};
+use projector::{Job, JobReport, JobState, OperatorClient, OperatorError};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -11,17 +11,34 @@ use crate::commands::progress::{Progress, duration};
 
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Looks in a row that may get no answer.
+const LOST_LOOKS_MAX: usize = 3;
 
 /// Has a job done and waits for it. Ctrl-C cancels it.
 pub(super) async fn do_job(client: &OperatorClient, job: Job, json: bool) -> anyhow::Result<JobReport> {
-    client.start(job).await?;
+    let number = client.start(job).await?;
     let mut progress = Progress::events(json)?;
     let end = asked_to_end();
     tokio::pin!(end);
-    let mut cancelled = false;
+    let (mut cancelled, mut lost_looks) = (false, 0);
     loop {
-        // The projector may be busy for a moment.
-        if let Some(report) = client.status().await?.job {
+        let report = match client.status().await {
+            Ok(status) => {
+                lost_looks = 0;
+                status.job
+            }
+            // A connection that breaks for a moment ends nothing.
+            Err(OperatorError::Unavailable(_)) if lost_looks < LOST_LOOKS_MAX => {
+                lost_looks += 1;
+                None
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(report) = report {
+            anyhow::ensure!(
+                report.number == number,
+                "another job has begun since; how this one ended is not known"
+            );
             let at = &report.progress;
             let left = at.remaining_s.map_or_else(|| "?".to_owned(), duration);
             let message = format!("{:.0}/s  lag {}  {left} left", at.events_per_s, at.lag_events());
@@ -42,7 +59,7 @@ pub(super) async fn do_job(client: &OperatorClient, job: Job, json: bool) -> any
             ended = &mut end, if !cancelled => {
                 ended?;
                 cancelled = true;
-                client.cancel().await?;
+                client.cancel(Some(number)).await?;
             }
         }
     }

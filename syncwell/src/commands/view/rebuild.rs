@@ -35,7 +35,7 @@ pub(super) async fn run(args: RebuildArgs) -> anyhow::Result<ExitCode> {
     }
     let client = client(&args.wait.broker).await?;
     if let Some(user) = args.user {
-        client.repair(Whose::UserId(user), args.date).await?;
+        client.repair(Whose::UserId(user), args.date, true).await?;
         print(if json { json!({ "state": "done" }).to_string() } else { "folded anew".to_owned() });
         return Ok(ExitCode::SUCCESS);
     }
