@@ -36,8 +36,9 @@ fn refused(folder: &TempDir) -> String {
     let said =
         Said::by(run(&["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()], &[]));
     assert_eq!(said.code, Some(1), "{}", said.text);
-    // Behind the log lines.
-    said.text.lines().find(|line| line.starts_with("syncwell: ")).expect(&said.text).to_owned()
+    // Behind the log lines; what the projector and the notary found, a line each.
+    let from = said.text.find("syncwell: ").expect(&said.text);
+    said.text[from..].to_owned()
 }
 
 /// Does exactly what the complaint says.

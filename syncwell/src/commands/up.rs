@@ -129,14 +129,12 @@ async fn serve(
 async fn incidents(projector: &mut Projector, notary: &mut Notary) -> anyhow::Error {
     let of_projector = Box::pin(async { format!("{:#}", anyhow::Error::from(projector.incident().await)) });
     let of_notary = Box::pin(async { format!("{:#}", anyhow::Error::from(notary.incident().await)) });
-    let (first, second) = match select(of_projector, of_notary).await {
-        Either::Left((first, second)) => (first, timeout(SECOND_INCIDENT_TIMEOUT, second).await),
-        Either::Right((first, second)) => (first, timeout(SECOND_INCIDENT_TIMEOUT, second).await),
+    let (of_projector, of_notary) = match select(of_projector, of_notary).await {
+        Either::Left((first, second)) => (Some(first), timeout(SECOND_INCIDENT_TIMEOUT, second).await.ok()),
+        Either::Right((first, second)) => (timeout(SECOND_INCIDENT_TIMEOUT, second).await.ok(), Some(first)),
     };
-    match second {
-        Ok(second) => anyhow::anyhow!("{first}\n{second}"),
-        Err(_) => anyhow::anyhow!(first),
-    }
+    let both: Vec<_> = of_projector.into_iter().chain(of_notary).collect();
+    anyhow::anyhow!(both.join("\n"))
 }
 
 async fn ready(checks: &[ReadyCheck]) {
