@@ -16,7 +16,7 @@ pub use stretch::{Stretch, StretchError};
 
 use crate::envelope::Envelope;
 use crate::outcome::OutcomeAddress;
-use crate::subject::subject_of;
+use crate::subject::{SUBJECT_PREFIX, partition_of, subject_of};
 
 /// The stream's name.
 pub const EVENTS_STREAM: &str = "EVENTS";
@@ -151,13 +151,16 @@ impl RecordedEvent {
 
     /// Whether it stands where an event of this user belongs.
     pub fn is_filed_under(&self, user: &UserRef) -> bool {
-        self.0.subject == subject_of(user)
+        self.filed_under() == Some(*user)
     }
 
     /// The user under whose subject it stands; `None` where that is no user's subject.
     pub fn filed_under(&self) -> Option<UserRef> {
-        let user: UserRef = self.0.subject.rsplit('.').next()?.parse().ok()?;
-        self.is_filed_under(&user).then_some(user)
+        let (partition, user) = self.0.subject.strip_prefix(SUBJECT_PREFIX)?.split_once('.')?;
+        // There is one spelling of a number here, as of a user ref.
+        let is_spelled = !partition.starts_with('0') || partition == "0";
+        let stands_in: u32 = partition.parse().ok().filter(|_| is_spelled && !partition.starts_with('+'))?;
+        (stands_in == partition_of(user)).then(|| user.parse().ok())?
     }
 
     /// Where it stands in the stream.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use events::{Envelope, LogReader, RecordedEvent, StretchError};
 use schemas::Sequence;
+use stream::spawn_vital;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -16,12 +17,12 @@ use crate::poison::Poison;
 use crate::progress::Progress;
 use crate::view::View;
 
-/// Events folded and written together at most: each row is written once for all of them.
-const BATCH_EVENTS_MAX: usize = 20_000;
-/// Of the first batch: so that folding begins while the first keys are still being fetched.
-const FIRST_BATCH_EVENTS_MAX: usize = 4_000;
-/// Bytes of such a batch. With the one that is read meanwhile this bounds the memory of a rebuild.
-const BATCH_BYTES_MAX: usize = 24 * 1024 * 1024;
+/// Events folded together at most: few enough to stay near the processor, many enough to be worth its threads.
+const BATCH_EVENTS_MAX: usize = 4_000;
+/// Bytes of such a batch; the one that crosses it ends the batch.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Batches that wait between two stages. With the pending entries this bounds the memory of a build.
+const BATCHES_AHEAD: usize = 3;
 /// Entries that wait to be written, at most: a row that is met again meanwhile is written once.
 const PENDING_ENTRIES_MAX: usize = 32_000;
 /// How often folding is tried again where the keys can't be reached.
@@ -77,8 +78,11 @@ impl Builder {
     async fn pass(&self, view: &Arc<View>, last: Sequence) -> Result<(), BuildError> {
         let position = view.position();
         self.progress.aim(position, last);
-        let (send, mut batches) = mpsc::channel(1);
-        let reading = tokio::spawn(read(self.folder.clone(), self.reader, position, last, send));
+        // Three at the same time: a batch is folded, the next ones' keys are fetched, and those behind are read.
+        let (read_batches, to_fetch) = mpsc::channel(BATCHES_AHEAD);
+        let (fetched, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let reading = tokio::spawn(read(self.folder.clone(), self.reader, position, last, read_batches));
+        spawn_vital("keys of a build", fetch(self.folder.clone(), to_fetch, fetched));
         let folded = self.fold_all(view, &mut batches).await;
         // Where folding ended early the reader finds nobody who takes its batch, and ends.
         drop(batches);
@@ -146,7 +150,7 @@ impl From<FoldFailure> for BuildError {
     }
 }
 
-/// Reads ahead: while one batch is folded, the next is read and its keys are fetched.
+/// Reads ahead.
 async fn read(
     folder: Folder,
     reader: LogReader,
@@ -156,7 +160,6 @@ async fn read(
 ) -> Result<(), StretchError> {
     let mut stretch = folder.log.stretch(reader, position, last);
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    let mut events_max = FIRST_BATCH_EVENTS_MAX;
     loop {
         let events = stretch.next().await?;
         let ended = events.is_none();
@@ -164,17 +167,29 @@ async fn read(
             bytes += event.bytes().len();
             batch.push(event);
         }
-        let is_full = batch.len() >= events_max || bytes >= BATCH_BYTES_MAX;
+        let is_full = batch.len() >= BATCH_EVENTS_MAX || bytes >= BATCH_BYTES_MAX;
         if (is_full || ended) && !batch.is_empty() {
-            fetch_keys(&folder, &batch).await;
             if batches.send(std::mem::take(&mut batch)).await.is_err() {
                 return Ok(());
             }
             bytes = 0;
-            events_max = BATCH_EVENTS_MAX.min(events_max * 2);
         }
         if ended {
             return Ok(());
+        }
+    }
+}
+
+/// Fetches the keys of each batch before it is folded.
+async fn fetch(
+    folder: Folder,
+    mut batches: mpsc::Receiver<Vec<RecordedEvent>>,
+    fetched: mpsc::Sender<Vec<RecordedEvent>>,
+) {
+    while let Some(batch) = batches.recv().await {
+        fetch_keys(&folder, &batch).await;
+        if fetched.send(batch).await.is_err() {
+            return;
         }
     }
 }
