@@ -21,3 +21,19 @@ fn bench_ingest_measures() {
     }
     assert!(figures["ingest_resident_mb"].as_f64().unwrap() > 1.0);
 }
+
+#[test]
+fn bench_rebuild_measures() {
+    nats_server();
+    let output =
+        run(&["bench", "rebuild", "--events", "3000", "--users", "300", "--runs", "1", "--json"], &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((figures["events"].as_u64(), figures["users"].as_u64()), (Some(3000), Some(300)));
+    let figure = |name: &str| figures[name].as_f64().unwrap();
+    for name in ["raw_read_per_s", "rebuild_per_s", "audit_verify_per_s"] {
+        assert!(figure(name) > 0.0, "{figures}");
+    }
+    let ratio = figure("rebuild_per_s") / figure("raw_read_per_s");
+    assert!((figure("rebuild_of_raw") - ratio).abs() < 0.01, "{figures}");
+}

@@ -12,7 +12,7 @@ use serde_json::Value;
 use vault::{Kek, KeyClient, Rewrap, SecretSource, UserRef};
 
 use crate::harness::{
-    Cluster, KMS_ENVIRONMENT, Kms, Part, Process, RawRequest, command_in, credentials, run, summary, until,
+    AWS_ENVIRONMENT, Aws, Cluster, Part, Process, RawRequest, command_in, credentials, run, summary, until,
 };
 
 /// Phones that post without a pause. Every answer but an acceptance is kept.
@@ -194,12 +194,12 @@ async fn the_kek_rotates_under_load_and_goes_on_after_a_kill() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kek_may_be_a_key_of_kms() {
-    let kms = Kms::start().await;
+    let kms = Aws::start().await;
     let (one, two) = (kms.create_key().await, kms.create_key().await);
     let keys_one = format!("[\"1 {one}\"]");
     fn environment<'e>(endpoint: &'e str, keys: &'e str) -> Vec<(&'e str, &'e str)> {
         let ours = [("SYNCWELL_SECRETS__KMS_ENDPOINT", endpoint), ("SYNCWELL_SECRETS__KMS_KEYS", keys)];
-        [KMS_ENVIRONMENT.as_slice(), &ours].concat()
+        [AWS_ENVIRONMENT.as_slice(), &ours].concat()
     }
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");

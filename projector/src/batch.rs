@@ -1,7 +1,8 @@
-//! One batch of events folded and written: plan (open every event), act (fold, one write), tell (the outcomes).
+//! One batch of events folded and written: make ready (hash and open every event), fold, write once, tell the outcomes.
 
 mod entries;
 mod pending;
+mod ready;
 mod repair;
 mod shard;
 
@@ -10,22 +11,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent, subject_of};
+use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
-use tlog::Hash;
 use tokio::runtime::Handle;
 use vault::{KeyClient, UserRef};
 
 use crate::digest::Digester;
 use crate::incident::Incident;
-use crate::open::{OpenFailure, Opened, open};
+use crate::open::Opened;
 use crate::poison::Poison;
 use crate::shared::Shared;
 use crate::view::{Changes, Discarded, Tip, View, ViewError};
 
 pub(crate) use entries::{EntryFailure, read_device, read_row};
 pub(crate) use pending::Pending;
+pub(crate) use ready::Ready;
 use shard::{Folding, Shard, shard_of};
 
 /// From so many events on, opening and folding them is worth several threads.
@@ -83,9 +84,10 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Folds events that follow on the view's position, and writes what came of them.
-    pub(crate) fn fold(&self, view: &View, events: &[RecordedEvent]) -> Result<Vec<Told>, FoldFailure> {
+    pub(crate) fn fold(&self, view: &View, events: Vec<RecordedEvent>) -> Result<Vec<Told>, FoldFailure> {
+        let ready = self.ready(events, &Pending::waiting(view));
         let mut pending = Pending::default();
-        let told = self.fold_into(view, &mut pending, events)?;
+        let told = self.fold_into(view, &mut pending, ready)?;
         self.write(view, &mut pending)?;
         Ok(told)
     }
@@ -102,40 +104,26 @@ impl Folder {
         &self,
         view: &View,
         pending: &mut Pending,
-        events: &[RecordedEvent],
+        mut events: Vec<Ready>,
     ) -> Result<Vec<Told>, FoldFailure> {
         let Some(first) = events.first() else { return Ok(Vec::new()) };
         assert_eq!(
-            first.sequence().get(),
+            first.event.sequence().get(),
             pending.position(view) + 1,
             "BUG: a batch does not follow on the position"
         );
         let mut told = Vec::new();
-        let mut rest = events;
         // What such an event asks for takes its user's whole past, up to there.
-        while let Some((at, discarded)) = self.next_discarded(rest)? {
-            told.extend(self.fold_stretch(view, pending, &rest[..at])?);
+        while let Some((at, discarded)) = next_discarded(&events) {
+            let behind = events.split_off(at + 1);
+            let event = events.pop().unwrap_or_else(|| unreachable!("BUG: it stands at {at}"));
+            told.extend(self.fold_stretch(view, pending, events)?);
             self.write(view, pending)?;
-            let event = &rest[at];
-            let tip = Tip { sequence: event.sequence(), leaf: Hash::of_leaf(event.bytes()) };
-            self.discard(view, tip, discarded)?;
-            rest = &rest[at + 1..];
+            self.discard(view, Tip { sequence: event.event.sequence(), leaf: event.leaf }, discarded)?;
+            events = behind;
         }
-        told.extend(self.fold_stretch(view, pending, rest)?);
+        told.extend(self.fold_stretch(view, pending, events)?);
         Ok(told)
-    }
-
-    /// The next event that says that another one is left out, and where it stands.
-    fn next_discarded(&self, events: &[RecordedEvent]) -> Result<Option<(usize, Discarded)>, FoldFailure> {
-        let operations = subject_of(&UserRef::NOBODY);
-        for (at, event) in events.iter().enumerate().filter(|(_, event)| event.subject() == operations) {
-            match self.now(open(event, &self.keys)) {
-                Ok(Some(Opened::Discard(discarded))) => return Ok(Some((at, discarded))),
-                Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
-                Ok(Some(Opened::Summary(_) | Opened::Device(_)) | None) | Err(OpenFailure::Poison(_)) => {}
-            }
-        }
-        Ok(None)
     }
 
     /// What is known is there at once: the runtime is entered only for what has to be waited for.
@@ -152,43 +140,41 @@ impl Folder {
         &self,
         view: &View,
         pending: &mut Pending,
-        events: &[RecordedEvent],
+        events: Vec<Ready>,
     ) -> Result<Vec<Told>, FoldFailure> {
         let Some(last) = events.last() else { return Ok(Vec::new()) };
+        let tip = Tip { sequence: last.event.sequence(), leaf: last.leaf };
+        let mut tree = pending.tree(view);
+        events.iter().for_each(|event| tree.push(event.leaf));
         let waiting = Pending::waiting(view);
+        let in_parallel = events.len() >= PARALLEL_EVENTS_MIN;
         let shards = pending.shards.len();
-        let fold_shard = |number: usize, shard: &mut Shard| {
+        let room = events.len() / shards + events.len() / 8;
+        let mut of_shards: Vec<Vec<Ready>> = (0..shards).map(|_| Vec::with_capacity(room)).collect();
+        for event in events {
+            of_shards[shard_of(&event.event, shards)].push(event);
+        }
+        let fold_shard = |(shard, events): (&mut Shard, Vec<Ready>)| {
             let mut folding = Folding::new(self, view, shard, &waiting);
-            for (at, event) in events.iter().enumerate() {
-                if shard_of(event, shards) == number {
-                    folding.fold(at, event)?;
-                }
-            }
-            Ok::<_, FoldFailure>((folding.leaves, folding.told))
+            events.into_iter().try_for_each(|event| folding.fold(event))?;
+            Ok::<_, FoldFailure>(folding.told)
         };
-        let folded: Vec<_> = if events.len() < PARALLEL_EVENTS_MIN {
-            pending.shards.iter_mut().enumerate().map(|(number, shard)| fold_shard(number, shard)).collect()
-        } else {
+        let work = pending.shards.iter_mut().zip(of_shards);
+        let folded: Vec<_> = if in_parallel {
             let fold_shard = &fold_shard;
             std::thread::scope(|scope| {
-                let shards = pending.shards.iter_mut().enumerate();
-                let threads: Vec<_> =
-                    shards.map(|(number, shard)| scope.spawn(move || fold_shard(number, shard))).collect();
+                let threads: Vec<_> = work.map(|work| scope.spawn(move || fold_shard(work))).collect();
                 let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
                 joined.map(|folded| folded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
             })
+        } else {
+            work.map(fold_shard).collect()
         };
-        let mut leaves = vec![Hash::of_nothing(); events.len()];
         let mut told = Vec::new();
         for folded in folded {
-            let (of_shard, mut told_by_shard) = folded?;
-            of_shard.into_iter().for_each(|(at, leaf)| leaves[at] = leaf);
-            told.append(&mut told_by_shard);
+            told.append(&mut folded?);
         }
         told.sort_by_key(|told: &Told| told.folded.sequence);
-        let mut tree = pending.tree(view);
-        leaves.iter().for_each(|leaf| tree.push(*leaf));
-        let tip = Tip { sequence: last.sequence(), leaf: leaves[leaves.len() - 1] };
         pending.move_to(tip, tree);
         Ok(told)
     }
@@ -243,4 +229,12 @@ impl Folder {
         changes.discard(discarded);
         Ok(view.apply(changes, Some((tip, tree)))?)
     }
+}
+
+/// The next event that says that another one is left out, and where it stands.
+fn next_discarded(events: &[Ready]) -> Option<(usize, Discarded)> {
+    events.iter().enumerate().find_map(|(at, event)| match event.opened.as_deref() {
+        Some(Ok(Some(Opened::Discard(discarded)))) => Some((at, *discarded)),
+        _ => None,
+    })
 }

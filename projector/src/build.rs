@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{FoldFailure, Folder, Pending};
+use crate::batch::{FoldFailure, Folder, Pending, Ready};
 use crate::blocking::blocking;
 use crate::incident::Incident;
 use crate::poison::Poison;
@@ -18,13 +18,13 @@ use crate::progress::Progress;
 use crate::view::View;
 
 /// Events folded together at most: few enough to stay near the processor, many enough to be worth its threads.
-const BATCH_EVENTS_MAX: usize = 4_000;
+const BATCH_EVENTS_MAX: usize = 2_000;
 /// Bytes of such a batch; the one that crosses it ends the batch.
-const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that wait between two stages. With the pending entries this bounds the memory of a build.
-const BATCHES_AHEAD: usize = 3;
+const BATCHES_AHEAD: usize = 8;
 /// Entries that wait to be written, at most: a row that is met again meanwhile is written once.
-const PENDING_ENTRIES_MAX: usize = 32_000;
+const PENDING_ENTRIES_MAX: usize = 64_000;
 /// How often folding is tried again where the keys can't be reached.
 const TRIES_MAX: usize = 60;
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -78,11 +78,14 @@ impl Builder {
     async fn pass(&self, view: &Arc<View>, last: Sequence) -> Result<(), BuildError> {
         let position = view.position();
         self.progress.aim(position, last);
-        // Three at the same time: a batch is folded, the next ones' keys are fetched, and those behind are read.
+        // Four at the same time: a batch is folded and written, the next is opened, the keys of the one behind are
+        // fetched, and those behind that are read.
         let (read_batches, to_fetch) = mpsc::channel(BATCHES_AHEAD);
-        let (fetched, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let (fetched, to_open) = mpsc::channel(BATCHES_AHEAD);
+        let (opened, mut batches) = mpsc::channel(BATCHES_AHEAD);
         let reading = tokio::spawn(read(self.folder.clone(), self.reader, position, last, read_batches));
         spawn_vital("keys of a build", fetch(self.folder.clone(), to_fetch, fetched));
+        spawn_vital("opening of a build", open(self.folder.clone(), view.clone(), to_open, opened));
         let folded = self.fold_all(view, &mut batches).await;
         // Where folding ended early the reader finds nobody who takes its batch, and ends.
         drop(batches);
@@ -99,7 +102,7 @@ impl Builder {
     async fn fold_all(
         &self,
         view: &Arc<View>,
-        batches: &mut mpsc::Receiver<Vec<RecordedEvent>>,
+        batches: &mut mpsc::Receiver<Vec<Ready>>,
     ) -> Result<(), BuildError> {
         let mut pending = Pending::default();
         loop {
@@ -126,11 +129,11 @@ impl Builder {
         &self,
         view: &Arc<View>,
         mut pending: Pending,
-        batch: Vec<RecordedEvent>,
+        batch: Vec<Ready>,
     ) -> Result<Pending, BuildError> {
         let (folder, view) = (self.folder.clone(), view.clone());
         let folded = blocking(move || {
-            folder.fold_into(&view, &mut pending, &batch)?;
+            folder.fold_into(&view, &mut pending, batch)?;
             if pending.len() > PENDING_ENTRIES_MAX {
                 folder.write(&view, &mut pending)?;
             }
@@ -159,7 +162,8 @@ async fn read(
     batches: mpsc::Sender<Vec<RecordedEvent>>,
 ) -> Result<(), StretchError> {
     let mut stretch = folder.log.stretch(reader, position, last);
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let empty = || Vec::with_capacity(BATCH_EVENTS_MAX);
+    let (mut batch, mut bytes) = (empty(), 0);
     loop {
         let events = stretch.next().await?;
         let ended = events.is_none();
@@ -169,7 +173,7 @@ async fn read(
         }
         let is_full = batch.len() >= BATCH_EVENTS_MAX || bytes >= BATCH_BYTES_MAX;
         if (is_full || ended) && !batch.is_empty() {
-            if batches.send(std::mem::take(&mut batch)).await.is_err() {
+            if batches.send(std::mem::replace(&mut batch, empty())).await.is_err() {
                 return Ok(());
             }
             bytes = 0;
@@ -189,6 +193,22 @@ async fn fetch(
     while let Some(batch) = batches.recv().await {
         fetch_keys(&folder, &batch).await;
         if fetched.send(batch).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Opens each batch before it is folded.
+async fn open(
+    folder: Folder,
+    view: Arc<View>,
+    mut batches: mpsc::Receiver<Vec<RecordedEvent>>,
+    opened: mpsc::Sender<Vec<Ready>>,
+) {
+    while let Some(batch) = batches.recv().await {
+        let (folder, view) = (folder.clone(), view.clone());
+        let ready = blocking(move || folder.ready(batch, &Pending::waiting(&view))).await;
+        if opened.send(ready).await.is_err() {
             return;
         }
     }

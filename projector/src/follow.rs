@@ -191,7 +191,7 @@ impl Follow {
             let rest: Vec<_> =
                 batch.iter().filter(|event| Some(event.sequence()) > position).cloned().collect();
             let folder = self.folder.clone();
-            blocking(move || folder.fold(&view, &rest)).await.map_err(|failure| match failure {
+            blocking(move || folder.fold(&view, rest)).await.map_err(|failure| match failure {
                 FoldFailure::Unavailable => Ended::Interrupted(failure.to_string()),
                 FoldFailure::Incident(incident) => Ended::Incident(incident),
                 FoldFailure::NewPoison(_) => unreachable!("BUG: the serving view puts every poison aside"),

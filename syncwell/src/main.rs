@@ -20,6 +20,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    use_small_pages();
     let cli = cli::Cli::parse();
     let code = match commands::run(cli) {
         Ok(code) => code,
@@ -27,4 +28,11 @@ fn main() -> ExitCode {
     };
     logs::end();
     code
+}
+
+/// Memory in pages of 4 KiB. The allocator asks for huge ones, and a rebuild spent a quarter of its time on the kernel's
+/// zeroing 2 MiB for every few entries; it also held a fifth more. Where the kernel refuses, all goes on as before.
+fn use_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

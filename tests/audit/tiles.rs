@@ -4,10 +4,12 @@ use std::path::Path;
 
 use broker::Role;
 use notary::Checkpoints;
+use object_store::ObjectStoreExt;
+use object_store::aws::AmazonS3Builder;
 use tlog::{Frontier, Hash, TreeHead};
 
 use super::{audit, events_of, files_below, head_of, run_in, signed, text_of, verifier};
-use crate::harness::{Cluster, Part, System, post_many, until};
+use crate::harness::{AWS_ENVIRONMENT, Aws, Cluster, Part, System, post_many, until};
 
 const USERS: [&str; 8] = ["ana", "ben", "carl", "dora", "emil", "fay", "gus", "hana"];
 const EACH: u64 = 40;
@@ -75,6 +77,60 @@ async fn the_tiles_are_those_of_the_log_and_a_damaged_one_is_found() {
     assert_eq!(head_in(&tiles), head);
     let proved = run_in(&system.data_dir(), &["audit", "prove", &posted[0].event_id]);
     assert_eq!(proved.code, Some(0), "{}", proved.text());
+}
+
+#[tokio::test]
+async fn the_tiles_may_be_in_s3() {
+    let aws = Aws::start().await;
+    aws.create_bucket("audit").await;
+    let ours = [
+        ("AWS_ENDPOINT", aws.url.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("SYNCWELL_AUDIT__TILES", "s3://audit/log"),
+    ];
+    let environment = [AWS_ENVIRONMENT.as_slice(), &ours].concat();
+    let bucket = AmazonS3Builder::new()
+        .with_bucket_name("audit")
+        .with_endpoint(&aws.url)
+        .with_allow_http(true)
+        .with_region("eu-west-1")
+        .with_access_key_id("test")
+        .with_secret_access_key("test")
+        .build()
+        .unwrap();
+    let read = async |name: &str| match bucket.get(&format!("log/{name}").into()).await {
+        Ok(found) => Some(found.bytes().await.unwrap().to_vec()),
+        Err(object_store::Error::NotFound { .. }) => None,
+        Err(error) => panic!("{name}: {error}"),
+    };
+    let system = System::start_with(&environment);
+    let posted = post_many(&system.data_dir(), &system.base_url, &USERS, EACH, 0).await;
+    let verifier = verifier(&system.data_dir());
+    let head = until("every event is signed, and the bucket says so", async || {
+        let note = String::from_utf8(read("checkpoint").await?).unwrap();
+        Some(verifier.open(&note).unwrap()).filter(|head| head.size >= EVENTS)
+    })
+    .await;
+    assert_eq!(head, head_of(&events_of(&system).await));
+    assert!(!system.data_dir().join("tiles").exists(), "they are nowhere else");
+    let whole = read("tile/0/000").await.unwrap();
+    let edge = read(&format!("tile/0/001.p/{}", EVENTS - 256)).await.unwrap();
+    let mut tree = Frontier::default();
+    [&whole[..], &edge]
+        .concat()
+        .chunks(32)
+        .for_each(|leaf| tree.push(Hash::from_bytes(leaf.try_into().unwrap())));
+    assert_eq!(TreeHead { size: tree.size(), root: tree.root() }, head);
+
+    // Damaged there: no proof that it would spoil is given out, and it is made anew from the log.
+    let folder = system.stop().await;
+    let mut damaged = whole.clone();
+    damaged[33] ^= 1;
+    bucket.put(&"log/tile/0/000".into(), damaged.into()).await.unwrap();
+    let system = System::start_in(folder, &environment);
+    let proved = run_in(&system.data_dir(), &["audit", "prove", &posted[0].event_id]);
+    assert_eq!(proved.code, Some(0), "{}", proved.text());
+    assert_eq!(read("tile/0/000").await, Some(whole));
 }
 
 #[tokio::test]

@@ -1,19 +1,19 @@
 //! What the tests run: `syncwell up`, or every role as a process of its own.
 
+mod aws;
 mod cluster;
 mod fold;
 mod http;
-mod kms;
 mod posts;
 mod process;
 mod proxy;
 mod system;
 mod tls;
 
+pub(crate) use aws::{Aws, ENVIRONMENT as AWS_ENVIRONMENT};
 pub(crate) use cluster::{Cluster, Part};
 pub(crate) use fold::{Expected, independent_fold};
 pub(crate) use http::{Answer, RawRequest, raw};
-pub(crate) use kms::{ENVIRONMENT as KMS_ENVIRONMENT, Kms};
 pub(crate) use posts::post_many;
 pub(crate) use process::{Process, nats_server, run, until};
 pub(crate) use proxy::{Frame, man_in_the_middle};

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! "This log, folded by this version, gives this view." Whoever has the log can fold it again and compare. It has the
-//! form of a checkpoint with extension lines but another first line, so neither can be taken for the other; the key
-//! is the log's.
+//! form of a checkpoint with extension lines but another first line, so neither can be taken for the other, and it is
+//! signed under a key of its own.
 
 use data_encoding::BASE64;
 

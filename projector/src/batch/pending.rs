@@ -51,7 +51,7 @@ impl Pending {
     }
 
     /// Whose events wait, by what is written.
-    pub(super) fn waiting(view: &View) -> BTreeSet<UserRef> {
+    pub(crate) fn waiting(view: &View) -> BTreeSet<UserRef> {
         view.parked().iter().map(|poison| poison.user).collect()
     }
 
@@ -69,12 +69,13 @@ impl Pending {
         } else {
             shards.iter().map(|shard| seal(shard, folder)).collect()
         };
-        let mut entries: Vec<_> = sealed.into_iter().flatten().collect();
+        let mut entries = Vec::with_capacity(sealed.iter().map(Vec::len).sum());
+        sealed.into_iter().for_each(|mut sealed| entries.append(&mut sealed));
         // In key order: a store that is written from left to right is written faster.
         entries.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
         let mut changes = Changes::default();
         for (key, old, new) in entries {
-            changes.write_entry(&key, old.as_ref(), new);
+            changes.write_entry(key, old.as_ref(), new);
         }
         shards.into_iter().flat_map(|shard| shard.parked).for_each(|poison| changes.park(poison));
         (changes, moved)

@@ -91,7 +91,8 @@ impl Folder {
             return Err(Incident::Row(user).into());
         }
         for (key, sealed) in new {
-            changes.write_entry(&key, old.remove(&key).as_ref(), sealed);
+            let old = old.remove(&key);
+            changes.write_entry(key, old.as_ref(), sealed);
         }
         for (key, sealed) in old {
             changes.remove_entry(&key, &sealed);

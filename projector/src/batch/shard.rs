@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use events::{FoldedEvent, RecordedEvent};
-use tlog::Hash;
 use vault::{DataKey, UserRef};
 
-use super::{EntryFailure, FoldFailure, Folder, Told, read_device, read_row};
+use super::{EntryFailure, FoldFailure, Folder, Ready, Told, read_device, read_row};
 use crate::device::{self, Device};
 use crate::fold::fold;
 use crate::open::{OpenFailure, Opened, OpenedDevice, OpenedEvent, open};
@@ -50,8 +49,6 @@ pub(super) struct Folding<'f> {
     view: &'f View,
     shard: &'f mut Shard,
     waiting: BTreeSet<UserRef>,
-    /// The leaf hash of each event, by its place in the batch.
-    pub(super) leaves: Vec<(usize, Hash)>,
     pub(super) told: Vec<Told>,
 }
 
@@ -64,16 +61,18 @@ impl<'f> Folding<'f> {
     ) -> Self {
         let mut waiting = waiting.clone();
         waiting.extend(shard.parked.iter().map(|poison| poison.user));
-        Self { folder, view, shard, waiting, leaves: Vec::new(), told: Vec::new() }
+        Self { folder, view, shard, waiting, told: Vec::new() }
     }
 
-    /// Opens an event and folds it, or has it wait. What waits for an earlier one is not even opened.
-    pub(super) fn fold(&mut self, at: usize, event: &RecordedEvent) -> Result<(), FoldFailure> {
-        self.leaves.push((at, Hash::of_leaf(event.bytes())));
+    /// Folds an event, or has it wait.
+    pub(super) fn fold(&mut self, ready: Ready) -> Result<(), FoldFailure> {
+        let Ready { event, opened, .. } = ready;
         if !self.waiting.is_empty() && event.filed_under().is_some_and(|user| self.waits(&user)) {
             return Ok(());
         }
-        match self.folder.now(open(event, &self.folder.keys)) {
+        let opened =
+            opened.map_or_else(|| self.folder.now(open(&event, &self.folder.keys)), |opened| *opened);
+        match opened {
             Ok(None) => Ok(()),
             Ok(Some(opened)) if self.waits(&opened.user()) => Ok(()),
             Ok(Some(Opened::Summary(event))) => self.fold_summary(event),

@@ -21,10 +21,10 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// Writes an entry in place of an old one, where there was one.
-    pub(crate) fn write_entry(&mut self, key: &[u8], old: Option<&Sealed>, new: Sealed) {
+    pub(crate) fn write_entry(&mut self, key: Vec<u8>, old: Option<&Sealed>, new: Sealed) {
         self.take(old);
         self.sum = self.sum.plus(new.hash().unwrap_or_default());
-        self.written.push((key.to_vec(), new));
+        self.written.push((key, new));
     }
 
     /// Takes an entry away.

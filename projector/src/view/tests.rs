@@ -34,7 +34,7 @@ fn vault_secret() -> zeroize::Zeroizing<[u8; 32]> {
 fn rows(rows: &[(RowKey, u8)]) -> Changes {
     let mut changes = Changes::default();
     for (key, plain) in rows {
-        changes.write_entry(&key.encode(), None, sealed(key, *plain));
+        changes.write_entry(key.encode().to_vec(), None, sealed(key, *plain));
     }
     changes
 }
@@ -111,7 +111,7 @@ fn the_sum_is_of_what_is_there_whatever_the_way() {
     other.apply(rows(&[(key(2, 1), 9), (key(3, 1), 3)]), moved(1)).unwrap();
     assert_ne!(sum(&one), sum(&other));
     let mut changes = rows(&[(key(1, 1), 1)]);
-    changes.write_entry(&key(2, 1).encode(), Some(&sealed(&key(2, 1), 9)), sealed(&key(2, 1), 2));
+    changes.write_entry(key(2, 1).encode().to_vec(), Some(&sealed(&key(2, 1), 9)), sealed(&key(2, 1), 2));
     changes.remove_entry(&key(3, 1).encode(), &sealed(&key(3, 1), 3));
     other.apply(changes, moved(2)).unwrap();
     assert_eq!(one.head(), other.head());

@@ -20,8 +20,8 @@ use crate::exit::FAILED;
 use crate::home::read_vkey;
 use crate::roles;
 
-/// What a rebuild may take, however long the log is: two batches as they are read and folded, the store's cache, and what
-/// the store itself needs beside it.
+/// What a rebuild may take, however long the log is: the batches between its stages, the entries that wait to be written,
+/// the keys that are remembered, the store's cache, and what the store itself needs beside it.
 const RESIDENT_MB_MAX: f64 = 700.0;
 /// Between two looks at a process.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);

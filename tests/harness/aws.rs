@@ -1,4 +1,4 @@
-//! A local emulator of AWS KMS: moto, installed once with pip.
+//! A local emulator of AWS, its KMS and its S3: moto, installed once with pip.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,12 +17,12 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 4] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
 ];
 
-pub(crate) struct Kms {
+pub(crate) struct Aws {
     child: Child,
     pub(crate) url: String,
 }
 
-impl Kms {
+impl Aws {
     pub(crate) async fn start() -> Self {
         let home = moto();
         // Free a moment ago; the emulator can't be asked to choose one by itself.
@@ -35,15 +35,24 @@ impl Kms {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let kms = Self { child, url: format!("http://127.0.0.1:{port}") };
-        until("the KMS emulator listens", async || {
+        let aws = Self { child, url: format!("http://127.0.0.1:{port}") };
+        until("the emulator listens", async || {
             tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(drop)
         })
         .await;
-        kms
+        aws
     }
 
-    /// Makes a key and returns its ARN.
+    /// Makes a bucket of S3.
+    pub(crate) async fn create_bucket(&self, name: &str) {
+        let request = format!(
+            "PUT /{name} HTTP/1.1\r\nhost: s3\r\nconnection: close\r\ncontent-length: 0\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x\r\n\r\n"
+        );
+        assert_eq!(raw(&self.url, request.as_bytes()).await.status, 200);
+    }
+
+    /// Makes a key of KMS and returns its ARN.
     pub(crate) async fn create_key(&self) -> String {
         let request = "POST / HTTP/1.1\r\nhost: kms\r\nconnection: close\r\ncontent-length: 2\r\n\
              content-type: application/x-amz-json-1.1\r\nx-amz-target: TrentService.CreateKey\r\n\
@@ -53,7 +62,7 @@ impl Kms {
     }
 }
 
-impl Drop for Kms {
+impl Drop for Aws {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
