@@ -1,9 +1,12 @@
 //! A stream, as a role sees it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::append::{AppendError, Draft};
 use crate::follow::{FollowError, Followed};
@@ -12,6 +15,9 @@ use crate::{Broker, commit};
 
 /// "stream not found", "consumer not found".
 const ERR_STREAM_NOT_FOUND: u64 = 10_059;
+/// How often a stream is asked that says that nothing is there where something is, and the time between.
+const NOTHING_ASKED_MAX: usize = 5;
+const NOTHING_PAUSE: Duration = Duration::from_millis(50);
 
 /// A stream behind the imports of the role that is connected.
 #[derive(Clone)]
@@ -104,8 +110,20 @@ impl Stream {
         Followed::start(self, reader, position).await
     }
 
-    /// The message with this sequence.
+    /// The message with this sequence. In a stream that does not end before it "not found" is asked about again.
     pub async fn get(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+        let mut found = self.get_once(sequence).await?;
+        for _ in 1..NOTHING_ASKED_MAX {
+            if found.is_some() || self.info().await?.is_none_or(|info| info.state.last_seq < sequence) {
+                break;
+            }
+            sleep(NOTHING_PAUSE).await;
+            found = self.get_once(sequence).await?;
+        }
+        Ok(found)
+    }
+
+    async fn get_once(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
         scan::one(&self.broker, self.direct_get(), json!({ "seq": sequence }).to_string().into()).await
     }
 
@@ -124,14 +142,31 @@ impl Stream {
         scan::last_by_subjects(&self.broker, self.direct_get(), filters).await
     }
 
-    /// Up to `messages_max` messages under `subject`, by sequence.
+    /// Up to `messages_max` messages under `subject`, by sequence. Where it finds nothing, nothing is there: a server that
+    /// fails at reading its store says "not found" as well, so its word is held against the last message there is.
     pub async fn scan(
         &self,
         from: ScanFrom,
         subject: &str,
         messages_max: usize,
     ) -> Result<Vec<Stored>, ReadError> {
-        scan::scan(&self.broker, self.direct_get(), from, subject, messages_max).await
+        for _ in 0..NOTHING_ASKED_MAX {
+            let found = scan::scan(&self.broker, self.direct_get(), from, subject, messages_max).await?;
+            if !found.is_empty() || !self.has_behind(from, subject).await? {
+                return Ok(found);
+            }
+            sleep(NOTHING_PAUSE).await;
+        }
+        Err(ReadError::Unavailable)
+    }
+
+    async fn has_behind(&self, from: ScanFrom, subject: &str) -> Result<bool, ReadError> {
+        let request = json!({ "last_by_subj": subject }).to_string().into();
+        let last = scan::one(&self.broker, self.direct_get(), request).await?;
+        Ok(last.is_some_and(|last| match from {
+            ScanFrom::Sequence(sequence) => last.sequence >= sequence,
+            ScanFrom::Time(time) => last.stored_at >= time,
+        }))
     }
 
     /// Appends all of these in this order right behind the sequence `last`, or none of them; at most 1,000. The stream
