@@ -11,49 +11,17 @@ mod tiles;
 use std::path::{Path, PathBuf};
 
 use broker::Role;
-use events::{Log, RecordedEvent};
+use events::RecordedEvent;
 use serde_json::Value;
-use stream::{Broker, BrokerAddress, ScanFrom};
 use tlog::{Frontier, Hash, LogSigner, LogVerifier, TreeHead};
 use vault::VersionedSecrets;
 
-use crate::harness::{Process, System, command_in, post_many, until};
-
-/// What a command came to.
-struct Ran {
-    code: Option<i32>,
-    output: String,
-    complaint: String,
-}
-
-impl Ran {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.output).unwrap_or_else(|_| panic!("{}{}", self.output, self.complaint))
-    }
-
-    /// Both, for an assertion's message.
-    fn text(&self) -> String {
-        format!("{}{}", self.output, self.complaint)
-    }
-}
-
-fn run_in(data_dir: &Path, arguments: &[&str]) -> Ran {
-    let output = command_in(data_dir, arguments);
-    Ran {
-        code: output.status.code(),
-        output: String::from_utf8(output.stdout).unwrap(),
-        complaint: String::from_utf8(output.stderr).unwrap(),
-    }
-}
+use crate::harness::{Process, System, all_events, post_many, run_in, text_of, until};
 
 /// A whole audit, and its report.
 fn audit(data_dir: &Path, more: &[&str]) -> (Option<i32>, Value) {
     let ran = run_in(data_dir, &[&["audit", "verify", "--json"], more].concat());
     (ran.code, ran.json())
-}
-
-fn text_of(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn verifier(data_dir: &Path) -> LogVerifier {
@@ -85,23 +53,7 @@ async fn signed(data_dir: &Path, size: u64) -> TreeHead {
 
 /// Every event of a running system.
 async fn events_of(system: &System) -> Vec<RecordedEvent> {
-    let running: Value = serde_json::from_str(&text_of(&system.data_dir().join("running.json"))).unwrap();
-    let seed = text_of(&system.data_dir().join("keys/auditor.nk")).trim().to_owned();
-    let url = running["nats"].as_str().unwrap().to_owned();
-    let address = BrokerAddress { url, seed, ca_file: None, role: Role::Auditor.name() };
-    all_events(Broker::connect(address).await.unwrap()).await
-}
-
-async fn all_events(broker: Broker) -> Vec<RecordedEvent> {
-    let log = Log::over(broker);
-    let mut events: Vec<RecordedEvent> = Vec::new();
-    loop {
-        let more = log.scan(ScanFrom::Sequence(events.len() as u64 + 1), None).await.unwrap();
-        if more.is_empty() {
-            return events;
-        }
-        events.extend(more);
-    }
+    all_events(system.connect(Role::Auditor).await).await
 }
 
 fn head_of(events: &[RecordedEvent]) -> TreeHead {

@@ -4,8 +4,8 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use tlog::{Attestation, Hash, LogVerifier, TreeHead};
 
-use super::{audit, run_in, signed, text_of, thief};
-use crate::harness::{Process, System, post_many};
+use super::{audit, signed, thief};
+use crate::harness::{Process, System, post_many, run_in, text_of};
 
 fn details(report: &Value) -> Vec<&str> {
     let findings = report["findings"].as_array().unwrap();

@@ -6,8 +6,8 @@ use serde_json::Value;
 use stream::{Appender, Commit, Draft};
 use tlog::{Hash, LogSigner, TreeHead, verify_consistency};
 
-use super::{audit, forger, run_in, signed, text_of, thief, verifier};
-use crate::harness::{Cluster, Part, System, post_many};
+use super::{audit, forger, signed, thief, verifier};
+use crate::harness::{Cluster, Part, System, post_many, run_in, text_of};
 
 #[tokio::test]
 async fn a_later_log_begins_with_an_older_one_and_a_forged_one_is_named() {

@@ -1,11 +1,13 @@
 //! Between the auditor and the broker sits somebody who changes what the auditor is told.
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::Value;
 
-use super::{audit, run_in, signed};
-use crate::harness::{Cluster, Frame, Part, man_in_the_middle, post_many};
+use super::{audit, signed};
+use crate::harness::{Cluster, Frame, Part, man_in_the_middle, post_many, run_in};
 
 const EVENTS: u64 = 40;
 /// The event that is tampered with.
@@ -102,5 +104,26 @@ async fn an_event_that_arrives_twice_is_not_counted_twice() {
     } else {
         assert_eq!((ran.code, ran.output.as_str()), (Some(1), ""), "{}", ran.text());
         assert!(ran.complaint.contains("the log can't be read now"), "{}", ran.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_broker_once_fails_to_read_is_there_all_the_same() {
+    let cluster = filled().await;
+    let show = |what: &str, nats: &str| {
+        run_in(&cluster.data_dir(), &["events", "show", what, "--json", "--nats", nats])
+    };
+    let whole = show(&TARGET.to_string(), &cluster.nats_url()).json();
+    let id = whole["event_id"].as_str().unwrap();
+    for what in [TARGET.to_string().as_str(), id] {
+        // A server that can't read its store says "not found": at the end of a page, and where the next one begins.
+        let failures = AtomicUsize::new(2);
+        let proxy = man_in_the_middle(cluster.nats_url(), move |frame| {
+            let fails = frame.answers() == Some(TARGET)
+                && failures.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            vec![if fails { frame.not_found() } else { frame }]
+        });
+        let shown = show(what, &proxy.await);
+        assert_eq!((shown.code, &shown.json()), (Some(0), &whole), "{what}: {}", shown.text());
     }
 }

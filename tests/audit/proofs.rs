@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tlog::{Hash, LogSigner, Proof, verify_inclusion};
 
-use super::{Ran, run_in, signed, text_of, verifier};
-use crate::harness::{RawRequest, System, post_many, run, until};
+use super::{signed, verifier};
+use crate::harness::{Ran, RawRequest, System, post_many, run, run_in, text_of, until};
 
 /// With nothing but a file and a public key.
 fn check(proof: &Path, vkey: &Path) -> Ran {

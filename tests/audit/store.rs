@@ -4,8 +4,8 @@ use std::path::Path;
 
 use broker::Role;
 
-use super::{all_events, audit, events_of, files_below, refused, run_in, signed, text_of};
-use crate::harness::{Cluster, Part, System, post_many};
+use super::{audit, events_of, files_below, refused, signed};
+use crate::harness::{Cluster, Part, System, all_events, post_many, run_in, text_of};
 
 const USERS: [&str; 8] = ["ana", "ben", "carl", "dora", "emil", "fay", "gus", "hana"];
 const EACH: u64 = 40;

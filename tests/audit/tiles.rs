@@ -8,8 +8,8 @@ use object_store::ObjectStoreExt;
 use object_store::aws::AmazonS3Builder;
 use tlog::{Frontier, Hash, TreeHead};
 
-use super::{audit, events_of, files_below, head_of, run_in, signed, text_of, verifier};
-use crate::harness::{AWS_ENVIRONMENT, Aws, Cluster, Part, System, post_many, until};
+use super::{audit, events_of, files_below, head_of, signed, verifier};
+use crate::harness::{AWS_ENVIRONMENT, Aws, Cluster, Part, System, post_many, run_in, text_of, until};
 
 const USERS: [&str; 8] = ["ana", "ben", "carl", "dora", "emil", "fay", "gus", "hana"];
 const EACH: u64 = 40;

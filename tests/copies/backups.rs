@@ -6,8 +6,10 @@ use serde_json::Value;
 use stream::{Appender, Commit, Draft, Stream};
 use vault::KeysStream;
 
-use super::{connect, done, events, run_in, same, signed};
-use crate::harness::{Answer, RawRequest, System, now, post_many, run, summary, yesterday};
+use super::{done, same, signed};
+use crate::harness::{
+    Answer, RawRequest, System, all_events, now, post_many, run, run_in, summary, yesterday,
+};
 
 /// Posts with a key of its own.
 async fn device(system: &System, user: &str) -> Value {
@@ -87,11 +89,11 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     let end = posted.len() as u64 + 4;
     signed(&data_dir, end).await;
     posted.retain(|posted| posted.user == "carl");
-    let log = events(connect(&system, Role::Auditor).await).await;
+    let log = all_events(system.connect(Role::Auditor).await).await;
     let carl = log[posted[0].sequence as usize - 1].filed_under().unwrap().to_string();
     {
-        let keys = KeysStream::over(connect(&system, Role::Keys).await);
-        let appender = Appender::start(connect(&system, Role::Keys).await, Commit::Grouped);
+        let keys = KeysStream::over(system.connect(Role::Keys).await);
+        let appender = Appender::start(system.connect(Role::Keys).await, Commit::Grouped);
         assert_eq!(erase(&keys, &appender, &carl).await, 1);
     }
     let before = [seen(&system, "ana").await, seen(&system, "ben").await];
@@ -108,7 +110,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     let system = System::start_in(folder, &[]);
     assert_eq!([seen(&system, "ana").await, seen(&system, "ben").await], before);
     assert!(
-        same(&events(connect(&system, Role::Auditor).await).await) == same(&log),
+        same(&all_events(system.connect(Role::Auditor).await).await) == same(&log),
         "the log is another one"
     );
 
@@ -127,7 +129,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     let revealed = run_in(&data_dir, &["events", "show", &posted[0].sequence.to_string(), "--reveal"]);
     assert_eq!((revealed.code, revealed.output.as_str()), (Some(1), ""), "{}", revealed.complaint);
     {
-        let keys = KeysStream::over(connect(&system, Role::Keys).await);
+        let keys = KeysStream::over(system.connect(Role::Keys).await);
         let left = keys.last_by_subject(&format!("$KV.keys.{carl}.*")).await.unwrap();
         assert!(
             left.iter().all(|record| record.subject.ends_with(".erased") || record.payload[..] == [1, 2])
@@ -148,7 +150,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     assert_eq!(again["events"], serde_json::json!({ "held": end, "appended": 0 }));
     assert_eq!((&again["keys"]["appended"], &again["checkpoints"]["appended"]), (&0.into(), &0.into()));
     let system = System::start_in(folder, &[]);
-    assert!(events(connect(&system, Role::Auditor).await).await.len() as u64 > end);
+    assert!(all_events(system.connect(Role::Auditor).await).await.len() as u64 > end);
     assert_eq!(done(&data_dir, &["audit", "verify"])["holds"], true);
 }
 

@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use stream::{Appender, Commit, Draft};
 use tlog::LogSigner;
 
-use super::{done, events, run_in, same, signed, text_of};
-use crate::harness::{Cluster, Part, Process, System, post_many};
+use super::{done, same, signed};
+use crate::harness::{Cluster, Part, Process, System, all_events, post_many, run_in, text_of};
 
 /// Appends messages that an export takes as they are.
 async fn append(cluster: &Cluster, count: u64, bytes: usize) {
@@ -107,8 +107,8 @@ async fn an_export_is_whole_or_it_is_refused_by_name_and_nothing_is_imported() {
     assert_eq!(end_of(&cluster).await, 0, "nothing was imported");
     let imported = import(&whole, &vkey, &[]).json();
     assert_eq!((&imported["held"], &imported["appended"]), (&0.into(), &8.into()));
-    let copy = events(cluster.connect(Role::Auditor).await).await;
-    assert_eq!(same(&copy), same(&events(super::connect(&system, Role::Auditor).await).await));
+    let copy = all_events(cluster.connect(Role::Auditor).await).await;
+    assert_eq!(same(&copy), same(&all_events(system.connect(Role::Auditor).await).await));
 }
 
 #[tokio::test]
@@ -167,8 +167,8 @@ async fn an_import_that_is_killed_goes_on_to_the_same_log() {
     }
     assert!(kills >= 2, "{kills}");
     let (original, copy) = (
-        events(source.connect(Role::Auditor).await).await,
-        events(target.connect(Role::Auditor).await).await,
+        all_events(source.connect(Role::Auditor).await).await,
+        all_events(target.connect(Role::Auditor).await).await,
     );
     assert_eq!(original.len() as u64, EVENTS);
     assert!(same(&copy) == same(&original), "the log is another one");

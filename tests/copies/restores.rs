@@ -7,8 +7,10 @@ use broker::Role;
 use stream::{Appender, Commit, Draft, Stream};
 use vault::KeysStream;
 
-use super::{connect, copy_folder, done, events, run_in, same, signed, text_of};
-use crate::harness::{Cluster, Part, Process, RawRequest, System, post_many, summary, until};
+use super::{copy_folder, done, same, signed};
+use crate::harness::{
+    Cluster, Part, Process, RawRequest, System, all_events, post_many, run_in, summary, text_of, until,
+};
 
 /// Whether a stream of this name has messages in the broker's files.
 fn is_filled(folder: &Path, name: &str) -> bool {
@@ -28,7 +30,7 @@ async fn a_restore_that_is_killed_at_any_moment_is_run_again_to_the_end() {
     let data_dir = system.data_dir();
     post_many(&data_dir, &system.base_url, &["ana", "ben", "carl", "dora"], 40, 0).await;
     signed(&data_dir, 160).await;
-    let log = events(connect(&system, Role::Auditor).await).await;
+    let log = all_events(system.connect(Role::Auditor).await).await;
     let [backup, secrets] = ["backup", "secrets"].map(|name| system.folder.path().join(name));
     let [backup, secrets] = [&backup, &secrets].map(|path| path.to_str().unwrap());
     done(&data_dir, &["backup", backup, "--secrets-to", secrets]);
@@ -55,7 +57,7 @@ async fn a_restore_that_is_killed_at_any_moment_is_run_again_to_the_end() {
     assert_eq!(all["held"].as_u64().unwrap() + all["appended"].as_u64().unwrap(), 160, "{put_back}");
     let system = System::start_in(folder, &[]);
     assert!(
-        same(&events(connect(&system, Role::Auditor).await).await) == same(&log),
+        same(&all_events(system.connect(Role::Auditor).await).await) == same(&log),
         "the log is another one"
     );
     let report = done(&data_dir, &["audit", "verify", "--reveal", "--reason", "after the fire"]);
@@ -136,7 +138,7 @@ async fn an_erasure_that_is_newer_than_the_backup_stays() {
     let (nats, backup) = (cluster.nats_url(), cluster.folder.path().join("backup"));
     done(&data_dir, &["backup", backup.to_str().unwrap(), "--nats", &nats]);
     let of_ana = posted.iter().find(|posted| posted.user == "ana").unwrap().sequence;
-    let log = events(cluster.connect(Role::Auditor).await).await;
+    let log = all_events(cluster.connect(Role::Auditor).await).await;
     let ana = log[of_ana as usize - 1].filed_under().unwrap().to_string();
 
     let keys = KeysStream::over(cluster.connect(Role::Keys).await);

@@ -2,8 +2,10 @@
 
 mod aws;
 mod cluster;
+mod command;
 mod fold;
 mod http;
+mod log;
 mod posts;
 mod process;
 mod proxy;
@@ -12,8 +14,10 @@ mod tls;
 
 pub(crate) use aws::{Aws, ENVIRONMENT as AWS_ENVIRONMENT};
 pub(crate) use cluster::{Cluster, Part};
+pub(crate) use command::{Ran, run_in, text_of};
 pub(crate) use fold::{Expected, independent_fold};
 pub(crate) use http::{Answer, RawRequest, raw};
+pub(crate) use log::all_events;
 pub(crate) use posts::post_many;
 pub(crate) use process::{Process, nats_server, run, until};
 pub(crate) use proxy::{Frame, man_in_the_middle};

@@ -3,9 +3,13 @@
 use std::path::Path;
 use std::process::Output;
 
+use broker::Role;
 use client::{Credentials, Phone};
+use serde_json::Value;
+use stream::{Broker, BrokerAddress};
 use tempfile::TempDir;
 
+use super::command::text_of;
 use super::http::raw;
 use super::process::{Process, nats_server, run, until};
 
@@ -67,6 +71,14 @@ impl System {
     /// Runs a command that finds this system through its data folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         command_in(&self.data_dir(), arguments)
+    }
+
+    /// A connection with a role's own credentials.
+    pub(crate) async fn connect(&self, role: Role) -> Broker {
+        let running: Value = serde_json::from_str(&text_of(&self.data_dir().join("running.json"))).unwrap();
+        let seed = text_of(&self.data_dir().join(format!("keys/{}.nk", role.name()))).trim().to_owned();
+        let url = running["nats"].as_str().unwrap().to_owned();
+        Broker::connect(BrokerAddress { url, seed, ca_file: None, role: role.name() }).await.unwrap()
     }
 
     pub(crate) fn credentials(&self, user: &str, more: &[&str]) -> Credentials {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
-use broker::{NATS_CONF, Role, ServerSettings, Supervised};
+use broker::{Role, Supervised};
 use client::Connection;
 use http::Request;
 use stream::{Broker, BrokerAddress};
@@ -84,16 +84,7 @@ async fn prepared() -> anyhow::Result<(Home, PathBuf, Supervised)> {
     let home = Home::at(&folder);
     home.create_keys(&SECRETS)?;
     Issuer::create(&home)?;
-    let binary = tokio::task::spawn_blocking(up::nats_server).await??;
-    let settings = ServerSettings {
-        binary,
-        folder: home.path("nats"),
-        conf: NATS_CONF.into(),
-        keys: home.role_keys()?,
-        port: None,
-        tls: None,
-    };
-    let broker = Supervised::start(settings, std::env::current_exe()?).await?;
+    let broker = up::start_broker(&home).await?;
     setup::create(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
     Ok((home, folder, broker))
 }
