@@ -3,6 +3,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use events::{FoldedEvent, RecordedEvent};
@@ -35,12 +36,9 @@ pub(super) struct Shard {
 
 /// Which of so many shards an event belongs to: by the subject, so by the user.
 pub(super) fn shard_of(event: &RecordedEvent, shards: usize) -> usize {
-    // FNV-1a: any hash will do, and this one is four lines.
-    let hash = event
-        .subject()
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    hash as usize % shards
+    let mut hasher = DefaultHasher::new();
+    event.subject().hash(&mut hasher);
+    (hasher.finish() % shards as u64) as usize
 }
 
 /// One thread's part of a batch.
