@@ -145,6 +145,10 @@ fn verification(verified: Verification, refusal: Option<Code>) -> Option<&'stati
             Code::InvalidJson
             | Code::InvalidSummary
             | Code::InvalidRequest
+            | Code::InvalidState
+            | Code::InvalidIssuer
+            | Code::WrongStatus
+            | Code::DeviceCompromised
             | Code::UnsupportedMediaType
             | Code::AccountErased => Some("passed"),
             Code::InvalidParameter

@@ -54,6 +54,10 @@ impl Refusal {
             | Code::UnsupportedMediaType
             | Code::InvalidSummary
             | Code::InvalidRequest
+            | Code::InvalidState
+            | Code::InvalidIssuer
+            | Code::WrongStatus
+            | Code::DeviceCompromised
             | Code::HistoryTooLong
             | Code::RateLimited
             | Code::Internal => {}

@@ -57,6 +57,8 @@ pub enum Scope {
     SyncRead,
     /// Enrol and revoke one's own devices.
     DeviceEnroll,
+    /// Manage one's account: connections to providers, exports, erasure.
+    AccountManage,
 }
 
 impl Scope {
@@ -66,6 +68,7 @@ impl Scope {
             Self::SyncWrite => "sync:write",
             Self::SyncRead => "sync:read",
             Self::DeviceEnroll => "device:enroll",
+            Self::AccountManage => "account:manage",
         }
     }
 }

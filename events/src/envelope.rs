@@ -38,6 +38,24 @@ pub enum EventKind {
     DeviceEnrolledV1,
     /// A device's signing key was revoked.
     DeviceRevokedV1,
+    /// A device told of itself.
+    DeviceReportedV1,
+    /// A user wants a connection to a provider.
+    ConnectionRequestedV1,
+    /// The app brought what the provider handed back.
+    ConnectionAuthorizedV1,
+    /// The app asked for another authorisation.
+    ConnectionReauthRequestedV1,
+    /// The user wants the connection gone.
+    ConnectionRevocationRequestedV1,
+    /// There are tokens.
+    ConnectionActivatedV1,
+    /// There are no tokens that are good.
+    ConnectionReauthNeededV1,
+    /// The tokens are destroyed.
+    ConnectionRevokedV1,
+    /// A provider delivered something.
+    WebhookReceivedV1,
     /// Somebody asked to look up a user's requests.
     BreakGlassRequestedV1,
     /// A second person agreed.
@@ -54,10 +72,19 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 18] = [
         Self::SummaryReceivedV1,
         Self::DeviceEnrolledV1,
         Self::DeviceRevokedV1,
+        Self::DeviceReportedV1,
+        Self::ConnectionRequestedV1,
+        Self::ConnectionAuthorizedV1,
+        Self::ConnectionReauthRequestedV1,
+        Self::ConnectionRevocationRequestedV1,
+        Self::ConnectionActivatedV1,
+        Self::ConnectionReauthNeededV1,
+        Self::ConnectionRevokedV1,
+        Self::WebhookReceivedV1,
         Self::BreakGlassRequestedV1,
         Self::BreakGlassApprovedV1,
         Self::BreakGlassLookedUpV1,
@@ -72,6 +99,15 @@ impl EventKind {
             Self::SummaryReceivedV1 => "syncwell.summary.received.v1",
             Self::DeviceEnrolledV1 => "syncwell.device.enrolled.v1",
             Self::DeviceRevokedV1 => "syncwell.device.revoked.v1",
+            Self::DeviceReportedV1 => "syncwell.device.reported.v1",
+            Self::ConnectionRequestedV1 => "syncwell.connection.requested.v1",
+            Self::ConnectionAuthorizedV1 => "syncwell.connection.authorized.v1",
+            Self::ConnectionReauthRequestedV1 => "syncwell.connection.reauth_requested.v1",
+            Self::ConnectionRevocationRequestedV1 => "syncwell.connection.revocation_requested.v1",
+            Self::ConnectionActivatedV1 => "syncwell.connection.activated.v1",
+            Self::ConnectionReauthNeededV1 => "syncwell.connection.reauth_needed.v1",
+            Self::ConnectionRevokedV1 => "syncwell.connection.revoked.v1",
+            Self::WebhookReceivedV1 => "syncwell.webhook.received.v1",
             Self::BreakGlassRequestedV1 => "syncwell.breakglass.requested.v1",
             Self::BreakGlassApprovedV1 => "syncwell.breakglass.approved.v1",
             Self::BreakGlassLookedUpV1 => "syncwell.breakglass.looked_up.v1",
@@ -84,7 +120,18 @@ impl EventKind {
     /// Whether the content is for every reader of the log.
     pub const fn is_clear(self) -> bool {
         match self {
-            Self::SummaryReceivedV1 | Self::DeviceEnrolledV1 | Self::DeviceRevokedV1 => false,
+            Self::SummaryReceivedV1
+            | Self::DeviceEnrolledV1
+            | Self::DeviceRevokedV1
+            | Self::DeviceReportedV1
+            | Self::ConnectionRequestedV1
+            | Self::ConnectionAuthorizedV1
+            | Self::ConnectionReauthRequestedV1
+            | Self::ConnectionRevocationRequestedV1
+            | Self::ConnectionActivatedV1
+            | Self::ConnectionReauthNeededV1
+            | Self::ConnectionRevokedV1
+            | Self::WebhookReceivedV1 => false,
             Self::BreakGlassRequestedV1
             | Self::BreakGlassApprovedV1
             | Self::BreakGlassLookedUpV1
@@ -97,7 +144,16 @@ impl EventKind {
     /// Who appends events of this kind.
     const fn source(self) -> &'static str {
         match self {
-            Self::SummaryReceivedV1 | Self::DeviceEnrolledV1 | Self::DeviceRevokedV1 => "/ingest",
+            Self::SummaryReceivedV1
+            | Self::DeviceEnrolledV1
+            | Self::DeviceRevokedV1
+            | Self::DeviceReportedV1
+            | Self::ConnectionRequestedV1
+            | Self::ConnectionAuthorizedV1
+            | Self::ConnectionReauthRequestedV1
+            | Self::ConnectionRevocationRequestedV1
+            | Self::WebhookReceivedV1 => "/ingest",
+            Self::ConnectionActivatedV1 | Self::ConnectionReauthNeededV1 | Self::ConnectionRevokedV1 => "/worker",
             Self::BreakGlassRequestedV1
             | Self::BreakGlassApprovedV1
             | Self::BreakGlassLookedUpV1

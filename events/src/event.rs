@@ -1,90 +1,58 @@
 //! The contents of events.
 
 mod break_glass;
+mod connection;
 mod device;
 mod operation;
+mod sealed;
+mod signed;
+mod webhook;
 
 #[cfg(test)]
 mod tests;
 
 pub use break_glass::{BreakGlassStep, Statement, StatementKind};
+pub use connection::{
+    ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded, ConnectionReauthRequested,
+    ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
+};
 pub use device::{DeviceEnrolled, DeviceRevoked};
 pub use operation::{AccessRecorded, Actor, EventDiscarded};
+pub use sealed::SealedContent;
+pub use signed::SignedRequest;
+pub use webhook::WebhookReceived;
 
 use schemas::EventId;
-use serde::{Deserialize, Serialize};
-use vault::{DataKey, OpenError, Signature, SigningKeyId};
+use vault::{DataKey, OpenError};
 
-use crate::envelope::{Envelope, EventKind, Head};
-
-/// A phone's summary was accepted. Everything that it takes to verify the phone's signature again, years later.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SummaryReceived {
-    /// The request's body, byte for byte.
-    pub body: String,
-    /// The timestamp, as the header spelled it.
-    pub timestamp: String,
-    /// The signature that was right.
-    pub signature: Signature,
-    /// The key that it was made with.
-    pub signing_key: SigningKeyId,
-    /// The token's `jti`, where it had one.
-    pub token_id: Option<String>,
-}
-
-/// The content as it is sealed: JSON, so that an auditor with the key needs no tool of ours. Version 1.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SummaryReceivedV1<'b> {
-    #[serde(borrow)]
-    body: std::borrow::Cow<'b, str>,
-    body_bytes: usize,
-    #[serde(borrow)]
-    timestamp: std::borrow::Cow<'b, str>,
-    signature: String,
-    key_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jti: Option<String>,
-}
-
-impl SummaryReceived {
-    /// The event's stored bytes.
-    pub fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
-        assert_eq!(head.kind, EventKind::SummaryReceivedV1, "BUG: the head is of another kind");
-        let content = serde_json::to_vec(&SummaryReceivedV1 {
-            body: self.body.as_str().into(),
-            body_bytes: self.body.len(),
-            timestamp: self.timestamp.as_str().into(),
-            signature: self.signature.to_string(),
-            key_id: self.signing_key.to_string(),
-            jti: self.token_id.clone(),
-        });
-        let content =
-            zeroize::Zeroizing::new(content.unwrap_or_else(|_| unreachable!("BUG: strings are JSON")));
-        head.seal(key, &content)
-    }
-
-    fn from_v1(content: &[u8]) -> Option<Self> {
-        let content: SummaryReceivedV1<'_> = serde_json::from_slice(content).ok()?;
-        (content.body.len() == content.body_bytes).then_some(())?;
-        Some(Self {
-            signature: Signature::from_hex(&content.signature)?,
-            signing_key: content.key_id.parse().ok()?,
-            body: content.body.into_owned(),
-            timestamp: content.timestamp.into_owned(),
-            token_id: content.jti,
-        })
-    }
-}
+use crate::envelope::{Envelope, EventKind};
 
 /// What happened, opened. Old versions are lifted to the newest one here and nowhere else.
 pub enum Event {
     /// A phone's summary was accepted.
-    SummaryReceived(SummaryReceived),
+    SummaryReceived(SignedRequest),
     /// A device was given its signing key.
     DeviceEnrolled(DeviceEnrolled),
     /// A device's signing key was revoked.
     DeviceRevoked(DeviceRevoked),
+    /// A device told of itself.
+    DeviceReported(SignedRequest),
+    /// A user wants a connection to a provider.
+    ConnectionRequested(ConnectionRequested),
+    /// The app brought what the provider handed back.
+    ConnectionAuthorized(ConnectionAuthorized),
+    /// The app asked for another authorisation.
+    ConnectionReauthRequested(ConnectionReauthRequested),
+    /// The user wants the connection gone.
+    ConnectionRevocationRequested(ConnectionRevocationRequested),
+    /// There are tokens.
+    ConnectionActivated(ConnectionActivated),
+    /// There are no tokens that are good.
+    ConnectionReauthNeeded(ConnectionReauthNeeded),
+    /// The tokens are destroyed.
+    ConnectionRevoked(ConnectionRevoked),
+    /// A provider delivered something.
+    WebhookReceived(WebhookReceived),
     /// A step of breaking the glass; which one is the event's kind.
     BreakGlass(BreakGlassStep),
     /// An operator or auditor was shown contents.
@@ -110,7 +78,20 @@ impl Event {
         let (id, kind) = (envelope.head.id, envelope.head.kind);
         let content = envelope.open(key).map_err(|error| OpenEventError::Sealed(id, error))?;
         let event = match kind {
-            EventKind::SummaryReceivedV1 => SummaryReceived::from_v1(&content).map(Self::SummaryReceived),
+            EventKind::SummaryReceivedV1 => SignedRequest::from_v1(&content).map(Self::SummaryReceived),
+            EventKind::DeviceReportedV1 => SignedRequest::from_v1(&content).map(Self::DeviceReported),
+            EventKind::ConnectionRequestedV1 => sealed::read(&content).map(Self::ConnectionRequested),
+            EventKind::ConnectionAuthorizedV1 => sealed::read(&content).map(Self::ConnectionAuthorized),
+            EventKind::ConnectionReauthRequestedV1 => {
+                sealed::read(&content).map(Self::ConnectionReauthRequested)
+            }
+            EventKind::ConnectionRevocationRequestedV1 => {
+                sealed::read(&content).map(Self::ConnectionRevocationRequested)
+            }
+            EventKind::ConnectionActivatedV1 => sealed::read(&content).map(Self::ConnectionActivated),
+            EventKind::ConnectionReauthNeededV1 => sealed::read(&content).map(Self::ConnectionReauthNeeded),
+            EventKind::ConnectionRevokedV1 => sealed::read(&content).map(Self::ConnectionRevoked),
+            EventKind::WebhookReceivedV1 => sealed::read(&content).map(Self::WebhookReceived),
             EventKind::DeviceEnrolledV1 => DeviceEnrolled::from_v1(&content).map(Self::DeviceEnrolled),
             EventKind::DeviceRevokedV1 => DeviceRevoked::from_v1(&content).map(Self::DeviceRevoked),
             EventKind::BreakGlassRequestedV1
@@ -139,7 +120,18 @@ impl Event {
             EventKind::EventDiscardedV1 => {
                 content.and_then(EventDiscarded::from_v1).map(Self::EventDiscarded)
             }
-            EventKind::SummaryReceivedV1 | EventKind::DeviceEnrolledV1 | EventKind::DeviceRevokedV1 => None,
+            EventKind::SummaryReceivedV1
+            | EventKind::DeviceEnrolledV1
+            | EventKind::DeviceRevokedV1
+            | EventKind::DeviceReportedV1
+            | EventKind::ConnectionRequestedV1
+            | EventKind::ConnectionAuthorizedV1
+            | EventKind::ConnectionReauthRequestedV1
+            | EventKind::ConnectionRevocationRequestedV1
+            | EventKind::ConnectionActivatedV1
+            | EventKind::ConnectionReauthNeededV1
+            | EventKind::ConnectionRevokedV1
+            | EventKind::WebhookReceivedV1 => None,
         };
         event.ok_or(OpenEventError::Content(envelope.head.id))
     }

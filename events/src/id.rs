@@ -6,7 +6,8 @@
 
 use jiff::Timestamp;
 use schemas::EventId;
-use vault::{Pseudonyms, Signature, UserRef};
+use sha2::{Digest, Sha256};
+use vault::{OAuthState, Pseudonyms, Signature, UserRef};
 
 /// The name of the event that a signed request causes. `signed_at` is what `timestamp` spells.
 pub fn event_id(
@@ -16,11 +17,39 @@ pub fn event_id(
     timestamp: &str,
     signature: &Signature,
 ) -> EventId {
-    let hash = secret
-        .keyed_hash("syncwell.event-id.v1", &[user.as_bytes(), timestamp.as_bytes(), signature.as_bytes()]);
+    let parts: [&[u8]; 3] = [user.as_bytes(), timestamp.as_bytes(), signature.as_bytes()];
+    of_hash(signed_at, &secret.keyed_hash("syncwell.event-id.v1", &parts))
+}
+
+/// The name of the event that uses an authorisation's state. A state is used once: the log drops a second event of this
+/// name for longer than a state is good.
+pub fn authorization_event_id(secret: &Pseudonyms, state: &OAuthState) -> EventId {
+    let hash = secret.keyed_hash("syncwell.authorization-event-id.v1", &[state.as_bytes()]);
+    of_hash(state.made_at().unwrap_or_default(), &hash)
+}
+
+/// The name of the event about one user of a provider's delivery, which was first seen at this time.
+pub fn webhook_event_id(
+    secret: &Pseudonyms,
+    user: &UserRef,
+    first_seen: Timestamp,
+    delivery: &[u8],
+) -> EventId {
+    of_hash(first_seen, &secret.keyed_hash("syncwell.webhook-event-id.v1", &[user.as_bytes(), delivery]))
+}
+
+/// The name of the event that says what came of a command: whoever gave the command can wait for it.
+pub fn answer_id(command: EventId) -> EventId {
+    let hash = Sha256::digest([b"syncwell.answer-id.v1:".as_slice(), command.to_string().as_bytes()].concat());
     let mut tail = [0; 10];
     tail.copy_from_slice(&hash[..10]);
-    EventId::new(u64::try_from(signed_at.as_millisecond()).unwrap_or(0), tail)
+    EventId::new(command.unix_ms(), tail)
+}
+
+fn of_hash(time: Timestamp, hash: &[u8; 32]) -> EventId {
+    let mut tail = [0; 10];
+    tail.copy_from_slice(&hash[..10]);
+    EventId::new(u64::try_from(time.as_millisecond()).unwrap_or(0), tail)
 }
 
 /// A name for an event that no signed request causes: its time, and random bytes.
@@ -51,5 +80,15 @@ mod tests {
             event_id(&Pseudonyms::new(zeroize::Zeroizing::new([9; 32])), &user, at, "1771286385", &signature),
         ];
         assert!(others.iter().all(|other| *other != id));
+    }
+
+    #[test]
+    fn an_answer_is_named_after_its_command_and_is_another_event() {
+        let command = EventId::new(1_771_286_385_000, [7; 10]);
+        let answer = answer_id(command);
+        assert_eq!((answer, answer.unix_ms()), (answer_id(command), command.unix_ms()));
+        assert_ne!(answer, command);
+        assert_ne!(answer, answer_id(EventId::new(1_771_286_385_000, [8; 10])));
+        assert_ne!(answer, answer_id(answer));
     }
 }

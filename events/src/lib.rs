@@ -15,10 +15,12 @@ mod subject;
 
 pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
 pub use event::{
-    AccessRecorded, Actor, BreakGlassStep, DeviceEnrolled, DeviceRevoked, Event, EventDiscarded,
-    OpenEventError, Statement, StatementKind, SummaryReceived,
+    AccessRecorded, Actor, BreakGlassStep, ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded,
+    ConnectionReauthRequested, ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
+    DeviceEnrolled, DeviceRevoked, Event, EventDiscarded, OpenEventError, SealedContent, SignedRequest,
+    Statement, StatementKind, WebhookReceived,
 };
-pub use id::{event_id, new_event_id};
+pub use id::{answer_id, authorization_event_id, event_id, new_event_id, webhook_event_id};
 pub use log::{
     AppendedEvent, BrokenPromise, CopiedEvent, EVENTS_STREAM, Follower, Log, LogAppender, LogError,
     LogIdentity, LogReader, LogState, NewEvent, RecordedEvent, Stretch, StretchError,

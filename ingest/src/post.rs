@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use edge::{Caller, Observed, Refusal, Scope, Verification, noted, read_body, single_header};
-use events::{EventKind, Head, SummaryReceived, event_id};
+use events::{EventKind, Head, SignedRequest, event_id};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use schemas::{Accepted, Code, Outcome, Rejected, SUMMARY_BODY_BYTES_MAX, Summary};
@@ -36,7 +36,7 @@ struct Verified {
     received_at: Timestamp,
     summary: Summary,
     signed_at: Timestamp,
-    content: SummaryReceived,
+    content: SignedRequest,
 }
 
 /// What a request's signature says.
@@ -98,7 +98,7 @@ impl Door {
             .unwrap_or_else(|_| unreachable!("BUG: JSON that was read is UTF-8"));
         let token_id = caller.token_id.clone();
         let content =
-            SummaryReceived { body, timestamp: timestamp.to_owned(), signature, signing_key, token_id };
+            SignedRequest { body, timestamp: timestamp.to_owned(), signature, signing_key, token_id };
         Ok(Verified { caller, received_at, summary, signed_at, content })
     }
 

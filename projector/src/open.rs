@@ -100,6 +100,15 @@ pub(crate) async fn open(event: &RecordedEvent, keys: &KeyClient) -> Result<Opti
         }
         Event::DeviceEnrolled(enrolled) => (enrolled.device, DeviceChange::Enrolled(enrolled.key_id)),
         Event::DeviceRevoked(revoked) => (revoked.device, DeviceChange::Revoked),
+        Event::DeviceReported(_)
+        | Event::ConnectionRequested(_)
+        | Event::ConnectionAuthorized(_)
+        | Event::ConnectionReauthRequested(_)
+        | Event::ConnectionRevocationRequested(_)
+        | Event::ConnectionActivated(_)
+        | Event::ConnectionReauthNeeded(_)
+        | Event::ConnectionRevoked(_)
+        | Event::WebhookReceived(_) => return Ok(None),
         Event::BreakGlass(_) | Event::AccessRecorded(_) | Event::EventDiscarded(_) => {
             unreachable!("BUG: an event in clear is not sealed")
         }
@@ -121,6 +130,15 @@ fn discard(content: &Event, filed_under: UserRef, by: Sequence) -> Option<Discar
         | Event::AccessRecorded(_)
         | Event::SummaryReceived(_)
         | Event::DeviceEnrolled(_)
-        | Event::DeviceRevoked(_) => None,
+        | Event::DeviceRevoked(_)
+        | Event::DeviceReported(_)
+        | Event::ConnectionRequested(_)
+        | Event::ConnectionAuthorized(_)
+        | Event::ConnectionReauthRequested(_)
+        | Event::ConnectionRevocationRequested(_)
+        | Event::ConnectionActivated(_)
+        | Event::ConnectionReauthNeeded(_)
+        | Event::ConnectionRevoked(_)
+        | Event::WebhookReceived(_) => None,
     }
 }

@@ -7,6 +7,7 @@
 //! [`Summary::read`].
 
 mod answer;
+mod connection;
 mod device;
 mod documents;
 mod history;
@@ -16,10 +17,15 @@ mod json;
 mod openapi;
 mod problem;
 mod quantity;
+mod report;
 mod row;
 mod summary;
 
 pub use answer::{Accepted, Outcome};
+pub use connection::{
+    AtProvider, AuthorizeRequest, ConnectRequest, ConnectionDocument, ConnectionStarted, ConnectionStatus,
+    ConnectionStep, ConnectionsDocument, ReauthReason, ReauthRequest,
+};
 pub use device::{DeviceDocument, DevicesDocument, EnrolRequest, EnrolledDevice};
 pub use documents::documents;
 pub use history::{
@@ -30,6 +36,7 @@ pub use ids::{EventId, Sequence};
 pub use instant::{parse_date, parse_instant};
 pub use problem::{Code, Problem, Violation, ViolationCode};
 pub use quantity::Quantity;
+pub use report::{DeviceReport, DeviceReportAccepted, KeyStorage, REPORT_TEXT_CHARS_MAX};
 pub use row::{FirstReported, RowDocument, RowsDocument, WorkoutDocument};
 pub use summary::{
     Bound, Bounds, PerScalar, Rejected, SUMMARY_BODY_BYTES_MAX, Scalar, Summary, Workout, WorkoutKey,

@@ -41,6 +41,14 @@ pub enum Code {
     InvalidSummary,
     /// The body of a request that is no summary does not hold.
     InvalidRequest,
+    /// An authorisation state that is not of this connection, has ended or was used.
+    InvalidState,
+    /// An authorisation response of another issuer than the provider's.
+    InvalidIssuer,
+    /// The connection's status does not allow this.
+    WrongStatus,
+    /// The device reported that its system is compromised, and the operator refuses such devices.
+    DeviceCompromised,
     /// More events than can be explained in one answer.
     HistoryTooLong,
     /// A rate limit.
@@ -61,7 +69,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the document and its tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::InvalidJson,
         Self::InvalidHeader,
         Self::InvalidParameter,
@@ -79,6 +87,10 @@ impl Code {
         Self::UnsupportedMediaType,
         Self::InvalidSummary,
         Self::InvalidRequest,
+        Self::InvalidState,
+        Self::InvalidIssuer,
+        Self::WrongStatus,
+        Self::DeviceCompromised,
         Self::HistoryTooLong,
         Self::RateLimited,
         Self::Internal,
@@ -111,6 +123,10 @@ impl Code {
             }
             Self::InvalidSummary => ("invalid_summary", 422, "The summary does not hold"),
             Self::InvalidRequest => ("invalid_request", 422, "The request does not hold"),
+            Self::InvalidState => ("invalid_state", 422, "The state can't be used"),
+            Self::InvalidIssuer => ("invalid_issuer", 422, "The issuer is not the provider's"),
+            Self::WrongStatus => ("wrong_status", 409, "The connection's status does not allow this"),
+            Self::DeviceCompromised => ("device_compromised", 403, "The device's system is compromised"),
             Self::HistoryTooLong => ("history_too_long", 422, "Too many events to explain at once"),
             Self::RateLimited => ("rate_limited", 429, "Too many requests"),
             Self::Internal => ("internal", 500, "Something went wrong here"),

@@ -12,7 +12,6 @@
 //! is; it seals bytes for a user.
 
 mod data_key;
-mod device;
 mod files;
 mod index;
 mod keeper;
@@ -20,17 +19,19 @@ mod kek;
 mod key_client;
 mod keys_stream;
 mod live;
+mod oauth_state;
+mod own_id;
 mod pseudonym;
 mod record;
 mod revoked;
 mod rewrap;
 mod seal;
 mod signing;
+mod token_seal;
 #[cfg(test)]
 mod wycheproof;
 
 pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
-pub use device::{DeviceId, NotADeviceId};
 pub use files::{
     SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_versions_below,
     write_private,
@@ -43,8 +44,11 @@ pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
 pub use keys_stream::{KEYS_STREAM, KeysStream};
 pub use live::SecretSource;
+pub use oauth_state::{InvalidState, OAUTH_STATE_LIFETIME, OAuthState};
+pub use own_id::{ConnectionId, DeviceId, NotAnOwnId};
 pub use pseudonym::{InvalidUserId, NotAUserRef, Pseudonyms, UserId, UserRef};
 pub use revoked::Revocations;
 pub use rewrap::{KekUse, Rewrap, RewrapProgress};
 pub use seal::{OpenError, SEALED_OVERHEAD_BYTES};
 pub use signing::{KeyHolder, Signature, SigningKey, SigningKeyId, SigningKeys};
+pub use token_seal::TokenSeal;

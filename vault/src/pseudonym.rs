@@ -122,6 +122,20 @@ impl Pseudonyms {
         UserRef(bytes)
     }
 
+    /// The pseudonym of somebody whom a provider knows by an id of its own; without one, of the provider itself. What a
+    /// provider sends is filed under it, and so can be erased with the account that it is connected to.
+    pub fn provider_user(&self, provider: &str, id: Option<&str>) -> UserRef {
+        let hash = match id {
+            Some(id) => {
+                self.keyed_hash("syncwell.provider-user.v1", &[provider.as_bytes(), id.as_bytes()])
+            }
+            None => self.keyed_hash("syncwell.provider.v1", &[provider.as_bytes()]),
+        };
+        let mut bytes = [0; REF_BYTES];
+        bytes.copy_from_slice(&hash[..REF_BYTES]);
+        UserRef(bytes)
+    }
+
     /// HMAC-SHA-256 over a purpose and parts, each with its length before it, so that no two lists hash alike.
     pub fn keyed_hash(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = hmac_sha256(&*self.0);

@@ -12,7 +12,7 @@ use stream::{Broker, RequestError, spawn_vital};
 use tokio::time::sleep;
 
 use crate::UserRef;
-use crate::device::DeviceId;
+use crate::own_id::DeviceId;
 use crate::key_client::KeysAnswer;
 
 /// Between two questions for what is new.

@@ -19,7 +19,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::UserRef;
-use crate::device::DeviceId;
+use crate::own_id::DeviceId;
 use crate::files::{SecretFileError, VersionedSecrets};
 use crate::live::{Live, SecretSource};
 use crate::pseudonym::hmac_sha256;

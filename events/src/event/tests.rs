@@ -1,8 +1,8 @@
 use proptest::prelude::*;
-use vault::{DataKeyId, DeviceId, UserRef};
+use vault::{DataKeyId, DeviceId, Signature, UserRef};
 
 use super::*;
-use crate::envelope::MalformedEvent;
+use crate::envelope::{Head, MalformedEvent};
 
 /// One stored event of every kind and version that ever landed. Made once with Python's `cryptography` from the tables
 /// in `envelope.rs` and `seal.rs`; never regenerated.
@@ -34,8 +34,8 @@ fn head() -> Head {
     }
 }
 
-fn content() -> SummaryReceived {
-    SummaryReceived {
+fn content() -> SignedRequest {
+    SignedRequest {
         body: r#"{"date":"2026-02-16"}"#.to_owned(),
         timestamp: "1771286385123".to_owned(),
         signature: Signature::from_hex(&"ab".repeat(32)).unwrap(),
@@ -44,14 +44,23 @@ fn content() -> SummaryReceived {
     }
 }
 
-fn open(bytes: &[u8], key: &DataKey) -> Result<SummaryReceived, OpenEventError> {
+fn open(bytes: &[u8], key: &DataKey) -> Result<SignedRequest, OpenEventError> {
     match Event::open(Envelope::read(bytes).unwrap(), key)? {
         Event::SummaryReceived(received) => Ok(received),
         Event::DeviceEnrolled(_)
         | Event::DeviceRevoked(_)
         | Event::BreakGlass(_)
         | Event::AccessRecorded(_)
-        | Event::EventDiscarded(_) => panic!("another kind"),
+        | Event::EventDiscarded(_)
+        | Event::DeviceReported(_)
+        | Event::ConnectionRequested(_)
+        | Event::ConnectionAuthorized(_)
+        | Event::ConnectionReauthRequested(_)
+        | Event::ConnectionRevocationRequested(_)
+        | Event::ConnectionActivated(_)
+        | Event::ConnectionReauthNeeded(_)
+        | Event::ConnectionRevoked(_)
+        | Event::WebhookReceived(_) => panic!("another kind"),
     }
 }
 
@@ -74,6 +83,91 @@ fn every_version_that_ever_landed_still_opens() {
     let revoked = DeviceRevoked { device, token_id: None };
     let envelope = Envelope::read(DEVICE_REVOKED_V1).unwrap();
     assert!(matches!(Event::open(envelope, &key()), Ok(Event::DeviceRevoked(found)) if found == revoked));
+}
+
+/// What a sample holds, opened, is what is sealed again to the same length under the same head.
+fn check_sample<T: SealedContent + PartialEq>(sample: &[u8], expected: &T) {
+    let envelope = Envelope::read(sample).unwrap();
+    assert_eq!(envelope.head, Head { kind: T::KIND, ..head() });
+    let content = envelope.open(&key()).unwrap();
+    assert!(sealed::read::<T>(&content).is_some_and(|found| found == *expected), "{:?}", T::KIND);
+    assert!(Event::open(Envelope::read(sample).unwrap(), &key()).is_ok(), "{:?}", T::KIND);
+    let again = expected.seal(&Head { kind: T::KIND, ..head() }, &key());
+    let sealed_at = sample.windows(15).position(|window| window == b"\"data_base64\":\"").unwrap() + 15;
+    assert_eq!((again.len(), &again[..sealed_at]), (sample.len(), &sample[..sealed_at]));
+    // A content of another kind is not taken for one of this.
+    let other = Head { kind: T::KIND, ..head() }.seal(&key(), br#"{"other":1}"#);
+    let opened = Event::open(Envelope::read(&other).unwrap(), &key());
+    assert!(matches!(opened, Err(OpenEventError::Content(_))), "{:?}", T::KIND);
+}
+
+#[test]
+fn samples_of_connections_and_deliveries() {
+    let connection_id = vault::ConnectionId::from_bytes([0xab; 16]);
+    let jti = Some("t-1".to_owned());
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.requested.v1.json"),
+        &ConnectionRequested {
+            connection_id,
+            provider: "fitbit".to_owned(),
+            redirect_uri: "myapp://connected".to_owned(),
+            jti: jti.clone(),
+        },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.authorized.v1.json"),
+        &ConnectionAuthorized {
+            connection_id,
+            code: "c-1".to_owned(),
+            state: "s-1".to_owned(),
+            code_verifier: Some("v-1".to_owned()),
+            jti: jti.clone(),
+        },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.reauth_requested.v1.json"),
+        &ConnectionReauthRequested { connection_id, jti },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.revocation_requested.v1.json"),
+        &ConnectionRevocationRequested { connection_id, jti: None },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.activated.v1.json"),
+        &ConnectionActivated {
+            connection_id,
+            scopes: Some(vec!["activity".to_owned()]),
+            provider_user_ref: Some(UserRef::from_bytes([1; 16]).to_string()),
+            access_until: Some("2026-02-17T08:00:00Z".parse().unwrap()),
+        },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.reauth_needed.v1.json"),
+        &ConnectionReauthNeeded { connection_id, reason: schemas::ReauthReason::RefreshRefused },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.connection.revoked.v1.json"),
+        &ConnectionRevoked { connection_id, at_provider: schemas::AtProvider::Revoked },
+    );
+    check_sample(
+        include_bytes!("../../samples/syncwell.webhook.received.v1.json"),
+        &WebhookReceived {
+            provider: "fitbit".to_owned(),
+            delivery_id: Some("d-1".to_owned()),
+            provider_user: Some("u-1".to_owned()),
+            headers: vec![("x-fitbit-signature".to_owned(), "c2ln".to_owned())],
+            whole: true,
+            body_base64: "W10=".to_owned(),
+        },
+    );
+}
+
+#[test]
+fn a_device_s_report_is_a_signed_request_too() {
+    let sample = include_bytes!("../../samples/syncwell.device.reported.v1.json");
+    let opened = Event::open(Envelope::read(sample).unwrap(), &key());
+    let expected = SignedRequest { body: r#"{"os_compromised":true}"#.to_owned(), ..content() };
+    assert!(matches!(opened, Ok(Event::DeviceReported(found)) if found == expected));
 }
 
 #[test]
@@ -220,7 +314,7 @@ fn a_content_that_is_not_its_kind_s_is_told_from_one_that_does_not_open() {
 proptest! {
     #[test]
     fn round_trip(body in "\\PC{0,200}", timestamp in "[0-9TZ:-]{1,30}", jti in proptest::option::of("\\PC{0,20}")) {
-        let content = SummaryReceived { body, timestamp, token_id: jti, ..content() };
+        let content = SignedRequest { body, timestamp, token_id: jti, ..content() };
         let bytes = content.seal(&head(), &key());
         prop_assert_eq!(Envelope::read(&bytes).unwrap().head, head());
         prop_assert!(open(&bytes, &key()).unwrap() == content);

@@ -184,7 +184,7 @@ async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Repor
         }
     };
     match Event::open(envelope, &key) {
-        Ok(Event::SummaryReceived(received)) => {
+        Ok(Event::SummaryReceived(received) | Event::DeviceReported(received)) => {
             let signing = revealing.signing.key(&head.user, received.signing_key);
             let verifies = signing.is_some_and(|key| {
                 key.verifies(&received.timestamp, received.body.as_bytes(), &received.signature)
@@ -198,6 +198,14 @@ async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Repor
         Ok(
             Event::DeviceEnrolled(_)
             | Event::DeviceRevoked(_)
+            | Event::ConnectionRequested(_)
+            | Event::ConnectionAuthorized(_)
+            | Event::ConnectionReauthRequested(_)
+            | Event::ConnectionRevocationRequested(_)
+            | Event::ConnectionActivated(_)
+            | Event::ConnectionReauthNeeded(_)
+            | Event::ConnectionRevoked(_)
+            | Event::WebhookReceived(_)
             | Event::BreakGlass(_)
             | Event::AccessRecorded(_)
             | Event::EventDiscarded(_),

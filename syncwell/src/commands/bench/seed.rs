@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ::stream::{Broker, Commit};
-use events::{EventKind, Head, Log, NewEvent, SummaryReceived, new_event_id};
+use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use vault::{DataKey, Kek, KeyClient, Pseudonyms, Signature, UserRef};
@@ -58,7 +58,7 @@ fn event(user: &UserRef, key: &DataKey, post: u64, now: Timestamp) -> anyhow::Re
         time: now,
         key_id: Some(key.id()),
     };
-    let received = SummaryReceived {
+    let received = SignedRequest {
         body,
         timestamp: now.as_millisecond().to_string(),
         signature: Signature::from_hex(&"ab".repeat(32)).ok_or_else(|| anyhow::anyhow!("BUG: 32 bytes"))?,

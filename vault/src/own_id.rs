@@ -1,4 +1,4 @@
-//! A device's name.
+//! The name of something that belongs to one user: a device, a connection to a provider.
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
@@ -9,8 +9,10 @@
 //! name was ever given to this user, and nobody else can make one up.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
 use crate::pseudonym::base32;
@@ -21,26 +23,56 @@ const HALF_BYTES: usize = 8;
 const ID_BYTES: usize = 2 * HALF_BYTES;
 const ID_CHARS: usize = 26;
 
-/// The name of one device of one user.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeviceId([u8; ID_BYTES]);
+/// What is named.
+pub trait Named {
+    /// Sets the names of one kind of things apart from those of every other; part of the format.
+    const PURPOSE: &'static str;
+}
 
-impl DeviceId {
-    /// A new name for a device of this user.
+/// A phone, or whatever else signs posts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Device {}
+
+impl Named for Device {
+    const PURPOSE: &'static str = "syncwell.device-id.v1";
+}
+
+/// A connection to a health provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Connection {}
+
+impl Named for Connection {
+    const PURPOSE: &'static str = "syncwell.connection-id.v1";
+}
+
+/// The name of one device of one user.
+pub type DeviceId = OwnId<Device>;
+
+/// The name of one connection of one user.
+pub type ConnectionId = OwnId<Connection>;
+
+/// The name of one thing of one user.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnId<K>([u8; ID_BYTES], PhantomData<K>);
+
+impl<K: Named> OwnId<K> {
+    /// A new name for something of this user.
     pub fn new(secret: &Pseudonyms, user: &UserRef) -> Self {
         let mut bytes = [0; ID_BYTES];
         bytes[..HALF_BYTES].copy_from_slice(&random::<HALF_BYTES>());
-        let proof = proof(secret, user, &bytes[..HALF_BYTES]);
+        let proof = proof::<K>(secret, user, &bytes[..HALF_BYTES]);
         bytes[HALF_BYTES..].copy_from_slice(&proof);
-        Self(bytes)
+        Self(bytes, PhantomData)
     }
 
-    /// Whether this name was given to a device of this user.
+    /// Whether this name was given to something of this user.
     pub fn is_of(&self, secret: &Pseudonyms, user: &UserRef) -> bool {
         let (random, claimed) = self.0.split_at(HALF_BYTES);
-        proof(secret, user, random).ct_eq(claimed).into()
+        proof::<K>(secret, user, random).ct_eq(claimed).into()
     }
+}
 
+impl<K> OwnId<K> {
     /// The 16 bytes.
     pub fn as_bytes(&self) -> &[u8; ID_BYTES] {
         &self.0
@@ -48,18 +80,18 @@ impl DeviceId {
 
     /// The id with these bytes.
     pub fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
-        Self(bytes)
+        Self(bytes, PhantomData)
     }
 }
 
-fn proof(secret: &Pseudonyms, user: &UserRef, random: &[u8]) -> [u8; HALF_BYTES] {
-    let hash = secret.keyed_hash("syncwell.device-id.v1", &[user.as_bytes(), random]);
+fn proof<K: Named>(secret: &Pseudonyms, user: &UserRef, random: &[u8]) -> [u8; HALF_BYTES] {
+    let hash = secret.keyed_hash(K::PURPOSE, &[user.as_bytes(), random]);
     let mut proof = [0; HALF_BYTES];
     proof.copy_from_slice(&hash[..HALF_BYTES]);
     proof
 }
 
-impl fmt::Display for DeviceId {
+impl<K> fmt::Display for OwnId<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; ID_CHARS];
         base32().encode_mut(&self.0, &mut text);
@@ -67,26 +99,39 @@ impl fmt::Display for DeviceId {
     }
 }
 
-impl fmt::Debug for DeviceId {
+impl<K> fmt::Debug for OwnId<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// The text is no device's id.
+/// The text is no such name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a device id is 26 characters of lowercase base32")]
-pub struct NotADeviceId;
+#[error("the id of a device or connection is 26 characters of lowercase base32")]
+pub struct NotAnOwnId;
 
-impl FromStr for DeviceId {
-    type Err = NotADeviceId;
+impl<K> FromStr for OwnId<K> {
+    type Err = NotAnOwnId;
 
-    fn from_str(text: &str) -> Result<Self, NotADeviceId> {
+    fn from_str(text: &str) -> Result<Self, NotAnOwnId> {
         let mut bytes = [0; ID_BYTES];
         if text.len() != ID_CHARS || base32().decode_mut(text.as_bytes(), &mut bytes).is_err() {
-            return Err(NotADeviceId);
+            return Err(NotAnOwnId);
         }
-        Ok(Self(bytes))
+        Ok(Self(bytes, PhantomData))
+    }
+}
+
+impl<K> Serialize for OwnId<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, K> Deserialize<'de> for OwnId<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -103,6 +148,7 @@ mod tests {
         let id = DeviceId::new(&secret, &user);
         assert!(id.is_of(&secret, &user));
         assert!(!id.is_of(&secret, &other));
+        assert!(!ConnectionId::from_bytes(*id.as_bytes()).is_of(&secret, &user), "a device is no connection");
         assert!(!id.is_of(&Pseudonyms::new(Zeroizing::new([9; 32])), &user));
         for at in 0..ID_BYTES {
             let mut changed = id;
@@ -127,7 +173,7 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         for wrong in ["", "default", &text.to_uppercase(), &text[1..], &format!("{}7", &text[..25])] {
-            assert_eq!(wrong.parse::<DeviceId>(), Err(NotADeviceId), "{wrong}");
+            assert_eq!(wrong.parse::<DeviceId>(), Err(NotAnOwnId), "{wrong}");
         }
     }
 }

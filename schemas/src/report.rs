@@ -1,0 +1,84 @@
+//! What a device says of itself (`/v1/device-reports`).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Characters of a version or of a system's name.
+pub const REPORT_TEXT_CHARS_MAX: usize = 64;
+
+/// Where a device keeps its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStorage {
+    /// In hardware: a secure enclave, StrongBox, a trusted execution environment.
+    Hardware,
+    /// By the system, in software.
+    Software,
+    /// Unprotected.
+    None,
+}
+
+/// A device's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceReport {
+    /// Whether the app found the system compromised: rooted, or its protections removed.
+    pub os_compromised: bool,
+    /// Where the signing key is kept.
+    pub key_storage: KeyStorage,
+    /// The app's version: 1 to 64 printable ASCII characters.
+    pub app_version: String,
+    /// The system's name, like `ios` or `android`; in the same form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// The system's version, in the same form.
+    pub os_version: String,
+}
+
+impl DeviceReport {
+    /// Names the fields whose text is not in its form.
+    pub fn misspelled(&self) -> Vec<&'static str> {
+        let fields = [
+            ("/app_version", Some(&self.app_version)),
+            ("/os", self.os.as_ref()),
+            ("/os_version", Some(&self.os_version)),
+        ];
+        let holds = |text: &String| {
+            (1..=REPORT_TEXT_CHARS_MAX).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        };
+        fields.into_iter().filter(|(_, text)| !text.is_none_or(holds)).map(|(pointer, _)| pointer).collect()
+    }
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeviceReportAccepted {
+    /// The event's name.
+    pub event_id: crate::EventId,
+    /// Its position in the log.
+    pub sequence: crate::Sequence,
+    /// Whether this very request had been accepted before.
+    pub replayed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_a_form() {
+        let good = DeviceReport {
+            os_compromised: false,
+            key_storage: KeyStorage::Hardware,
+            app_version: "4.2.0 (417)".to_owned(),
+            os: None,
+            os_version: "26.1".to_owned(),
+        };
+        assert_eq!(good.misspelled(), Vec::<&str>::new());
+        for wrong in ["", "26.1\n", "26\u{e9}", &"1".repeat(65)] {
+            let report = DeviceReport { os: Some(wrong.to_owned()), os_version: wrong.to_owned(), ..good.clone() };
+            assert_eq!(report.misspelled(), ["/os", "/os_version"], "{wrong:?}");
+        }
+    }
+}
