@@ -153,7 +153,9 @@ impl EventKind {
             | Self::ConnectionReauthRequestedV1
             | Self::ConnectionRevocationRequestedV1
             | Self::WebhookReceivedV1 => "/ingest",
-            Self::ConnectionActivatedV1 | Self::ConnectionReauthNeededV1 | Self::ConnectionRevokedV1 => "/worker",
+            Self::ConnectionActivatedV1 | Self::ConnectionReauthNeededV1 | Self::ConnectionRevokedV1 => {
+                "/worker"
+            }
             Self::BreakGlassRequestedV1
             | Self::BreakGlassApprovedV1
             | Self::BreakGlassLookedUpV1

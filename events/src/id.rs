@@ -40,7 +40,8 @@ pub fn webhook_event_id(
 
 /// The name of the event that says what came of a command: whoever gave the command can wait for it.
 pub fn answer_id(command: EventId) -> EventId {
-    let hash = Sha256::digest([b"syncwell.answer-id.v1:".as_slice(), command.to_string().as_bytes()].concat());
+    let hash =
+        Sha256::digest([b"syncwell.answer-id.v1:".as_slice(), command.to_string().as_bytes()].concat());
     let mut tail = [0; 10];
     tail.copy_from_slice(&hash[..10]);
     EventId::new(command.unix_ms(), tail)

@@ -6,13 +6,16 @@
 //!
 //! This crate knows the events, their bytes and the log. It does not fold and serves no HTTP.
 
+mod change;
 mod envelope;
 mod event;
 mod id;
 mod log;
 mod outcome;
+mod question;
 mod subject;
 
+pub use change::{CHANGES_STREAM, Change, ChangeKind, ChangeSubject, Changes, ChangesAppender};
 pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
 pub use event::{
     AccessRecorded, Actor, BreakGlassStep, ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded,
@@ -26,4 +29,5 @@ pub use log::{
     LogIdentity, LogReader, LogState, NewEvent, RecordedEvent, Stretch, StretchError,
 };
 pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
+pub use question::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion};
 pub use subject::{PARTITIONS, partition, subject_of};

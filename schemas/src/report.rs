@@ -77,7 +77,8 @@ mod tests {
         };
         assert_eq!(good.misspelled(), Vec::<&str>::new());
         for wrong in ["", "26.1\n", "26\u{e9}", &"1".repeat(65)] {
-            let report = DeviceReport { os: Some(wrong.to_owned()), os_version: wrong.to_owned(), ..good.clone() };
+            let report =
+                DeviceReport { os: Some(wrong.to_owned()), os_version: wrong.to_owned(), ..good.clone() };
             assert_eq!(report.misspelled(), ["/os", "/os_version"], "{wrong:?}");
         }
     }

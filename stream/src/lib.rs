@@ -8,10 +8,12 @@
 //! a prefix: `LOG.API.STREAM.INFO.EVENTS` instead of `$JS.API.STREAM.INFO.EVENTS` (see `nats.conf`).
 
 mod append;
+mod bucket;
 mod commit;
 mod connection;
 mod follow;
 mod headers;
+mod lease;
 mod limits;
 mod probe;
 mod read;
@@ -19,8 +21,10 @@ mod scan;
 mod vital;
 
 pub use append::{AppendError, Appended, Appender, Commit, Draft, Expected};
+pub use bucket::{Bucket, Entry};
 pub use connection::{Broker, BrokerAddress, ConnectError, Heard, RequestError, Subscription};
 pub use follow::{FollowError, Followed};
+pub use lease::{Lease, LeaseError, Leases};
 pub use nkeys::KeyPair;
 pub use read::{Stream, StreamInfo, StreamState};
 pub use scan::{ReadError, ScanFrom, Stored};

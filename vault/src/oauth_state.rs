@@ -93,8 +93,7 @@ impl OAuthState {
 }
 
 fn tag(secret: &Pseudonyms, user: &UserRef, connection: ConnectionId, body: &[u8]) -> [u8; TAG_BYTES] {
-    let hash =
-        secret.keyed_hash("syncwell.oauth-state.v1", &[user.as_bytes(), connection.as_bytes(), body]);
+    let hash = secret.keyed_hash("syncwell.oauth-state.v1", &[user.as_bytes(), connection.as_bytes(), body]);
     let mut tag = [0; TAG_BYTES];
     tag.copy_from_slice(&hash[..TAG_BYTES]);
     tag

@@ -126,9 +126,7 @@ impl Pseudonyms {
     /// provider sends is filed under it, and so can be erased with the account that it is connected to.
     pub fn provider_user(&self, provider: &str, id: Option<&str>) -> UserRef {
         let hash = match id {
-            Some(id) => {
-                self.keyed_hash("syncwell.provider-user.v1", &[provider.as_bytes(), id.as_bytes()])
-            }
+            Some(id) => self.keyed_hash("syncwell.provider-user.v1", &[provider.as_bytes(), id.as_bytes()]),
             None => self.keyed_hash("syncwell.provider.v1", &[provider.as_bytes()]),
         };
         let mut bytes = [0; REF_BYTES];

@@ -12,8 +12,8 @@ use stream::{Broker, RequestError, spawn_vital};
 use tokio::time::sleep;
 
 use crate::UserRef;
-use crate::own_id::DeviceId;
 use crate::key_client::KeysAnswer;
+use crate::own_id::DeviceId;
 
 /// Between two questions for what is new.
 const ASK_INTERVAL: Duration = Duration::from_secs(5);

@@ -19,9 +19,9 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::UserRef;
-use crate::own_id::DeviceId;
 use crate::files::{SecretFileError, VersionedSecrets};
 use crate::live::{Live, SecretSource};
+use crate::own_id::DeviceId;
 use crate::pseudonym::hmac_sha256;
 
 /// Versions that phones may sign with: the current one and the one before.

@@ -9,10 +9,10 @@ use stream::{AppendError, Appender, Broker, Draft, Expected, Heard, ScanFrom, St
 use super::KeeperError;
 use crate::UserRef;
 use crate::data_key::Year;
-use crate::own_id::DeviceId;
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::{CurrentRequest, KeysAnswer, RINGS_SUBJECT, RINGS_USERS_MAX};
 use crate::keys_stream::ALL_REVOKED;
+use crate::own_id::DeviceId;
 use crate::record::{self, Record};
 use crate::revoked::{REVOKED_SUBJECT, RevokeRequest, RevokedRequest};
 

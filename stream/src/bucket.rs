@@ -1,0 +1,96 @@
+//! A key-value bucket: the last message of each subject of a stream.
+//!
+//! Every write names the revision that it replaces, so two writers never overwrite each other; and it has a name of its own,
+//! so a write whose answer was lost is told from somebody else's.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::append::{AppendError, Appender, Commit, Draft, Expected};
+use crate::scan::{ReadError, ScanFrom};
+use crate::{Broker, Stream};
+
+/// How long an entry lives, in whole seconds (ADR-43).
+const TTL: &str = "Nats-TTL";
+
+/// A bucket, as a role sees it. Clones share one committer.
+#[derive(Clone)]
+pub struct Bucket {
+    stream: Stream,
+    appender: Appender,
+    prefix: &'static str,
+}
+
+/// What stands under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// Which write it is: the sequence in the stream.
+    pub revision: u64,
+    /// What was written.
+    pub value: Vec<u8>,
+}
+
+impl Bucket {
+    /// The bucket that is the stream `name`, reached by the prefix `api`; its keys stand behind `prefix`, `$KV.<bucket>.`.
+    pub fn over(broker: Broker, api: &'static str, name: &'static str, prefix: &'static str) -> Self {
+        let appender = Appender::start(broker.clone(), Commit::Grouped);
+        Self { stream: Stream::new(broker, api, name), appender, prefix }
+    }
+
+    /// The stream itself.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// What stands under a key now.
+    pub async fn get(&self, key: &str) -> Result<Option<Entry>, ReadError> {
+        let stored = self.stream.last(&format!("{}{key}", self.prefix)).await?;
+        Ok(stored.map(|stored| Entry {
+            key: key.to_owned(),
+            revision: stored.sequence,
+            value: stored.payload.to_vec(),
+        }))
+    }
+
+    /// Writes under a key, in place of `revision` (0: of nothing). Returns the new revision.
+    ///
+    /// # Errors
+    ///
+    /// [`AppendError::Conflict`] where something else stands there.
+    pub async fn put(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        revision: u64,
+        ttl: Option<Duration>,
+    ) -> Result<u64, AppendError> {
+        let subject = format!("{}{key}", self.prefix);
+        let draft = Draft {
+            subject: subject.clone(),
+            id: Some(Uuid::new_v4().simple().to_string()),
+            headers: ttl.iter().map(|ttl| (TTL, ttl.as_secs().max(1).to_string())).collect(),
+            expected: Some(Expected { filter: subject, sequence: revision }),
+            payload: value.into(),
+        };
+        self.appender.append(draft).await.map(|appended| appended.sequence)
+    }
+
+    /// Some entries that were written behind a position and still stand, in the order of their revisions.
+    pub async fn behind(&self, position: u64, entries_max: usize) -> Result<Vec<Entry>, ReadError> {
+        let from = ScanFrom::Sequence(position.saturating_add(1));
+        let stored = self.stream.scan(from, &format!("{}>", self.prefix), entries_max).await?;
+        let entry = |stored: crate::Stored| {
+            let key = stored.subject.strip_prefix(self.prefix)?.to_owned();
+            Some(Entry { key, revision: stored.sequence, value: stored.payload.to_vec() })
+        };
+        Ok(stored.into_iter().filter_map(entry).collect())
+    }
+
+    /// Deletes one write and has the server overwrite its bytes, where the bucket allows that.
+    pub async fn destroy(&self, revision: u64) -> Result<(), ReadError> {
+        self.stream.destroy(revision).await
+    }
+}
