@@ -10,6 +10,7 @@
 //!
 //! Both are bound to what the caller says, and to the first five bytes.
 
+use hmac::Mac;
 use zeroize::Zeroizing;
 
 use crate::data_key::DataKey;
@@ -34,6 +35,20 @@ impl TokenSeal {
         let associated = [&head, associated].concat();
         let inner = SealKey::new(secret).seal(&associated, plaintext);
         [head.to_vec(), key.seal(&associated, &inner)].concat()
+    }
+
+    /// A secret that the worker shares with one receiver of the change feed: derived, and so never stored. `version` is that
+    /// of the worker's secret when the receiver was registered; `None` where that is gone.
+    pub fn receiver_secret(&self, version: u32, receiver: &str) -> Option<Zeroizing<[u8; 32]>> {
+        let mut mac = crate::pseudonym::hmac_sha256(self.0.get(version)?);
+        mac.update(b"syncwell.receiver-secret.v1:");
+        mac.update(receiver.as_bytes());
+        Some(Zeroizing::new(mac.finalize().into_bytes().into()))
+    }
+
+    /// The version that is sealed under now.
+    pub fn version(&self) -> u32 {
+        self.0.current().0
     }
 
     /// Opens what was sealed under this data key with the same `associated`.

@@ -1,0 +1,142 @@
+//! The records, as they stand in the bucket: read, changed by compare-and-set, and what was replaced destroyed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use stream::{AppendError, Bucket, Entry, ReadError};
+use vault::{DataKey, KeyClient, KeyError, TokenSeal};
+
+use crate::record::{BadRecord, Record, RecordHead, RecordKey};
+
+/// How often a change is tried again that somebody else's came before.
+const CONFLICTS_MAX: usize = 16;
+/// Entries of one look at the bucket.
+pub(crate) const PAGE_ENTRIES: usize = 500;
+
+/// Why a record can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BookError {
+    /// The bucket or the keeper can't be reached. Try again.
+    #[error("the records can't be reached")]
+    Unavailable,
+    /// The account was erased, and the record with its key.
+    #[error("the account was erased")]
+    Erased,
+    /// The record, or its key, does not open.
+    #[error("the record can't be opened: {0}")]
+    Damaged(String),
+}
+
+impl From<ReadError> for BookError {
+    fn from(_: ReadError) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl From<BadRecord> for BookError {
+    fn from(error: BadRecord) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+impl From<KeyError> for BookError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unavailable => Self::Unavailable,
+            KeyError::Erased => Self::Erased,
+            KeyError::Unwrap(error) => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// The records. Clones share them.
+#[derive(Clone)]
+pub(crate) struct Book {
+    pub(crate) bucket: Bucket,
+    pub(crate) keys: KeyClient,
+    pub(crate) seal: Arc<TokenSeal>,
+}
+
+/// A record, and which write it is.
+pub(crate) struct Standing {
+    pub(crate) record: Record,
+    pub(crate) revision: u64,
+}
+
+impl Book {
+    /// What stands there now.
+    pub(crate) async fn read(&self, key: &RecordKey) -> Result<Option<Standing>, BookError> {
+        match self.bucket.get(&key.encode()).await? {
+            Some(entry) => self.open(key, &entry).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn open(&self, key: &RecordKey, entry: &Entry) -> Result<Standing, BookError> {
+        let head = RecordHead::read(&entry.value)?;
+        let data_key = self.keys.get(&key.user, head.key_id).await?;
+        let data_key = data_key.ok_or_else(|| BookError::Damaged("its data key is missing".to_owned()))?;
+        let record = Record::open(key, &entry.value, &self.seal, &data_key)?;
+        Ok(Standing { record, revision: entry.revision })
+    }
+
+    /// Changes a record, whatever else happens to it meanwhile: `change` is asked again where somebody else's write came
+    /// first, and says `None` where there is nothing to change (any more). Returns the record as it stands then.
+    pub(crate) async fn change(
+        &self,
+        key: &RecordKey,
+        mut change: impl FnMut(Option<Record>) -> Option<Record>,
+    ) -> Result<Option<Record>, BookError> {
+        for _ in 0..CONFLICTS_MAX {
+            let standing = self.read(key).await?;
+            let (before, revision) = match standing {
+                Some(standing) => (Some(standing.record), standing.revision),
+                None => (None, 0),
+            };
+            let Some(after) = change(before.clone()) else { return Ok(before) };
+            match self.write(key, &after, revision).await {
+                Ok(()) => return Ok(Some(after)),
+                Err(AppendError::Conflict) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a record was not written");
+                    return Err(BookError::Unavailable);
+                }
+            }
+        }
+        Err(BookError::Unavailable)
+    }
+
+    async fn write(&self, key: &RecordKey, record: &Record, revision: u64) -> Result<(), AppendError> {
+        let data_key = self.data_key(key, record).await.map_err(|_| AppendError::Unavailable)?;
+        let bytes = record.seal(key, record.due(), &self.seal, &data_key);
+        self.bucket.put(&key.encode(), bytes, revision, None).await?;
+        if revision > 0 {
+            self.destroy(revision).await;
+        }
+        Ok(())
+    }
+
+    /// The key of the record's last command.
+    pub(crate) async fn data_key(&self, key: &RecordKey, record: &Record) -> Result<Arc<DataKey>, BookError> {
+        let id = record.key_id.parse().map_err(|_| BookError::Damaged("it names no data key".to_owned()))?;
+        let found = self.keys.get(&key.user, id).await?;
+        found.ok_or_else(|| BookError::Damaged("its data key is missing".to_owned()))
+    }
+
+    /// Has the bytes of a write overwritten that another one replaced. Where that fails, whoever sees two writes under one
+    /// key the next time does it.
+    pub(crate) async fn destroy(&self, revision: u64) {
+        if let Err(error) = self.bucket.destroy(revision).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                revision,
+                "a replaced record was not destroyed yet"
+            );
+        }
+    }
+
+    /// When something is due with an entry, without opening it.
+    pub(crate) fn due(entry: &Entry) -> Option<(RecordKey, Option<Timestamp>)> {
+        Some((RecordKey::decode(&entry.key)?, RecordHead::read(&entry.value).ok()?.due))
+    }
+}

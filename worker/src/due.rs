@@ -1,0 +1,66 @@
+//! What is to be done with a connection, and when. Pure: no clock, no I/O.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::record::{Record, Tokens};
+
+/// A token is refreshed this long before it ends, or a tenth of its life where that is less.
+const REFRESH_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
+const REFRESH_AHEAD_PART: i32 = 10;
+
+/// A deed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The log is to be told of something.
+    Tell,
+    /// The tokens are to be revoked and destroyed.
+    Revoke,
+    /// A code is to be exchanged.
+    Exchange,
+    /// The access token is to be refreshed.
+    Refresh,
+    /// The access token has ended, and nothing can be done but ask the user.
+    End,
+}
+
+impl Record {
+    /// The next deed, and from when on.
+    pub(crate) fn next(&self) -> Option<(Deed, Timestamp)> {
+        if self.tell.is_some() {
+            return Some((Deed::Tell, Timestamp::MIN));
+        }
+        if let Some(revocation) = &self.revocation {
+            return Some((Deed::Revoke, revocation.attempt.not_before));
+        }
+        if let Some(exchange) = &self.exchange {
+            return Some((Deed::Exchange, exchange.attempt.not_before));
+        }
+        if self.status != schemas::ConnectionStatus::Active {
+            return None;
+        }
+        // A log that says that there are tokens, and none: they were not in the backup.
+        let Some(tokens) = &self.tokens else { return Some((Deed::End, Timestamp::MIN)) };
+        let access_until = tokens.access_until?;
+        if tokens.refresh.is_none() {
+            return Some((Deed::End, access_until));
+        }
+        let ahead = refresh_at(tokens, access_until);
+        Some((Deed::Refresh, self.refresh.as_ref().map_or(ahead, |attempt| attempt.not_before.max(ahead))))
+    }
+
+    /// When something is due; a time long past reads as the epoch.
+    pub(crate) fn due(&self) -> Option<Timestamp> {
+        self.next().map(|(_, due)| due.max(Timestamp::UNIX_EPOCH))
+    }
+}
+
+fn refresh_at(tokens: &Tokens, access_until: Timestamp) -> Timestamp {
+    let life = access_until.duration_since(tokens.obtained_at);
+    let ahead = (life / REFRESH_AHEAD_PART).clamp(SignedDuration::ZERO, REFRESH_AHEAD_MAX);
+    access_until.saturating_sub(ahead).unwrap_or(access_until)
+}
+
+/// The pause before the next attempt: 1 s, doubled up to an hour.
+pub(crate) fn backoff(failures: u32) -> SignedDuration {
+    SignedDuration::from_secs(1 << failures.min(12)).min(SignedDuration::from_hours(1))
+}

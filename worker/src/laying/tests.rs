@@ -1,0 +1,262 @@
+use proptest::prelude::*;
+use schemas::{AtProvider, ReauthReason};
+
+use super::*;
+use crate::due::Deed;
+use crate::oauth::Granted;
+use crate::record::{RecordKey, Told};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn connection() -> ConnectionId {
+    ConnectionId::from_bytes([4; 16])
+}
+
+fn here(sequence: u64) -> At {
+    At {
+        sequence,
+        event_id: event(sequence),
+        outcome_to: None,
+        received: at(1_000),
+        key_id: DataKeyId::from_bytes([4; 10]),
+        now: at(1_000),
+    }
+}
+
+fn event(number: u64) -> EventId {
+    EventId::new(1_000_000 + number, [7; 10])
+}
+
+fn requested() -> ConnectionRequested {
+    ConnectionRequested {
+        connection_id: connection(),
+        provider: "simulated".to_owned(),
+        redirect_uri: "app://back".to_owned(),
+        jti: None,
+    }
+}
+
+fn authorized(code: &str) -> ConnectionAuthorized {
+    ConnectionAuthorized {
+        connection_id: connection(),
+        code: code.to_owned(),
+        state: "s".to_owned(),
+        code_verifier: None,
+        jti: None,
+    }
+}
+
+fn granted(access: &str) -> Granted {
+    Granted {
+        access: access.to_owned(),
+        refresh: Some(format!("refresh of {access}")),
+        access_until: Some(at(4_600)),
+        scopes: None,
+        provider_user: Some("471".to_owned()),
+    }
+}
+
+/// A record that was asked for and to which a code was brought.
+fn with_code() -> Record {
+    let record = lay(None, &Said::Requested(&requested()), &here(1)).unwrap();
+    lay(Some(record), &Said::Authorized(&authorized("c-1")), &here(2)).unwrap()
+}
+
+fn active() -> Record {
+    let record = with_code();
+    let command = record.exchange.clone().unwrap().command;
+    let record =
+        record.begin_exchange(&command).unwrap().with_exchanged(&command, &granted("a-1"), at(1_000));
+    record.with_told(answer_id(event(2)), 3).unwrap()
+}
+
+fn deed(record: &Record) -> Option<Deed> {
+    record.next().map(|(deed, _)| deed)
+}
+
+#[test]
+fn from_a_code_to_tokens() {
+    let record = with_code();
+    assert_eq!((record.status, deed(&record)), (ConnectionStatus::Pending, Some(Deed::Exchange)));
+    let command = record.exchange.clone().unwrap().command;
+    let begun = record.begin_exchange(&command).unwrap();
+    assert!(begun.clone().begin_exchange(&command).is_none(), "a code is exchanged once");
+    let record = begun.with_exchanged(&command, &granted("a-1"), at(1_000));
+    assert_eq!((record.status, deed(&record)), (ConnectionStatus::Active, Some(Deed::Tell)));
+    let tell = record.tell.clone().unwrap();
+    assert_eq!((tell.event_id, tell.what), (answer_id(event(2)), Told::Activated));
+    // Its own event, read before it is marked as told and after, changes nothing.
+    let own = At { event_id: answer_id(event(2)), ..here(3) };
+    assert!(lay(Some(record.clone()), &Said::Activated, &own).is_none());
+    let record = record.with_told(answer_id(event(2)), 3).unwrap();
+    assert!(lay(Some(record.clone()), &Said::Activated, &own).is_none());
+    // An hour's token is refreshed a tenth of its life ahead.
+    assert_eq!(record.next(), Some((Deed::Refresh, at(4_600 - 360))));
+}
+
+#[test]
+fn a_command_that_was_read_twice_is_laid_once() {
+    let record = active();
+    for (said, sequence) in [(Said::Requested(&requested()), 1), (Said::Authorized(&authorized("c-1")), 2)] {
+        assert!(lay(Some(record.clone()), &said, &here(sequence)).is_none());
+    }
+    // A command that came in before the worker's own event, and is read after it, is laid.
+    let mut late = record;
+    late.told = 9;
+    let revoking = lay(Some(late), &Said::RevocationRequested, &here(8)).unwrap();
+    assert_eq!(revoking.status, ConnectionStatus::Revoking);
+}
+
+#[test]
+fn an_own_event_of_the_past_does_not_undo_what_came_after() {
+    let lost = active().with_tokens_lost(1, ReauthReason::RefreshRefused, true, at(2_000)).unwrap();
+    assert_eq!((lost.status, lost.tokens.is_none()), (ConnectionStatus::NeedsReauth, true));
+    let own = At { event_id: answer_id(event(2)), ..here(3) };
+    assert!(lay(Some(lost), &Said::Activated, &own).is_none());
+}
+
+#[test]
+fn tokens_that_come_too_late_are_revoked_too() {
+    let record = with_code();
+    let command = record.exchange.clone().unwrap().command;
+    let begun = record.begin_exchange(&command).unwrap();
+    let revoking = lay(Some(begun), &Said::RevocationRequested, &here(3)).unwrap();
+    assert_eq!(deed(&revoking), Some(Deed::Revoke));
+    let with_tokens = revoking.with_exchanged(&command, &granted("a-1"), at(1_000));
+    assert_eq!((with_tokens.status, deed(&with_tokens)), (ConnectionStatus::Revoking, Some(Deed::Revoke)));
+    let revoked = with_tokens.with_revoked(AtProvider::Revoked, at(1_001)).unwrap();
+    assert_eq!((revoked.status, revoked.tokens.is_none()), (ConnectionStatus::Revoked, true));
+    // Even where the connection was given up for good meanwhile.
+    let revoked = revoked.with_told(answer_id(event(3)), 4).unwrap();
+    let late = revoked.with_exchanged(&command, &granted("a-2"), at(1_002));
+    assert_eq!((late.status, deed(&late)), (ConnectionStatus::Revoked, Some(Deed::Revoke)));
+    let gone = late.with_revoked(AtProvider::Revoked, at(1_003)).unwrap();
+    assert!(gone.tokens.is_none() && gone.tell.is_none(), "the log knows that it is revoked");
+}
+
+#[test]
+fn a_code_that_is_lost_costs_a_connection_with_good_tokens_nothing() {
+    let again = lay(Some(active()), &Said::Authorized(&authorized("c-2")), &here(4)).unwrap();
+    let command = again.exchange.clone().unwrap().command;
+    let after = again.with_code_lost(&command, ReauthReason::ExchangeRefused, at(1_100)).unwrap();
+    assert_eq!((after.status, deed(&after)), (ConnectionStatus::Active, Some(Deed::Refresh)));
+    let never = with_code().with_code_lost(
+        &with_code().exchange.unwrap().command,
+        ReauthReason::ExchangeUnknown,
+        at(1_100),
+    );
+    assert_eq!(never.unwrap().status, ConnectionStatus::NeedsReauth);
+}
+
+#[test]
+fn a_refreshed_pair_is_of_the_pair_that_was_refreshed() {
+    let begun = active().begin_refresh(1).unwrap();
+    assert!(active().begin_refresh(2).is_none());
+    let refreshed = begun.clone().with_refreshed(1, &granted("a-2"), false, at(4_300)).unwrap();
+    let tokens = refreshed.tokens.clone().unwrap();
+    assert_eq!((tokens.access.as_str(), tokens.generation), ("a-2", 2));
+    assert!(refreshed.clone().with_refreshed(1, &granted("a-3"), false, at(4_301)).is_none(), "too late");
+    // A provider that gives no new refresh token: the old one counts where it stays good, and nowhere else.
+    let silent = Granted { refresh: None, ..granted("a-2") };
+    let kept = begun.clone().with_refreshed(1, &silent, true, at(4_300)).unwrap().tokens.unwrap();
+    assert_eq!(kept.refresh.as_deref(), Some("refresh of a-1"));
+    let spent = begun.with_refreshed(1, &silent, false, at(4_300)).unwrap();
+    assert_eq!(spent.next(), Some((Deed::End, at(4_600))));
+}
+
+#[test]
+fn a_refresh_that_came_to_nothing_waits_longer_each_time() {
+    let mut record = active();
+    let mut waited = Vec::new();
+    for _ in 0..14 {
+        record = record.begin_refresh(1).unwrap().with_refresh_kept(1, at(5_000)).unwrap();
+        waited.push(record.next().unwrap().1.duration_since(at(5_000)).as_secs());
+    }
+    assert_eq!(waited, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 3_600, 3_600]);
+}
+
+/// A log that was read anew after the records were lost with the broker's disk.
+#[test]
+fn a_lost_record_ends_in_a_true_status() {
+    let later = |sequence| At { now: at(1_000 + 86_400), ..here(sequence) };
+    let record = lay(None, &Said::Requested(&requested()), &later(1)).unwrap();
+    let record = lay(Some(record), &Said::Authorized(&authorized("c-1")), &later(2)).unwrap();
+    assert!(record.exchange.as_ref().unwrap().attempt.begun, "a code of the past is not exchanged");
+    let own = At { event_id: answer_id(event(2)), ..later(3) };
+    let record = lay(Some(record), &Said::Activated, &own).unwrap();
+    assert_eq!((record.status, record.exchange.is_none()), (ConnectionStatus::Active, true));
+    assert_eq!(deed(&record), Some(Deed::End), "there are no tokens");
+    let revoking = lay(Some(record), &Said::RevocationRequested, &later(4)).unwrap();
+    let own = At { event_id: answer_id(event(4)), ..later(5) };
+    let revoked = lay(Some(revoking), &Said::Revoked, &own).unwrap();
+    assert_eq!((revoked.status, deed(&revoked)), (ConnectionStatus::Revoked, None));
+}
+
+#[test]
+fn golden_bytes_of_a_record() {
+    let key = RecordKey { user: vault::UserRef::from_bytes([1; 16]), connection: connection() };
+    assert_eq!(key.encode(), "aeaqcaibaeaqcaibaeaqcaibae.aqcaibaeaqcaibaeaqcaibaeaq");
+    assert_eq!(RecordKey::decode(&key.encode()), Some(key));
+    let json = serde_json::to_string(&active()).unwrap();
+    let golden = concat!(
+        r#"{"provider":"simulated","redirect_uri":"app://back","status":"active","sequence":2,"told":3,"#,
+        r#""key_id":"aqcaibaeaqcaibae","tokens":{"access":"a-1","refresh":"refresh of a-1","#,
+        r#""obtained_at":"1970-01-01T00:16:40Z","access_until":"1970-01-01T01:16:40Z","provider_user":"471","#,
+        r#""generation":1}}"#
+    );
+    assert_eq!(json, golden);
+    let seal =
+        vault::TokenSeal::new(vault::VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
+    let data_key = vault::DataKey::new(DataKeyId::from_bytes([4; 10]), 0, &[7; 32]);
+    let bytes = active().seal(&key, active().due(), &seal, &data_key);
+    // Format, when something is due, and the data key stand in clear.
+    assert_eq!(data_encoding::HEXLOWER.encode(&bytes[..19]), "01000000000040b28004040404040404040404");
+    let opened = Record::open(&key, &bytes, &seal, &data_key);
+    assert!(opened.is_ok_and(|record| record == active()));
+    let other = RecordKey { user: vault::UserRef::from_bytes([2; 16]), ..key };
+    assert!(Record::open(&other, &bytes, &seal, &data_key).is_err(), "bound to its user");
+    let mut moved = bytes;
+    moved[5] ^= 1;
+    assert!(Record::open(&key, &moved, &seal, &data_key).is_err(), "and to when it is due");
+}
+
+proptest! {
+    /// Whatever comes in whatever order: no code is begun twice, and what is revoked has no tokens and nothing to do.
+    #[test]
+    fn no_order_of_events_breaks_a_record(steps in proptest::collection::vec(0u8..10, 1..40)) {
+        let mut record = lay(None, &Said::Requested(&requested()), &here(1)).unwrap();
+        let mut begun = std::collections::BTreeSet::new();
+        for (number, step) in steps.into_iter().enumerate() {
+            let sequence = number as u64 + 2;
+            let now = at(1_000 + sequence as i64);
+            let command = record.exchange.as_ref().map(|exchange| exchange.command.clone());
+            let generation = record.generation();
+            let copy = record.clone();
+            let next = match (step, command) {
+                (0, _) => lay(Some(copy), &Said::Authorized(&authorized("c")), &here(sequence)),
+                (1, _) => lay(Some(copy), &Said::ReauthRequested, &here(sequence)),
+                (2, _) => lay(Some(copy), &Said::RevocationRequested, &here(sequence)),
+                (3, Some(command)) => {
+                    let next = copy.begin_exchange(&command);
+                    prop_assert!(next.is_none() || begun.insert(command.event_id.to_string()));
+                    next
+                }
+                (4, Some(command)) => Some(copy.with_exchanged(&command, &granted("a"), now)),
+                (5, Some(command)) => copy.with_code_lost(&command, ReauthReason::ExchangeUnknown, now),
+                (6, _) => copy.begin_refresh(generation),
+                (7, _) => copy.with_refreshed(generation, &granted("b"), false, now),
+                (8, _) => copy.with_tokens_lost(generation, ReauthReason::RefreshRefused, true, now),
+                (_, _) => copy.with_revoked(AtProvider::Revoked, now),
+            };
+            record = next.unwrap_or(record);
+            if record.status == ConnectionStatus::Revoked && record.revocation.is_none() {
+                prop_assert!(record.tokens.is_none());
+            }
+            if record.status == ConnectionStatus::Revoking {
+                prop_assert!(record.revocation.is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The hands: do at providers and receivers what events ask for, and append what came of it.
+//!
+//! A worker has no door. It reads the log ([`worker`]), lays what it finds into a record per connection ([`laying`], pure;
+//! [`record`], its bytes; [`book`], where it stands), and when something is due ([`due`], pure) does it ([`hands`]) and
+//! makes of the record what came of it ([`outcome`], pure). Tokens are seen here and nowhere else.
+
+mod book;
+mod buckets;
+mod due;
+mod hands;
+mod laying;
+mod oauth;
+mod outcome;
+mod outgoing;
+mod position;
+mod record;
+mod worker;
+
+pub use buckets::WorkBucket;
+pub use oauth::OAuthClient;
+pub use outgoing::OutgoingError;
+pub use worker::{OAuthClients, Worker, WorkerSettings};
+
+/// The time, from whoever starts the worker.
+pub type Clock = fn() -> jiff::Timestamp;

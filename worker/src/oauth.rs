@@ -1,0 +1,373 @@
+//! A provider's token endpoint and its revocation, as its table has them. The flow itself is the oauth2 crate's; this file
+//! evens out where providers leave the standard, and judges what a failure means.
+
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+
+use http::{Method, Request, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicTokenResponse};
+use oauth2::{
+    AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
+};
+use providers::{ClientAuthentication, Envelope, OAuth, Pkce, RevocationMethod};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::Clock;
+use crate::outgoing::{Outgoing, RequestFailure};
+use crate::record::{Exchange, Tokens};
+
+/// Who this installation is at a provider.
+#[derive(Clone)]
+pub struct OAuthClient {
+    /// The client's id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Option<Zeroizing<String>>,
+}
+
+/// What a provider answered a token request with.
+pub(crate) struct Granted {
+    pub(crate) access: String,
+    pub(crate) refresh: Option<String>,
+    pub(crate) access_until: Option<Timestamp>,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) provider_user: Option<String>,
+}
+
+/// Why a token request gave no tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TokenFailure {
+    /// The provider refuses the code or the refresh token, for good.
+    #[error("the provider refuses: {0}")]
+    Refused(String),
+    /// The provider refuses who asks, or how: this installation's settings are wrong, and no token is used up.
+    #[error("the provider refuses this installation: {0}")]
+    Misconfigured(String),
+    /// The provider has not acted; later it may.
+    #[error("the provider is not to be had now")]
+    NotNow,
+    /// What came of it is not known.
+    #[error("what came of the request is not known: {0}")]
+    Unknown(&'static str),
+}
+
+/// One provider, to be asked.
+pub(crate) struct Asking<'p> {
+    pub(crate) oauth: &'p OAuth,
+    pub(crate) client: &'p OAuthClient,
+    pub(crate) outgoing: &'p Outgoing,
+    pub(crate) clock: Clock,
+}
+
+type Failed = RequestTokenError<Answered, oauth2::basic::BasicErrorResponse>;
+
+/// A failure on the way, before the answer is read as OAuth.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+struct Answered(TokenFailure);
+
+/// What the oauth2 crate makes its requests through; the provider's user, where the answer names one, stays behind.
+struct Line<'a> {
+    asking: &'a Asking<'a>,
+    user: Mutex<Option<String>>,
+}
+
+impl<'c> AsyncHttpClient<'c> for Line<'_> {
+    type Error = Answered;
+    type Future = Pin<Box<dyn Future<Output = Result<oauth2::HttpResponse, Answered>> + Send + 'c>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(self.asking.send(request, &self.user))
+    }
+}
+
+impl Asking<'_> {
+    /// Exchanges a code (RFC 6749, section 4.1.3).
+    pub(crate) async fn exchange(
+        &self,
+        exchange: &Exchange,
+        redirect_uri: &str,
+        own_verifier: Zeroizing<String>,
+    ) -> Result<Granted, TokenFailure> {
+        let redirect = RedirectUrl::new(redirect_uri.to_owned())
+            .map_err(|_| TokenFailure::Misconfigured("the redirect URI is no URL".to_owned()))?;
+        let client = self.client()?;
+        let mut request = client
+            .exchange_code(AuthorizationCode::new(exchange.code.clone()))
+            .set_redirect_uri(std::borrow::Cow::Owned(redirect));
+        // A provider that knows no PKCE is not sent any of it.
+        if self.oauth.pkce != Pkce::Unsupported {
+            let verifier = exchange.code_verifier.clone().unwrap_or_else(|| (*own_verifier).clone());
+            request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier));
+        }
+        for (name, value) in &self.oauth.token_parameters {
+            request = request.add_extra_param(name.as_str(), value.as_str());
+        }
+        let line = Line { asking: self, user: Mutex::new(None) };
+        let answer = request.request_async(&line).await;
+        self.granted(answer, line.user).await
+    }
+
+    /// Refreshes (RFC 6749, section 6).
+    pub(crate) async fn refresh(&self, refresh: &str) -> Result<Granted, TokenFailure> {
+        let client = self.client()?;
+        let token = RefreshToken::new(refresh.to_owned());
+        let mut request = client.exchange_refresh_token(&token);
+        if let Some(scope) = &self.oauth.refresh_scope {
+            request = request.add_scope(Scope::new(scope.clone()));
+        }
+        for (name, value) in &self.oauth.token_parameters {
+            request = request.add_extra_param(name.as_str(), value.as_str());
+        }
+        let line = Line { asking: self, user: Mutex::new(None) };
+        let answer = request.request_async(&line).await;
+        self.granted(answer, line.user).await
+    }
+
+    fn client(
+        &self,
+    ) -> Result<
+        BasicClient<
+            oauth2::EndpointNotSet,
+            oauth2::EndpointNotSet,
+            oauth2::EndpointNotSet,
+            oauth2::EndpointNotSet,
+            oauth2::EndpointSet,
+        >,
+        TokenFailure,
+    > {
+        let url = TokenUrl::new(self.oauth.token_url.to_string())
+            .map_err(|_| TokenFailure::Misconfigured("the token URL is no URL".to_owned()))?;
+        let mut client = BasicClient::new(ClientId::new(self.client.client_id.clone()));
+        if let Some(secret) = &self.client.client_secret {
+            client = client.set_client_secret(ClientSecret::new((**secret).clone()));
+        }
+        let authentication = match self.oauth.client_authentication {
+            ClientAuthentication::Basic => AuthType::BasicAuth,
+            ClientAuthentication::Body | ClientAuthentication::None => AuthType::RequestBody,
+        };
+        Ok(client.set_token_uri(url).set_auth_type(authentication))
+    }
+
+    /// One request of the oauth2 crate's, its answer made what the standard says.
+    async fn send(
+        &self,
+        request: oauth2::HttpRequest,
+        user: &Mutex<Option<String>>,
+    ) -> Result<oauth2::HttpResponse, Answered> {
+        let answer = self.outgoing.send(request, &self.oauth.hosts()).await.map_err(|failure| {
+            Answered(match failure {
+                RequestFailure::NotSent => TokenFailure::NotNow,
+                RequestFailure::Unknown(why) => TokenFailure::Unknown(why),
+            })
+        })?;
+        let status = answer.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Answered(TokenFailure::NotNow));
+        }
+        if status.is_server_error() || status.is_redirection() || status.is_informational() {
+            // Behind a gateway that gave up, the provider may have acted all the same.
+            return Err(Answered(TokenFailure::Unknown("the provider answered with an error of its own")));
+        }
+        let read: Option<Value> = serde_json::from_slice(answer.body()).ok();
+        let Some(read) = read else {
+            return Err(Answered(match status.as_u16() {
+                400 | 401 => TokenFailure::Refused(format!("status {status}")),
+                400.. => TokenFailure::Misconfigured(format!("status {status}")),
+                _ => TokenFailure::Unknown("the answer is not JSON"),
+            }));
+        };
+        let even = evened(read, self.oauth).map_err(Answered)?;
+        if !status.is_success() && even.get("error").is_none_or(|error| !error.is_string()) {
+            return Err(Answered(match status.as_u16() {
+                400 | 401 => TokenFailure::Refused(format!("status {status}")),
+                _ => TokenFailure::Misconfigured(format!("status {status}")),
+            }));
+        }
+        if status.is_success() {
+            let found = self.oauth.user.as_ref().and_then(|pointer| pointer.user(&even));
+            *user.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        }
+        let body = serde_json::to_vec(&even).unwrap_or_else(|_| unreachable!("BUG: JSON is JSON"));
+        let status = if status.is_success() { StatusCode::OK } else { status };
+        let even = http::Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+        even.body(body).map_err(|_| Answered(TokenFailure::Unknown("the answer can't be read")))
+    }
+
+    async fn granted(
+        &self,
+        answer: Result<BasicTokenResponse, Failed>,
+        user: Mutex<Option<String>>,
+    ) -> Result<Granted, TokenFailure> {
+        let granted = answer.map_err(judged)?;
+        let named = user.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let access = granted.access_token().secret().clone();
+        let life = granted.expires_in().map(|life| life.as_secs()).or(self.oauth.access_seconds);
+        // What a provider calls the end of time is no time.
+        let life = life.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
+        let now = (self.clock)();
+        let provider_user = match (named, &self.oauth.identity) {
+            (None, Some(_)) => self.identity(&access).await,
+            (named, _) => named,
+        };
+        Ok(Granted {
+            refresh: granted.refresh_token().map(|token| token.secret().clone()),
+            access_until: life.and_then(|life| now.checked_add(life).ok()),
+            scopes: granted.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
+            provider_user,
+            access,
+        })
+    }
+
+    /// Asks whose token it is. Not knowing keeps nobody from being connected.
+    async fn identity(&self, access: &str) -> Option<String> {
+        let identity = self.oauth.identity.as_ref()?;
+        let request = bearer(Request::builder().method(Method::GET).uri(identity.url.as_str()), access)
+            .body(Vec::new())
+            .ok()?;
+        let answer = self.outgoing.send(request, &self.oauth.hosts()).await.ok()?;
+        let read: Value =
+            serde_json::from_slice(answer.body()).ok().filter(|_| answer.status().is_success())?;
+        identity.user.user(&read)
+    }
+
+    /// Revokes at the provider. `Ok(false)`: the provider has no way to.
+    pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<bool, TokenFailure> {
+        let Some(revocation) = &self.oauth.revocation else { return Ok(false) };
+        let url = revocation
+            .url(tokens.provider_user.as_deref())
+            .map_err(|error| TokenFailure::Misconfigured(error.to_string()))?;
+        let form = |pairs: &[(&str, &str)]| {
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
+        };
+        let post = Request::builder().method(Method::POST);
+        let form_type = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = match revocation.method {
+            RevocationMethod::PostToken => {
+                // RFC 7009, section 2.1: revoking the refresh token takes the access tokens along.
+                let token = tokens.refresh.as_deref().unwrap_or(&tokens.access);
+                let mut pairs = vec![("token", token)];
+                let authentication =
+                    revocation.client_authentication.unwrap_or(self.oauth.client_authentication);
+                let secret = self.client.client_secret.as_ref().map(|secret| secret.as_str());
+                let mut request = post.uri(url.as_str()).header(form_type.0, form_type.1);
+                match (authentication, secret) {
+                    (ClientAuthentication::Basic, Some(secret)) => {
+                        request =
+                            request.header(header::AUTHORIZATION, basic(&self.client.client_id, secret));
+                    }
+                    (ClientAuthentication::None, _) => {}
+                    (ClientAuthentication::Body, _) | (ClientAuthentication::Basic, None) => {
+                        pairs.push(("client_id", &self.client.client_id));
+                        pairs.extend(secret.map(|secret| ("client_secret", secret)));
+                    }
+                }
+                request.body(form(&pairs))
+            }
+            RevocationMethod::PostForm => post
+                .uri(url.as_str())
+                .header(form_type.0, form_type.1)
+                .body(form(&[("access_token", &tokens.access)])),
+            RevocationMethod::PostQuery => {
+                let mut url = url.clone();
+                url.query_pairs_mut().append_pair("access_token", &tokens.access);
+                post.uri(url.as_str()).body(Vec::new())
+            }
+            RevocationMethod::DeleteBearer => {
+                bearer(Request::builder().method(Method::DELETE).uri(url.as_str()), &tokens.access)
+                    .body(Vec::new())
+            }
+        };
+        let request =
+            request.map_err(|_| TokenFailure::Misconfigured("no request can be made".to_owned()))?;
+        let answer = match self.outgoing.send(request, &self.oauth.hosts()).await {
+            Ok(answer) => answer,
+            Err(RequestFailure::NotSent) => return Err(TokenFailure::NotNow),
+            Err(RequestFailure::Unknown(why)) => return Err(TokenFailure::Unknown(why)),
+        };
+        match answer.status().as_u16() {
+            200..300 => Ok(true),
+            429 => Err(TokenFailure::NotNow),
+            // It does not know the token (any more): as good as revoked.
+            400 | 404 | 410 => Ok(true),
+            status @ 401..500 => Err(TokenFailure::Refused(format!("status {status}"))),
+            _ => Err(TokenFailure::Unknown("the provider answered with an error of its own")),
+        }
+    }
+}
+
+/// An answer out of its envelope, with what the standard demands and some providers leave out.
+fn evened(read: Value, oauth: &OAuth) -> Result<Value, TokenFailure> {
+    let mut even = match oauth.envelope {
+        None => read,
+        Some(Envelope::Withings) => match read.get("status").and_then(Value::as_i64) {
+            Some(0) => read.get("body").cloned().unwrap_or_default(),
+            // "Too many requests".
+            Some(601) => return Err(TokenFailure::NotNow),
+            Some(status) => return Err(TokenFailure::Refused(format!("status {status} in the envelope"))),
+            None => return Err(TokenFailure::Unknown("the envelope can't be read")),
+        },
+    };
+    // Fitbit's errors.
+    let kind = even.pointer("/errors/0/errorType").and_then(Value::as_str).map(str::to_owned);
+    if let (Some(kind), Some(object)) = (kind, even.as_object_mut()) {
+        object.insert("error".to_owned(), kind.into());
+    }
+    if let Some(object) = even.as_object_mut().filter(|object| object.contains_key("access_token")) {
+        object.entry("token_type").or_insert_with(|| "bearer".into());
+        let is_text = object.get("scope").is_some_and(Value::is_string);
+        if let Some(scope) = object.get("scope").filter(|scope| !is_text && !scope.is_null()) {
+            let listed = scope.as_array().into_iter().flatten().filter_map(Value::as_str);
+            let joined = listed.collect::<Vec<_>>().join(" ");
+            object.insert("scope".to_owned(), joined.into());
+        } else if let Some(scope) = object.get("scope").and_then(Value::as_str)
+            && oauth.scope_separator != " "
+        {
+            let spaced = scope.replace(&oauth.scope_separator, " ");
+            object.insert("scope".to_owned(), spaced.into());
+        }
+        // Some say how long in a text.
+        if let Some(seconds) = object.get("expires_in").and_then(Value::as_str) {
+            let seconds: Option<u64> = seconds.parse().ok();
+            object.insert("expires_in".to_owned(), seconds.into());
+        }
+    }
+    Ok(even)
+}
+
+fn judged(failed: Failed) -> TokenFailure {
+    match failed {
+        RequestTokenError::Request(Answered(failure)) => failure,
+        RequestTokenError::ServerResponse(answer) => {
+            let named = answer.error().to_string();
+            match answer.error() {
+                BasicErrorResponseType::InvalidGrant => TokenFailure::Refused(named),
+                BasicErrorResponseType::InvalidClient
+                | BasicErrorResponseType::InvalidRequest
+                | BasicErrorResponseType::InvalidScope
+                | BasicErrorResponseType::UnauthorizedClient
+                | BasicErrorResponseType::UnsupportedGrantType => TokenFailure::Misconfigured(named),
+                // A name that is not the standard's: what a provider means by it is not for us to guess, and a token that
+                // it will not take is no token.
+                BasicErrorResponseType::Extension(_) => {
+                    TokenFailure::Refused("an error of its own".to_owned())
+                }
+            }
+        }
+        RequestTokenError::Parse(..) => TokenFailure::Unknown("the answer is no token answer"),
+        RequestTokenError::Other(_) => TokenFailure::Unknown("the answer can't be read"),
+    }
+}
+
+fn basic(id: &str, secret: &str) -> String {
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(id), encode(secret));
+    format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
+}
+
+fn bearer(request: http::request::Builder, access: &str) -> http::request::Builder {
+    request.header(header::AUTHORIZATION, format!("Bearer {access}"))
+}

@@ -1,0 +1,189 @@
+//! What an answer of a provider makes of a record: pure, and written by compare-and-set, so each says for itself whether
+//! the record it finds is still the one that was asked for.
+
+use events::{answer_id, new_event_id};
+use jiff::Timestamp;
+use schemas::{AtProvider, ConnectionStatus, ConnectionStep, ReauthReason};
+
+use crate::due::backoff;
+use crate::oauth::Granted;
+use crate::record::{Attempt, Command, Record, Revocation, Tell, Tokens, Told};
+
+impl Record {
+    /// Marks the exchange of this command's code as begun; `None` where there is none to begin.
+    pub(crate) fn begin_exchange(mut self, command: &Command) -> Option<Self> {
+        let exchange = self.exchange.as_mut().filter(|exchange| exchange.command == *command)?;
+        if exchange.attempt.begun || self.revocation.is_some() {
+            return None;
+        }
+        exchange.attempt.begun = true;
+        Some(self)
+    }
+
+    /// The provider gave tokens for a code. They are taken whatever happened meanwhile: tokens that nobody holds could not
+    /// be revoked.
+    pub(crate) fn with_exchanged(mut self, command: &Command, granted: &Granted, now: Timestamp) -> Self {
+        self.exchange.take_if(|exchange| exchange.command == *command);
+        self.refresh = None;
+        self.tokens = Some(Tokens {
+            access: granted.access.clone(),
+            refresh: granted.refresh.clone(),
+            obtained_at: now,
+            access_until: granted.access_until,
+            scopes: granted.scopes.clone(),
+            provider_user: granted.provider_user.clone(),
+            generation: self.next_generation(),
+        });
+        match ConnectionStatus::after(Some(self.status), ConnectionStep::Activated) {
+            Some(status) => {
+                self.status = status;
+                self.tell(answer_id(command.event_id), command.outcome_to.clone(), Told::Activated, now);
+            }
+            // It was given up meanwhile: these go the same way.
+            None => {
+                self.revocation.get_or_insert_with(|| Revocation {
+                    command: command.clone(),
+                    since: now,
+                    attempt: Attempt::NONE,
+                });
+            }
+        }
+        self
+    }
+
+    /// The code is lost. A connection that has good tokens goes on with them.
+    pub(crate) fn with_code_lost(
+        mut self,
+        command: &Command,
+        reason: ReauthReason,
+        now: Timestamp,
+    ) -> Option<Self> {
+        self.exchange.take_if(|exchange| exchange.command == *command)?;
+        let has_good_tokens = self.tokens.is_some() && self.status == ConnectionStatus::Active;
+        if !has_good_tokens
+            && let Some(status) = ConnectionStatus::after(Some(self.status), ConnectionStep::ReauthNeeded)
+        {
+            self.status = status;
+            let told = Told::ReauthNeeded(reason);
+            self.tell(answer_id(command.event_id), command.outcome_to.clone(), told, now);
+        }
+        Some(self)
+    }
+
+    /// The request for the code did not leave, or was not acted on.
+    pub(crate) fn with_code_kept(mut self, command: &Command, now: Timestamp) -> Option<Self> {
+        let exchange = self.exchange.as_mut().filter(|exchange| exchange.command == *command)?;
+        exchange.attempt = failed(&exchange.attempt, now);
+        Some(self)
+    }
+
+    /// Marks the refresh of this pair as begun; `None` where there is none to begin.
+    pub(crate) fn begin_refresh(mut self, generation: u64) -> Option<Self> {
+        if self.generation() != generation || self.status != ConnectionStatus::Active {
+            return None;
+        }
+        self.refresh.get_or_insert(Attempt::NONE).begun = true;
+        Some(self)
+    }
+
+    /// The provider gave a new pair for this one. `None`: there is another pair by now, and this one is worth nothing.
+    pub(crate) fn with_refreshed(
+        mut self,
+        generation: u64,
+        granted: &Granted,
+        keeps_refresh: bool,
+        now: Timestamp,
+    ) -> Option<Self> {
+        if self.generation() != generation {
+            return None;
+        }
+        let next = self.next_generation();
+        let before = self.tokens.take()?;
+        let kept = before.refresh.filter(|_| keeps_refresh);
+        self.tokens = Some(Tokens {
+            access: granted.access.clone(),
+            refresh: granted.refresh.clone().or(kept),
+            obtained_at: now,
+            access_until: granted.access_until,
+            scopes: granted.scopes.clone().or(before.scopes),
+            provider_user: granted.provider_user.clone().or(before.provider_user),
+            generation: next,
+        });
+        self.refresh = None;
+        Some(self)
+    }
+
+    /// The pair is no good any more. `destroyed`: nor is it good for revoking it.
+    pub(crate) fn with_tokens_lost(
+        mut self,
+        generation: u64,
+        reason: ReauthReason,
+        destroyed: bool,
+        now: Timestamp,
+    ) -> Option<Self> {
+        if self.generation() != generation {
+            return None;
+        }
+        self.refresh = None;
+        if destroyed {
+            self.tokens = None;
+        }
+        if let Some(status) = ConnectionStatus::after(Some(self.status), ConnectionStep::ReauthNeeded) {
+            self.status = status;
+            self.tell(new_event_id(now), None, Told::ReauthNeeded(reason), now);
+        }
+        Some(self)
+    }
+
+    /// The refresh came to nothing, and may be tried again.
+    pub(crate) fn with_refresh_kept(mut self, generation: u64, now: Timestamp) -> Option<Self> {
+        let same = self.generation() == generation;
+        let attempt = self.refresh.as_mut().filter(|_| same)?;
+        *attempt = failed(attempt, now);
+        Some(self)
+    }
+
+    /// The provider did not confirm the revocation yet.
+    pub(crate) fn with_revocation_failed(mut self, now: Timestamp) -> Option<Self> {
+        let revocation = self.revocation.as_mut()?;
+        revocation.attempt = failed(&revocation.attempt, now);
+        Some(self)
+    }
+
+    /// The tokens are gone for good.
+    pub(crate) fn with_revoked(mut self, at_provider: AtProvider, now: Timestamp) -> Option<Self> {
+        let Revocation { command, .. } = self.revocation.take()?;
+        (self.tokens, self.exchange, self.refresh) = (None, None, None);
+        if let Some(status) = ConnectionStatus::after(Some(self.status), ConnectionStep::Revoked) {
+            self.status = status;
+            let told = Told::Revoked(at_provider);
+            self.tell(answer_id(command.event_id), command.outcome_to.clone(), told, now);
+        }
+        Some(self)
+    }
+
+    /// The log was told.
+    pub(crate) fn with_told(mut self, event_id: schemas::EventId, sequence: u64) -> Option<Self> {
+        self.tell.take_if(|tell| tell.event_id == event_id)?;
+        self.told = self.told.max(sequence);
+        Some(self)
+    }
+
+    /// Which pair this is; 0 for none.
+    pub(crate) fn generation(&self) -> u64 {
+        self.tokens.as_ref().map_or(0, |tokens| tokens.generation)
+    }
+
+    fn next_generation(&self) -> u64 {
+        self.generation() + 1
+    }
+
+    fn tell(&mut self, event_id: schemas::EventId, outcome_to: Option<String>, what: Told, time: Timestamp) {
+        self.tell = Some(Tell { event_id, time, outcome_to, what });
+    }
+}
+
+fn failed(attempt: &Attempt, now: Timestamp) -> Attempt {
+    let not_before = now.checked_add(backoff(attempt.failures)).unwrap_or(now);
+    Attempt { begun: false, failures: attempt.failures + 1, not_before }
+}

@@ -1,0 +1,103 @@
+//! Requests that leave for a provider or a receiver, and what is known when they fail.
+//!
+//! Over https only, to the hosts that are allowed, without following redirects (one could lead anywhere), within a time and
+//! up to a size. What matters most of a failure is whether the other side may have acted.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum OutgoingError {
+    /// The authority's certificates can't be read.
+    #[error("{} can't be read", .0.display())]
+    File(std::path::PathBuf, #[source] std::io::Error),
+    /// They are no certificates, or TLS can't be used.
+    #[error("requests can't be made")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RequestFailure {
+    /// It never left: the other side has not acted.
+    #[error("the request did not leave")]
+    NotSent,
+    /// It may have left, and what came of it is not known.
+    #[error("what came of the request is not known: {0}")]
+    Unknown(&'static str),
+}
+
+/// Makes requests.
+#[derive(Clone)]
+pub(crate) struct Outgoing {
+    client: Client,
+}
+
+impl Outgoing {
+    /// `ca_file`: a private authority to trust beside the system's.
+    pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, OutgoingError> {
+        let mut builder = Client::builder()
+            .https_only(true)
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .pool_max_idle_per_host(4)
+            .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
+        if let Some(path) = ca_file {
+            let pem = std::fs::read(path).map_err(|error| OutgoingError::File(path.to_owned(), error))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(OutgoingError::Client)?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        Ok(Self { client: builder.build().map_err(OutgoingError::Client)? })
+    }
+
+    /// Sends a request to one of these hosts (`host` or `host:port`), and reads all of the answer.
+    pub(crate) async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        hosts: &BTreeSet<String>,
+    ) -> Result<http::Response<Vec<u8>>, RequestFailure> {
+        let request = reqwest::Request::try_from(request).map_err(|_| RequestFailure::NotSent)?;
+        let url = request.url();
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        if !hosts.contains(&host) {
+            tracing::error!(host, "a request to a host that the provider's table does not name was not made");
+            return Err(RequestFailure::NotSent);
+        }
+        let mut answer = self.client.execute(request).await.map_err(|error| classify(&error))?;
+        let mut builder = http::Response::builder().status(answer.status());
+        for (name, value) in answer.headers() {
+            builder = builder.header(name, value);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| classify(&error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(RequestFailure::Unknown("the answer is too large"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        builder.body(body).map_err(|_| RequestFailure::Unknown("the answer is not HTTP"))
+    }
+}
+
+fn classify(error: &reqwest::Error) -> RequestFailure {
+    if error.is_connect() || error.is_builder() {
+        RequestFailure::NotSent
+    } else if error.is_timeout() {
+        RequestFailure::Unknown("no answer in time")
+    } else {
+        RequestFailure::Unknown("the connection broke")
+    }
+}

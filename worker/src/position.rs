@@ -1,0 +1,82 @@
+//! How far the log was read. Losing it costs a reading of the log from its beginning, and nothing else.
+//!
+//! `1 <log's identity> <sequence>`, text.
+
+use std::time::{Duration, Instant};
+
+use stream::{Bucket, ReadError};
+
+const KEY: &str = "position";
+const FORMAT: &str = "1";
+/// The position is written at most so often.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Position {
+    log: String,
+    sequence: u64,
+    revision: u64,
+    saved_at: Option<Instant>,
+}
+
+impl Position {
+    /// As any worker wrote it last for this log; the beginning for another log.
+    pub(crate) async fn load(bucket: &Bucket, log: &str) -> Result<Self, ReadError> {
+        let entry = bucket.get(KEY).await?;
+        let revision = entry.as_ref().map_or(0, |entry| entry.revision);
+        let sequence = entry.and_then(|entry| parse(&entry.value, log)).unwrap_or(0);
+        Ok(Self { log: log.to_owned(), sequence, revision, saved_at: None })
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(crate) fn move_to(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+
+    /// Writes it, now and then; where another worker wrote it, that is as good.
+    pub(crate) async fn save(&mut self, bucket: &Bucket) {
+        if self.saved_at.is_some_and(|at| at.elapsed() < SAVE_INTERVAL) {
+            return;
+        }
+        self.saved_at = Some(Instant::now());
+        let value = format!("{FORMAT} {} {}", self.log, self.sequence).into_bytes();
+        let before = self.revision;
+        match bucket.put(KEY, value, before, None).await {
+            Ok(revision) => {
+                self.revision = revision;
+                if before > 0 {
+                    // An old position is of no worth and no secret: where it stays, it only takes space.
+                    let _ = bucket.destroy(before).await;
+                }
+            }
+            Err(_) => {
+                if let Ok(Some(entry)) = bucket.get(KEY).await {
+                    self.revision = entry.revision;
+                }
+            }
+        }
+    }
+}
+
+fn parse(value: &[u8], log: &str) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (format, rest) = text.split_once(' ')?;
+    let (of, sequence) = rest.rsplit_once(' ')?;
+    (format == FORMAT && of == log).then(|| sequence.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_of_one_log() {
+        let log = "2026-11-25T02:00:00.5Z";
+        assert_eq!(parse(b"1 2026-11-25T02:00:00.5Z 4711", log), Some(4711));
+        for other in [&b"1 2026-11-25T02:00:00.6Z 4711"[..], b"2 2026-11-25T02:00:00.5Z 4711", b"", b"1 x"] {
+            assert_eq!(parse(other, log), None);
+        }
+    }
+}
