@@ -36,6 +36,7 @@ pub use reader::TableError;
 pub use registry::{ProviderErrors, Providers};
 pub use revocation::{NoRevocationUrl, Revocation, RevocationMethod};
 pub use webhook::{
-    Delivery, DeliveryPart, NotASecret, Received, Secret, SigningKey, TinkKeyset, TinkKeysetError, Webhook,
-    WebhookDemand, WebhookMethod, WebhookRefusal, WebhookReply, WebhookRequest, WebhookSecrets,
+    Delivery, DeliveryPart, DemandKind, NotASecret, Received, Secret, SigningKey, TinkKeyset,
+    TinkKeysetError, Webhook, WebhookDemand, WebhookMethod, WebhookRefusal, WebhookReply, WebhookRequest,
+    WebhookSecrets,
 };

@@ -1,0 +1,12 @@
+//! Parameters of a query or a form that may stand only once.
+
+/// The parameter stands twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Twice;
+
+/// A parameter's value, decoded.
+pub(super) fn single(encoded: &[u8], name: &str) -> Result<Option<String>, Twice> {
+    let mut values = url::form_urlencoded::parse(encoded).filter(|(key, _)| key == name);
+    let first = values.next().map(|(_, value)| value.into_owned());
+    if values.next().is_some() { Err(Twice) } else { Ok(first) }
+}

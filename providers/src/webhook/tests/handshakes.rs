@@ -1,0 +1,146 @@
+//! Handshakes by a code, a challenge, a ping and HEAD. Google's is with its signatures.
+
+use super::*;
+
+fn to(name: &str, sent: &Sent) -> Result<Received, WebhookRefusal> {
+    let secrets = WebhookSecrets {
+        signing: vec![secret("golden-secret")],
+        path: if provider(name).webhook.as_ref().unwrap().path_secret { vec![secret(PATH)] } else { vec![] },
+        verify: vec![secret("old-token"), secret("new+token")],
+        ..WebhookSecrets::default()
+    };
+    sent.to(provider(name).webhook.as_ref().unwrap(), &secrets)
+}
+
+fn answered(status: u16) -> Result<Received, WebhookRefusal> {
+    Ok(Received::Handshake(WebhookReply::empty(status)))
+}
+
+fn echoed(body: &str) -> Result<Received, WebhookRefusal> {
+    let reply = WebhookReply { status: 200, content_type: Some("application/json"), body: body.to_owned() };
+    Ok(Received::Handshake(reply))
+}
+
+#[test]
+fn fitbit_by_a_code() {
+    for query in ["verify=old-token", "verify=new%2Btoken", "a=b&verify=old-token"] {
+        assert_eq!(to("fitbit", &Sent::get(query)), answered(204), "{query}");
+    }
+    let wrong = Err(WebhookRefusal::VerifyToken { status: 404 });
+    for query in ["", "verify=", "verify=wrong", "verify=new+token", "Verify=old-token", "verify=old-token2"]
+    {
+        assert_eq!(to("fitbit", &Sent::get(query)), wrong, "{query}");
+    }
+    assert_eq!(to("fitbit", &Sent::get("verify=old-token&verify=wrong")), wrong);
+    assert_eq!(to("fitbit", &Sent { query: None, ..Sent::get("") }), wrong);
+}
+
+#[test]
+fn oura_by_a_challenge() {
+    let get = |query: &str| to("oura", &Sent::get(query));
+    assert_eq!(get("verification_token=old-token&challenge=abc"), echoed(r#"{"challenge":"abc"}"#));
+    assert_eq!(get("challenge=%22%7D%3C&verification_token=new%2Btoken"), echoed(r#"{"challenge":"\"}<"}"#));
+    let wrong = Err(WebhookRefusal::VerifyToken { status: 403 });
+    for query in [
+        "",
+        "challenge=abc",
+        "verification_token=&challenge=abc",
+        "verification_token=wrong&challenge=abc",
+        "verification_token=old-token&verification_token=old-token&challenge=abc",
+    ] {
+        assert_eq!(get(query), wrong, "{query}");
+    }
+}
+
+#[test]
+fn challenges_that_are_not_echoed() {
+    let get = |challenge: &str| {
+        to("oura", &Sent::get(&format!("verification_token=old-token&challenge={challenge}")))
+    };
+    let malformed = Err(WebhookRefusal::Malformed("the challenge"));
+    let longest = "x".repeat(512);
+    assert_eq!(get(&longest), echoed(&format!(r#"{{"challenge":"{longest}"}}"#)));
+    for challenge in ["", "%00", "%0A", "%C3%B6", "%7F", &"x".repeat(513), "a&challenge=a"] {
+        assert_eq!(get(challenge), malformed, "{challenge}");
+    }
+    assert_eq!(to("oura", &Sent::get("verification_token=old-token")), malformed);
+}
+
+#[test]
+fn strava_by_a_challenge_of_its_own_names() {
+    let get = |query: &str| to("strava", &Sent::get(query).with_path(PATH));
+    let right =
+        "hub.mode=subscribe&hub.verify_token=old-token&hub.challenge=15f7d1a91c1f40f8a748fd134752feb3";
+    assert_eq!(get(right), echoed(r#"{"hub.challenge":"15f7d1a91c1f40f8a748fd134752feb3"}"#));
+    let wrong = Err(WebhookRefusal::VerifyToken { status: 403 });
+    assert_eq!(get(&right.replace("old-token", "x")), wrong);
+    let malformed = |query: &str| matches!(get(query), Err(WebhookRefusal::Malformed(_)));
+    assert!(malformed(&right.replace("subscribe", "unsubscribe")));
+    assert!(malformed(&right.replace("hub.mode=subscribe&", "")));
+    assert!(malformed(&format!("{right}&hub.mode=subscribe")));
+    assert_eq!(to("strava", &Sent::get(right)), Err(WebhookRefusal::WrongPath), "the path comes first");
+}
+
+#[test]
+fn polar_by_a_ping_before_there_is_a_secret() {
+    let provider = provider("polar");
+    let webhook = provider.webhook.as_ref().unwrap();
+    let none = WebhookSecrets::default();
+    assert_eq!(webhook.check(&none), Ok(()), "its secret comes after the ping");
+    for ping in [r#"{"event":"PING"}"#, " { \"event\" : \"PING\" } "] {
+        assert_eq!(Sent::post(&[], ping).to(webhook, &none), answered(200), "{ping}");
+        assert_eq!(to("polar", &Sent::post(&[], ping)), answered(200), "{ping}");
+    }
+    let wrong = Err(WebhookRefusal::Signature { status: 401 });
+    for other in [
+        r#"{"event":"PING","user_id":1}"#,
+        r#"{"event":"ping"}"#,
+        r#"{"event":["PING"]}"#,
+        r#"[{"event":"PING"}]"#,
+        r#"{"event":"EXERCISE"}"#,
+        r#"{"event":"PING"} x"#,
+        "",
+    ] {
+        assert_eq!(to("polar", &Sent::post(&[], other)), wrong, "{other}");
+    }
+    let unsigned = Sent::post(&[("polar-webhook-signature", "00")], r#"{"event":"EXERCISE","user_id":1}"#);
+    assert_eq!(unsigned.to(webhook, &none), Err(WebhookRefusal::NotConfigured("the signing secret")));
+}
+
+#[test]
+fn a_table_can_allow_a_ping_more_keys() {
+    let text = include_str!("../../../tables/polar.toml")
+        .replace("\"PING\"", "\"PING\"\nignored = [\"timestamp\"]\nstatus = 202");
+    let provider = Provider::parse("polar", &text).unwrap();
+    let ping =
+        |body| Sent::post(&[], body).to(provider.webhook.as_ref().unwrap(), &WebhookSecrets::default());
+    assert_eq!(ping(r#"{"timestamp":"2026-11-22T08:00:00Z","event":"PING"}"#), answered(202));
+    assert_eq!(ping(r#"{"event":"PING"}"#), answered(202));
+    assert!(ping(r#"{"timestamp":"2026-11-22T08:00:00Z"}"#).is_err());
+    assert!(ping(r#"{"event":"PING","timestamp":1,"user_id":1}"#).is_err());
+}
+
+#[test]
+fn withings_by_head() {
+    let head = Sent { method: WebhookMethod::Head, ..Sent::post(&[], "") };
+    assert_eq!(to("withings", &head), Err(WebhookRefusal::WrongPath));
+    assert_eq!(to("withings", &head.with_path(PATH)), answered(200));
+}
+
+#[test]
+fn methods_that_a_provider_does_not_use() {
+    for provider in SHIPPED.iter() {
+        let webhook = provider.webhook.as_ref().unwrap();
+        let path = webhook.path_secret.then_some(PATH);
+        for method in [WebhookMethod::Get, WebhookMethod::Head] {
+            let used = match (provider.name.as_str(), method) {
+                ("fitbit" | "oura" | "strava", WebhookMethod::Get) | ("withings", WebhookMethod::Head) => {
+                    true
+                }
+                (_, WebhookMethod::Get | WebhookMethod::Head | WebhookMethod::Post) => false,
+            };
+            let answer = to(provider.name.as_str(), &Sent { method, path, ..Sent::get("") });
+            assert_eq!(answer == Err(WebhookRefusal::Method), !used, "{} {method:?}", provider.name);
+        }
+    }
+}
