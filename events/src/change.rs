@@ -27,7 +27,7 @@ const VERSION: u8 = 1;
 /// Changes of one direct get.
 const PAGE_CHANGES: usize = 500;
 /// How long a change is kept: receivers are tried for 3 days.
-const LIFETIME_DAYS: u64 = 7;
+pub const CHANGE_LIFETIME_DAYS: u64 = 7;
 /// How long the server drops a second message about one event.
 const DUPLICATE_WINDOW_SECONDS: u64 = 900;
 
@@ -172,7 +172,7 @@ impl Changes {
             "storage": "file",
             "discard": "old",
             "num_replicas": replicas,
-            "max_age": LIFETIME_DAYS * 86_400 * 1_000_000_000,
+            "max_age": CHANGE_LIFETIME_DAYS * 86_400 * 1_000_000_000,
             "duplicate_window": DUPLICATE_WINDOW_SECONDS * 1_000_000_000,
             "allow_atomic": true,
             "allow_direct": true,

@@ -15,7 +15,7 @@ mod outcome;
 mod question;
 mod subject;
 
-pub use change::{CHANGES_STREAM, Change, ChangeKind, ChangeSubject, Changes, ChangesAppender};
+pub use change::{CHANGE_LIFETIME_DAYS, CHANGES_STREAM, Change, ChangeKind, ChangeSubject, Changes, ChangesAppender};
 pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
 pub use event::{
     AccessRecorded, Actor, BreakGlassStep, ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded,
@@ -29,5 +29,5 @@ pub use log::{
     LogIdentity, LogReader, LogState, NewEvent, RecordedEvent, Stretch, StretchError,
 };
 pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
-pub use question::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion};
+pub use question::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, FEED_SUBJECT, FeedAnswer};
 pub use subject::{PARTITIONS, partition, subject_of};

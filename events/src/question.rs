@@ -1,4 +1,4 @@
-//! What ingest asks the projector over the broker: it reads neither log nor view itself.
+//! What other roles ask the projector over the broker: ingest, which reads neither log nor view itself, and the worker.
 
 use schemas::ConnectionDocument;
 use serde::{Deserialize, Serialize};
@@ -32,4 +32,14 @@ pub enum ConnectionAnswer {
     Erased,
     /// It can't be told now.
     Unavailable,
+}
+
+/// Where the projector is told that a receiver of the change feed came or went; the question is empty.
+pub const FEED_SUBJECT: &str = "view.v1.feed";
+
+/// What the projector has seen, looking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedAnswer {
+    /// Whether changes are told from here on; `null` where it could not look.
+    pub wanted: Option<bool>,
 }

@@ -1,5 +1,6 @@
 //! What is read over HTTP (contract, section 6): takes apart, asks, maps the answer.
 
+mod connections;
 mod devices;
 mod rows;
 
@@ -29,6 +30,8 @@ pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
         .route("/v1/events/{event_id}/proof", get(get_proof))
         .route("/v1/devices", get(devices::get_devices))
         .route("/v1/devices/{device_id}", get(devices::get_device))
+        .route("/v1/connections", get(connections::get_connections))
+        .route("/v1/connections/{connection_id}", get(connections::get_connection))
         .with_state(Api { gate, reader })
 }
 

@@ -1,10 +1,12 @@
 //! One batch of events folded and written: make ready (hash and open every event), fold, write once, tell the outcomes.
 
+mod discard;
 mod entries;
 mod pending;
 mod ready;
 mod repair;
 mod shard;
+mod telling;
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -15,16 +17,17 @@ use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use vault::{KeyClient, UserRef};
+use vault::KeyClient;
 
 use crate::digest::Digester;
+use crate::feed::Feed;
 use crate::incident::Incident;
 use crate::open::Opened;
 use crate::poison::Poison;
 use crate::shared::Shared;
-use crate::view::{Changes, Discarded, Tip, View, ViewError};
+use crate::view::{Discarded, Tip, View, ViewError};
 
-pub(crate) use entries::{EntryFailure, read_device, read_row};
+pub(crate) use entries::{EntryFailure, read_entry};
 pub(crate) use pending::Pending;
 pub(crate) use ready::Ready;
 use shard::{Folding, Shard, shard_of};
@@ -42,8 +45,8 @@ pub(crate) struct Told {
 /// Why a batch was not folded. Nothing of it was written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FoldFailure {
-    /// The keys or the log can't be reached. Try again.
-    #[error("the keys or the log can't be reached")]
+    /// The keys, the log or the change feed can't be reached. Try again.
+    #[error("the keys, the log or the change feed can't be reached")]
     Unavailable,
     #[error(transparent)]
     Incident(#[from] Incident),
@@ -80,6 +83,8 @@ pub(crate) struct Folder {
     pub(crate) tolerated: Tolerated,
     /// Whether anybody is to be told what became of each event.
     pub(crate) tells: bool,
+    /// Who tells other systems what changed; nobody where a view is built that does not serve.
+    pub(crate) feed: Option<Arc<Feed>>,
 }
 
 impl Folder {
@@ -92,8 +97,9 @@ impl Folder {
         Ok(told)
     }
 
-    /// Writes what was folded.
+    /// Tells what changed, then writes what was folded.
     pub(crate) fn write(&self, view: &View, pending: &mut Pending) -> Result<(), FoldFailure> {
+        self.publish(&pending.told)?;
         let (changes, moved) = pending.take(self);
         if moved.is_some() { Ok(view.apply(changes, moved)?) } else { Ok(()) }
     }
@@ -119,7 +125,8 @@ impl Folder {
             let event = events.pop().unwrap_or_else(|| unreachable!("BUG: it stands at {at}"));
             told.extend(self.fold_stretch(view, pending, events)?);
             self.write(view, pending)?;
-            self.discard(view, Tip { sequence: event.event.sequence(), leaf: event.leaf }, discarded)?;
+            let tip = Tip { sequence: event.event.sequence(), leaf: event.leaf };
+            self.discard(view, tip, event.event.stored_at(), discarded)?;
             events = behind;
         }
         told.extend(self.fold_stretch(view, pending, events)?);
@@ -149,15 +156,16 @@ impl Folder {
         let waiting = Pending::waiting(view);
         let in_parallel = events.len() >= PARALLEL_EVENTS_MIN;
         let shards = pending.shards.len();
+        let feed_since = self.feed.as_ref().and_then(|feed| feed.wanted_since());
         let room = events.len() / shards + events.len() / 8;
         let mut of_shards: Vec<Vec<Ready>> = (0..shards).map(|_| Vec::with_capacity(room)).collect();
         for event in events {
             of_shards[shard_of(&event.event, shards)].push(event);
         }
         let fold_shard = |(shard, events): (&mut Shard, Vec<Ready>)| {
-            let mut folding = Folding::new(self, view, shard, &waiting);
+            let mut folding = Folding::new(self, view, shard, &waiting, feed_since);
             events.into_iter().try_for_each(|event| folding.fold(event))?;
-            Ok::<_, FoldFailure>(folding.told)
+            Ok::<_, FoldFailure>((folding.told, folding.changes))
         };
         let work = pending.shards.iter_mut().zip(of_shards);
         let folded: Vec<_> = if in_parallel {
@@ -172,9 +180,12 @@ impl Folder {
         };
         let mut told = Vec::new();
         for folded in folded {
-            told.append(&mut folded?);
+            let (mut of_shard, mut changes) = folded?;
+            told.append(&mut of_shard);
+            pending.told.append(&mut changes);
         }
         told.sort_by_key(|told: &Told| told.folded.sequence);
+        pending.told.sort_by_key(|change| change.sequence);
         pending.move_to(tip, tree);
         Ok(told)
     }
@@ -197,37 +208,6 @@ impl Folder {
             Tolerated::Known(known) if known.contains(&poison.sequence) => Ok(()),
             Tolerated::AsServing(_) | Tolerated::Known(_) => Err(FoldFailure::NewPoison(poison.clone())),
         }
-    }
-
-    /// An event that says that another one is left out: the user is folded anew without it, in the same write.
-    fn discard(&self, view: &View, tip: Tip, discarded: Discarded) -> Result<(), FoldFailure> {
-        let mut tree = view.tree();
-        tree.push(tip.leaf);
-        let event = self.runtime.block_on(self.log.get(discarded.sequence));
-        let event = event.map_err(|_| FoldFailure::Unavailable)?;
-        if event.map(|event| event.filed_under().unwrap_or(UserRef::NOBODY)) != Some(discarded.user) {
-            // Only the projector can append such an event, and it names the user under whose subject the other stands.
-            tracing::error!(
-                sequence = discarded.by.get(),
-                "INCIDENT: an event that leaves another one out names another user than that one's; it is passed over"
-            );
-            return Ok(view.apply(Changes::default(), Some((tip, tree)))?);
-        }
-        let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence);
-        let left_out: BTreeSet<_> = left_out.chain([discarded.sequence]).collect();
-        let mut changes = match self.repair(view, discarded.user, None, tip.sequence, &left_out) {
-            Ok(changes) => changes,
-            // Nothing of the user waited here, and an earlier event can't be folded now: that waits from here on.
-            Err(FoldFailure::NewPoison(poison)) => {
-                self.tolerate(&poison)?;
-                let mut changes = Changes::default();
-                changes.park(poison);
-                changes
-            }
-            Err(failure) => return Err(failure),
-        };
-        changes.discard(discarded);
-        Ok(view.apply(changes, Some((tip, tree)))?)
     }
 }
 

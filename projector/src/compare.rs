@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use schemas::Scalar;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::{KeyClient, UserRef};
+use vault::KeyClient;
 
-use crate::batch::{EntryFailure, read_device, read_row};
+use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;
+use crate::connection::Connection;
 use crate::device::Device;
-use crate::row::{Register, Row};
-use crate::view::{DeviceKey, RowKey, Sealed, View, ViewError};
+use crate::entry::{Entry, named};
+use crate::report::Report;
+use crate::row::Row;
+use crate::view::{AnyKey, Sealed, View, ViewError};
 
 /// Entries looked at for one page.
 const PAGE_ENTRIES_MAX: usize = 2_000;
@@ -24,7 +26,7 @@ const PAGE_DIFFERENCES_MAX: usize = 500;
 pub struct Difference {
     /// Whose.
     pub user_ref: String,
-    /// The row's date, or the device's id.
+    /// The row's date, the id of the device or connection, or whose report.
     pub of: String,
     /// Which value, for instance `steps`, `steps.event_id` or `workouts[2026-02-16T06:22:00Z running].duration`.
     pub field: String,
@@ -147,15 +149,11 @@ async fn pairs(
         pairs.entry(key).or_default().1 = Some(value);
     }
     let wanted = pairs.iter().flat_map(|(key, (one, other))| {
-        let user = user_of(key);
+        let user = AnyKey::decode(key).map(|key| key.user());
         [one, other].into_iter().flatten().filter_map(move |sealed| Some((user?, sealed.key_id()?)))
     });
     keys.prefetch(wanted.collect::<Vec<_>>()).await;
     Ok((pairs, end))
-}
-
-fn user_of(key: &[u8]) -> Option<UserRef> {
-    RowKey::decode(key).map(|key| key.user).or_else(|| DeviceKey::decode(key).map(|key| key.user))
 }
 
 /// A key right before this one.
@@ -175,11 +173,8 @@ async fn of_entry(
     b: Option<&Sealed>,
     keys: &KeyClient,
 ) -> Result<Vec<Difference>, CompareError> {
-    let (user_ref, of) = match (RowKey::decode(key), DeviceKey::decode(key)) {
-        (Some(key), _) => (key.user.to_string(), key.date.to_string()),
-        (None, Some(key)) => (key.user.to_string(), key.device.to_string()),
-        (None, None) => ("?".to_owned(), "?".to_owned()),
-    };
+    let (user_ref, of) = AnyKey::decode(key)
+        .map_or_else(|| ("?".to_owned(), "?".to_owned()), |key| (key.user().to_string(), key.name()));
     let (a, b) = (values(key, a, keys).await?, values(key, b, keys).await?);
     let fields: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).cloned().collect();
     let value =
@@ -198,60 +193,28 @@ async fn values(
     keys: &KeyClient,
 ) -> Result<BTreeMap<String, Value>, CompareError> {
     let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
-    let read = match (RowKey::decode(key), DeviceKey::decode(key)) {
-        (Some(key), _) => read_row(&key, sealed, keys).await.map(|row| of_row(&row)),
-        (None, Some(key)) => read_device(&key, sealed, keys).await.map(|device| of_device(&device)),
-        (None, None) => Ok([("key".to_owned(), json!("not one of a row or device"))].into()),
+    let read = match AnyKey::decode(key) {
+        Some(AnyKey::Row(key)) => read_values::<Row>(&key, sealed, keys).await,
+        Some(AnyKey::Device(key)) => read_values::<Device>(&key, sealed, keys).await,
+        Some(AnyKey::Connection(key)) => read_values::<Connection>(&key, sealed, keys).await,
+        Some(AnyKey::Report(key)) => read_values::<Report>(&key, sealed, keys).await,
+        None => Ok(named([("key", json!("not one of an entry"))])),
     };
     match read {
         Ok(values) => Ok(values),
         Err(EntryFailure::Erased) => Ok(BTreeMap::new()),
         Err(EntryFailure::Unavailable) => Err(CompareError::Keys),
-        Err(EntryFailure::Key(why)) => {
-            Ok([("entry".to_owned(), json!(format!("its data key {why}")))].into())
-        }
-        Err(EntryFailure::Damaged(_)) => {
-            Ok([("entry".to_owned(), json!("damaged: it can't be read"))].into())
-        }
+        Err(EntryFailure::Key(why)) => Ok(named([("entry", json!(format!("its data key {why}")))])),
+        Err(EntryFailure::Damaged(_)) => Ok(named([("entry", json!("damaged: it can't be read"))])),
     }
 }
 
-fn of_row(row: &Row) -> BTreeMap<String, Value> {
-    let mut values = BTreeMap::new();
-    let mut register = |name: String, register: &Register| {
-        values.insert(format!("{name}.event_id"), json!(register.origin.event_id));
-        values.insert(name, json!(register.value));
-    };
-    for scalar in Scalar::ALL {
-        if let Some(found) = &row.scalars[scalar] {
-            register(scalar.name().to_owned(), found);
-        }
-    }
-    for (key, workout) in &row.workouts {
-        let name = format!("workouts[{} {}]", key.start_time, key.kind);
-        register(format!("{name}.duration"), &workout.duration);
-        if let Some(calories) = &workout.calories {
-            register(format!("{name}.calories"), calories);
-        }
-    }
-    for (key, workout) in &row.workouts {
-        let name = format!("workouts[{} {}].first_reported.event_id", key.start_time, key.kind);
-        values.insert(name, json!(workout.first_reported.event_id));
-    }
-    values.insert("generated_at".to_owned(), json!(row.generated_at));
-    values.insert("events.first".to_owned(), json!(row.first));
-    values.insert("events.last".to_owned(), json!(row.last));
-    values
-}
-
-fn of_device(device: &Device) -> BTreeMap<String, Value> {
-    let time = |time: Option<jiff::Timestamp>| json!(time);
-    let values = [
-        ("key_id", json!(device.key_id.map(|key_id| key_id.to_string()))),
-        ("enrolled_at", time(device.enrolled_at)),
-        ("revoked_at", time(device.revoked_at)),
-    ];
-    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+async fn read_values<E: Entry>(
+    key: &E::Key,
+    sealed: &Sealed,
+    keys: &KeyClient,
+) -> Result<BTreeMap<String, Value>, EntryFailure> {
+    Ok(read_entry::<E>(key, sealed, keys).await?.values())
 }
 
 #[cfg(test)]

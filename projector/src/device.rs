@@ -1,9 +1,17 @@
 //! The fold of a user's devices, as pure as that of the rows: enrolled, given a newer key, revoked for good.
 
+use std::collections::BTreeMap;
+
+use events::{ChangeKind, ChangeSubject};
 use jiff::Timestamp;
 use schemas::{DeviceDocument, Outcome};
 use serde::{Deserialize, Serialize};
-use vault::{DeviceId, SigningKeyId};
+use serde_json::{Value, json};
+use vault::{DeviceId, SigningKeyId, UserRef};
+
+use crate::entry::{Entry, named};
+use crate::open::OpenedEvent;
+use crate::view::DeviceKey;
 
 const FORMAT: u8 = 1;
 
@@ -63,26 +71,53 @@ struct StoredDevice {
     revoked_at_ns: Option<i128>,
 }
 
-pub(crate) fn encode(device: &Device) -> Vec<u8> {
-    let stored = StoredDevice {
-        key_id: device.key_id.map(|key_id| key_id.to_string()),
-        enrolled_at_ns: device.enrolled_at.map(Timestamp::as_nanosecond),
-        revoked_at_ns: device.revoked_at.map(Timestamp::as_nanosecond),
-    };
-    postcard::to_extend(&stored, vec![FORMAT])
-        .unwrap_or_else(|_| unreachable!("BUG: a device has no unwritable part"))
-}
+impl Entry for Device {
+    type Key = DeviceKey;
+    type Said = (DeviceId, DeviceChange);
 
-/// `None` for bytes that are not those of a device.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Device> {
-    let (&FORMAT, stored) = bytes.split_first()? else { return None };
-    let (stored, []): (StoredDevice, &[u8]) = postcard::take_from_bytes(stored).ok()? else { return None };
-    let time = |ns: Option<i128>| ns.map(Timestamp::from_nanosecond).transpose().ok();
-    Some(Device {
-        key_id: stored.key_id.map(|key_id| key_id.parse()).transpose().ok()?,
-        enrolled_at: time(stored.enrolled_at_ns)?,
-        revoked_at: time(stored.revoked_at_ns)?,
-    })
+    fn key(user: UserRef, (id, _): &Self::Said) -> DeviceKey {
+        DeviceKey { user, id: *id }
+    }
+
+    fn fold(before: Option<Self>, event: &OpenedEvent<Self::Said>) -> (Option<Self>, Outcome) {
+        let (device, outcome) = fold(before, event.said.1, event.head.time);
+        (Some(device), outcome)
+    }
+
+    fn change(_: &Self::Said) -> Option<(ChangeKind, ChangeSubject)> {
+        None
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let stored = StoredDevice {
+            key_id: self.key_id.map(|key_id| key_id.to_string()),
+            enrolled_at_ns: self.enrolled_at.map(Timestamp::as_nanosecond),
+            revoked_at_ns: self.revoked_at.map(Timestamp::as_nanosecond),
+        };
+        postcard::to_extend(&stored, vec![FORMAT])
+            .unwrap_or_else(|_| unreachable!("BUG: a device has no unwritable part"))
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&FORMAT, stored) = bytes.split_first()? else { return None };
+        let (stored, []): (StoredDevice, &[u8]) = postcard::take_from_bytes(stored).ok()? else {
+            return None;
+        };
+        let time = |ns: Option<i128>| ns.map(Timestamp::from_nanosecond).transpose().ok();
+        Some(Self {
+            key_id: stored.key_id.map(|key_id| key_id.parse()).transpose().ok()?,
+            enrolled_at: time(stored.enrolled_at_ns)?,
+            revoked_at: time(stored.revoked_at_ns)?,
+        })
+    }
+
+    fn values(&self) -> BTreeMap<String, Value> {
+        named([
+            ("key_id", json!(self.key_id.map(|key_id| key_id.to_string()))),
+            ("enrolled_at", json!(self.enrolled_at)),
+            ("revoked_at", json!(self.revoked_at)),
+        ])
+    }
 }
 
 #[cfg(test)]
@@ -129,17 +164,17 @@ mod tests {
             "0180a8d6b907",
             "00"
         );
-        assert_eq!(data_encoding::HEXLOWER.encode(&encode(&device)), golden);
-        assert_eq!(decode(&encode(&device)), Some(device));
+        assert_eq!(data_encoding::HEXLOWER.encode(&device.encode()), golden);
+        assert_eq!(Device::decode(&device.encode()), Some(device));
     }
 
     #[test]
     fn other_bytes_are_no_device() {
-        let bytes = encode(&Device::default());
+        let bytes = Device::default().encode();
         for wrong in
             [vec![], vec![2], bytes[..2].to_vec(), [&bytes[..], &[0]].concat(), [&[2], &bytes[1..]].concat()]
         {
-            assert_eq!(decode(&wrong), None, "{wrong:?}");
+            assert_eq!(Device::decode(&wrong), None, "{wrong:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a view is, in 32 bytes.
 //!
-//! Every entry (a row, a device) has a keyed hash of its key and its plain bytes, and the view's sum is the sum of them
+//! Every entry (a row, a device, a connection, a report) has a keyed hash of its key and its plain bytes, and the view's sum is the sum of them
 //! all, modulo 2^256: it does not depend on the order in which they were written, and it is kept up by taking the old
 //! entry's hash away and adding the new one's. The key is the pseudonym secret. A hash without one could be guessed back
 //! to steps and heart rates, and with one a sum can't be steered by whoever can write a store's files.

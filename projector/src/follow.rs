@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use crate::batch::{FoldFailure, Folder, Told};
 use crate::blocking::blocking;
 use crate::build::fetch_keys;
+use crate::feed::Feed;
 use crate::incident::Incident;
 use crate::shared::Shared;
 use crate::view::{View, ViewError};
@@ -40,6 +41,7 @@ pub(crate) struct Follow {
     /// Who vouches for the log.
     pub(crate) verifier: LogVerifier,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) feed: Arc<Feed>,
     pub(crate) clock: Clock,
     /// Whether the log was proved to go on from the view since this process began. A connection that breaks later changes
     /// neither, and the event at the position is looked at every time.
@@ -108,6 +110,10 @@ impl Follow {
         if !self.is_vouched_for.load(Ordering::Relaxed) {
             self.demand_consistency(&view).await?;
             self.is_vouched_for.store(true, Ordering::Relaxed);
+        }
+        // Whoever wants to know what changes is known before anything is folded that they would not be told of.
+        if let Err(unavailable) = self.feed.look().await {
+            return Err(Ended::Interrupted(unavailable.to_string()));
         }
         self.shared.set_target(state.last);
         let position = view.position();

@@ -20,6 +20,7 @@ use crate::blocking::blocking;
 use crate::build::{BuildError, Builder};
 use crate::compare::CompareError;
 use crate::digest::Digester;
+use crate::feed::Feed;
 use crate::incident::{Incident, with_causes};
 use crate::progress::Progress;
 use crate::shared::Shared;
@@ -68,6 +69,7 @@ pub(crate) struct Jobs {
     pub(crate) log: Log,
     keys: KeyClient,
     digester: Digester,
+    feed: Arc<Feed>,
     clock: Clock,
     current: Mutex<Current>,
     past: Mutex<Vec<(Sequence, Arc<View>)>>,
@@ -89,10 +91,11 @@ impl Jobs {
         log: Log,
         keys: KeyClient,
         digester: Digester,
+        feed: Arc<Feed>,
         clock: Clock,
     ) -> Self {
         let (current, past, beside) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { shared, log, keys, digester, clock, current, past, beside }
+        Self { shared, log, keys, digester, feed, clock, current, past, beside }
     }
 
     fn current(&self) -> std::sync::MutexGuard<'_, Current> {
@@ -188,6 +191,7 @@ impl Jobs {
             runtime: Handle::current(),
             tolerated,
             tells: false,
+            feed: None,
         }
     }
 
@@ -204,7 +208,7 @@ impl Jobs {
         &self.keys
     }
 
-    /// Folds a user anew in the view that serves.
+    /// Folds a user anew in the view that serves. What waited, and does not any more, is told to other systems.
     pub(crate) async fn repair(
         &self,
         user: vault::UserRef,
@@ -214,11 +218,12 @@ impl Jobs {
         let _turn = self.shared.folding.lock().await;
         let view = self.serving()?;
         let Some(last) = view.position() else { return Ok(()) };
-        let folder = self.folder(Tolerated::All);
+        let folder = Folder { feed: Some(self.feed.clone()), ..self.folder(Tolerated::All) };
         blocking(move || {
             let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence).collect();
-            let changes = folder.repair(&view, user, date, last, &left_out)?;
-            view.apply(changes, None)?;
+            let repaired = folder.repair(&view, user, date, last, &left_out)?;
+            folder.publish(&repaired.told)?;
+            view.apply(repaired.changes, None)?;
             if may_be_damaged {
                 // What was mended may have been damaged without the sum's knowing.
                 view.add_up()?;

@@ -6,16 +6,21 @@
 //! ([`views`], [`build`], [`jobs`]) and ask what they hold ([`operator`]). Appends nothing but what operators did.
 
 mod api;
+mod asked;
 mod batch;
 mod blocking;
 mod build;
 mod compare;
+mod connection;
 mod device;
 mod digest;
+mod entry;
+mod feed;
 mod fold;
 mod follow;
 mod incident;
 mod jobs;
+mod numbers;
 pub mod offline;
 mod open;
 mod operator;
@@ -24,6 +29,7 @@ mod progress;
 mod projector;
 mod reader;
 mod refold;
+mod report;
 mod row;
 mod shared;
 mod view;
@@ -35,8 +41,8 @@ pub use fold::FOLD_VERSION;
 pub use incident::Incident;
 pub use jobs::{Job, JobReport, JobState, RebuildReport, VerifyReport};
 pub use operator::{
-    Access, DigestDocument, OperatorClient, OperatorError, ParkedEvent, UserRow, ViewStatus, ViewsStatus,
-    Which, Whose, ask_digest, record_access,
+    Access, DigestDocument, OperatorClient, OperatorError, ParkedEvent, UserReport, UserRow, ViewStatus,
+    ViewsStatus, Which, Whose, ask_digest, record_access,
 };
 pub use progress::ProgressReport;
 pub use projector::{Projector, ProjectorSettings};

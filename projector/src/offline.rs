@@ -73,6 +73,7 @@ impl Offline {
             runtime: Handle::current(),
             tolerated: Tolerated::All,
             tells: false,
+            feed: None,
         };
         let builder = Builder {
             folder,

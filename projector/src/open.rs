@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use events::{Envelope, Event, EventDiscarded, Head, OutcomeAddress, RecordedEvent};
+use events::{Envelope, Event, EventDiscarded, Head, OpenEventError, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
-use schemas::{Sequence, Summary};
-use vault::{DataKey, DeviceId, KeyClient, KeyError, UserRef};
+use schemas::{DeviceReport, Sequence, Summary};
+use vault::{ConnectionId, DataKey, DeviceId, KeyClient, KeyError, KeyHolder, UserRef};
 
+use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;
 use crate::poison::Poison;
+use crate::report;
 use crate::row::Origin;
 use crate::view::Discarded;
 
 /// An event whose content is known, of a kind that is folded.
 pub(crate) enum Opened {
-    Summary(OpenedEvent),
-    Device(OpenedDevice),
+    Summary(OpenedEvent<Summary>),
+    Device(OpenedEvent<(DeviceId, DeviceChange)>),
+    Connection(OpenedEvent<(ConnectionId, ConnectionChange)>),
+    Report(OpenedEvent<(KeyHolder, DeviceReport)>),
     Discard(Discarded),
 }
 
@@ -25,30 +29,37 @@ impl Opened {
         match self {
             Self::Summary(event) => event.head.user,
             Self::Device(event) => event.head.user,
+            Self::Connection(event) => event.head.user,
+            Self::Report(event) => event.head.user,
             Self::Discard(discarded) => discarded.user,
         }
     }
 }
 
-/// An event whose summary is known.
-pub(crate) struct OpenedEvent {
+/// An event, and what it says.
+pub(crate) struct OpenedEvent<S> {
     pub(crate) head: Head,
-    pub(crate) origin: Origin,
-    pub(crate) summary: Summary,
+    pub(crate) sequence: Sequence,
+    pub(crate) said: S,
     pub(crate) stored_at: Timestamp,
     pub(crate) outcome_to: Option<OutcomeAddress>,
+    /// What it is sealed under, and what the entry that it is folded into will be.
     pub(crate) key: Arc<DataKey>,
 }
 
-/// An event about a device.
-pub(crate) struct OpenedDevice {
-    pub(crate) head: Head,
-    pub(crate) sequence: Sequence,
-    pub(crate) device: DeviceId,
-    pub(crate) change: DeviceChange,
-    pub(crate) stored_at: Timestamp,
-    pub(crate) outcome_to: Option<OutcomeAddress>,
-    pub(crate) key: Arc<DataKey>,
+impl OpenedEvent<Summary> {
+    /// What the row's values remember of it.
+    pub(crate) fn origin(&self) -> Origin {
+        let generated_at = self.said.generated_at;
+        Origin { generated_at, sequence: self.sequence, event_id: self.head.id }
+    }
+}
+
+impl OpenedEvent<()> {
+    fn saying<S>(self, said: S) -> OpenedEvent<S> {
+        let Self { head, sequence, said: (), stored_at, outcome_to, key } = self;
+        OpenedEvent { head, sequence, said, stored_at, outcome_to, key }
+    }
 }
 
 /// Why an event was not opened.
@@ -84,36 +95,59 @@ pub(crate) async fn open(event: &RecordedEvent, keys: &KeyClient) -> Result<Opti
     };
     let content = Event::open(envelope, &key).map_err(|error| Poison::sealed(event, error))?;
     let (stored_at, outcome_to) = (event.stored_at(), event.outcome_to());
-    let (device, change) = match content {
+    Ok(said(OpenedEvent { head, sequence, said: (), stored_at, outcome_to, key }, content, event)?)
+}
+
+/// What a sealed content says.
+fn said(opened: OpenedEvent<()>, content: Event, event: &RecordedEvent) -> Result<Option<Opened>, Poison> {
+    let (connection, change) = match content {
         Event::SummaryReceived(received) => {
             let summary =
                 Summary::read_accepted(received.body.as_bytes()).map_err(|_| Poison::summary(event))?;
-            let origin = Origin { generated_at: summary.generated_at, sequence, event_id: head.id };
-            return Ok(Some(Opened::Summary(OpenedEvent {
-                head,
-                origin,
-                summary,
-                stored_at,
-                outcome_to,
-                key,
-            })));
+            return Ok(Some(Opened::Summary(opened.saying(summary))));
         }
-        Event::DeviceEnrolled(enrolled) => (enrolled.device, DeviceChange::Enrolled(enrolled.key_id)),
-        Event::DeviceRevoked(revoked) => (revoked.device, DeviceChange::Revoked),
-        Event::DeviceReported(_)
-        | Event::ConnectionRequested(_)
-        | Event::ConnectionAuthorized(_)
-        | Event::ConnectionReauthRequested(_)
-        | Event::ConnectionRevocationRequested(_)
-        | Event::ConnectionActivated(_)
-        | Event::ConnectionReauthNeeded(_)
-        | Event::ConnectionRevoked(_)
-        | Event::WebhookReceived(_) => return Ok(None),
+        Event::DeviceEnrolled(enrolled) => {
+            let said = (enrolled.device, DeviceChange::Enrolled(enrolled.key_id));
+            return Ok(Some(Opened::Device(opened.saying(said))));
+        }
+        Event::DeviceRevoked(revoked) => {
+            return Ok(Some(Opened::Device(opened.saying((revoked.device, DeviceChange::Revoked)))));
+        }
+        Event::DeviceReported(reported) => {
+            let report = report::read(&reported.body).ok_or_else(|| Poison::report(event))?;
+            return Ok(Some(Opened::Report(opened.saying((reported.signing_key.holder(), report)))));
+        }
+        Event::ConnectionRequested(requested) => {
+            let (provider, redirect_uri) = (requested.provider, requested.redirect_uri);
+            (requested.connection_id, ConnectionChange::Requested { provider, redirect_uri })
+        }
+        Event::ConnectionAuthorized(authorized) => (authorized.connection_id, ConnectionChange::Authorized),
+        Event::ConnectionReauthRequested(requested) => {
+            (requested.connection_id, ConnectionChange::ReauthRequested)
+        }
+        Event::ConnectionRevocationRequested(requested) => {
+            (requested.connection_id, ConnectionChange::RevocationRequested)
+        }
+        Event::ConnectionActivated(activated) => {
+            let user = activated.provider_user_ref.map(|user| user.parse::<UserRef>()).transpose();
+            let provider_user =
+                user.map_err(|_| Poison::sealed(event, OpenEventError::Content(opened.head.id)))?;
+            let (scopes, access_until) = (activated.scopes, activated.access_until);
+            (activated.connection_id, ConnectionChange::Activated { scopes, provider_user, access_until })
+        }
+        Event::ConnectionReauthNeeded(needed) => {
+            (needed.connection_id, ConnectionChange::ReauthNeeded(needed.reason))
+        }
+        Event::ConnectionRevoked(revoked) => {
+            (revoked.connection_id, ConnectionChange::Revoked(revoked.at_provider))
+        }
+        // A delivery is the worker's to look at: nothing of it is read here.
+        Event::WebhookReceived(_) => return Ok(None),
         Event::BreakGlass(_) | Event::AccessRecorded(_) | Event::EventDiscarded(_) => {
             unreachable!("BUG: an event in clear is not sealed")
         }
     };
-    Ok(Some(Opened::Device(OpenedDevice { head, sequence, device, change, stored_at, outcome_to, key })))
+    Ok(Some(Opened::Connection(opened.saying((connection, change)))))
 }
 
 /// What an event in clear asks of the view. Only what stands under the user ref of zeros may ask for anything: nobody

@@ -6,11 +6,13 @@
 mod answering;
 mod asking;
 mod cursors;
+mod pages;
 mod recording;
 
 use events::Actor;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use schemas::{RowDocument, RowsDocument, Sequence};
+use schemas::{DeviceReport, RowDocument, RowsDocument, Sequence};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use answering::Answering;
@@ -83,6 +85,12 @@ pub(crate) enum Question {
         date: Option<Date>,
         access: Access,
     },
+    /// What every user's devices last said of themselves, page by page.
+    Reports {
+        after: Option<String>,
+        only_compromised: bool,
+        access: Access,
+    },
     /// What differs between two views, page by page.
     Differences {
         a: Which,
@@ -121,6 +129,7 @@ pub(crate) enum Answer {
     Status(Box<ViewsStatus>),
     Rows { rows: RowsDocument, next: Option<Date> },
     AllRows { rows: Vec<UserRow>, position: u64, next: Option<String> },
+    Reports { reports: Vec<UserReport>, position: u64, next: Option<String> },
     Differences { differences: Vec<Difference>, entries: u64, next: Option<String> },
     Parked { parked: Vec<ParkedEvent>, next: Option<usize> },
     Started(u64),
@@ -136,6 +145,21 @@ pub struct UserRow {
     /// The row.
     #[serde(flatten)]
     pub row: RowDocument,
+}
+
+/// What a device last said of itself, with its user's pseudonym.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserReport {
+    /// Whose.
+    pub user_ref: String,
+    /// The device's id, or `default` for whatever signs with the user's default key.
+    pub device: String,
+    /// What it said.
+    pub report: DeviceReport,
+    /// When that was received.
+    pub received_at: Timestamp,
+    /// The event that it is from.
+    pub sequence: Sequence,
 }
 
 /// A view of the projector.
@@ -169,7 +193,7 @@ pub struct ParkedEvent {
     pub sequence: Sequence,
     /// Whose.
     pub user_ref: String,
-    /// What kind of trouble: `malformed`, `misfiled`, `key_missing`, `key_damaged`, `sealed`, `summary`.
+    /// What kind of trouble: `malformed`, `misfiled`, `key_missing`, `key_damaged`, `sealed`, `summary`, `report`.
     pub kind: String,
     /// The trouble in words.
     pub detail: String,

@@ -22,11 +22,20 @@ pub(crate) enum PoisonKind {
     Sealed = 5,
     /// It holds a summary that ingest would never have accepted.
     Summary = 6,
+    /// It holds a device's report that ingest would never have accepted.
+    Report = 7,
 }
 
 impl PoisonKind {
-    const ALL: [Self; 6] =
-        [Self::Malformed, Self::Misfiled, Self::KeyMissing, Self::KeyDamaged, Self::Sealed, Self::Summary];
+    const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::Misfiled,
+        Self::KeyMissing,
+        Self::KeyDamaged,
+        Self::Sealed,
+        Self::Summary,
+        Self::Report,
+    ];
 
     pub(crate) fn numbered(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
@@ -40,6 +49,7 @@ impl PoisonKind {
             Self::KeyDamaged => "key_damaged",
             Self::Sealed => "sealed",
             Self::Summary => "summary",
+            Self::Report => "report",
         }
     }
 }
@@ -87,12 +97,15 @@ impl Poison {
 
     /// The event opens, but what it is to be folded into does not.
     pub(crate) fn of_entry(sequence: Sequence, user: UserRef, why: &str) -> Self {
-        let detail =
-            format!("the data key of the row or device that it belongs to {why}: restore the keys' stream");
+        let detail = format!("the data key of the entry that it belongs to {why}: restore the keys' stream");
         Self { sequence, user, kind: PoisonKind::KeyMissing, detail }
     }
 
     pub(crate) fn summary(event: &RecordedEvent) -> Self {
         Self::of(event, PoisonKind::Summary, "its summary can't be read".to_owned())
+    }
+
+    pub(crate) fn report(event: &RecordedEvent) -> Self {
+        Self::of(event, PoisonKind::Report, "its report can't be read".to_owned())
     }
 }

@@ -14,8 +14,10 @@ use tokio::sync::oneshot;
 use vault::{KeyClient, Pseudonyms};
 
 use crate::api;
+use crate::asked::Asked;
 use crate::batch::{Folder, Tolerated};
 use crate::digest::Digester;
+use crate::feed::Feed;
 use crate::follow::Follow;
 use crate::incident::Incident;
 use crate::jobs::Jobs;
@@ -56,6 +58,8 @@ impl Projector {
         let shared = Arc::new(Shared::new(broker.clone()));
         let log = Log::over(broker.clone());
         let digester = Digester::new(pseudonyms.clone());
+        let feed = Arc::new(Feed::new(broker.clone(), clock));
+        spawn_vital("change feed", feed.clone().watch());
         let follow = Follow {
             log: log.clone(),
             folder: Folder {
@@ -65,9 +69,11 @@ impl Projector {
                 runtime: Handle::current(),
                 tolerated: Tolerated::All,
                 tells: true,
+                feed: Some(feed.clone()),
             },
             verifier: verifier.clone(),
             shared: shared.clone(),
+            feed: feed.clone(),
             clock,
             is_vouched_for: AtomicBool::new(false),
         };
@@ -77,7 +83,9 @@ impl Projector {
         });
         let reader = Arc::new(Reader::new(shared.clone(), log.clone(), keys.clone(), verifier));
         let recording = Recording { appender: log.appender(Commit::Grouped), clock };
-        let jobs = Arc::new(Jobs::new(shared.clone(), log, keys, digester, clock));
+        let asked = Asked { broker: broker.clone(), reader: reader.clone(), feed: feed.clone() };
+        spawn_vital("other roles' questions", asked.serve());
+        let jobs = Arc::new(Jobs::new(shared.clone(), log, keys, digester, feed, clock));
         let answering = Answering {
             broker,
             reader: reader.clone(),

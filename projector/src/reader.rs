@@ -1,29 +1,26 @@
 //! Questions about rows and events, whoever asks: phones over HTTP, operators over the broker.
 
+mod owned;
+
 use std::sync::Arc;
 
 use events::{Log, LogError};
 use jiff::civil::Date;
-use schemas::{
-    Accepted, DeviceDocument, DevicesDocument, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument,
-    Sequence,
-};
+use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence, Summary};
 use tokio::sync::Semaphore;
-use vault::{DeviceId, KeyClient, UserRef};
+use vault::{KeyClient, UserRef};
 
-use crate::batch::{EntryFailure, read_device, read_row};
+use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;
-use crate::device;
+use crate::entry::Entry;
 use crate::open::{OpenFailure, OpenedEvent};
 use crate::refold::{RefoldError, find, find_recorded, refold, refold_rows};
 use crate::row::{Row, document, sources};
 use crate::shared::Shared;
-use crate::view::{DeviceKey, RowKey, View, ViewError};
+use crate::view::{EntryKey, RowKey, View, ViewError};
 use notary::ask::{self, AskError};
 use tlog::{Hash, LogVerifier, Proof};
 
-/// Devices that one answer lists.
-const DEVICES_MAX: usize = 1_000;
 /// Questions about the past answered at the same time.
 const REFOLDS_MAX: usize = 8;
 
@@ -75,7 +72,7 @@ impl Reader {
 
     /// One row with its position.
     pub(crate) async fn row(&self, user: UserRef, date: Date) -> Result<Option<RowDocument>, ReadFailure> {
-        let (row, position) = self.folded(RowKey { user, date }).await?;
+        let (row, position) = self.entry::<Row>(RowKey { user, date }).await?;
         let stale = self.view()?.parked_of(&user).is_some();
         Ok(row.map(|row| RowDocument { stale, position: Some(number(position)), ..document(date, &row) }))
     }
@@ -92,7 +89,7 @@ impl Reader {
         let (sealed, position) = blocking(move || view.rows(user, from, to)).await?;
         let mut summaries = Vec::with_capacity(sealed.len());
         for (date, sealed) in sealed {
-            let row = read_row(&RowKey { user, date }, &sealed, &self.keys).await?;
+            let row: Row = read_entry(&RowKey { user, date }, &sealed, &self.keys).await?;
             summaries.push(RowDocument { stale, ..document(date, &row) });
         }
         Ok(RowsDocument { summaries, position: number(position) })
@@ -117,32 +114,6 @@ impl Reader {
         Ok(RowsDocument { summaries, position: at.get() })
     }
 
-    /// One device with its position.
-    pub(crate) async fn device(
-        &self,
-        user: UserRef,
-        device: DeviceId,
-    ) -> Result<Option<DeviceDocument>, ReadFailure> {
-        let (view, key) = (self.view()?, DeviceKey { user, device });
-        let (sealed, position) = blocking(move || view.entry(&key.encode())).await?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let found = read_device(&key, &sealed, &self.keys).await?;
-        let position = Some(number(position));
-        Ok(Some(DeviceDocument { position, ..device::document(device, &found) }))
-    }
-
-    /// All devices, with one position.
-    pub(crate) async fn devices(&self, user: UserRef) -> Result<DevicesDocument, ReadFailure> {
-        let view = self.view()?;
-        let (sealed, position) = blocking(move || view.devices(user, DEVICES_MAX)).await?;
-        let mut devices = Vec::with_capacity(sealed.len());
-        for (key, sealed) in sealed {
-            let found = read_device(&key, &sealed, &self.keys).await?;
-            devices.push(device::document(key.device, &found));
-        }
-        Ok(DevicesDocument { devices, position: number(position) })
-    }
-
     /// Why a row is what it is.
     pub(crate) async fn history(
         &self,
@@ -150,7 +121,7 @@ impl Reader {
         date: Date,
     ) -> Result<Option<HistoryDocument>, ReadFailure> {
         let _turn = self.refolding.acquire().await;
-        let (row, position) = self.folded(RowKey { user, date }).await?;
+        let (row, position) = self.entry::<Row>(RowKey { user, date }).await?;
         let Some(row) = row else { return Ok(None) };
         let view = self.view()?;
         let (events, refolded) =
@@ -168,7 +139,7 @@ impl Reader {
         let _turn = self.refolding.acquire().await;
         let Some(event) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
         let outcome = self.outcome(&event).await?;
-        let (date, sequence) = (event.summary.date, event.origin.sequence);
+        let (date, sequence) = (event.said.date, event.sequence);
         Ok(Some(Accepted { outcome, date, event_id: id, sequence, replayed: false }))
     }
 
@@ -188,22 +159,22 @@ impl Reader {
     }
 
     /// What the event did to its row; `None` while the view has not folded it.
-    async fn outcome(&self, event: &OpenedEvent) -> Result<Option<Outcome>, ReadFailure> {
-        let key = RowKey { user: event.head.user, date: event.summary.date };
-        let (row, position) = self.folded(key).await?;
-        let Some(row) = row.filter(|_| position >= Some(event.origin.sequence)) else { return Ok(None) };
+    async fn outcome(&self, event: &OpenedEvent<Summary>) -> Result<Option<Outcome>, ReadFailure> {
+        let key = RowKey { user: event.head.user, date: event.said.date };
+        let (row, position) = self.entry::<Row>(key).await?;
+        let Some(row) = row.filter(|_| position >= Some(event.sequence)) else { return Ok(None) };
         let view = self.view()?;
-        let last = event.origin.sequence;
+        let last = event.sequence;
         let (events, _) = refold(&self.log, &self.keys, &view, &key.user, key.date, row.first, last).await?;
         Ok(events.last().filter(|last| last.event_id == event.head.id).map(|last| last.outcome))
     }
 
-    /// A row, opened, and the position that it reflects.
-    async fn folded(&self, key: RowKey) -> Result<(Option<Row>, Option<Sequence>), ReadFailure> {
-        let view = self.view()?;
-        let (sealed, position) = blocking(move || view.row(&key)).await?;
+    /// An entry, opened, and the position that it reflects.
+    async fn entry<E: Entry>(&self, key: E::Key) -> Result<(Option<E>, Option<Sequence>), ReadFailure> {
+        let (view, encoded) = (self.view()?, key.encode());
+        let (sealed, position) = blocking(move || view.entry(&encoded)).await?;
         Ok(match sealed {
-            Some(sealed) => (Some(read_row(&key, &sealed, &self.keys).await?), position),
+            Some(sealed) => (Some(read_entry(&key, &sealed, &self.keys).await?), position),
             None => (None, position),
         })
     }

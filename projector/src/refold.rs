@@ -62,8 +62,8 @@ pub(crate) async fn refold(
             continue;
         }
         let Some(Opened::Summary(opened)) = open(&recorded, keys).await? else { continue };
-        if opened.summary.date == date {
-            let (folded, outcome) = fold(row, &opened.summary, opened.origin);
+        if opened.said.date == date {
+            let (folded, outcome) = fold(row, &opened.said, opened.origin());
             events.push(told(&opened, &folded, outcome));
             row = Some(folded);
         }
@@ -88,11 +88,14 @@ pub(crate) async fn refold_rows(
         }
         match open(&recorded, keys).await {
             Ok(Some(Opened::Summary(opened))) => {
-                let before = rows.remove(&opened.summary.date);
-                let (row, _) = fold(before, &opened.summary, opened.origin);
-                rows.insert(opened.summary.date, row);
+                let before = rows.remove(&opened.said.date);
+                let (row, _) = fold(before, &opened.said, opened.origin());
+                rows.insert(opened.said.date, row);
             }
-            Ok(Some(Opened::Device(_) | Opened::Discard(_)) | None) => {}
+            Ok(
+                Some(Opened::Device(_) | Opened::Connection(_) | Opened::Report(_) | Opened::Discard(_))
+                | None,
+            ) => {}
             // From here on the user's events waited.
             Err(OpenFailure::Poison(_)) => break,
             Err(failure @ OpenFailure::Unavailable) => return Err(failure.into()),
@@ -107,11 +110,13 @@ pub(crate) async fn find(
     keys: &KeyClient,
     user: &UserRef,
     id: EventId,
-) -> Result<Option<OpenedEvent>, RefoldError> {
+) -> Result<Option<OpenedEvent<Summary>>, RefoldError> {
     let Some(recorded) = find_recorded(log, user, id).await? else { return Ok(None) };
     Ok(match open(&recorded, keys).await? {
         Some(Opened::Summary(opened)) => Some(opened),
-        Some(Opened::Device(_) | Opened::Discard(_)) | None => None,
+        Some(Opened::Device(_) | Opened::Connection(_) | Opened::Report(_) | Opened::Discard(_)) | None => {
+            None
+        }
     })
 }
 
@@ -178,8 +183,8 @@ impl<'l> Scan<'l> {
 }
 
 /// What an event offered, and what of it is in the row right after.
-fn told(event: &OpenedEvent, row: &Row, outcome: Outcome) -> HistoryEvent {
-    let Summary { scalars, workouts, .. } = &event.summary;
+fn told(event: &OpenedEvent<Summary>, row: &Row, outcome: Outcome) -> HistoryEvent {
+    let Summary { scalars, workouts, .. } = &event.said;
     let offered = |value: Quantity, register: Option<&Register>| OfferedScalar {
         offered: value,
         taken: register.is_some_and(|register| is_from(&register.origin, event)),
@@ -200,9 +205,9 @@ fn told(event: &OpenedEvent, row: &Row, outcome: Outcome) -> HistoryEvent {
     workouts.sort_by(|a, b| a.key.cmp(&b.key));
     HistoryEvent {
         event_id: event.head.id,
-        sequence: event.origin.sequence,
+        sequence: event.sequence,
         received_at: event.head.time,
-        generated_at: event.origin.generated_at,
+        generated_at: event.said.generated_at,
         outcome,
         fields: OfferedFields {
             steps: scalar(Scalar::Steps),
@@ -214,6 +219,6 @@ fn told(event: &OpenedEvent, row: &Row, outcome: Outcome) -> HistoryEvent {
     }
 }
 
-fn is_from(origin: &Origin, event: &OpenedEvent) -> bool {
-    origin.sequence == event.origin.sequence
+fn is_from(origin: &Origin, event: &OpenedEvent<Summary>) -> bool {
+    origin.sequence == event.sequence
 }

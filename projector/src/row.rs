@@ -2,14 +2,22 @@
 
 mod codec;
 mod document;
+mod values;
 
 use std::collections::BTreeMap;
 
+use events::{ChangeKind, ChangeSubject};
 use jiff::Timestamp;
-use schemas::{EventId, PerScalar, Quantity, Sequence, WorkoutKey};
+use schemas::{EventId, Outcome, PerScalar, Quantity, Sequence, Summary, WorkoutKey};
+use serde_json::Value;
+use vault::UserRef;
 
-pub(crate) use codec::{decode, encode};
 pub(crate) use document::{document, sources};
+
+use crate::entry::Entry;
+use crate::fold::fold;
+use crate::open::OpenedEvent;
+use crate::view::RowKey;
 
 /// A row of the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,4 +53,34 @@ pub(crate) struct WorkoutRegisters {
     pub(crate) duration: Register,
     pub(crate) calories: Option<Register>,
     pub(crate) first_reported: Origin,
+}
+
+impl Entry for Row {
+    type Key = RowKey;
+    type Said = Summary;
+
+    fn key(user: UserRef, summary: &Summary) -> RowKey {
+        RowKey { user, date: summary.date }
+    }
+
+    fn fold(before: Option<Self>, event: &OpenedEvent<Summary>) -> (Option<Self>, Outcome) {
+        let (row, outcome) = fold(before, &event.said, event.origin());
+        (Some(row), outcome)
+    }
+
+    fn change(summary: &Summary) -> Option<(ChangeKind, ChangeSubject)> {
+        Some((ChangeKind::SummaryChanged, ChangeSubject { date: Some(summary.date), id: None }))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        codec::decode(bytes).ok()
+    }
+
+    fn values(&self) -> BTreeMap<String, Value> {
+        values::values(self)
+    }
 }

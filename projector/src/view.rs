@@ -4,50 +4,49 @@
 //! |---|---|
 //! | `00` | what the view is: format, fold version, position, tree, sum, the log it was folded from ([`meta`]) |
 //! | `01` user ref (16) date (4) | one sealed row ([`rows`], [`sealed`]) |
-//! | `02` user ref (16) device id (16) | one sealed device ([`devices`], [`sealed`]) |
+//! | `02` user ref (16) device id (16) | one sealed device ([`owned`], [`sealed`]) |
 //! | `03` user ref (16) sequence (8) | an event that waits ([`parked`]) |
 //! | `04` sequence (8) | an event that is left out ([`parked`]) |
+//! | `05` user ref (16) connection id (16) | one sealed connection ([`owned`], [`sealed`]) |
+//! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`reports`], [`sealed`]) |
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
 //! can't give back.
 
 mod changes;
-mod devices;
+mod keys;
 mod meta;
+mod owned;
 mod parked;
+mod reading;
+mod reports;
 mod rows;
 mod sealed;
 mod store;
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use events::LogState;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
-use vault::{DeviceId, UserRef};
+use vault::UserRef;
 
 pub(crate) use changes::Changes;
-pub(crate) use devices::DeviceKey;
+pub(crate) use keys::{AnyKey, EntryKey};
+use keys::{KEY_DISCARDED, KEY_META, KEY_PARKED};
 use meta::Meta;
 pub(crate) use meta::Tip;
+pub(crate) use owned::{ConnectionKey, DeviceKey};
 pub(crate) use parked::Discarded;
+pub(crate) use reports::ReportKey;
 pub(crate) use rows::RowKey;
 pub(crate) use sealed::Sealed;
 
 use crate::digest::{Sum, ViewDigest};
 use crate::poison::Poison;
-
-/// The numbers before every key. Persisted: append, never change.
-const KEY_META: u8 = 0;
-const KEY_ROW: u8 = 1;
-const KEY_DEVICE: u8 = 2;
-const KEY_PARKED: u8 = 3;
-const KEY_DISCARDED: u8 = 4;
 
 /// Entries read at once where all of them are.
 const SUM_ENTRIES: usize = 1_000;
@@ -242,70 +241,6 @@ impl View {
     pub(crate) fn check(&self, log: &LogState) -> Result<(), ViewError> {
         let bytes = self.state().meta.encode();
         Meta::fitting(&bytes, log, &self.folder).map(drop)
-    }
-
-    /// One entry and the position it reflects.
-    pub(crate) fn entry(&self, key: &[u8]) -> Result<Reflecting<Option<Sealed>>, ViewError> {
-        let state = self.state();
-        let found = self.store.get(key).map_err(|error| self.store_error(error))?;
-        Ok((found.map(|value| Sealed(value.to_vec())), Sequence::new(state.meta.tree.size())))
-    }
-
-    /// One row and the position it reflects.
-    pub(crate) fn row(&self, key: &RowKey) -> Result<Reflecting<Option<Sealed>>, ViewError> {
-        self.entry(&key.encode())
-    }
-
-    /// A user's rows from one date to another, both inclusive, and the position that they reflect.
-    pub(crate) fn rows(
-        &self,
-        user: UserRef,
-        from: Date,
-        to: Date,
-    ) -> Result<Reflecting<Vec<(Date, Sealed)>>, ViewError> {
-        let state = self.state();
-        let range = RowKey { user, date: from }.encode()..=RowKey { user, date: to }.encode();
-        let mut rows = Vec::new();
-        for entry in self.store.range(range) {
-            let (key, row) = entry.map_err(|error| self.store_error(error))?;
-            if let Some(key) = RowKey::decode(&key) {
-                rows.push((key.date, Sealed(row.to_vec())));
-            }
-        }
-        Ok((rows, Sequence::new(state.meta.tree.size())))
-    }
-
-    /// A user's devices, at most so many, and the position that they reflect.
-    pub(crate) fn devices(
-        &self,
-        user: UserRef,
-        devices_max: usize,
-    ) -> Result<Reflecting<Vec<(DeviceKey, Sealed)>>, ViewError> {
-        let state = self.state();
-        let key = |byte| DeviceKey { user, device: DeviceId::from_bytes([byte; 16]) }.encode();
-        let mut devices = Vec::new();
-        for entry in self.store.range(key(0)..=key(u8::MAX)).take(devices_max) {
-            let (key, device) = entry.map_err(|error| self.store_error(error))?;
-            if let Some(key) = DeviceKey::decode(&key) {
-                devices.push((key, Sealed(device.to_vec())));
-            }
-        }
-        Ok((devices, Sequence::new(state.meta.tree.size())))
-    }
-
-    /// Some entries behind a key, in the keys' order: rows, then devices.
-    pub(crate) fn entries(
-        &self,
-        after: Option<&[u8]>,
-        entries_max: usize,
-    ) -> Result<Vec<(Vec<u8>, Sealed)>, ViewError> {
-        let from = after.map_or(Bound::Included(&[KEY_ROW][..]), Bound::Excluded);
-        let until = Bound::Excluded(&[KEY_PARKED][..]);
-        let found = self.store.range::<&[u8], _>((from, until)).take(entries_max).map(|entry| {
-            let (key, value) = entry.map_err(|error| self.store_error(error))?;
-            Ok((key.to_vec(), Sealed(value.to_vec())))
-        });
-        found.collect()
     }
 
     /// Writes changes, and where they come from new events, the last of them with the tree behind it, together.

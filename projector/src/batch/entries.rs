@@ -1,21 +1,18 @@
-//! Rows and devices, opened and sealed.
+//! Entries of the view, opened and sealed.
 
-use vault::{DataKey, KeyClient, KeyError, UserRef};
-use zeroize::Zeroizing;
+use vault::{DataKey, KeyClient, KeyError};
 
 use super::{FoldFailure, Folder};
-use crate::device::{self, Device};
+use crate::entry::Entry;
 use crate::incident::Incident;
-use crate::row::{self, Row};
-use crate::view::{DeviceKey, RowKey, Sealed};
+use crate::view::{EntryKey, Sealed};
 
 impl Folder {
-    pub(super) fn seal_row(&self, key: &RowKey, row: &Row, data_key: &DataKey) -> Sealed {
-        Sealed::seal(&key.encode(), &row::encode(row), data_key, &self.digester)
-    }
-
-    pub(super) fn seal_device(&self, key: &DeviceKey, device: &Device, data_key: &DataKey) -> Sealed {
-        Sealed::seal(&key.encode(), &device::encode(device), data_key, &self.digester)
+    /// An entry's key and value, as they are stored.
+    pub(super) fn seal<E: Entry>(&self, key: &E::Key, entry: &E, data_key: &DataKey) -> (Vec<u8>, Sealed) {
+        let key = key.encode();
+        let sealed = Sealed::seal(&key, &entry.encode(), data_key, &self.digester);
+        (key, sealed)
     }
 }
 
@@ -44,29 +41,13 @@ impl From<EntryFailure> for FoldFailure {
     }
 }
 
-/// Opens a stored row with its user's key.
-pub(crate) async fn read_row(key: &RowKey, sealed: &Sealed, keys: &KeyClient) -> Result<Row, EntryFailure> {
-    let plain = read_entry(key.user, &key.encode(), sealed, keys).await?;
-    row::decode(&plain).map_err(|_| EntryFailure::Damaged(Incident::Row(key.user)))
-}
-
-/// Opens a stored device with its user's key.
-pub(crate) async fn read_device(
-    key: &DeviceKey,
+/// Opens a stored entry with its user's key.
+pub(crate) async fn read_entry<E: Entry>(
+    key: &E::Key,
     sealed: &Sealed,
     keys: &KeyClient,
-) -> Result<Device, EntryFailure> {
-    let plain = read_entry(key.user, &key.encode(), sealed, keys).await?;
-    device::decode(&plain).ok_or(EntryFailure::Damaged(Incident::Row(key.user)))
-}
-
-/// The plain bytes of an entry.
-pub(crate) async fn read_entry(
-    user: UserRef,
-    entry: &[u8],
-    sealed: &Sealed,
-    keys: &KeyClient,
-) -> Result<Zeroizing<Vec<u8>>, EntryFailure> {
+) -> Result<E, EntryFailure> {
+    let user = key.user();
     let damaged = || EntryFailure::Damaged(Incident::Row(user));
     let data_key = match keys.get(&user, sealed.key_id().ok_or_else(damaged)?).await {
         Ok(Some(data_key)) => data_key,
@@ -75,5 +56,6 @@ pub(crate) async fn read_entry(
         Ok(None) => return Err(EntryFailure::Key("is missing, and no tombstone says why".to_owned())),
         Err(KeyError::Unwrap(error)) => return Err(EntryFailure::Key(format!("does not open: {error}"))),
     };
-    sealed.open(entry, &data_key).ok_or_else(damaged)
+    let plain = sealed.open(&key.encode(), &data_key).ok_or_else(damaged)?;
+    E::decode(&plain).ok_or_else(damaged)
 }

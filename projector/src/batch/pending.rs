@@ -6,18 +6,22 @@
 
 use std::collections::BTreeSet;
 
+use events::Change;
 use schemas::Sequence;
 use tlog::Frontier;
 use vault::UserRef;
 
 use super::Folder;
-use super::shard::{PendingEntry, Shard};
+use super::shard::{PendingEntries, PendingEntry, Shard};
+use crate::entry::Entry;
 use crate::view::{Changes, Sealed, Tip, View};
 
 /// Folded and not written.
 pub(crate) struct Pending {
     /// One for each processor.
     pub(super) shards: Vec<Shard>,
+    /// What other systems are told before any of it is written.
+    pub(super) told: Vec<Change>,
     /// The tree behind the last event that was folded, where one was.
     moved: Option<(Tip, Frontier)>,
 }
@@ -25,14 +29,15 @@ pub(crate) struct Pending {
 impl Default for Pending {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { shards: (0..processors).map(|_| Shard::default()).collect(), moved: None }
+        let shards = (0..processors).map(|_| Shard::default()).collect();
+        Self { shards, told: Vec::new(), moved: None }
     }
 }
 
 impl Pending {
     /// How many entries wait to be written.
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.rows.len() + shard.devices.len()).sum()
+        self.shards.iter().map(Shard::len).sum()
     }
 
     /// The tree over everything folded, written or not.
@@ -57,9 +62,9 @@ impl Pending {
 
     /// As changes of the view, to be written all or not at all.
     pub(super) fn take(&mut self, folder: &Folder) -> (Changes, Option<(Tip, Frontier)>) {
-        let Self { shards, moved } = std::mem::take(self);
+        let Self { shards, told: _, moved } = std::mem::take(self);
         let many = shards.iter().map(|shard| shard.rows.len()).sum::<usize>() >= super::PARALLEL_EVENTS_MIN;
-        let sealed: Vec<Vec<Entry>> = if many {
+        let sealed: Vec<Vec<SealedEntry>> = if many {
             std::thread::scope(|scope| {
                 let threads: Vec<_> =
                     shards.iter().map(|shard| scope.spawn(|| seal(shard, folder))).collect();
@@ -83,19 +88,22 @@ impl Pending {
 }
 
 /// A key, what stands there, and what is to stand there.
-type Entry = (Vec<u8>, Option<Sealed>, Sealed);
+type SealedEntry = (Vec<u8>, Option<Sealed>, Sealed);
 
-fn seal(shard: &Shard, folder: &Folder) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(shard.rows.len() + shard.devices.len());
-    for (key, PendingEntry { old, now, key: data_key }) in &shard.rows {
-        if let Some(row) = now {
-            entries.push((key.encode().to_vec(), old.clone(), folder.seal_row(key, row, data_key)));
+fn seal(shard: &Shard, folder: &Folder) -> Vec<SealedEntry> {
+    let mut sealed = Vec::with_capacity(shard.len());
+    seal_all(&shard.rows, folder, &mut sealed);
+    seal_all(&shard.devices, folder, &mut sealed);
+    seal_all(&shard.connections, folder, &mut sealed);
+    seal_all(&shard.reports, folder, &mut sealed);
+    sealed
+}
+
+fn seal_all<E: Entry>(entries: &PendingEntries<E>, folder: &Folder, sealed: &mut Vec<SealedEntry>) {
+    for (key, PendingEntry { old, now, key: data_key }) in entries {
+        if let Some(now) = now {
+            let (key, new) = folder.seal(key, now, data_key);
+            sealed.push((key, old.clone(), new));
         }
     }
-    for (key, PendingEntry { old, now, key: data_key }) in &shard.devices {
-        if let Some(device) = now {
-            entries.push((key.encode().to_vec(), old.clone(), folder.seal_device(key, device, data_key)));
-        }
-    }
-    entries
 }

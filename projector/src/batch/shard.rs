@@ -1,37 +1,53 @@
 //! The users of one thread. A user's events are always the same shard's, in the log's order, so shards need nothing of
 //! each other.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use events::{FoldedEvent, RecordedEvent};
+use events::{Change, FoldedEvent, RecordedEvent};
+use jiff::Timestamp;
 use vault::{DataKey, UserRef};
 
-use super::{EntryFailure, FoldFailure, Folder, Ready, Told, read_device, read_row};
-use crate::device::{self, Device};
-use crate::fold::fold;
-use crate::open::{OpenFailure, Opened, OpenedDevice, OpenedEvent, open};
+use super::telling::change;
+use super::{EntryFailure, FoldFailure, Folder, Ready, Told, read_entry};
+use crate::connection::Connection;
+use crate::device::Device;
+use crate::entry::Entry;
+use crate::open::{OpenFailure, Opened, OpenedEvent, open};
 use crate::poison::Poison;
+use crate::report::Report;
 use crate::row::Row;
-use crate::view::{DeviceKey, RowKey, Sealed, View};
+use crate::view::{EntryKey, Sealed, View};
 
 /// An entry as it was found in the store, and as it is now.
-pub(super) struct PendingEntry<T> {
+pub(super) struct PendingEntry<E> {
     pub(super) old: Option<Sealed>,
-    /// None only while an event is being folded into it, or where there was no row.
-    pub(super) now: Option<T>,
+    /// None only while an event is being folded into it, or where there is nothing.
+    pub(super) now: Option<E>,
     /// What it will be sealed under.
     pub(super) key: Arc<DataKey>,
 }
 
+/// The entries of one kind.
+pub(super) type PendingEntries<E> = HashMap<<E as Entry>::Key, PendingEntry<E>>;
+
 /// What was folded of some users and is not written yet.
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) rows: HashMap<RowKey, PendingEntry<Row>>,
-    pub(super) devices: BTreeMap<DeviceKey, PendingEntry<Device>>,
+    pub(super) rows: PendingEntries<Row>,
+    pub(super) devices: PendingEntries<Device>,
+    pub(super) connections: PendingEntries<Connection>,
+    pub(super) reports: PendingEntries<Report>,
     pub(super) parked: Vec<Poison>,
+}
+
+impl Shard {
+    /// How many entries wait to be written.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() + self.devices.len() + self.connections.len() + self.reports.len()
+    }
 }
 
 /// Which of so many shards an event belongs to: by the subject, so by the user.
@@ -47,7 +63,10 @@ pub(super) struct Folding<'f> {
     view: &'f View,
     shard: &'f mut Shard,
     waiting: BTreeSet<UserRef>,
+    /// Other systems are told of events received since then.
+    feed_since: Option<Timestamp>,
     pub(super) told: Vec<Told>,
+    pub(super) changes: Vec<Change>,
 }
 
 impl<'f> Folding<'f> {
@@ -56,10 +75,11 @@ impl<'f> Folding<'f> {
         view: &'f View,
         shard: &'f mut Shard,
         waiting: &BTreeSet<UserRef>,
+        feed_since: Option<Timestamp>,
     ) -> Self {
         let mut waiting = waiting.clone();
         waiting.extend(shard.parked.iter().map(|poison| poison.user));
-        Self { folder, view, shard, waiting, told: Vec::new() }
+        Self { folder, view, shard, waiting, feed_since, told: Vec::new(), changes: Vec::new() }
     }
 
     /// Folds an event, or has it wait.
@@ -73,8 +93,10 @@ impl<'f> Folding<'f> {
         match opened {
             Ok(None) => Ok(()),
             Ok(Some(opened)) if self.waits(&opened.user()) => Ok(()),
-            Ok(Some(Opened::Summary(event))) => self.fold_summary(event),
-            Ok(Some(Opened::Device(event))) => self.fold_device(event),
+            Ok(Some(Opened::Summary(event))) => self.fold_into(|shard| &mut shard.rows, event),
+            Ok(Some(Opened::Device(event))) => self.fold_into(|shard| &mut shard.devices, event),
+            Ok(Some(Opened::Connection(event))) => self.fold_into(|shard| &mut shard.connections, event),
+            Ok(Some(Opened::Report(event))) => self.fold_into(|shard| &mut shard.reports, event),
             Ok(Some(Opened::Discard(_))) => unreachable!("BUG: a stretch has no discarded event"),
             Err(OpenFailure::Unavailable) => Err(FoldFailure::Unavailable),
             Err(OpenFailure::Poison(poison)) if self.waits(&poison.user) => Ok(()),
@@ -94,56 +116,43 @@ impl<'f> Folding<'f> {
         *user != UserRef::NOBODY && self.waiting.contains(user)
     }
 
-    fn fold_summary(&mut self, event: OpenedEvent) -> Result<(), FoldFailure> {
-        let key = RowKey { user: event.head.user, date: event.summary.date };
-        let pending = match self.shard.rows.entry(key) {
-            Entry::Occupied(occupied) => occupied.into_mut(),
-            Entry::Vacant(vacant) => {
-                let old = self.view.row(&key)?.0;
+    /// Folds an event into the entry that it is about, one of these.
+    fn fold_into<E: Entry>(
+        &mut self,
+        entries: fn(&mut Shard) -> &mut PendingEntries<E>,
+        event: OpenedEvent<E::Said>,
+    ) -> Result<(), FoldFailure> {
+        let key = E::key(event.head.user, &event.said);
+        let pending = match entries(self.shard).entry(key) {
+            Slot::Occupied(occupied) => occupied.into_mut(),
+            Slot::Vacant(vacant) => {
+                let old = self.view.entry(&key.encode())?.0;
                 let read = match &old {
-                    Some(sealed) => self.folder.now(read_row(&key, sealed, &self.folder.keys)).map(Some),
+                    Some(sealed) => {
+                        self.folder.now(read_entry::<E>(&key, sealed, &self.folder.keys)).map(Some)
+                    }
                     None => Ok(None),
                 };
                 let now = match read {
                     Ok(now) => now,
                     Err(EntryFailure::Key(why)) => {
-                        return self.park(Poison::of_entry(event.origin.sequence, key.user, &why));
+                        return self.park(Poison::of_entry(event.sequence, key.user(), &why));
                     }
                     Err(failure) => return Err(failure.into()),
                 };
                 vacant.insert(PendingEntry { old, now, key: event.key.clone() })
             }
         };
-        let (row, outcome) = fold(pending.now.take(), &event.summary, event.origin);
-        (pending.now, pending.key) = (Some(row), event.key);
-        if self.folder.tells {
-            let folded = FoldedEvent { event_id: event.head.id, sequence: event.origin.sequence, outcome };
-            self.told.push(Told { to: event.outcome_to, stored_at: event.stored_at, folded });
+        let (now, outcome) = E::fold(pending.now.take(), &event);
+        pending.now = now;
+        if self.feed_since.is_some_and(|since| event.head.time >= since) {
+            self.changes.extend(change::<E>(&event, outcome));
         }
-        Ok(())
-    }
-
-    fn fold_device(&mut self, event: OpenedDevice) -> Result<(), FoldFailure> {
-        let key = DeviceKey { user: event.head.user, device: event.device };
-        let (old, before) = match self.shard.devices.remove(&key) {
-            Some(PendingEntry { old, now, .. }) => (old, now),
-            None => match self.view.entry(&key.encode())?.0 {
-                Some(sealed) => match self.folder.now(read_device(&key, &sealed, &self.folder.keys)) {
-                    Ok(device) => (Some(sealed), Some(device)),
-                    Err(EntryFailure::Key(why)) => {
-                        return self.park(Poison::of_entry(event.sequence, key.user, &why));
-                    }
-                    Err(failure) => return Err(failure.into()),
-                },
-                None => (None, None),
-            },
-        };
-        let (now, outcome) = device::fold(before, event.change, event.head.time);
         if self.folder.tells {
             let folded = FoldedEvent { event_id: event.head.id, sequence: event.sequence, outcome };
             self.told.push(Told { to: event.outcome_to, stored_at: event.stored_at, folded });
         }
-        self.shard.devices.insert(key, PendingEntry { old, now: Some(now), key: event.key });
+        pending.key = event.key;
         Ok(())
     }
 }

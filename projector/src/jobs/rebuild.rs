@@ -101,8 +101,8 @@ impl Jobs {
             let waiting = view.parked().into_iter().map(|poison| poison.user);
             let mended: BTreeSet<_> = waiting.filter(|user| serving.parked_of(user).is_none()).collect();
             for user in mended {
-                let changes = folder.repair(&view, user, None, last, &left_out)?;
-                view.apply(changes, None)?;
+                let repaired = folder.repair(&view, user, None, last, &left_out)?;
+                view.apply(repaired.changes, None)?;
             }
             Ok(())
         })

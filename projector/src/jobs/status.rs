@@ -109,7 +109,7 @@ pub struct VerifyReport {
     pub digest: String,
     /// What the log folds to there.
     pub expected: String,
-    /// Rows and devices held against each other.
+    /// Entries held against each other: rows, devices, connections, reports.
     pub entries: u64,
     /// Which values differ, the first thousand; what they are is not told.
     pub differences: Vec<Difference>,

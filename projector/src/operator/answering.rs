@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::Actor;
-use futures_util::StreamExt;
-use schemas::{RowDocument, RowsDocument, Sequence};
+use schemas::{RowsDocument, Sequence};
 use stream::{Broker, Heard, ScanFrom};
 use tokio::time::sleep;
 use vault::{Pseudonyms, UserId, UserRef};
 
 use super::{
     Access, Answer, Cursors, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, Recording, SUBJECT,
-    UserRow, ViewStatus, ViewsStatus, Which, Whose,
+    ViewStatus, ViewsStatus, Which, Whose,
 };
-use crate::batch::{EntryFailure, read_row};
+use crate::asked::answer_all;
 use crate::blocking::blocking;
 use crate::compare::differences;
 use crate::fold::FOLD_VERSION;
@@ -22,21 +21,16 @@ use crate::incident::with_causes;
 use crate::jobs::Jobs;
 use crate::poison::Poison;
 use crate::reader::Reader;
-use crate::row::document;
-use crate::view::{RowKey, View};
+use crate::view::View;
 
 /// Bytes of rows in one answer: a message of the broker carries 1 MiB.
-const ANSWER_BYTES_MAX: usize = 512 * 1024;
-/// Rows of one page of all rows.
-const PAGE_ROWS_MAX: usize = 500;
+pub(super) const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// Parked events of one page.
 const PAGE_PARKED_MAX: usize = 50;
 /// A user's waiting events are counted so far.
 const WAITING_EVENTS_MAX: u64 = 2_000;
 /// The role that asks here, as `nats.conf` has it.
 const OPERATOR: &str = "operator";
-/// Pause before the subscription is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// Questions answered at the same time.
 const QUESTIONS_IN_FLIGHT_MAX: usize = 16;
 /// How long a discarded event may take to be folded before the operator is told to look again.
@@ -56,25 +50,13 @@ pub(crate) struct Answering {
 impl Answering {
     /// Answers for as long as the process runs.
     pub(crate) async fn serve(self: Arc<Self>) {
-        loop {
-            let heard = tokio::join!(
-                self.broker.subscribe(SUBJECT, Some("projector")),
-                self.broker.subscribe(DIGEST_SUBJECT, Some("projector")),
-            );
-            if let (Ok(questions), Ok(digests)) = heard {
-                futures_util::stream::select(
-                    Box::pin(questions.into_stream()),
-                    Box::pin(digests.into_stream()),
-                )
-                .for_each_concurrent(QUESTIONS_IN_FLIGHT_MAX, |heard| self.answer(heard))
-                .await;
-            }
-            sleep(RETRY_INTERVAL).await;
-        }
+        answer_all(&self.broker, &[SUBJECT, DIGEST_SUBJECT], QUESTIONS_IN_FLIGHT_MAX, |heard| {
+            self.answer(heard)
+        })
+        .await;
     }
 
-    async fn answer(&self, heard: Heard) {
-        let Some(reply) = heard.reply else { return };
+    async fn answer(&self, heard: Heard) -> Vec<u8> {
         let answer = if heard.subject == DIGEST_SUBJECT {
             serde_json::to_vec(&self.digest())
         } else {
@@ -84,9 +66,7 @@ impl Answering {
             };
             serde_json::to_vec(&answer.unwrap_or_else(Answer::Refused))
         };
-        let answer = answer.unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"));
-        // Who asked gives up by itself where the answer is lost.
-        let _ = self.broker.publish(reply, answer.into()).await;
+        answer.unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"))
     }
 
     async fn one(&self, question: Question) -> Result<Answer, String> {
@@ -107,6 +87,12 @@ impl Answering {
                 let of = format!("every user's rows, {which:?}");
                 let after = self.page_behind(&of, after, &access).await?;
                 self.all_rows(&of, which, after, date).await
+            }
+            Question::Reports { after, only_compromised, access } => {
+                let which = if only_compromised { "compromised devices" } else { "devices" };
+                let of = format!("every user's {which}, as they report themselves");
+                let after = self.page_behind(&of, after, &access).await?;
+                self.reports(&of, after, only_compromised).await
             }
             Question::Differences { a, b, after, access } => {
                 let of = format!("every user's rows, {a:?} and {b:?}");
@@ -197,7 +183,7 @@ impl Answering {
     }
 
     /// A view by what it is called. One that does not serve is opened for the question.
-    async fn view(&self, which: Which) -> Result<Arc<View>, String> {
+    pub(super) async fn view(&self, which: Which) -> Result<Arc<View>, String> {
         let views = self.jobs.shared.views().ok_or("the view is not open yet")?;
         let list = views.list();
         let number = match which {
@@ -236,49 +222,6 @@ impl Answering {
             true => Ok(Answer::Done),
             false => Err(format!("there is no view {number} that could be dropped")),
         }
-    }
-
-    async fn all_rows(
-        &self,
-        of: &str,
-        which: Which,
-        after: Option<Vec<u8>>,
-        date: Option<jiff::civil::Date>,
-    ) -> Result<Answer, String> {
-        let view = self.view(which).await?;
-        let position = view.position().map_or(0, Sequence::get);
-        let reading = view.clone();
-        let entries =
-            blocking(move || reading.entries(after.as_deref(), PAGE_ROWS_MAX)).await.map_err(text)?;
-        let mut next = entries.last().filter(|_| entries.len() == PAGE_ROWS_MAX).map(|(key, _)| key.clone());
-        let (mut rows, mut bytes, mut last) = (Vec::new(), 0, None);
-        for (key, sealed) in entries {
-            if bytes > ANSWER_BYTES_MAX {
-                next = last;
-                break;
-            }
-            last = Some(key.clone());
-            let Some(key) = RowKey::decode(&key).filter(|key| date.is_none_or(|date| date == key.date))
-            else {
-                continue;
-            };
-            match read_row(&key, &sealed, self.jobs.keys()).await {
-                Ok(row) => {
-                    let stale = view.parked_of(&key.user).is_some();
-                    let row = RowDocument { stale, ..document(key.date, &row) };
-                    let row = UserRow { user_ref: key.user.to_string(), row };
-                    bytes += serde_json::to_vec(&row).map_or(0, |row| row.len());
-                    rows.push(row);
-                }
-                Err(EntryFailure::Erased) => {}
-                Err(
-                    error @ (EntryFailure::Unavailable | EntryFailure::Damaged(_) | EntryFailure::Key(_)),
-                ) => {
-                    return Err(text(error));
-                }
-            }
-        }
-        Ok(Answer::AllRows { rows, position, next: next.map(|next| self.cursors.give(of, next)) })
     }
 
     async fn parked(&self, skip: usize) -> Result<Answer, String> {
@@ -336,7 +279,7 @@ impl Answering {
 }
 
 /// An error with its causes.
-fn text(error: impl std::error::Error) -> String {
+pub(super) fn text(error: impl std::error::Error) -> String {
     with_causes(&error)
 }
 

@@ -5,8 +5,8 @@ use schemas::{RowDocument, RowsDocument, Sequence};
 use stream::{Broker, RequestError};
 
 use super::{
-    Access, Answer, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, SUBJECT, UserRow, ViewsStatus,
-    Which, Whose,
+    Access, Answer, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, SUBJECT, UserReport, UserRow,
+    ViewsStatus, Which, Whose,
 };
 use crate::compare::Difference;
 use crate::jobs::Job;
@@ -133,6 +133,21 @@ impl OperatorClient {
             return Err(unexpected());
         };
         Ok((rows, position, next))
+    }
+
+    /// One page of what devices last said of themselves, the view's position, and what to ask the next page with.
+    pub async fn reports(
+        &self,
+        only_compromised: bool,
+        after: Option<String>,
+        access: Access,
+    ) -> Result<(Vec<UserReport>, u64, Option<String>), OperatorError> {
+        let Answer::Reports { reports, position, next } =
+            self.ask(&Question::Reports { after, only_compromised, access }).await?
+        else {
+            return Err(unexpected());
+        };
+        Ok((reports, position, next))
     }
 
     /// One page of what differs between two views, how many entries were looked at, and what to ask the next page with.

@@ -14,7 +14,7 @@ const FORMAT: u8 = 1;
 /// The bytes are not those of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not those of a row of a known format")]
-pub(crate) struct CodecError;
+pub(super) struct CodecError;
 
 /// Origins are stored once each: most values of a row come from the same few events.
 #[derive(Serialize, Deserialize)]
@@ -53,7 +53,7 @@ struct StoredWorkout<'b> {
 }
 
 /// Writes a row.
-pub(crate) fn encode(row: &Row) -> Vec<u8> {
+pub(super) fn encode(row: &Row) -> Vec<u8> {
     let mut origins = Vec::new();
     let scalars = Scalar::ALL
         .map(|scalar| row.scalars[scalar].as_ref().map(|register| register_out(register, &mut origins)));
@@ -78,7 +78,7 @@ pub(crate) fn encode(row: &Row) -> Vec<u8> {
 }
 
 /// Reads a row.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Row, CodecError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Row, CodecError> {
     let Some((&FORMAT, bytes)) = bytes.split_first() else { return Err(CodecError) };
     let (stored, rest) = postcard::take_from_bytes::<StoredRow<'_>>(bytes).map_err(|_| CodecError)?;
     if !rest.is_empty() {

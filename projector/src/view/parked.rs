@@ -11,7 +11,7 @@
 use schemas::Sequence;
 use vault::UserRef;
 
-use super::{KEY_DISCARDED, KEY_PARKED};
+use super::keys::{KEY_DISCARDED, KEY_PARKED};
 use crate::poison::{Poison, PoisonKind};
 
 const FORMAT: u8 = 1;

@@ -10,9 +10,9 @@
 use jiff::civil::Date;
 use vault::UserRef;
 
-use super::KEY_ROW;
+use super::EntryKey;
+use super::keys::{KEY_ROW, prefix, split};
 
-const KEY_BYTES: usize = 21;
 /// Makes every year that a date can have a positive number.
 const YEAR_OFFSET: i16 = 10_000;
 
@@ -23,24 +23,29 @@ pub(crate) struct RowKey {
     pub(crate) date: Date,
 }
 
-impl RowKey {
-    /// Sorts by user, then by date.
-    pub(crate) fn encode(&self) -> [u8; KEY_BYTES] {
-        let mut key = [KEY_ROW; KEY_BYTES];
-        key[1..17].copy_from_slice(self.user.as_bytes());
-        key[17..19]
-            .copy_from_slice(&self.date.year().saturating_add(YEAR_OFFSET).cast_unsigned().to_be_bytes());
-        key[19] = self.date.month().cast_unsigned();
-        key[20] = self.date.day().cast_unsigned();
-        key
+impl EntryKey for RowKey {
+    const KIND: u8 = KEY_ROW;
+
+    fn user(&self) -> UserRef {
+        self.user
     }
 
-    pub(crate) fn decode(key: &[u8]) -> Option<Self> {
-        let key: &[u8; KEY_BYTES] = key.try_into().ok()?;
-        let user: [u8; 16] = key[1..17].try_into().ok()?;
-        let year = u16::from_be_bytes([key[17], key[18]]).cast_signed().checked_sub(YEAR_OFFSET)?;
-        let date = Date::new(year, key[19].cast_signed(), key[20].cast_signed()).ok()?;
-        (key[0] == KEY_ROW).then_some(Self { user: UserRef::from_bytes(user), date })
+    fn name(&self) -> String {
+        self.date.to_string()
+    }
+
+    /// Sorts by user, then by date.
+    fn encode(&self) -> Vec<u8> {
+        let year = self.date.year().saturating_add(YEAR_OFFSET).cast_unsigned().to_be_bytes();
+        let day = [self.date.month().cast_unsigned(), self.date.day().cast_unsigned()];
+        [prefix(KEY_ROW, self.user).as_slice(), &year, &day].concat()
+    }
+
+    fn decode(key: &[u8]) -> Option<Self> {
+        let (user, date) = split(KEY_ROW, key)?;
+        let &[year_high, year_low, month, day] = date else { return None };
+        let year = u16::from_be_bytes([year_high, year_low]).cast_signed().checked_sub(YEAR_OFFSET)?;
+        Some(Self { user, date: Date::new(year, month.cast_signed(), day.cast_signed()).ok()? })
     }
 }
 

@@ -16,7 +16,7 @@ const FORMAT: u8 = 2;
 const HASH_AT: usize = 11;
 const HEAD_BYTES: usize = 43;
 
-/// A sealed row or device.
+/// A sealed entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sealed(pub(super) Vec<u8>);
 

@@ -22,9 +22,13 @@ fn key(user: u8, day: i8) -> RowKey {
 }
 
 fn sealed(key: &RowKey, plain: u8) -> Sealed {
+    sealed_at(&key.encode(), plain)
+}
+
+fn sealed_at(key: &[u8], plain: u8) -> Sealed {
     let data_key = DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32]);
     let digester = Digester::new(Pseudonyms::new(vault_secret()));
-    Sealed::seal(&key.encode(), &[plain], &data_key, &digester)
+    Sealed::seal(key, &[plain], &data_key, &digester)
 }
 
 fn vault_secret() -> zeroize::Zeroizing<[u8; 32]> {
@@ -59,7 +63,7 @@ fn a_view_is_refused_by_any_log_but_its_own() {
     assert!(matches!(open(folder.path(), &log("b", 9)), Err(ViewError::OtherLog { .. })));
     let view = open(folder.path(), &log("a", 5)).unwrap();
     assert_eq!(view.head(), head);
-    let (row, position) = view.row(&key(1, 16)).unwrap();
+    let (row, position) = view.entry(&key(1, 16).encode()).unwrap();
     assert_eq!((row.unwrap().hash(), position), (sealed(&key(1, 16), 7).hash(), Sequence::new(5)));
     assert!(view.check(&log("a", 4)).is_err());
 }
@@ -143,4 +147,87 @@ fn what_waits_and_what_is_left_out_outlive_the_process() {
     assert_eq!((view.parked(), view.discarded()), (vec![poison(2)], vec![discarded]));
     assert_eq!(view.parked_of(&user), Some(poison(2)));
     assert_eq!(view.parked_of(&UserRef::NOBODY), None);
+}
+
+/// A key of every kind, of each of these users, in the keys' order.
+fn keys_of_every_kind(users: &[u8]) -> Vec<Vec<u8>> {
+    let mut keys = Vec::new();
+    for user in users {
+        let row = key(*user, 16);
+        let user = row.user;
+        keys.push(row.encode());
+        keys.push(DeviceKey { user, id: vault::DeviceId::from_bytes([1; 16]) }.encode());
+        keys.push(ConnectionKey { user, id: vault::ConnectionId::from_bytes([1; 16]) }.encode());
+        keys.push(ReportKey::new(user, vault::KeyHolder::User).encode());
+    }
+    keys.sort_unstable();
+    keys
+}
+
+/// A view with these entries, something that waits and something that is left out.
+fn holding(folder: &Path, keys: &[Vec<u8>]) -> View {
+    let view = open(folder, &log("a", 9)).unwrap();
+    let mut changes = Changes::default();
+    for key in keys {
+        changes.write_entry(key.clone(), None, sealed_at(key, 7));
+    }
+    let user = UserRef::from_bytes([1; 16]);
+    let sequence = Sequence::new(3).unwrap();
+    changes.park(Poison { sequence, user, kind: PoisonKind::Sealed, detail: "no".to_owned() });
+    changes.discard(Discarded { sequence: Sequence::FIRST, user, by: sequence });
+    view.apply(changes, moved(3)).unwrap();
+    view
+}
+
+/// What a page of a comparison, the sum and a verification go through.
+#[test]
+fn entries_of_every_kind_are_gone_through_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = keys_of_every_kind(&[1, 2]);
+    let view = holding(folder.path(), &keys);
+    for page in 1..=keys.len() + 1 {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let entries = view.entries(after.as_deref(), page).unwrap();
+            let is_last = entries.len() < page;
+            after = entries.last().map(|(key, _)| key.clone()).or(after);
+            found.extend(entries.into_iter().map(|(key, _)| key));
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(found, keys, "pages of {page}");
+    }
+    assert!(keys.iter().all(|key| AnyKey::decode(key).is_some()), "each is of a kind that is compared");
+    assert_eq!(keys.iter().map(|key| key[0]).collect::<std::collections::BTreeSet<_>>().len(), 4);
+}
+
+#[test]
+fn the_sum_is_of_entries_of_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = keys_of_every_kind(&[1, 2]);
+    let view = holding(folder.path(), &keys);
+    let kept_up = view.head();
+    view.add_up().unwrap();
+    assert_eq!(view.head(), kept_up);
+    for key in keys {
+        let (whole, removed) = (view.head().digest, view.store.remove(&key).unwrap().unwrap());
+        view.add_up().unwrap();
+        assert_ne!(view.head().digest, whole, "{key:?}");
+        view.store.insert(&key, removed).unwrap();
+        view.add_up().unwrap();
+        assert_eq!(view.head().digest, whole);
+    }
+}
+
+/// What a repair replaces.
+#[test]
+fn a_user_s_entries_are_those_of_every_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let view = holding(folder.path(), &keys_of_every_kind(&[1, 2, 3]));
+    let found = view.all_entries_of(UserRef::from_bytes([2; 16])).unwrap();
+    assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), keys_of_every_kind(&[2]));
+    let (connections, position) = view.entries_of::<ConnectionKey>(UserRef::from_bytes([2; 16]), 9).unwrap();
+    assert_eq!((connections.len(), position), (1, Sequence::new(3)));
+    assert_eq!(connections[0].0.user, UserRef::from_bytes([2; 16]));
 }

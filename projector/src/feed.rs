@@ -1,0 +1,134 @@
+//! The change feed's source: what other systems are told, while at least one of them wants to know.
+//!
+//! The follower of the serving view tells before it writes a batch, so a kill in between repeats and loses nothing: a
+//! change is named after its event, and whoever hears it twice can tell. What is built beside tells nothing, also where it
+//! folds what still waits in the view that serves. A repair tells nothing but of events that waited, each as if it were
+//! folded now; so an operator who has a user tried again, or an event left out, leaves no gap. A view that is folded once
+//! more from the first event, since its files were lost, tells again what the stream would still hold, and no more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use edge::Clock;
+use events::{CHANGE_LIFETIME_DAYS, Change, Changes, ChangesAppender};
+use jiff::{SignedDuration, Timestamp};
+use stream::{AppendError, Broker, ReadError, Stream};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+/// How often it is looked whether somebody wants to know.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Changes that are under way to the stream together: fewer than may wait there.
+const TOLD_TOGETHER_MAX: usize = 1_000;
+/// What is older would have left the stream by now.
+const CHANGE_AGE_MAX: SignedDuration = SignedDuration::from_hours(24 * CHANGE_LIFETIME_DAYS.cast_signed());
+/// The worker's bucket of receivers, as the projector may see it: how many there are, and nothing of them.
+const ENDPOINTS_API: &str = "WORK.API";
+const ENDPOINTS_STREAM: &str = "KV_endpoints";
+
+/// Tells other systems what changed.
+pub(crate) struct Feed {
+    endpoints: Stream,
+    changes: Changes,
+    appender: ChangesAppender,
+    clock: Clock,
+    is_wanted: AtomicBool,
+    /// Looks take turns, so that an old one never has the last word.
+    looking: Mutex<()>,
+    /// Trouble is logged once until it is over.
+    has_complained: AtomicBool,
+}
+
+/// The stream of changes can't be reached. Try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the change feed can't be reached")]
+pub(crate) struct FeedUnavailable;
+
+impl Feed {
+    pub(crate) fn new(broker: Broker, clock: Clock) -> Self {
+        let changes = Changes::over(broker.clone());
+        Self {
+            endpoints: Stream::new(broker, ENDPOINTS_API, ENDPOINTS_STREAM),
+            appender: changes.appender(),
+            changes,
+            clock,
+            is_wanted: AtomicBool::new(false),
+            looking: Mutex::new(()),
+            has_complained: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks whether anybody wants to know, and says so.
+    pub(crate) async fn look(&self) -> Result<bool, FeedUnavailable> {
+        let _turn = self.looking.lock().await;
+        let is_wanted = match self.endpoints.info().await {
+            Ok(info) => info.is_some_and(|info| info.state.messages > 0),
+            Err(error @ ReadError::Refused { .. }) => {
+                self.complain(&error);
+                false
+            }
+            Err(ReadError::Unavailable | ReadError::Malformed) => return Err(FeedUnavailable),
+        };
+        self.is_wanted.store(is_wanted, Ordering::Relaxed);
+        metrics::gauge!("syncwell_feed_wanted").set(if is_wanted { 1.0 } else { 0.0 });
+        Ok(is_wanted)
+    }
+
+    /// Goes on looking for as long as the process runs. While nobody answers, what was known holds.
+    pub(crate) async fn watch(self: Arc<Self>) {
+        loop {
+            sleep(LOOK_INTERVAL).await;
+            let _ = self.look().await;
+        }
+    }
+
+    /// Whether anybody wants to know, as of the last look.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Where anybody wants to know: since when events were received that are told.
+    pub(crate) fn wanted_since(&self) -> Option<Timestamp> {
+        let since = || (self.clock)().saturating_sub(CHANGE_AGE_MAX).unwrap_or(Timestamp::MIN);
+        self.is_wanted().then(since)
+    }
+
+    /// Tells, and returns when that is on stable storage; or when the stream does not take it, which stops nobody.
+    pub(crate) async fn tell(&self, changes: &[Change]) -> Result<(), FeedUnavailable> {
+        for together in changes.chunks(TOLD_TOGETHER_MAX) {
+            match self.appender.append(together).await {
+                Ok(()) => {
+                    self.has_complained.store(false, Ordering::Relaxed);
+                    metrics::counter!("syncwell_feed_told_total").increment(together.len() as u64);
+                }
+                Err(error @ (AppendError::Refused { .. } | AppendError::Conflict)) => {
+                    self.give_up(&error, together);
+                }
+                Err(error @ (AppendError::Unavailable | AppendError::Unknown)) => {
+                    match self.changes.stream().info().await {
+                        Ok(None) | Err(ReadError::Refused { .. }) => self.give_up(&error, together),
+                        Ok(Some(_)) | Err(ReadError::Unavailable | ReadError::Malformed) => {
+                            return Err(FeedUnavailable);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, error: &AppendError, changes: &[Change]) {
+        self.complain(error);
+        metrics::counter!("syncwell_feed_lost_total").increment(changes.len() as u64);
+    }
+
+    fn complain(&self, error: &(dyn std::error::Error + 'static)) {
+        if !self.has_complained.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                error,
+                "the change feed does not take what is told; the view goes on without (`syncwell setup` makes what is missing)"
+            );
+        }
+    }
+}

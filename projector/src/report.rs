@@ -1,0 +1,188 @@
+//! The latest report of each device of a user. The later event counts, whenever the phone made it: what a phone says of its
+//! clock is worth no more than what it says of itself.
+
+use std::collections::BTreeMap;
+
+use events::{ChangeKind, ChangeSubject};
+use jiff::Timestamp;
+use schemas::{DeviceReport, KeyStorage, Outcome, Sequence};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use vault::{KeyHolder, UserRef};
+
+use crate::entry::{Entry, named};
+use crate::numbers::Numbered;
+use crate::open::OpenedEvent;
+use crate::view::ReportKey;
+
+const FORMAT: u8 = 1;
+
+/// What a device last said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) report: DeviceReport,
+    /// The event that it is from.
+    pub(crate) sequence: Sequence,
+    /// When that was received.
+    pub(crate) received_at: Timestamp,
+}
+
+/// Reads a report that the door accepted. `None` for one that it never would have.
+pub(crate) fn read(body: &str) -> Option<DeviceReport> {
+    serde_json::from_str(body).ok().filter(|report: &DeviceReport| report.misspelled().is_empty())
+}
+
+/// Of two reports the later one counts.
+fn fold(before: Option<Report>, reported: Report) -> (Report, Outcome) {
+    match before {
+        None => (reported, Outcome::Created),
+        Some(before) if before.sequence > reported.sequence => (before, Outcome::Unchanged),
+        Some(before) if before.report == reported.report => (reported, Outcome::Unchanged),
+        Some(_) => (reported, Outcome::Merged),
+    }
+}
+
+/// One byte of format, then postcard's encoding of this.
+#[derive(Serialize, Deserialize)]
+struct StoredReport<'b> {
+    os_compromised: bool,
+    key_storage: u8,
+    #[serde(borrow)]
+    app_version: &'b str,
+    #[serde(borrow)]
+    os: Option<&'b str>,
+    #[serde(borrow)]
+    os_version: &'b str,
+    sequence: u64,
+    received_at_ns: i128,
+}
+
+impl Entry for Report {
+    type Key = ReportKey;
+    type Said = (KeyHolder, DeviceReport);
+
+    fn key(user: UserRef, (holder, _): &Self::Said) -> ReportKey {
+        ReportKey::new(user, *holder)
+    }
+
+    fn fold(before: Option<Self>, event: &OpenedEvent<Self::Said>) -> (Option<Self>, Outcome) {
+        let (report, sequence, received_at) = (event.said.1.clone(), event.sequence, event.head.time);
+        let (report, outcome) = fold(before, Self { report, sequence, received_at });
+        (Some(report), outcome)
+    }
+
+    fn change(_: &Self::Said) -> Option<(ChangeKind, ChangeSubject)> {
+        None
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let report = &self.report;
+        let stored = StoredReport {
+            os_compromised: report.os_compromised,
+            key_storage: report.key_storage.number(),
+            app_version: &report.app_version,
+            os: report.os.as_deref(),
+            os_version: &report.os_version,
+            sequence: self.sequence.get(),
+            received_at_ns: self.received_at.as_nanosecond(),
+        };
+        postcard::to_extend(&stored, vec![FORMAT])
+            .unwrap_or_else(|_| unreachable!("BUG: a report has no unwritable part"))
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&FORMAT, stored) = bytes.split_first()? else { return None };
+        let (stored, []): (StoredReport<'_>, &[u8]) = postcard::take_from_bytes(stored).ok()? else {
+            return None;
+        };
+        let report = DeviceReport {
+            os_compromised: stored.os_compromised,
+            key_storage: KeyStorage::numbered(stored.key_storage)?,
+            app_version: stored.app_version.to_owned(),
+            os: stored.os.map(str::to_owned),
+            os_version: stored.os_version.to_owned(),
+        };
+        let received_at = Timestamp::from_nanosecond(stored.received_at_ns).ok()?;
+        Some(Self { report, sequence: Sequence::new(stored.sequence)?, received_at })
+    }
+
+    fn values(&self) -> BTreeMap<String, Value> {
+        named([
+            ("os_compromised", json!(self.report.os_compromised)),
+            ("key_storage", json!(self.report.key_storage)),
+            ("app_version", json!(self.report.app_version)),
+            ("os", json!(self.report.os)),
+            ("os_version", json!(self.report.os_version)),
+            ("sequence", json!(self.sequence)),
+            ("received_at", json!(self.received_at)),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(sequence: u64, app_version: &str) -> Report {
+        let report = DeviceReport {
+            os_compromised: true,
+            key_storage: KeyStorage::None,
+            app_version: app_version.to_owned(),
+            os: Some("ios".to_owned()),
+            os_version: "26.1".to_owned(),
+        };
+        let received_at = Timestamp::from_second(1).unwrap();
+        Report { report, sequence: Sequence::new(sequence).unwrap(), received_at }
+    }
+
+    #[test]
+    fn the_later_event_counts_in_whatever_order() {
+        let (first, outcome) = fold(None, report(1, "4.2.0"));
+        assert_eq!((&first, outcome), (&report(1, "4.2.0"), Outcome::Created));
+        let (second, outcome) = fold(Some(first.clone()), report(2, "4.3.0"));
+        assert_eq!((&second, outcome), (&report(2, "4.3.0"), Outcome::Merged));
+        assert_eq!(fold(Some(second.clone()), first), (second.clone(), Outcome::Unchanged));
+        let (same, outcome) = fold(Some(second), report(3, "4.3.0"));
+        assert_eq!((same, outcome), (report(3, "4.3.0"), Outcome::Unchanged), "said once more");
+    }
+
+    #[test]
+    fn what_the_door_refuses_is_no_report() {
+        let good = r#"{"os_compromised":true,"key_storage":"none","app_version":"4.2.0","os":"ios","os_version":"26.1"}"#;
+        assert_eq!(read(good), Some(report(1, "4.2.0").report));
+        for wrong in [
+            "",
+            "{}",
+            &good.replace("none", "cloud"),
+            &good.replace("4.2.0", "4.2\u{1b}[2J"),
+            &good.replace("4.2.0", ""),
+            &good.replace(r#""os":"#, r#""os_name":"#),
+            &format!("{good}{good}"),
+        ] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn golden_bytes() {
+        // Written once by a second implementation of postcard's wire format, in Python.
+        let golden =
+            concat!("01", "01", "03", "05342e322e30", "0103696f73", "0432362e31", "e724", "80a8d6b907");
+        assert_eq!(data_encoding::HEXLOWER.encode(&report(4711, "4.2.0").encode()), golden);
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself_and_nothing_else_does() {
+        let bytes = report(4711, "4.2.0").encode();
+        assert_eq!(Report::decode(&bytes), Some(report(4711, "4.2.0")));
+        assert_eq!(Report::decode(&[&bytes[..], &[0]].concat()), None, "one too many");
+        for cut in 0..bytes.len() {
+            assert_eq!(Report::decode(&bytes[..cut]), None, "cut to {cut}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(Report::decode(&changed), Some(report(4711, "4.2.0")), "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The keys of what is known by an id of its own: `02` of a device, `05` of a connection, then user ref (16), id (16).
+
+use std::fmt::Display;
+use std::hash::Hash;
+
+use vault::{ConnectionId, DeviceId, UserRef};
+
+use super::EntryKey;
+use super::keys::{KEY_CONNECTION, KEY_DEVICE, prefix, split};
+
+/// An id of 16 bytes.
+pub(crate) trait EntryId: Copy + Ord + Hash + Display {
+    /// The number before the keys of what it names.
+    const KIND: u8;
+
+    fn bytes(&self) -> &[u8; 16];
+
+    fn of(bytes: [u8; 16]) -> Self;
+}
+
+impl EntryId for DeviceId {
+    const KIND: u8 = KEY_DEVICE;
+
+    fn bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+
+    fn of(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
+impl EntryId for ConnectionId {
+    const KIND: u8 = KEY_CONNECTION;
+
+    fn bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+
+    fn of(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
+/// Which one of which user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OwnedKey<I> {
+    pub(crate) user: UserRef,
+    pub(crate) id: I,
+}
+
+/// Which device.
+pub(crate) type DeviceKey = OwnedKey<DeviceId>;
+
+/// Which connection.
+pub(crate) type ConnectionKey = OwnedKey<ConnectionId>;
+
+impl<I: EntryId> EntryKey for OwnedKey<I> {
+    const KIND: u8 = I::KIND;
+
+    fn user(&self) -> UserRef {
+        self.user
+    }
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        [prefix(I::KIND, self.user).as_slice(), self.id.bytes()].concat()
+    }
+
+    fn decode(key: &[u8]) -> Option<Self> {
+        let (user, id) = split(I::KIND, key)?;
+        Some(Self { user, id: I::of(id.try_into().ok()?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden<I: EntryId + std::fmt::Debug>(number: &str) {
+        let key = OwnedKey { user: UserRef::from_bytes([0xab; 16]), id: I::of([0xcd; 16]) };
+        let encoded = data_encoding::HEXLOWER.encode(&key.encode());
+        assert_eq!(encoded, format!("{number}{}{}", "ab".repeat(16), "cd".repeat(16)));
+        assert_eq!(OwnedKey::decode(&key.encode()), Some(key));
+        for wrong in [&[1; 33][..], &key.encode()[..32], &[key.encode(), vec![0]].concat()] {
+            assert_eq!(OwnedKey::<I>::decode(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn golden_keys() {
+        golden::<DeviceId>("02");
+        golden::<ConnectionId>("05");
+    }
+
+    #[test]
+    fn keys_sort_by_user_then_id() {
+        let key = |user, id| DeviceKey { user: UserRef::from_bytes([user; 16]), id: DeviceId::of([id; 16]) };
+        let sorted = [key(1, 2), key(1, 3), key(2, 0), key(2, 1)];
+        assert!(sorted.windows(2).all(|pair| pair[0].encode() < pair[1].encode() && pair[0] < pair[1]));
+    }
+}
