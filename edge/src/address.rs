@@ -32,12 +32,17 @@ pub struct Forwarding {
 }
 
 impl Forwarding {
+    /// What the client is counted by.
+    pub fn client(&self, peer: PeerAddress, headers: &HeaderMap) -> ClientAddress {
+        self.address(peer, headers).into()
+    }
+
     /// The client's address: the peer's, or, where that is a trusted proxy, the last one in the header that is not a
     /// trusted proxy's. What stands before it was written by the client itself.
-    pub fn client(&self, peer: PeerAddress, headers: &HeaderMap) -> ClientAddress {
+    pub fn address(&self, peer: PeerAddress, headers: &HeaderMap) -> IpAddr {
         let peer = peer.0.ip().to_canonical();
         if !self.is_trusted(peer) {
-            return peer.into();
+            return peer;
         }
         let values: Vec<_> =
             headers.get_all(&self.header).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -49,7 +54,7 @@ impl Forwarding {
                 break;
             }
         }
-        nearest.into()
+        nearest
     }
 
     fn is_trusted(&self, address: IpAddr) -> bool {

@@ -23,7 +23,7 @@ pub use clock::{Clock, system_clock};
 pub use gate::Gate;
 pub use health::{ReadyCheck, health_routes};
 pub use observe::{CorrelationId, Observed, Verification, noted, observed};
-pub use rates::{RateSettings, Rates};
+pub use rates::{AddressRate, RateSettings, Rates};
 pub use refusal::{Refusal, single_header};
 pub use serve::{ServeSettings, raise_file_limit, serve};
 pub use tls::{ServerTls, TlsError, TlsFiles};

@@ -1,5 +1,6 @@
 //! How often (contract, section 4). Counted by the generic cell rate algorithm, as the governor crate does it.
 
+use std::hash::Hash;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -40,9 +41,54 @@ impl Default for RateSettings {
 
 /// The counters.
 pub struct Rates {
-    per_user: Option<(DefaultKeyedRateLimiter<UserRef>, Policy)>,
-    per_address: Option<(DefaultKeyedRateLimiter<ClientAddress>, Policy)>,
+    per_user: Option<Keyed<UserRef>>,
+    per_address: Option<Keyed<ClientAddress>>,
     global: Option<(DefaultDirectRateLimiter, Policy)>,
+}
+
+/// A limit of its own for some addresses, like those of a provider that sends for all of its users.
+pub struct AddressRate(Keyed<ClientAddress>);
+
+impl AddressRate {
+    /// Counters at rest; `None` for a limit of 0, which is none.
+    pub fn new(name: &'static str, per_5_minutes: u32) -> Option<Self> {
+        Keyed::new(name, per_5_minutes, 300, per_5_minutes).map(Self)
+    }
+
+    /// Counts a request of this address.
+    pub fn count(&self, address: ClientAddress) -> Result<(), Refusal> {
+        self.0.count(&address)
+    }
+
+    /// Forgets, again and again, who has not been heard of for a while.
+    pub async fn forget(&self) {
+        loop {
+            tokio::time::sleep(FORGET_INTERVAL).await;
+            self.0.forget();
+        }
+    }
+}
+
+/// One limit for each of many.
+struct Keyed<K: Hash + Eq + Clone> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    policy: Policy,
+}
+
+impl<K: Hash + Eq + Clone> Keyed<K> {
+    fn new(name: &'static str, requests: u32, window_seconds: u32, burst: u32) -> Option<Self> {
+        let limiter = RateLimiter::keyed(quota(requests, window_seconds, burst)?);
+        Some(Self { limiter, policy: policy(name, requests, window_seconds) })
+    }
+
+    fn count(&self, key: &K) -> Result<(), Refusal> {
+        self.limiter.check_key(key).map_err(|until| self.policy.refuse(&until))
+    }
+
+    fn forget(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
 }
 
 /// A limit as clients are told of it (draft-ietf-httpapi-ratelimit-headers).
@@ -58,10 +104,8 @@ impl Rates {
     pub fn new(settings: RateSettings) -> Self {
         let RateSettings { per_user_per_minute, per_user_burst, per_ip_per_5_minutes, global_per_second } =
             settings;
-        let per_user = quota(per_user_per_minute, 60, per_user_burst)
-            .map(|quota| (RateLimiter::keyed(quota), policy("per_user", per_user_per_minute, 60)));
-        let per_address = quota(per_ip_per_5_minutes, 300, per_ip_per_5_minutes)
-            .map(|quota| (RateLimiter::keyed(quota), policy("per_ip", per_ip_per_5_minutes, 300)));
+        let per_user = Keyed::new("per_user", per_user_per_minute, 60, per_user_burst);
+        let per_address = Keyed::new("per_ip", per_ip_per_5_minutes, 300, per_ip_per_5_minutes);
         let global = quota(global_per_second, 1, global_per_second)
             .map(|quota| (RateLimiter::direct(quota), policy("global", global_per_second, 1)));
         Self { per_user, per_address, global }
@@ -69,14 +113,13 @@ impl Rates {
 
     /// Counts a request of this address.
     pub fn count_address(&self, address: ClientAddress) -> Result<(), Refusal> {
-        let Some((limiter, policy)) = &self.per_address else { return Ok(()) };
-        limiter.check_key(&address).map_err(|until| policy.refuse(&until))
+        self.per_address.as_ref().map_or(Ok(()), |limit| limit.count(&address))
     }
 
     /// Counts a request of this user, and of all users.
     pub fn count_user(&self, user: &UserRef) -> Result<(), Refusal> {
-        if let Some((limiter, policy)) = &self.per_user {
-            limiter.check_key(user).map_err(|until| policy.refuse(&until))?;
+        if let Some(limit) = &self.per_user {
+            limit.count(user)?;
         }
         let Some((limiter, policy)) = &self.global else { return Ok(()) };
         limiter.check().map_err(|until| policy.refuse(&until))
@@ -86,14 +129,8 @@ impl Rates {
     pub async fn forget(&self) {
         loop {
             tokio::time::sleep(FORGET_INTERVAL).await;
-            if let Some((limiter, _)) = &self.per_user {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
-            }
-            if let Some((limiter, _)) = &self.per_address {
-                limiter.retain_recent();
-                limiter.shrink_to_fit();
-            }
+            self.per_user.iter().for_each(Keyed::forget);
+            self.per_address.iter().for_each(Keyed::forget);
         }
     }
 }
@@ -152,6 +189,16 @@ mod tests {
         let address = std::net::IpAddr::from([192, 0, 2, 1]).into();
         assert!((0..5_000).all(|_| rates.count_user(&UserRef::from_bytes([1; 16])).is_ok()));
         assert!((0..5_000).all(|_| rates.count_address(address).is_ok()));
+    }
+
+    #[test]
+    fn some_addresses_have_a_limit_of_their_own() {
+        let rate = AddressRate::new("per_provider", 2).unwrap();
+        let (one, other) = (std::net::IpAddr::from([192, 0, 2, 1]), std::net::IpAddr::from([192, 0, 2, 2]));
+        assert!(rate.count(one.into()).is_ok() && rate.count(one.into()).is_ok());
+        assert_eq!(rate.count(one.into()).unwrap_err().code(), Code::RateLimited);
+        assert!(rate.count(other.into()).is_ok());
+        assert!(AddressRate::new("per_provider", 0).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub struct Refusal(Box<Content>);
 #[derive(Debug, Clone)]
 struct Content {
     code: Code,
+    status: u16,
     detail: String,
     server_time: Option<Timestamp>,
     user: Option<UserRef>,
@@ -25,6 +26,7 @@ impl Refusal {
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let content = Content {
             code,
+            status: code.status(),
             detail: detail.into(),
             server_time: None,
             user: None,
@@ -78,15 +80,22 @@ impl Refusal {
         refusal
     }
 
-    /// The summary does not hold.
-    pub fn violations(violations: Vec<Violation>) -> Self {
+    /// The body does not hold: [`Code::InvalidSummary`], or [`Code::InvalidRequest`] where it is no summary.
+    pub fn violations(code: Code, violations: Vec<Violation>) -> Self {
         let detail = match violations.len() {
             1 => "One thing does not hold; errors names it.".to_owned(),
             number => format!("{number} things do not hold; errors lists them all."),
         };
-        let mut refusal = Self::new(Code::InvalidSummary, detail);
+        let mut refusal = Self::new(code, detail);
         refusal.0.violations = violations;
         refusal
+    }
+
+    /// Answers with another status than the code's. Only for senders who demand one, as some providers of webhooks do.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = status;
+        self
     }
 
     /// Adds a header.
@@ -124,7 +133,7 @@ impl Refusal {
         Problem {
             kind: format!("urn:syncwell:problem:{}", content.code.as_str()),
             title: content.code.title().to_owned(),
-            status: content.code.status(),
+            status: content.status,
             detail: content.detail.clone(),
             code: content.code,
             correlation_id: correlation_id.to_owned(),
@@ -137,7 +146,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     /// The body is written further out, by [`crate::observed`], which knows the correlation id.
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, self.0.headers.clone()).into_response();
         response.extensions_mut().insert(self);
         response

@@ -6,28 +6,25 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Caller, Observed, Refusal, Scope, Verification, noted, read_body};
-use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head, new_event_id};
+use edge::{Caller, Observed, Refusal, Scope, Verification};
+use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
 use http::{StatusCode, header};
 use schemas::{Code, EnrolRequest, EnrolledDevice};
-use stream::AppendError;
-use vault::{ACCOUNT, DeviceId, KeyHolder};
+use vault::{DeviceId, KeyHolder};
 
-use crate::append::Asked;
+use crate::append::{Asked, OfAccount, answer};
 use crate::door::Door;
 
 /// Bytes of an enrolment's body.
 const BODY_BYTES_MAX: usize = 1_024;
 
 pub(crate) async fn post_device(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let (asked, body) = Asked::take(request);
-    let body = match read_body(&asked.headers, body, BODY_BYTES_MAX, door.settings.body_timeout).await {
-        Ok(body) => body,
+    let (asked, body, mut observed) = match door.read(request, BODY_BYTES_MAX).await {
+        Ok(read) => read,
         Err(refusal) => return refusal.into_response(),
     };
-    let mut observed = Observed { body_bytes: Some(body.len()), ..Observed::default() };
     let answered = door.enrol(&asked, &body, &mut observed).await;
-    noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
+    answer(answered, observed)
 }
 
 pub(crate) async fn delete_device(
@@ -39,7 +36,7 @@ pub(crate) async fn delete_device(
     let mut observed = Observed::default();
     let id = id.ok().and_then(|Path(id)| id.parse().ok());
     let answered = door.revoke(&asked, id, &mut observed).await;
-    noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
+    answer(answered, observed)
 }
 
 impl Door {
@@ -130,7 +127,7 @@ impl Door {
             .ok_or_else(|| Refusal::new(Code::NotFound, "There is no device of yours here."))
     }
 
-    /// Appends an event about a device, and waits a while until it is folded, so that who changes a device reads it.
+    /// Appends an event about a device, and waits a while until it is folded.
     async fn append_device(
         &self,
         caller: &Caller,
@@ -138,34 +135,9 @@ impl Door {
         observed: &mut Observed,
         seal: impl FnOnce(&Head, &vault::DataKey) -> Vec<u8>,
     ) -> Result<(), Refusal> {
-        let time = (self.gate.clock)();
-        let key = self.key_to_seal(&caller.user, ACCOUNT).await?;
-        let id = new_event_id(time);
-        let head = Head { id, kind, user: caller.user, time, key_id: Some(key.id()) };
-        let bytes = seal(&head, &key);
-        let (_, outcome) = self.store(&head, bytes, self.settings.wait).await.map_err(|error| {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "an event about a device was not appended"
-            );
-            refuse_device(&error)
-        })?;
-        observed.outcome = outcome.map(schemas::Outcome::as_str);
-        Ok(())
+        let event = OfAccount::new(kind, (self.gate.clock)(), self.settings.wait);
+        self.store_of_account(caller.user, event, observed, seal).await.map(drop)
     }
-}
-
-/// Nothing is lost by asking again: a device that nobody was told of is none, and revoked twice is revoked.
-fn refuse_device(error: &AppendError) -> Refusal {
-    let (code, detail) = match error {
-        AppendError::Unknown => {
-            (Code::OutcomeUnknown, "The log did not confirm in time. Send the same request again.")
-        }
-        AppendError::Unavailable | AppendError::Conflict | AppendError::Refused { .. } => {
-            (Code::LogUnavailable, "The log does not tell of this yet. Send the same request again.")
-        }
-    };
-    Refusal::new(code, detail)
 }
 
 /// A token that is for one device is for no other.

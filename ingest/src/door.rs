@@ -4,18 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{delete, post};
+use axum::routing::{MethodFilter, delete, on, post};
 use edge::{Gate, ReadyCheck};
 use events::{Log, LogAppender};
 use schemas::Bounds;
 use stream::{Broker, Commit};
 use uuid::Uuid;
-use vault::{Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
+use vault::{Compromised, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
 
+use crate::connections::{authorize_connection, delete_connection, post_connection, reauth_connection};
+use crate::device_reports::post_device_report;
 use crate::devices::{delete_device, post_device};
 use crate::log_watch::LogWatch;
 use crate::outcomes::Outcomes;
 use crate::post::post_summary;
+use crate::provider_settings::ProviderSettings;
+use crate::webhooks::{Hooks, webhook, webhook_with_secret};
+
+/// What providers use.
+const WEBHOOK_METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::POST);
 
 /// What operators can set.
 #[derive(Debug, Clone)]
@@ -30,6 +37,10 @@ pub struct DoorSettings {
     pub bounds: Bounds,
     /// How events are committed.
     pub commit: Commit,
+    /// Whether a phone that reported a compromised system may post no summaries.
+    pub refuse_compromised: bool,
+    /// Which providers users can connect to, and which send here.
+    pub providers: ProviderSettings,
 }
 
 /// Everything that a post needs.
@@ -39,11 +50,23 @@ pub struct Door {
     pub(crate) signing_keys: SigningKeys,
     pub(crate) data_keys: KeyClient,
     pub(crate) revocations: Revocations,
+    pub(crate) compromised: Compromised,
+    pub(crate) hooks: Hooks,
     pub(crate) index: Index,
+    pub(crate) broker: Broker,
     pub(crate) log: LogAppender,
     pub(crate) log_watch: LogWatch,
     pub(crate) outcomes: Outcomes,
     pub(crate) settings: DoorSettings,
+}
+
+impl Door {
+    /// Says why nothing can be accepted yet, or nothing.
+    fn check_ready(&self) -> Result<(), String> {
+        self.log_watch.check()?;
+        self.revocations.check()?;
+        if self.settings.refuse_compromised { self.compromised.check() } else { Ok(()) }
+    }
 }
 
 /// The door, open.
@@ -70,7 +93,13 @@ impl Ingest {
         let log = Log::over(broker.clone());
         let log_watch = LogWatch::start(log.clone());
         let revocations = Revocations::start(broker.clone());
-        let outcomes = Outcomes::start(broker, Uuid::new_v4().as_u128());
+        let compromised = if settings.refuse_compromised {
+            Compromised::start(broker.clone())
+        } else {
+            Compromised::over(broker.clone())
+        };
+        let hooks = Hooks::start(broker.clone(), &settings.providers);
+        let outcomes = Outcomes::start(broker.clone(), Uuid::new_v4().as_u128());
         let appender = log.appender(settings.commit);
         let to_flush = index.clone();
         let door = Arc::new(Door {
@@ -79,20 +108,30 @@ impl Ingest {
             signing_keys,
             data_keys,
             revocations,
+            compromised,
+            hooks,
             index,
+            broker,
             log: appender,
             log_watch,
             outcomes,
             settings,
         });
         let ready = {
-            let (watch, revocations) = (door.log_watch.clone(), door.revocations.clone());
-            Arc::new(move || watch.check().and_then(|()| revocations.check()))
+            let door = door.clone();
+            Arc::new(move || door.check_ready())
         };
         let routes = Router::new()
             .route("/v1/summaries", post(post_summary))
             .route("/v1/devices", post(post_device))
             .route("/v1/devices/{device_id}", delete(delete_device))
+            .route("/v1/device-reports", post(post_device_report))
+            .route("/v1/connections", post(post_connection))
+            .route("/v1/connections/{connection_id}", delete(delete_connection))
+            .route("/v1/connections/{connection_id}/authorize", post(authorize_connection))
+            .route("/v1/connections/{connection_id}/reauth", post(reauth_connection))
+            .route("/v1/webhooks/{provider}", on(WEBHOOK_METHODS, webhook))
+            .route("/v1/webhooks/{provider}/{secret}", on(WEBHOOK_METHODS, webhook_with_secret))
             .with_state(door);
         Self { routes, ready, index: to_flush }
     }

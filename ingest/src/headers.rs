@@ -47,14 +47,19 @@ pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<Signature>, Refusal>
     Ok(listed.iter().filter_map(read).collect())
 }
 
+/// Demands the body's bytes as they are.
+pub(crate) fn content_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    match single_header(headers, "content-encoding")? {
+        Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
+            Err(Refusal::new(Code::UnsupportedMediaType, "The body must not be encoded."))
+        }
+        None | Some(_) => Ok(()),
+    }
+}
+
 /// Demands JSON as it is.
 pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let refuse = |detail: &str| Err(Refusal::new(Code::UnsupportedMediaType, detail));
-    if single_header(headers, "content-encoding")?
-        .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
-    {
-        return refuse("The body must not be encoded.");
-    }
+    content_encoding(headers)?;
     let content_type = single_header(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
     let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let parameters = parameters.trim();
@@ -66,7 +71,7 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     if media_type.trim().eq_ignore_ascii_case("application/json") && is_utf_8 {
         Ok(())
     } else {
-        refuse("The content type must be application/json.")
+        Err(Refusal::new(Code::UnsupportedMediaType, "The content type must be application/json."))
     }
 }
 

@@ -2,15 +2,23 @@
 //!
 //! A post passes [`post`] from top to bottom: size, rate, token, timestamp, signature, content type, syntax, schema;
 //! then it is sealed under the user's data key, appended, and answered once the log has it on stable storage and the
-//! projector has told what it did to its row. Devices get and lose their signing keys in [`devices`]. Ingest reads
-//! neither the log nor the view.
+//! projector has told what it did to its row. Devices get and lose their signing keys in [`devices`] and tell of
+//! themselves in [`device_reports`]; users connect to providers in [`connections`]; providers deliver in [`webhooks`].
+//! Ingest reads neither the log nor the view: where it must know a connection, it asks the projector.
 
 mod append;
+mod connections;
+mod deliveries;
+mod device_reports;
 mod devices;
 mod door;
 mod headers;
 mod log_watch;
 mod outcomes;
 mod post;
+mod provider_settings;
+mod webhooks;
 
+pub use deliveries::{DELIVERIES_STREAM, Deliveries, DeliveriesError};
 pub use door::{Door, DoorSettings, Ingest};
+pub use provider_settings::{ProviderClient, ProviderSettings, ProviderSettingsErrors};

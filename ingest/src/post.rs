@@ -6,28 +6,25 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use edge::{Caller, Observed, Refusal, Scope, Verification, noted, read_body, single_header};
+use edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
 use events::{EventKind, Head, SignedRequest, event_id};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
-use schemas::{Accepted, Code, Outcome, Rejected, SUMMARY_BODY_BYTES_MAX, Summary};
-use vault::{KeyHolder, Signature, SigningKeyId};
+use schemas::{Accepted, Code, Outcome, SUMMARY_BODY_BYTES_MAX, Summary};
+use vault::{KeyHolder, Signature, SigningKeyId, UserRef};
 
-use crate::append::{Asked, refuse_append};
+use crate::append::{Asked, answer, refuse_append, refuse_body};
 use crate::door::Door;
 use crate::headers;
 
 /// The handler: takes apart, verifies, appends, answers.
 pub(crate) async fn post_summary(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let (asked, body) = Asked::take(request);
-    let read = read_body(&asked.headers, body, SUMMARY_BODY_BYTES_MAX, door.settings.body_timeout).await;
-    let body = match read {
-        Ok(body) => body,
+    let (asked, body, mut observed) = match door.read(request, SUMMARY_BODY_BYTES_MAX).await {
+        Ok(read) => read,
         Err(refusal) => return refusal.into_response(),
     };
-    let mut observed = Observed { body_bytes: Some(body.len()), ..Observed::default() };
     let answered = door.post(&asked, body, &mut observed).await;
-    noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
+    answer(answered, observed)
 }
 
 /// A post that was verified: from here on only the log can refuse it.
@@ -41,11 +38,26 @@ struct Verified {
 
 /// What a request's signature says.
 pub(crate) struct Signed<'h> {
-    received_at: Timestamp,
+    pub(crate) received_at: Timestamp,
     timestamp: &'h str,
-    signed_at: Timestamp,
+    pub(crate) signed_at: Timestamp,
     pub(crate) signing_key: SigningKeyId,
     signature: Signature,
+}
+
+impl Signed<'_> {
+    /// What is kept of the request, once its body was read as JSON.
+    pub(crate) fn content(&self, caller: &Caller, body: &[u8]) -> SignedRequest {
+        let body = String::from_utf8(body.to_vec())
+            .unwrap_or_else(|_| unreachable!("BUG: JSON that was read is UTF-8"));
+        SignedRequest {
+            body,
+            timestamp: self.timestamp.to_owned(),
+            signature: self.signature,
+            signing_key: self.signing_key,
+            token_id: caller.token_id.clone(),
+        }
+    }
 }
 
 impl Door {
@@ -54,10 +66,10 @@ impl Door {
         let verified = self.verify(caller, &asked.headers, &body, observed)?;
         observed.verification = Verification::Passed;
         let wait = headers::wait(&asked.headers, self.settings.wait);
-        let answer = self.append(verified, wait).await?;
-        observed.outcome = answer.outcome.map(Outcome::as_str);
-        metrics::counter!("syncwell_summaries_total", "outcome" => label(&answer)).increment(1);
-        Ok(respond(&answer))
+        let accepted = self.append(verified, wait).await?;
+        observed.outcome = accepted.outcome.map(Outcome::as_str);
+        metrics::counter!("syncwell_summaries_total", "outcome" => label(&accepted)).increment(1);
+        Ok(respond(&accepted))
     }
 
     /// The signed timestamp, as spelled and as an instant, and the key and signature that are right.
@@ -84,22 +96,34 @@ impl Door {
         body: &Bytes,
         observed: &mut Observed,
     ) -> Result<Verified, Refusal> {
-        let Signed { received_at, timestamp, signed_at, signing_key, signature } =
-            self.verify_signed(&caller, headers, body, observed)?;
+        let signed = self.verify_signed(&caller, headers, body, observed)?;
+        self.check_not_compromised(&caller.user, signed.signing_key.holder())?;
         headers::content_type(headers)?;
-        let summary =
-            Summary::read(body, &self.settings.bounds, received_at).map_err(|rejected| match rejected {
-                Rejected::NotJson => {
-                    Refusal::new(Code::InvalidJson, "The body must be one JSON text in UTF-8.")
-                }
-                Rejected::Violations(violations) => Refusal::violations(violations),
-            })?;
-        let body = String::from_utf8(body.to_vec())
-            .unwrap_or_else(|_| unreachable!("BUG: JSON that was read is UTF-8"));
-        let token_id = caller.token_id.clone();
-        let content =
-            SignedRequest { body, timestamp: timestamp.to_owned(), signature, signing_key, token_id };
+        let summary = Summary::read(body, &self.settings.bounds, signed.received_at)
+            .map_err(|rejected| refuse_body(Code::InvalidSummary, rejected))?;
+        let content = signed.content(&caller, body);
+        let Signed { received_at, signed_at, .. } = signed;
         Ok(Verified { caller, received_at, summary, signed_at, content })
+    }
+
+    /// Refuses a phone that told of itself that its system is compromised, where the operator wants that; and any phone
+    /// while it can't be told which did.
+    fn check_not_compromised(&self, user: &UserRef, holder: KeyHolder) -> Result<(), Refusal> {
+        if !self.settings.refuse_compromised {
+            return Ok(());
+        }
+        match self.compromised.is_compromised(user, holder) {
+            Some(false) => Ok(()),
+            Some(true) => {
+                let detail =
+                    "The device reported that its system is compromised. Report again once it is not.";
+                Err(Refusal::new(Code::DeviceCompromised, detail))
+            }
+            None => Err(Refusal::new(
+                Code::LogUnavailable,
+                "Nothing was stored: whether the device is compromised can't be told now. Send the same bytes again.",
+            )),
+        }
     }
 
     fn check_window(&self, signed_at: Timestamp, now: Timestamp) -> Result<(), Refusal> {
@@ -159,7 +183,7 @@ impl Door {
         let kind = EventKind::SummaryReceivedV1;
         let head = Head { id, kind, user, time: received_at, key_id: Some(key.id()) };
         let (appended, outcome) = self
-            .store(&head, content.seal(&head, &key), wait)
+            .store(&head, content.seal(&head, &key), id, wait)
             .await
             .map_err(|error| refuse_append(&error))?;
         Ok(Accepted {

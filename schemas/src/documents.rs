@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::summary::schema;
 use crate::{
-    Accepted, DeviceDocument, DevicesDocument, EnrolledDevice, HistoryDocument, Problem, RowDocument,
+    Accepted, ConnectionDocument, ConnectionStarted, ConnectionsDocument, DeviceDocument, DeviceReport,
+    DeviceReportAccepted, DevicesDocument, EnrolledDevice, HistoryDocument, Problem, RowDocument,
     RowsDocument, openapi,
 };
 
@@ -22,6 +23,11 @@ pub fn documents() -> Vec<(&'static str, String)> {
         ("enrolled.schema.json", of::<EnrolledDevice>()),
         ("device.schema.json", of::<DeviceDocument>()),
         ("devices.schema.json", of::<DevicesDocument>()),
+        ("connection_started.schema.json", of::<ConnectionStarted>()),
+        ("connection.schema.json", of::<ConnectionDocument>()),
+        ("connections.schema.json", of::<ConnectionsDocument>()),
+        ("device_report.schema.json", of::<DeviceReport>()),
+        ("device_report_accepted.schema.json", of::<DeviceReportAccepted>()),
         ("problem.schema.json", of::<Problem>()),
     ];
     documents.map(|(name, document)| (name, format!("{document:#}\n"))).into()

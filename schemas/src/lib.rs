@@ -18,6 +18,7 @@ mod openapi;
 mod problem;
 mod quantity;
 mod report;
+mod request;
 mod row;
 mod summary;
 

@@ -1,6 +1,9 @@
 //! The OpenAPI 3.1 document, put together from the types and the contract's tables.
 
+mod connections;
+mod device_reports;
 mod devices;
+mod webhooks;
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -8,8 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::summary::schema;
 use crate::{
-    Accepted, Code, DeviceDocument, DevicesDocument, EnrolRequest, EnrolledDevice, HistoryDocument, Problem,
-    RowDocument, RowsDocument,
+    Accepted, AuthorizeRequest, Code, ConnectRequest, ConnectionDocument, ConnectionStarted,
+    ConnectionsDocument, DeviceDocument, DeviceReport, DeviceReportAccepted, DevicesDocument, EnrolRequest,
+    EnrolledDevice, HistoryDocument, Problem, ReauthRequest, RowDocument, RowsDocument,
 };
 
 /// What every operation of one's own data can be refused with.
@@ -43,6 +47,13 @@ pub(crate) fn document() -> Value {
             "/v1/events/{event_id}/proof": { "get": get_proof() },
             "/v1/devices": { "post": devices::enrol(), "get": devices::list() },
             "/v1/devices/{device_id}": { "get": devices::get(), "delete": devices::revoke() },
+            "/v1/device-reports": { "post": device_reports::post() },
+            "/v1/connections": { "post": connections::connect(), "get": connections::list() },
+            "/v1/connections/{connection_id}": { "get": connections::get(), "delete": connections::revoke() },
+            "/v1/connections/{connection_id}/authorize": { "post": connections::authorize() },
+            "/v1/connections/{connection_id}/reauth": { "post": connections::reauth() },
+            "/v1/webhooks/{provider}": webhooks::path(false),
+            "/v1/webhooks/{provider}/{secret}": webhooks::path(true),
             "/livez": { "get": plain("The process runs", "text/plain", &[]) },
             "/readyz": { "get": plain("The log answers and the view has caught up", "text/plain", &[("503", "Not ready; the body says why")]) },
             "/metrics": { "get": plain("Prometheus text", "text/plain; version=0.0.4", &[]) },
@@ -75,6 +86,14 @@ fn components() -> Value {
     generator.subschema_for::<EnrolledDevice>();
     generator.subschema_for::<DeviceDocument>();
     generator.subschema_for::<DevicesDocument>();
+    generator.subschema_for::<ConnectRequest>();
+    generator.subschema_for::<ReauthRequest>();
+    generator.subschema_for::<AuthorizeRequest>();
+    generator.subschema_for::<ConnectionStarted>();
+    generator.subschema_for::<ConnectionDocument>();
+    generator.subschema_for::<ConnectionsDocument>();
+    generator.subschema_for::<DeviceReport>();
+    generator.subschema_for::<DeviceReportAccepted>();
     generator.subschema_for::<Problem>();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Summary".to_owned(), schema::summary(false));
@@ -82,7 +101,6 @@ fn components() -> Value {
 }
 
 fn post_summary() -> Value {
-    let header = |name: &str, required: bool, description: &str| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": { "type": "string" } });
     let mut responses = Map::new();
     responses.insert("201".into(), answer("Folded; the event made the row", "Accepted"));
     responses.insert(
@@ -103,6 +121,7 @@ fn post_summary() -> Value {
             Code::KeyRevoked,
             Code::StaleTimestamp,
             Code::InsufficientScope,
+            Code::DeviceCompromised,
             Code::RequestTimeout,
             Code::AccountErased,
             Code::BodyTooLarge,
@@ -123,15 +142,33 @@ fn post_summary() -> Value {
             content type, syntax, schema and bounds. Answered after the event is on stable storage. The same signed \
             request again, within the window, appends nothing and is answered with the first event's name.",
         "security": [{ "token": [] }],
-        "parameters": [
-            header("X-Sync-Timestamp", true, "Unix seconds, unix milliseconds (13 digits) or RFC 3339; within 300 seconds of the server."),
-            header("X-Sync-Signature", true, "Lowercase hex of HMAC-SHA-256(key, timestamp + \".\" + body), also as `v1=<hex>`; up to 4, separated by commas."),
-            header("X-Sync-Key-Id", false, "Which signing key; without it the user's default key."),
-            header("Prefer", false, "`wait=N` (seconds, at most 10) for the outcome, or `respond-async` for 202 at once (RFC 7240)."),
-        ],
+        "parameters": signed_headers(),
         "requestBody": { "required": true, "content": { "application/json": { "schema": reference("Summary") } } },
         "responses": responses,
     })
+}
+
+/// The headers of a request that a phone signs.
+fn signed_headers() -> Value {
+    let header = |name: &str, required: bool, description: &str| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": { "type": "string" } });
+    json!([
+        header(
+            "X-Sync-Timestamp",
+            true,
+            "Unix seconds, unix milliseconds (13 digits) or RFC 3339; within 300 seconds of the server."
+        ),
+        header(
+            "X-Sync-Signature",
+            true,
+            "Lowercase hex of HMAC-SHA-256(key, timestamp + \".\" + body), also as `v1=<hex>`; up to 4, separated by commas."
+        ),
+        header("X-Sync-Key-Id", false, "Which signing key; without it the user's default key."),
+        header(
+            "Prefer",
+            false,
+            "`wait=N` (seconds, at most 10) for the outcome, or `respond-async` for an answer at once (RFC 7240)."
+        ),
+    ])
 }
 
 fn get_rows() -> Value {

@@ -178,7 +178,7 @@ pub struct Problem {
     /// For `stale_timestamp`: the server's time, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_time: Option<String>,
-    /// For `invalid_summary`: every violation.
+    /// For `invalid_summary`, and for `invalid_request` where a field is at fault: every violation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Violation>,
 }

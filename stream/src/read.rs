@@ -129,7 +129,8 @@ impl Stream {
 
     /// The last message with exactly this subject.
     pub async fn last(&self, subject: &str) -> Result<Option<Stored>, ReadError> {
-        scan::one(&self.broker, format!("{}.{subject}", self.direct_get()), Bytes::new()).await
+        let request = json!({ "last_by_subj": subject }).to_string().into();
+        scan::one(&self.broker, self.direct_get(), request).await
     }
 
     /// The last message of every subject under `filter`, by sequence.
@@ -161,8 +162,7 @@ impl Stream {
     }
 
     async fn has_behind(&self, from: ScanFrom, subject: &str) -> Result<bool, ReadError> {
-        let request = json!({ "last_by_subj": subject }).to_string().into();
-        let last = scan::one(&self.broker, self.direct_get(), request).await?;
+        let last = self.last(subject).await?;
         Ok(last.is_some_and(|last| match from {
             ScanFrom::Sequence(sequence) => last.sequence >= sequence,
             ScanFrom::Time(time) => last.stored_at >= time,

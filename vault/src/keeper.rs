@@ -1,4 +1,4 @@
-//! The keeper: the one role that reaches the stream of wrapped data keys and of revoked devices.
+//! The keeper: the one role that reaches the stream of wrapped data keys, of revoked devices and of compromised ones.
 //!
 //! It is asked over core NATS, one subject per kind of question, so that the broker can say who may ask what:
 //!
@@ -9,8 +9,11 @@
 //! | `keys.v1.rings` | projector | all the keys of several users |
 //! | `keys.v1.revoke.<user ref>` | ingest | a device to be revoked |
 //! | `keys.v1.revoked` | ingest | the devices that were revoked since it last asked |
+//! | `keys.v1.report.<user ref>` | ingest | a device to be marked as compromised, or not |
+//! | `keys.v1.compromised` | ingest | the marks that changed since it last asked |
 
 mod answering;
+mod marks;
 
 use std::sync::Arc;
 
@@ -18,9 +21,11 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use stream::{AppendError, Appender, Broker, Commit, ReadError, Subscription};
 
+use crate::compromised::COMPROMISED_SUBJECT;
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::RINGS_SUBJECT;
 use crate::keys_stream::KeysStream;
+use crate::revoked::REVOKED_SUBJECT;
 use answering::Answering;
 pub(crate) use answering::draft;
 
@@ -77,9 +82,15 @@ impl Keeper {
         let answering = Answering { broker: broker.clone(), stream, appender, kek, checked: Arc::default() };
         answering.check_kek().await?;
         let mut questions = Vec::new();
-        for subject in
-            ["keys.v1.current.*", "keys.v1.ring.*", RINGS_SUBJECT, "keys.v1.revoke.*", "keys.v1.revoked"]
-        {
+        for subject in [
+            "keys.v1.current.*",
+            "keys.v1.ring.*",
+            RINGS_SUBJECT,
+            "keys.v1.revoke.*",
+            REVOKED_SUBJECT,
+            "keys.v1.report.*",
+            COMPROMISED_SUBJECT,
+        ] {
             let heard = broker.subscribe(subject, Some("keeper")).await;
             questions.push(heard.map_err(|_| ReadError::Unavailable)?);
         }

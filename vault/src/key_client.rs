@@ -61,6 +61,12 @@ pub(crate) enum KeysAnswer {
         devices: Vec<(String, String)>,
         last: u64,
     },
+    /// User refs, holders of keys and whether each is marked as compromised, and where in the stream the last of them
+    /// stands.
+    Compromised {
+        holders: Vec<(String, String, bool)>,
+        last: u64,
+    },
     /// The records of several users, by user ref. Who was erased is not in it.
     Rings(Vec<(String, Vec<(String, String)>)>),
 }
@@ -179,6 +185,7 @@ impl KeyClient {
                 KeysAnswer::Unavailable
                 | KeysAnswer::Done
                 | KeysAnswer::Revoked { .. }
+                | KeysAnswer::Compromised { .. }
                 | KeysAnswer::Rings(_),
             )
             | Err(_) => Err(KeyError::Unavailable),

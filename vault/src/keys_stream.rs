@@ -9,6 +9,7 @@
 //! | `$KV.keys.<user ref>.erased` | that the user was erased |
 //! | `$KV.keys.kek.<version>` | a check of that version of the KEK |
 //! | `$KV.keys.revoked.<user ref>.<device id>` | that the device was revoked |
+//! | `$KV.keys.compromised.<user ref>.<device id or "default">` | what whoever signs with this key last told of its system |
 
 use serde_json::json;
 use stream::{Broker, ReadError, Stream};
@@ -21,8 +22,10 @@ pub const KEYS_STREAM: &str = "KV_keys";
 const API_PREFIX: &str = "KEYS.API";
 /// Every wrapped data key and every tombstone; checks of the KEK too.
 pub(crate) const ALL_KEYS: &str = "$KV.keys.*.*";
-/// Every revoked device.
-pub(crate) const ALL_REVOKED: &str = "$KV.keys.revoked.*.*";
+/// What a revoked device's subject begins with.
+pub(crate) const REVOKED_PREFIX: &str = "$KV.keys.revoked.";
+/// What the subject begins with under which stands whether a system is compromised.
+pub(crate) const COMPROMISED_PREFIX: &str = "$KV.keys.compromised.";
 
 /// The stream of wrapped keys, as setup creates it.
 pub struct KeysStream;

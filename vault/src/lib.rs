@@ -11,8 +11,10 @@
 //! Data keys are random and never derived: a derived key can't be destroyed. This crate does not know what an event
 //! is; it seals bytes for a user.
 
+mod compromised;
 mod data_key;
 mod files;
+mod holder_list;
 mod index;
 mod keeper;
 mod kek;
@@ -31,6 +33,7 @@ mod token_seal;
 #[cfg(test)]
 mod wycheproof;
 
+pub use compromised::Compromised;
 pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
 pub use files::{
     SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_versions_below,

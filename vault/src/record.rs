@@ -5,7 +5,7 @@
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 1 | format, `1` |
-//! | 1 | 1 | kind: `1` a wrapped key, `2` a tombstone (nothing follows), `3` a check of the KEK, `4` a revoked device (nothing follows) |
+//! | 1 | 1 | kind: `1` a wrapped key, `2` a tombstone (nothing follows), `3` a check of the KEK, `4` a revoked device (nothing follows), `5` whether a device's system is compromised (one byte follows, `0` or `1`) |
 //! | 2 | 4 | version of the KEK, big-endian |
 //! | 6 | n | sealed: the year (2 bytes, big-endian) and the 32 bytes of the key; for a check, a single zero |
 //!
@@ -25,10 +25,21 @@ const KIND_WRAPPED: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
 const KIND_CHECK: u8 = 3;
 const KIND_REVOKED: u8 = 4;
+const KIND_COMPROMISED: u8 = 5;
 const HEAD_BYTES: usize = 6;
 
 /// What stands for a device that was revoked; which one is in the subject.
 pub(crate) const REVOKED: [u8; 2] = [FORMAT, KIND_REVOKED];
+
+/// What stands for a device that told whether its system is compromised; which one is in the subject.
+pub(crate) const fn compromised_record(is_compromised: bool) -> [u8; 3] {
+    [FORMAT, KIND_COMPROMISED, is_compromised as u8]
+}
+
+/// What a device told; `None` for any other record.
+pub(crate) fn is_compromised(record: &[u8]) -> Option<bool> {
+    [true, false].into_iter().find(|told| compromised_record(*told) == record)
+}
 
 /// What a record says.
 #[derive(Debug)]
@@ -198,6 +209,17 @@ mod tests {
                 panic!("both versions open")
             };
             assert_eq!(*opened.open(b"", key.seal(b"", b"x")).unwrap(), b"x");
+        }
+    }
+
+    #[test]
+    fn golden_reports_of_devices() {
+        assert_eq!((compromised_record(false), compromised_record(true)), ([1, 5, 0], [1, 5, 1]));
+        for told in [true, false] {
+            assert_eq!(is_compromised(&compromised_record(told)), Some(told));
+        }
+        for other in [&[][..], &[1, 5], &[1, 5, 2], &[2, 5, 1], &[1, 4, 1], &[1, 5, 1, 0]] {
+            assert_eq!(is_compromised(other), None, "{other:?}");
         }
     }
 

@@ -21,13 +21,15 @@ use zeroize::Zeroizing;
 use crate::UserRef;
 use crate::files::{SecretFileError, VersionedSecrets};
 use crate::live::{Live, SecretSource};
-use crate::own_id::DeviceId;
+use crate::own_id::{DeviceId, NotAnOwnId};
 use crate::pseudonym::hmac_sha256;
 
 /// Versions that phones may sign with: the current one and the one before.
 const ACCEPTED_VERSIONS: usize = 2;
 /// A new version is accepted at once and given out this much later, so that every ingest has it before a phone does.
 const GIVEN_OUT_AFTER: Duration = Duration::from_secs(60);
+/// What stands for the user in place of a device's id.
+const USER: &str = "default";
 /// How often the masters are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -59,12 +61,26 @@ impl SigningKeyId {
     }
 }
 
+impl fmt::Display for KeyHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str(USER),
+            Self::Device(device) => write!(f, "{device}"),
+        }
+    }
+}
+
+impl FromStr for KeyHolder {
+    type Err = NotAnOwnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOwnId> {
+        if text == USER { Ok(Self::User) } else { text.parse().map(Self::Device) }
+    }
+}
+
 impl fmt::Display for SigningKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.holder {
-            KeyHolder::User => write!(f, "{}.default", self.version),
-            KeyHolder::Device(device) => write!(f, "{}.{device}", self.version),
-        }
+        write!(f, "{}.{}", self.version, self.holder)
     }
 }
 
@@ -73,10 +89,7 @@ impl FromStr for SigningKeyId {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (version, holder) = text.split_once('.').ok_or(())?;
-        let holder = match holder {
-            "default" => KeyHolder::User,
-            device => KeyHolder::Device(device.parse().map_err(|_| ())?),
-        };
+        let holder = holder.parse().map_err(|_| ())?;
         let id = Self { version: version.parse().map_err(|_| ())?, holder };
         // One spelling per key: "01.default" and "+1.default" are not names that we gave.
         if id.to_string() == text { Ok(id) } else { Err(()) }
@@ -218,7 +231,7 @@ impl SigningKeys {
         let master = held.0.get(id.version)?;
         let version = id.version.to_be_bytes();
         let holder = match &id.holder {
-            KeyHolder::User => b"default".as_slice(),
+            KeyHolder::User => USER.as_bytes(),
             KeyHolder::Device(device) => device.as_bytes(),
         };
         let info = [b"syncwell.signing-key.v1".as_slice(), user.as_bytes(), &version, holder];

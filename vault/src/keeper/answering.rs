@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use stream::{AppendError, Appender, Broker, Draft, Expected, Heard, ScanFrom, Stored, Stream};
+use stream::{AppendError, Appender, Broker, Draft, Expected, Heard, Stored, Stream};
 
 use super::KeeperError;
 use crate::UserRef;
+use crate::compromised::{COMPROMISED_SUBJECT, ReportRequest};
 use crate::data_key::Year;
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::{CurrentRequest, KeysAnswer, RINGS_SUBJECT, RINGS_USERS_MAX};
-use crate::keys_stream::ALL_REVOKED;
 use crate::own_id::DeviceId;
 use crate::record::{self, Record};
-use crate::revoked::{REVOKED_SUBJECT, RevokeRequest, RevokedRequest};
+use crate::revoked::{REVOKED_SUBJECT, RevokeRequest};
+use crate::signing::KeyHolder;
 
-/// How often a lost race for a user's new key is run again.
-const RACES_MAX: usize = 8;
-/// Revoked devices in one answer.
-const REVOKED_PAGE: usize = 1_000;
+/// How often a lost race is run again.
+pub(super) const RACES_MAX: usize = 8;
 
 /// What answering needs.
 #[derive(Clone)]
@@ -69,7 +68,11 @@ impl Answering {
             Some((user, Question::Current(year))) => self.current(&user, year).await,
             Some((user, Question::Ring)) => self.records(&user).await.map(|held| held.answer()),
             Some((user, Question::Revoke(device))) => self.revoke(&user, device).await,
+            Some((user, Question::Report(holder, is_compromised))) => {
+                self.report(&user, holder, is_compromised).await
+            }
             None if question.subject == REVOKED_SUBJECT => self.revoked(&question.payload).await,
+            None if question.subject == COMPROMISED_SUBJECT => self.compromised(&question.payload).await,
             None if question.subject == RINGS_SUBJECT => self.rings(&question.payload).await,
             None => Ok(KeysAnswer::Unavailable),
         };
@@ -118,31 +121,6 @@ impl Answering {
         Ok(KeysAnswer::Unavailable)
     }
 
-    /// Again is as good as once.
-    async fn revoke(&self, user: &UserRef, device: DeviceId) -> Result<KeysAnswer, KeeperError> {
-        let subject = format!("$KV.keys.revoked.{user}.{device}");
-        let draft = draft(subject.clone(), subject, 0, record::REVOKED.to_vec());
-        match self.appender.append(draft).await {
-            Ok(_) | Err(AppendError::Conflict) => Ok(KeysAnswer::Done),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The next revoked devices behind a position in the keys' stream.
-    async fn revoked(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
-        let Ok(RevokedRequest { after }) = serde_json::from_slice(payload) else {
-            return Ok(KeysAnswer::Unavailable);
-        };
-        let from = ScanFrom::Sequence(after.saturating_add(1));
-        let stored = self.stream.scan(from, ALL_REVOKED, REVOKED_PAGE).await?;
-        let last = stored.last().map_or(after, |stored| stored.sequence);
-        let device = |stored: &Stored| {
-            let (user, device) = stored.subject.strip_prefix("$KV.keys.revoked.")?.split_once('.')?;
-            Some((user.to_owned(), device.to_owned()))
-        };
-        Ok(KeysAnswer::Revoked { devices: stored.iter().filter_map(device).collect(), last })
-    }
-
     /// The keys of several users at once: a view that is folded anew needs everybody's.
     async fn rings(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
         let users = serde_json::from_slice::<Vec<String>>(payload).ok();
@@ -166,6 +144,7 @@ impl Answering {
             | KeysAnswer::Unavailable
             | KeysAnswer::Done
             | KeysAnswer::Revoked { .. }
+            | KeysAnswer::Compromised { .. }
             | KeysAnswer::Rings(_) => None,
         });
         Ok(KeysAnswer::Rings(rings.collect()))
@@ -229,6 +208,7 @@ enum Question {
     Current(Year),
     Ring,
     Revoke(DeviceId),
+    Report(KeyHolder, bool),
 }
 
 fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
@@ -238,6 +218,10 @@ fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
         "ring" => Question::Ring,
         "revoke" => {
             Question::Revoke(serde_json::from_slice::<RevokeRequest>(payload).ok()?.device.parse().ok()?)
+        }
+        "report" => {
+            let request: ReportRequest = serde_json::from_slice(payload).ok()?;
+            Question::Report(request.holder.parse().ok()?, request.compromised)
         }
         _ => return None,
     };

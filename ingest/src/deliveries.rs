@@ -1,0 +1,207 @@
+//! Which deliveries of providers were seen: half of the providers sign no time, and all of them send again.
+//!
+//! `KV_deliveries` is shaped as a key-value bucket whose entries end by themselves: under `$KV.deliveries.<key>` stands
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 1 | format, `1` |
+//! | 1 | 1 | `0` claimed, `1` done: everything in it is in the log |
+//! | 2 | 8 | when it was first seen, unix milliseconds, big-endian |
+//!
+//! The key is a keyed hash of the provider and of the id that the provider signed for the delivery; where it signs none,
+//! of the body's bytes. Nothing else of a request may count: a retry has a new timestamp, and so a new signature. So a
+//! provider that has no ids and sends the same bytes twice within 48 hours, whatever it means by that, is heard once.
+//!
+//! A delivery is claimed before it is appended, by a write over nothing. The events' names are made of the time of the
+//! claim, so whoever comes upon a claim that is not done (the provider again, after an ingest died on the way) appends
+//! the same events, and the log drops those that it has.
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use providers::Delivery;
+use serde_json::json;
+use stream::{AppendError, Broker, Bucket, ReadError, Stream};
+use vault::Pseudonyms;
+
+/// The bucket's stream.
+pub const DELIVERIES_STREAM: &str = "KV_deliveries";
+/// The bucket as the roles that may reach it see it.
+const API_PREFIX: &str = "DELIVERIES.API";
+const KEY_PREFIX: &str = "$KV.deliveries.";
+/// How long an entry lasts.
+const LIFETIME_HOURS: u64 = 48;
+/// How often a lost race for a claim is run again.
+const RACES_MAX: usize = 3;
+
+const FORMAT: u8 = 1;
+const CLAIMED: u8 = 0;
+const DONE: u8 = 1;
+const ENTRY_BYTES: usize = 10;
+
+/// Why it can't be told whether a delivery was seen.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveriesError {
+    /// The bucket can't be read.
+    #[error("the deliveries that were seen can't be read")]
+    Read(#[from] ReadError),
+    /// The bucket can't be written.
+    #[error("the deliveries that were seen can't be written")]
+    Write(#[from] AppendError),
+    /// It does not exist.
+    #[error("there is no bucket of deliveries here; the owner creates it with `syncwell setup`")]
+    Missing,
+    /// It is not the bucket that it should be.
+    #[error("the bucket of deliveries can't be trusted: its `{0}` is {1}")]
+    BrokenPromise(&'static str, String),
+    /// An entry is not in the form that this version knows.
+    #[error("an entry of the deliveries that were seen can't be read")]
+    Malformed,
+}
+
+/// Names a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeliveryKey([u8; 32]);
+
+impl DeliveryKey {
+    pub(crate) fn of(secret: &Pseudonyms, provider: &str, delivery: &Delivery, body: &[u8]) -> Self {
+        let (by, bytes): (&[u8], _) = match &delivery.id {
+            Some(id) => (b"id", id.as_bytes()),
+            None => (b"body", body),
+        };
+        Self(secret.keyed_hash("syncwell.delivery.v1", &[provider.as_bytes(), by, bytes]))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// 32 characters: every distinct key costs the broker memory, and 128 bits are enough to tell them apart.
+    fn text(&self) -> String {
+        HEXLOWER.encode(&self.0[..16])
+    }
+}
+
+/// How a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// All of it is in the log.
+    Done,
+    /// It is to be appended, under names made of this time.
+    Open(OpenClaim),
+}
+
+/// A claim that is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenClaim {
+    pub(crate) first_seen: Timestamp,
+    revision: u64,
+}
+
+/// The deliveries that were seen.
+pub struct Deliveries {
+    bucket: Bucket,
+}
+
+impl Deliveries {
+    /// The bucket's stream, over a connection which must have the rights for what is asked.
+    pub fn stream(broker: Broker) -> Stream {
+        Stream::new(broker, API_PREFIX, DELIVERIES_STREAM)
+    }
+
+    /// What the bucket must be.
+    pub fn config(replicas: u8) -> serde_json::Value {
+        json!({
+            "name": DELIVERIES_STREAM,
+            "description": "SyncWell: deliveries of providers that were seen",
+            "subjects": [format!("{KEY_PREFIX}>")],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "max_msgs_per_subject": 1,
+            "max_age": LIFETIME_HOURS * 3_600 * 1_000_000_000,
+            "num_replicas": replicas,
+            "allow_direct": true,
+            "allow_atomic": true,
+            "allow_rollup_hdrs": false,
+            "deny_delete": true,
+            "deny_purge": true,
+        })
+    }
+
+    /// Holds what is there against what setup creates.
+    pub async fn verify(stream: &Stream) -> Result<(), DeliveriesError> {
+        let info = stream.info().await?.ok_or(DeliveriesError::Missing)?;
+        let promised = Self::config(1);
+        for key in ["subjects", "retention", "max_msgs_per_subject", "max_age", "deny_purge", "allow_direct"]
+        {
+            if info.config[key] != promised[key] {
+                return Err(DeliveriesError::BrokenPromise(key, info.config[key].to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn over(broker: Broker) -> Self {
+        Self { bucket: Bucket::over(broker, API_PREFIX, DELIVERIES_STREAM, KEY_PREFIX) }
+    }
+
+    /// Claims a delivery, or tells how it stands.
+    pub(crate) async fn claim(&self, key: &DeliveryKey, now: Timestamp) -> Result<Claim, DeliveriesError> {
+        let key = key.text();
+        let mut lost = AppendError::Unavailable;
+        for _ in 0..RACES_MAX {
+            // Most deliveries are new: the write says so by itself.
+            match self.bucket.put(&key, entry(CLAIMED, now), 0, None).await {
+                Ok(revision) => return read(&entry(CLAIMED, now), revision),
+                Err(error @ (AppendError::Conflict | AppendError::Unknown)) => lost = error,
+                Err(error @ (AppendError::Unavailable | AppendError::Refused { .. })) => {
+                    return Err(error.into());
+                }
+            }
+            // Somebody's claim is there, our own perhaps; unless it has ended since.
+            if let Some(found) = self.bucket.get(&key).await? {
+                return read(&found.value, found.revision);
+            }
+        }
+        Err(lost.into())
+    }
+
+    /// Says that all of a delivery is in the log. Where that can't be written, the provider's next try is appended under
+    /// the same names, and so dropped by the log.
+    pub(crate) async fn settle(&self, key: &DeliveryKey, claim: OpenClaim) {
+        let done = entry(DONE, claim.first_seen);
+        match self.bucket.put(&key.text(), done, claim.revision, None).await {
+            // Whoever was as fast has said the same.
+            Ok(_) | Err(AppendError::Conflict) => {}
+            Err(error @ (AppendError::Unavailable | AppendError::Unknown | AppendError::Refused { .. })) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a delivery is in the log, but not marked as done"
+                );
+            }
+        }
+    }
+}
+
+fn entry(state: u8, first_seen: Timestamp) -> Vec<u8> {
+    let mut entry = vec![FORMAT, state];
+    entry.extend_from_slice(&first_seen.as_millisecond().to_be_bytes());
+    entry
+}
+
+fn read(value: &[u8], revision: u64) -> Result<Claim, DeliveriesError> {
+    let value: &[u8; ENTRY_BYTES] = value.try_into().map_err(|_| DeliveriesError::Malformed)?;
+    let [FORMAT, state, ms @ ..] = value else { return Err(DeliveriesError::Malformed) };
+    match *state {
+        CLAIMED => {
+            let first_seen = Timestamp::from_millisecond(i64::from_be_bytes(*ms));
+            let first_seen = first_seen.map_err(|_| DeliveriesError::Malformed)?;
+            Ok(Claim::Open(OpenClaim { first_seen, revision }))
+        }
+        DONE => Ok(Claim::Done),
+        _ => Err(DeliveriesError::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

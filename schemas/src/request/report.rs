@@ -1,0 +1,78 @@
+//! What a device says of itself.
+
+use super::Fields;
+use crate::summary::Rejected;
+use crate::{DeviceReport, KeyStorage, ViolationCode};
+
+const STORAGE_FORM: &str = "must be hardware, software or none";
+const TEXT_FORM: &str = "must be 1 to 64 printable ASCII characters";
+
+impl DeviceReport {
+    /// Reads what a device sent.
+    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
+        let mut fields = Fields::parse(body)?;
+        fields.demand(&["os_compromised", "key_storage", "app_version", "os_version"]);
+        let any = |text: &str| Some(text.to_owned());
+        let os_compromised = fields.flag("os_compromised");
+        let key_storage = fields.text("key_storage", STORAGE_FORM, |text| match text {
+            "hardware" => Some(KeyStorage::Hardware),
+            "software" => Some(KeyStorage::Software),
+            "none" => Some(KeyStorage::None),
+            _ => None,
+        });
+        let app_version = fields.text("app_version", TEXT_FORM, any);
+        let os = fields.text("os", TEXT_FORM, any);
+        let os_version = fields.text("os_version", TEXT_FORM, any);
+        // Judged by the type's own rule, whatever else does not hold.
+        let judged = Self {
+            os_compromised: os_compromised.unwrap_or_default(),
+            key_storage: key_storage.unwrap_or(KeyStorage::None),
+            app_version: app_version.clone().unwrap_or_else(|| "-".to_owned()),
+            os: os.clone(),
+            os_version: os_version.clone().unwrap_or_else(|| "-".to_owned()),
+        };
+        for pointer in judged.misspelled() {
+            fields.refuse(pointer.trim_start_matches('/'), ViolationCode::InvalidFormat, TEXT_FORM);
+        }
+        let is_whole = os_compromised.is_some()
+            && key_storage.is_some()
+            && app_version.is_some()
+            && os_version.is_some();
+        fields.finish(is_whole.then_some(judged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::violations;
+    use super::*;
+    use crate::ViolationCode as Is;
+
+    #[test]
+    fn a_report() {
+        let body =
+            br#"{"os_compromised":true,"key_storage":"hardware","app_version":"4.2","os_version":"26.1"}"#;
+        let report = DeviceReport::read(body).unwrap();
+        assert!(report.os_compromised && report.os.is_none());
+        assert_eq!((report.key_storage, report.app_version.as_str()), (KeyStorage::Hardware, "4.2"));
+        let reread = serde_json::to_vec(&report).unwrap();
+        assert_eq!(DeviceReport::read(&reread).unwrap(), report);
+    }
+
+    #[test]
+    fn every_violation_is_told() {
+        let body = br#"{"os_compromised":"yes","key_storage":"vault","app_version":"","os":7,"rooted":true}"#;
+        let expected = [
+            ("/app_version", Is::InvalidFormat),
+            ("/key_storage", Is::InvalidFormat),
+            ("/os", Is::WrongType),
+            ("/os_compromised", Is::WrongType),
+            ("/os_version", Is::Required),
+            ("/rooted", Is::UnknownField),
+        ];
+        let found = violations(DeviceReport::read(body));
+        assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
+        let twice = br#"{"os_compromised":true,"os_compromised":false,"key_storage":"none","app_version":"1","os_version":"1"}"#;
+        assert_eq!(violations(DeviceReport::read(twice)), [("/os_compromised".to_owned(), Is::DuplicateKey)]);
+    }
+}

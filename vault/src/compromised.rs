@@ -1,0 +1,65 @@
+//! Who told that their system is compromised, as every ingest knows them ([`crate::holder_list`]).
+//!
+//! A phone signs its reports like its posts, so it is the key's holder that is marked: a device, or the user where the
+//! default key signed. A later report of a system that is well takes the mark away.
+
+use serde::{Deserialize, Serialize};
+use stream::{Broker, RequestError};
+
+use crate::UserRef;
+use crate::holder_list::HolderList;
+use crate::signing::KeyHolder;
+
+/// Where the keeper is asked for the list.
+pub(crate) const COMPROMISED_SUBJECT: &str = "keys.v1.compromised";
+
+/// What a key's holder told of its system; the user ref stands in the subject.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReportRequest {
+    /// A device's id, or `default`.
+    pub(crate) holder: String,
+    pub(crate) compromised: bool,
+}
+
+/// The list. Clones share it.
+#[derive(Clone)]
+pub struct Compromised(HolderList);
+
+impl Compromised {
+    /// To tell of reports; the list itself is not kept up, and nothing can be said of anybody.
+    pub fn over(broker: Broker) -> Self {
+        Self(HolderList::over(broker, COMPROMISED_SUBJECT))
+    }
+
+    /// Begins to keep the list up as well.
+    pub fn start(broker: Broker) -> Self {
+        let compromised = Self::over(broker);
+        compromised.0.follow("compromised devices");
+        compromised
+    }
+
+    /// Whether this key's holder is marked; `None` where that can't be told now.
+    pub fn is_compromised(&self, user: &UserRef, holder: KeyHolder) -> Option<bool> {
+        self.0.is_marked(user, holder)
+    }
+
+    /// Says why it can't be told of anybody yet, or nothing.
+    pub fn check(&self) -> Result<(), String> {
+        if self.0.is_known() {
+            Ok(())
+        } else {
+            Err("which devices are compromised is not known yet".to_owned())
+        }
+    }
+
+    /// Marks this key's holder, or takes the mark away: here at once, elsewhere when the list is asked for again.
+    pub async fn report(
+        &self,
+        user: &UserRef,
+        holder: KeyHolder,
+        compromised: bool,
+    ) -> Result<(), RequestError> {
+        let request = ReportRequest { holder: holder.to_string(), compromised };
+        self.0.change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised).await
+    }
+}
