@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// What each crate may know of ours.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("schemas", &[]),
     ("stream", &[]),
     ("broker", &[]),
@@ -16,10 +16,12 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("tlog", &[]),
     ("notary", &["edge", "events", "schemas", "stream", "tlog"]),
     ("backup", &["events", "schemas", "stream", "tlog", "vault"]),
+    ("providers", &[]),
     ("edge", &["schemas", "vault"]),
-    ("ingest", &["edge", "events", "schemas", "stream", "vault"]),
+    ("ingest", &["edge", "events", "providers", "schemas", "stream", "vault"]),
     ("projector", &["edge", "events", "notary", "schemas", "stream", "tlog", "vault"]),
     ("breakglass", &["edge", "events", "schemas", "stream", "vault"]),
+    ("worker", &["events", "providers", "schemas", "stream", "vault"]),
     (
         "syncwell",
         &[
@@ -32,16 +34,18 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "ingest",
             "notary",
             "projector",
+            "providers",
             "schemas",
             "stream",
             "tlog",
             "vault",
+            "worker",
         ],
     ),
 ];
 
 /// Whose door an outside thing is.
-const DOORS: [(&str, &[&str]); 14] = [
+const DOORS: [(&str, &[&str]); 15] = [
     ("async-nats", &["stream"]),
     ("nkeys", &["stream"]),
     ("sled", &["projector"]),
@@ -52,7 +56,9 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("governor", &["edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.
     ("jsonwebtoken", &["edge", "syncwell"]),
-    ("reqwest", &["edge"]),
+    // The edge fetches issuers' keys; the worker asks providers and delivers.
+    ("reqwest", &["edge", "worker"]),
+    ("oauth2", &["worker"]),
     ("aws-sdk-kms", &["vault"]),
     ("opentelemetry-otlp", &["syncwell"]),
     ("clap", &["syncwell"]),

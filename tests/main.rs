@@ -28,6 +28,7 @@ mod reading;
 mod restarts;
 mod rotation;
 mod secrecy;
+mod simulator;
 mod telemetry;
 mod tls;
 mod tokens;

@@ -1,5 +1,7 @@
 //! What each role's own credentials must not be able to do, tried with raw clients against the repository's nats.conf.
 
+mod rights;
+
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
@@ -9,12 +11,14 @@ use schemas::Sequence;
 use vault::KeysStream;
 
 use crate::harness::{Cluster, Part, RawRequest, summary, until};
+use rights::{allowed, own_rights, targets};
 
 /// What the streams hold; must be the same after every attack.
 #[derive(Debug, PartialEq)]
 struct State {
     events: (u64, u64),
     keys: (u64, u64),
+    connections: (u64, u64),
     config: serde_json::Value,
 }
 
@@ -22,10 +26,12 @@ async fn state(cluster: &Cluster) -> State {
     let owner = cluster.connect(Role::Owner).await;
     let info = async |stream: stream::Stream| stream.info().await.unwrap().expect("the stream is gone");
     let events = info(stream::Stream::new(owner.clone(), "LOG.API", "EVENTS")).await;
-    let keys = info(KeysStream::over(owner)).await;
+    let keys = info(KeysStream::over(owner.clone())).await;
+    let connections = info(stream::Stream::new(owner, "WORK.API", "KV_connections")).await;
     State {
         events: (events.state.messages, events.state.last_seq),
         keys: (keys.state.messages, keys.state.last_seq),
+        connections: (connections.state.messages, connections.state.last_seq),
         config: events.config,
     }
 }
@@ -38,141 +44,6 @@ async fn attacker(cluster: &Cluster, role: Role) -> Client {
         .connect(cluster.nats_url())
         .await
         .unwrap()
-}
-
-/// Subjects by which something could be read, destroyed or forged, under every name that could lead there.
-fn targets(user: &str) -> Vec<String> {
-    let verbs = [
-        "STREAM.DELETE.EVENTS",
-        "STREAM.PURGE.EVENTS",
-        "STREAM.UPDATE.EVENTS",
-        "STREAM.MSG.DELETE.EVENTS",
-        "STREAM.MSG.GET.EVENTS",
-        "STREAM.CREATE.STEAL",
-        "STREAM.SNAPSHOT.EVENTS",
-        "DIRECT.GET.EVENTS",
-        "CONSUMER.MSG.NEXT.EVENTS.projector",
-        "STREAM.RESTORE.EVENTS",
-        "CONSUMER.CREATE.EVENTS",
-        "CONSUMER.CREATE.EVENTS.evil",
-        "CONSUMER.DELETE.EVENTS.projector",
-        "CONSUMER.RESET.EVENTS.projector",
-        "STREAM.DELETE.KV_keys",
-        "STREAM.PURGE.KV_keys",
-        "STREAM.UPDATE.KV_keys",
-        "STREAM.MSG.GET.KV_keys",
-        "STREAM.MSG.DELETE.KV_keys",
-        "STREAM.CREATE.KV_keys",
-        "CONSUMER.CREATE.KV_keys.evil",
-        "DIRECT.GET.KV_keys",
-        "STREAM.DELETE.KV_breakglass",
-        "STREAM.PURGE.KV_breakglass",
-        "STREAM.UPDATE.KV_breakglass",
-        "STREAM.MSG.GET.KV_breakglass",
-        "CONSUMER.CREATE.KV_breakglass.evil",
-        "DIRECT.GET.KV_breakglass",
-        "STREAM.INFO.KV_breakglass",
-        "CONSUMER.RESET.EVENTS.rebuild",
-        "CONSUMER.MSG.NEXT.EVENTS.rebuild",
-        "CONSUMER.MSG.NEXT.EVENTS.shadow",
-        "CONSUMER.MSG.NEXT.EVENTS.notary",
-        "CONSUMER.MSG.NEXT.EVENTS.auditor",
-        "CONSUMER.MSG.NEXT.EVENTS.backup",
-        "STREAM.DELETE.CHECKPOINTS",
-        "STREAM.PURGE.CHECKPOINTS",
-        "STREAM.UPDATE.CHECKPOINTS",
-        "STREAM.MSG.DELETE.CHECKPOINTS",
-        "STREAM.CREATE.CHECKPOINTS",
-        "CONSUMER.CREATE.CHECKPOINTS.evil",
-        "DIRECT.GET.CHECKPOINTS",
-    ];
-    let mut subjects: Vec<_> = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API", "CHECKPOINTS.API"]
-        .iter()
-        .flat_map(|api| verbs.map(|verb| format!("{api}.{verb}")))
-        .collect();
-    subjects.extend([
-        format!("events.v1.0.{user}"),
-        format!("$KV.keys.{user}.evil"),
-        format!("$KV.breakglass.{user}"),
-        "keys.v1.ring.x".to_owned(),
-        "keys.v1.revoke.x".to_owned(),
-        "keys.v1.revoked".to_owned(),
-        "breakglass.v1.step".to_owned(),
-        "BROKER.JSZ".to_owned(),
-        "$SYS.REQ.SERVER.PING.VARZ".to_owned(),
-        "outcome.v1.x".to_owned(),
-        "checkpoints.v1".to_owned(),
-        "tree.v1.prove".to_owned(),
-        "keys.v1.rings".to_owned(),
-        "view.v1.digest".to_owned(),
-        "view.v1.ask".to_owned(),
-        OPERATIONS.to_owned(),
-    ]);
-    subjects
-}
-
-/// Where the projector records what operators do: all that it may append.
-const OPERATIONS: &str = "events.v1.47.aaaaaaaaaaaaaaaaaaaaaaaaaa";
-
-/// Requests that each role is allowed, to be misused with a reply of the attacker's choice.
-fn allowed(role: Role, user: &str) -> Vec<(String, &'static str)> {
-    let read = || {
-        vec![
-            ("LOG.API.STREAM.INFO.EVENTS".to_owned(), ""),
-            ("LOG.API.DIRECT.GET.EVENTS".to_owned(), r#"{"seq":1}"#),
-            ("LOG.API.DIRECT.GET.EVENTS".to_owned(), r#"{"seq":999999}"#),
-            ("LOG.API.DIRECT.GET.EVENTS".to_owned(), ""),
-        ]
-    };
-    let proofs = || {
-        vec![
-            ("tree.v1.prove".to_owned(), r#"{"inclusion":{"sequence":1}}"#),
-            ("CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(), r#"{"seq":1}"#),
-            ("CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(), r#"{"seq":999999}"#),
-        ]
-    };
-    match role {
-        Role::Ingest => vec![
-            ("LOG.API.STREAM.INFO.EVENTS".to_owned(), ""),
-            (format!("keys.v1.current.{user}"), r#"{"year":2026}"#),
-        ],
-        Role::Projector => [
-            read(),
-            vec![
-                ("LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector".to_owned(), r#"{"batch":1,"no_wait":true}"#),
-                ("LOG.API.CONSUMER.MSG.NEXT.EVENTS.rebuild".to_owned(), r#"{"batch":1,"no_wait":true}"#),
-                (format!("keys.v1.ring.{user}"), ""),
-                ("keys.v1.rings".to_owned(), "[]"),
-                ("tree.v1.prove".to_owned(), r#"{"inclusion":{"sequence":1}}"#),
-            ],
-        ]
-        .concat(),
-        Role::Notary | Role::Auditor | Role::Operator => [read(), proofs()].concat(),
-        Role::Worker => read(),
-        Role::Backup => [
-            read(),
-            vec![
-                ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":1}"#),
-                ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":99999}"#),
-                ("CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(), r#"{"seq":999999}"#),
-            ],
-        ]
-        .concat(),
-        Role::Keys => vec![
-            ("KEYS.API.STREAM.INFO.KV_keys".to_owned(), ""),
-            ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":1}"#),
-            ("KEYS.API.DIRECT.GET.KV_keys".to_owned(), r#"{"seq":99999}"#),
-        ],
-        Role::BreakGlass => [
-            read(),
-            vec![
-                ("GLASS.API.STREAM.INFO.KV_breakglass".to_owned(), ""),
-                ("GLASS.API.DIRECT.GET.KV_breakglass".to_owned(), r#"{"seq":999999}"#),
-            ],
-        ]
-        .concat(),
-        Role::Owner => Vec::new(),
-    }
 }
 
 async fn one_event(cluster: &Cluster) -> String {
@@ -241,75 +112,8 @@ async fn no_daily_role_reaches_what_is_not_its_own() {
     let after = after.await;
     assert_eq!(after.events.1 - before.events.1, from_ingest, "an event was forged through a reply");
     assert_eq!(after.keys, before.keys, "a key was written, overwritten or deleted");
+    assert_eq!(after.connections, before.connections, "a connection was written or deleted");
     assert_eq!(after.config, before.config);
-}
-
-/// Of the targets, those that are the role's own business.
-fn own_rights(role: Role, user: &str) -> Vec<String> {
-    match role {
-        Role::Ingest => vec![
-            format!("events.v1.0.{user}"),
-            format!("$KV.breakglass.{user}"),
-            "keys.v1.revoke.x".to_owned(),
-            "keys.v1.revoked".to_owned(),
-        ],
-        Role::Worker => {
-            vec![format!("events.v1.0.{user}"), "LOG.API.DIRECT.GET.EVENTS".to_owned()]
-        }
-        Role::Notary => vec![
-            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
-            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.notary".to_owned(),
-            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(),
-            "checkpoints.v1".to_owned(),
-        ],
-        Role::Backup => vec![
-            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
-            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.backup".to_owned(),
-            "KEYS.API.DIRECT.GET.KV_keys".to_owned(),
-            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(),
-        ],
-        Role::BreakGlass => vec![
-            format!("events.v1.0.{user}"),
-            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
-            "GLASS.API.STREAM.INFO.KV_breakglass".to_owned(),
-            "GLASS.API.DIRECT.GET.KV_breakglass".to_owned(),
-        ],
-        Role::Projector => vec![
-            "LOG.API.CONSUMER.RESET.EVENTS.projector".to_owned(),
-            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.projector".to_owned(),
-            "LOG.API.CONSUMER.RESET.EVENTS.rebuild".to_owned(),
-            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.rebuild".to_owned(),
-            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.shadow".to_owned(),
-            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
-            "keys.v1.ring.x".to_owned(),
-            "keys.v1.rings".to_owned(),
-            "outcome.v1.x".to_owned(),
-            "tree.v1.prove".to_owned(),
-            OPERATIONS.to_owned(),
-        ],
-        Role::Keys => vec![
-            "KEYS.API.STREAM.MSG.DELETE.KV_keys".to_owned(),
-            "KEYS.API.DIRECT.GET.KV_keys".to_owned(),
-            format!("$KV.keys.{user}.evil"),
-        ],
-        Role::Operator => vec![
-            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
-            "breakglass.v1.step".to_owned(),
-            "BROKER.JSZ".to_owned(),
-            "view.v1.ask".to_owned(),
-            "view.v1.digest".to_owned(),
-            "tree.v1.prove".to_owned(),
-            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(),
-        ],
-        Role::Auditor => vec![
-            "LOG.API.DIRECT.GET.EVENTS".to_owned(),
-            "LOG.API.CONSUMER.MSG.NEXT.EVENTS.auditor".to_owned(),
-            "view.v1.digest".to_owned(),
-            "tree.v1.prove".to_owned(),
-            "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(),
-        ],
-        Role::Owner => Vec::new(),
-    }
 }
 
 #[tokio::test]
@@ -324,6 +128,10 @@ async fn an_auditor_and_ingest_hear_nothing_that_is_not_theirs() {
             "breakglass.v1.*",
             "keys.v1.>",
             "checkpoints.v1",
+            "changes.v1",
+            "$KV.connections.>",
+            "$KV.deliveries.>",
+            "view.v1.*",
             "tree.v1.*",
             "_INBOX.>",
             "_INBOX_projector.>",

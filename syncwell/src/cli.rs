@@ -3,8 +3,10 @@
 mod audit;
 mod backup;
 mod breakglass;
+mod devices;
 mod events;
 mod keys;
+mod providers;
 mod view;
 
 use std::ffi::OsString;
@@ -16,8 +18,10 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use audit::{AuditArgs, AuditCommand, AuditVerifyArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
+pub(crate) use devices::{DevicesCommand, ReportsArgs};
 pub(crate) use events::{CopyArgs, EventsCommand, ParkedArgs, ParkedCommand, ShowArgs};
 pub(crate) use keys::{KeysCommand, RotateKekArgs, SecretArgs};
+pub(crate) use providers::{ProvidersArgs, ProvidersCommand};
 pub(crate) use view::{AtArgs, GetArgs, RebuildArgs, ViewCommand, WaitArgs};
 
 /// Signed daily health summaries in, one explained row per user and day out.
@@ -56,6 +60,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  syncwell notary --config /etc/syncwell.toml --nats nats://broker:4222 --creds notary.nk"
     )]
     Notary(RoleArgs),
+    /// Run the hands: connects to health providers, keeps tokens fresh, delivers the change feed
+    #[command(
+        after_help = "Example:\n  syncwell worker --config /etc/syncwell.toml --nats nats://broker:4222 --creds worker.nk"
+    )]
+    Worker(RoleArgs),
     /// The keeper of the data keys, and an installation's first keys
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -75,6 +84,9 @@ pub(crate) enum Command {
     /// The view
     #[command(subcommand)]
     View(ViewCommand),
+    /// What devices say of themselves
+    #[command(subcommand)]
+    Devices(DevicesCommand),
     /// The log's integrity: checkpoints, proofs, attestations
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -88,6 +100,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  syncwell restore /backups/2026-02-16 --secrets-from /vault/2026-02-16\n\nWithout --nats nothing may run in the data folder: the private broker is started for as long as it takes. Killed half-way\nit is simply run again."
     )]
     Restore(RestoreArgs),
+    /// The health providers that there are tables of
+    #[command(subcommand)]
+    Providers(ProvidersCommand),
     /// From a user id to log lines, by two people and in plain sight
     #[command(subcommand)]
     Breakglass(BreakglassCommand),
@@ -254,6 +269,11 @@ pub(crate) enum BenchCommand {
         after_help = "Example:\n  syncwell bench ingest\n  syncwell bench ingest --seconds 10 --connections 1,64,512 --json"
     )]
     Ingest(BenchArgs),
+    /// Accepted deliveries of providers per second, beside what the broker alone does
+    #[command(
+        after_help = "Example:\n  syncwell bench webhooks\n  syncwell bench webhooks --seconds 10 --connections 1,64 --json"
+    )]
+    Webhooks(BenchArgs),
     /// How fast a view is folded anew and a log verified, beside how fast the log can be read at all
     #[command(
         after_help = "Example:\n  syncwell bench rebuild\n  syncwell bench rebuild --events 20000 --users 2000 --runs 1 --json"

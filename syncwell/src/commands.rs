@@ -7,11 +7,13 @@ mod backup;
 mod bench;
 mod breakglass;
 mod credentials;
+mod devices;
 mod doctor;
 mod events;
 mod keys;
 mod post;
 mod progress;
+mod providers;
 mod role;
 mod setup;
 mod table;
@@ -34,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest(args) => on_runtime(role::ingest(args, log)),
         Command::Projector(args) => on_runtime(role::projector(args, log)),
         Command::Notary(args) => on_runtime(role::notary(args, log)),
+        Command::Worker(args) => on_runtime(role::worker(args, log)),
         Command::Keys(KeysCommand::Serve(args)) => on_runtime(role::keeper(args, log)),
         Command::Keys(KeysCommand::Create { data_dir, development }) => keys::create(&data_dir, development),
         Command::Keys(KeysCommand::RotateSigning(args)) => {
@@ -45,6 +48,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Breakglass(command) => {
             quietly()?;
             on_runtime(breakglass::run(command))
+        }
+        Command::Providers(command) => {
+            quietly()?;
+            providers::run(command)
         }
         Command::Doctor(args) => on_runtime(doctor::run(args, log)),
         Command::Setup(args) => {
@@ -63,6 +70,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::View(command) => {
             quietly()?;
             on_runtime(view::run(command))
+        }
+        Command::Devices(command) => {
+            quietly()?;
+            on_runtime(devices::run(command))
         }
         Command::Audit(command) => {
             quietly()?;

@@ -1,6 +1,7 @@
 //! The configuration (contract, section 8): a TOML file, each key also an environment variable, every error at once.
 
 mod limits;
+mod providers;
 mod reader;
 mod secrets;
 mod sources;
@@ -23,6 +24,7 @@ use crate::development;
 use crate::exit::Usage;
 use crate::home::{Home, SECRETS};
 use crate::logs::{self, LogSettings};
+pub(crate) use providers::ProviderConfig;
 use reader::Reader;
 pub(crate) use secrets::SecretSource;
 pub(crate) use sources::{AuditSettings, GlassSettings, KekSource};
@@ -60,6 +62,9 @@ pub(crate) struct Config {
     pub(crate) signing: SecretSource,
     pub(crate) glass: GlassSettings,
     pub(crate) audit: AuditSettings,
+    pub(crate) providers: ProviderConfig,
+    /// The worker's own secret.
+    pub(crate) tokens: SecretSource,
     pub(crate) view: PathBuf,
     pub(crate) log: LogSettings,
 }
@@ -93,6 +98,7 @@ impl Config {
             Some(&self.glass.key),
             Some(&self.audit.checkpoint),
             Some(&self.audit.attestation),
+            Some(&self.tokens),
         ];
         let here = SECRETS.into_iter().zip(sources).filter(|(name, source)| {
             source.and_then(SecretSource::file).is_some_and(|file| *file == home.secret_file(name))
@@ -115,6 +121,7 @@ impl Config {
     fn parse(text: &str, environment: BTreeMap<String, String>, home: &Home) -> Result<Self, ConfigErrors> {
         let mut read = Reader::new(text, environment);
         let serve_default = ServeSettings { connections_max: 8_192, head_timeout: Duration::from_secs(10) };
+        let providers = providers::providers(&mut read);
         let config = Self {
             nats_url: read.text("nats.url"),
             nats_creds: read.path("nats.creds"),
@@ -131,6 +138,8 @@ impl Config {
                 body_timeout: Duration::from_secs(read.whole("edge.body_seconds", 10, 1..=300)),
                 bounds: limits::bounds(&mut read),
                 commit: Commit::Grouped,
+                providers: providers.door.clone(),
+                refuse_compromised: read.flag("devices.refuse_compromised", false),
             },
             auth: AuthSettings {
                 issuer: read.text("auth.issuer").unwrap_or_else(|| development::ISSUER.to_owned()),
@@ -157,6 +166,8 @@ impl Config {
             signing: secrets::source(&mut read, "signing", home),
             glass: sources::glass(&mut read, home),
             audit: sources::audit(&mut read, home),
+            tokens: secrets::source(&mut read, "tokens", home),
+            providers,
             view: read.path("view.folder").unwrap_or_else(|| home.path("view")),
             log: LogSettings {
                 level: read.text("log.level"),

@@ -3,11 +3,12 @@
 //! ```text
 //! .syncwell/
 //!   keys/<role>.nk      the nkey seed of each role, 0600
-//!   secrets/            kek, pseudonym, signing, breakglass, checkpoint, attestation: 0600; issuer.pk8: the
+//!   secrets/            kek, pseudonym, signing, breakglass, checkpoint, attestation, tokens: 0600; issuer.pk8: the
 //!                       development issuer's key, 0600
 //!   breakglass.pub      the public half of secrets/breakglass: what ingest seals the break-glass index to
 //!   log.vkey            the public half of secrets/checkpoint: the log's name, and what its checkpoints are verified by
 //!   attest.vkey         the public half of secrets/attestation
+//!   tokens.check        a hash by which secrets/tokens is told from another
 //!   tiles/              the tree over the log, by the layout of C2SP tlog-tiles
 //!   jwks.json           the development issuer's public key
 //!   nats/               the private broker: nats.conf, store/, nats-server.log
@@ -24,20 +25,26 @@ use broker::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use stream::KeyPair;
 use tlog::{LogSigner, LogVerifier};
-use vault::{IndexKey, VersionedSecrets, create_secret_file, write_private};
+use vault::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
 
 use crate::exit::{Unreachable, Usage};
 
 /// The secrets of an installation.
-pub(crate) const SECRETS: [&str; 6] =
-    ["kek", "pseudonym", "signing", "breakglass", "checkpoint", "attestation"];
+pub(crate) const SECRETS: [&str; 7] =
+    ["kek", "pseudonym", "signing", "breakglass", "checkpoint", "attestation", "tokens"];
 /// Secrets of which something public is made, by whose file one can tell that they were made.
-const PUBLISHED: [(&str, &str); 3] =
-    [("breakglass", "breakglass.pub"), ("checkpoint", LOG_VKEY), ("attestation", ATTEST_VKEY)];
+const PUBLISHED: [(&str, &str); 4] = [
+    ("breakglass", "breakglass.pub"),
+    ("checkpoint", LOG_VKEY),
+    ("attestation", ATTEST_VKEY),
+    ("tokens", TOKENS_CHECK),
+];
 /// What checkpoints are verified by.
 pub(crate) const LOG_VKEY: &str = "log.vkey";
 /// What attestations are verified by.
 pub(crate) const ATTEST_VKEY: &str = "attest.vkey";
+/// By which one can tell that the worker's secret was made, and which it is.
+pub(crate) const TOKENS_CHECK: &str = "tokens.check";
 /// The data folder that commands look for unless they are told of another.
 const DEFAULT_FOLDER: &str = ".syncwell";
 
@@ -110,6 +117,10 @@ impl Home {
         }
         if secrets.contains(&"breakglass") {
             self.publish_recipient(&IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?))?;
+        }
+        if secrets.contains(&"tokens") && !self.path(TOKENS_CHECK).exists() {
+            let secret = VersionedSecrets::read(&self.secret_file("tokens"))?;
+            fs::write(self.path(TOKENS_CHECK), format!("{}\n", TokenSeal::new(secret).check()))?;
         }
         let origin = format!("syncwell.local/log/{}", uuid::Uuid::new_v4().simple());
         for (secret, file) in [("checkpoint", LOG_VKEY), ("attestation", ATTEST_VKEY)] {

@@ -22,7 +22,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use vault::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys};
+use vault::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
+use worker::{Worker, WorkerSettings};
 
 use crate::config::{Config, KekSource, SecretSource};
 use crate::exit::Usage;
@@ -119,6 +120,20 @@ pub(crate) fn projector(
         clock: system_clock,
     };
     Ok(Projector::start(broker, settings))
+}
+
+/// Does what events ask for, for as long as the process runs.
+pub(crate) fn worker(config: &Config, broker: Broker, secrets: &Secrets) -> anyhow::Result<Worker> {
+    let settings = WorkerSettings {
+        keys: KeyClient::new(broker.clone(), secrets.kek.clone()),
+        seal: TokenSeal::new(config.tokens.read()?),
+        pseudonyms: secrets.pseudonyms.clone(),
+        providers: config.providers.tables.clone(),
+        clients: config.providers.clients.clone(),
+        providers_ca: config.providers.ca_file.clone(),
+        clock: system_clock,
+    };
+    Ok(Worker::start(broker, settings)?)
 }
 
 /// Vouches for the log: with the secret that the log's public key is of, and no other.

@@ -22,11 +22,21 @@ pub(crate) enum Part {
     Notary,
     Keys,
     BreakGlass,
+    WorkerOne,
+    /// Started only where a test wants two.
+    WorkerTwo,
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Keys, Self::Notary, Self::Projector, Self::IngestOne, Self::IngestTwo, Self::BreakGlass];
+    const ALL: [Self; 7] = [
+        Self::Keys,
+        Self::Notary,
+        Self::Projector,
+        Self::IngestOne,
+        Self::IngestTwo,
+        Self::BreakGlass,
+        Self::WorkerOne,
+    ];
 
     fn command(self) -> &'static [&'static str] {
         match self {
@@ -35,6 +45,7 @@ impl Part {
             Self::Notary => &["notary"],
             Self::Keys => &["keys", "serve"],
             Self::BreakGlass => &["breakglass", "serve"],
+            Self::WorkerOne | Self::WorkerTwo => &["worker"],
         }
     }
 }
@@ -57,7 +68,7 @@ impl Cluster {
         Self::start_with(&[]).await
     }
 
-    pub(crate) async fn start_with(environment: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) async fn start_with(environment: &[(&str, &str)]) -> Self {
         let mut cluster = Self::broker_with_streams().await;
         cluster.environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

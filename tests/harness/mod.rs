@@ -8,7 +8,9 @@ mod http;
 mod log;
 mod posts;
 mod process;
+pub(crate) mod provider;
 mod proxy;
+mod search;
 mod system;
 mod tls;
 
@@ -21,6 +23,7 @@ pub(crate) use log::all_events;
 pub(crate) use posts::post_many;
 pub(crate) use process::{Process, nats_server, run, until};
 pub(crate) use proxy::{Frame, man_in_the_middle};
+pub(crate) use search::Needles;
 pub(crate) use system::{System, command_in, credentials};
 pub(crate) use tls::{Authority, exchange};
 

@@ -47,6 +47,11 @@ impl WorkBucket {
         Stream::new(broker, API_PREFIX, self.names().0)
     }
 
+    /// What its keys stand behind, for reading some of them.
+    pub(crate) fn key_prefix(self) -> &'static str {
+        self.names().1
+    }
+
     pub(crate) fn open(self, broker: Broker) -> Bucket {
         let (name, prefix) = self.names();
         Bucket::over(broker, API_PREFIX, name, prefix)

@@ -1,9 +1,10 @@
 //! The hands: do at providers and receivers what events ask for, and append what came of it.
 //!
-//! A worker has no door. It reads the log ([`worker`]), lays what it finds into a record per connection ([`laying`], pure;
-//! [`record`], its bytes; [`book`], where it stands), and when something is due ([`due`], pure) does it ([`hands`]) and
+//! A worker has no door. It reads the log ([`reading`]), lays what it finds into a record per connection ([`laying`], pure;
+//! [`record`], its bytes; [`book`], where it stands), and when something is due ([`due`], pure; [`agenda`]) does it ([`hands`]) and
 //! makes of the record what came of it ([`outcome`], pure). Tokens are seen here and nowhere else.
 
+mod agenda;
 mod book;
 mod buckets;
 mod due;
@@ -13,6 +14,7 @@ mod oauth;
 mod outcome;
 mod outgoing;
 mod position;
+mod reading;
 mod record;
 mod worker;
 

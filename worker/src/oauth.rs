@@ -1,23 +1,27 @@
 //! A provider's token endpoint and its revocation, as its table has them. The flow itself is the oauth2 crate's; this file
 //! evens out where providers leave the standard, and judges what a failure means.
 
+mod answers;
+mod revoking;
+
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
 use http::{Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
-use oauth2::basic::{BasicClient, BasicErrorResponseType, BasicTokenResponse};
+use oauth2::basic::{BasicClient, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl,
     RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
 };
-use providers::{ClientAuthentication, Envelope, OAuth, Pkce, RevocationMethod};
+use providers::{ClientAuthentication, OAuth, Pkce};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::Clock;
 use crate::outgoing::{Outgoing, RequestFailure};
-use crate::record::{Exchange, Tokens};
+use crate::record::Exchange;
+use answers::{evened, judged};
 
 /// Who this installation is at a provider.
 #[derive(Clone)]
@@ -233,139 +237,6 @@ impl Asking<'_> {
             serde_json::from_slice(answer.body()).ok().filter(|_| answer.status().is_success())?;
         identity.user.user(&read)
     }
-
-    /// Revokes at the provider. `Ok(false)`: the provider has no way to.
-    pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<bool, TokenFailure> {
-        let Some(revocation) = &self.oauth.revocation else { return Ok(false) };
-        let url = revocation
-            .url(tokens.provider_user.as_deref())
-            .map_err(|error| TokenFailure::Misconfigured(error.to_string()))?;
-        let form = |pairs: &[(&str, &str)]| {
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
-        };
-        let post = Request::builder().method(Method::POST);
-        let form_type = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let request = match revocation.method {
-            RevocationMethod::PostToken => {
-                // RFC 7009, section 2.1: revoking the refresh token takes the access tokens along.
-                let token = tokens.refresh.as_deref().unwrap_or(&tokens.access);
-                let mut pairs = vec![("token", token)];
-                let authentication =
-                    revocation.client_authentication.unwrap_or(self.oauth.client_authentication);
-                let secret = self.client.client_secret.as_ref().map(|secret| secret.as_str());
-                let mut request = post.uri(url.as_str()).header(form_type.0, form_type.1);
-                match (authentication, secret) {
-                    (ClientAuthentication::Basic, Some(secret)) => {
-                        request =
-                            request.header(header::AUTHORIZATION, basic(&self.client.client_id, secret));
-                    }
-                    (ClientAuthentication::None, _) => {}
-                    (ClientAuthentication::Body, _) | (ClientAuthentication::Basic, None) => {
-                        pairs.push(("client_id", &self.client.client_id));
-                        pairs.extend(secret.map(|secret| ("client_secret", secret)));
-                    }
-                }
-                request.body(form(&pairs))
-            }
-            RevocationMethod::PostForm => post
-                .uri(url.as_str())
-                .header(form_type.0, form_type.1)
-                .body(form(&[("access_token", &tokens.access)])),
-            RevocationMethod::PostQuery => {
-                let mut url = url.clone();
-                url.query_pairs_mut().append_pair("access_token", &tokens.access);
-                post.uri(url.as_str()).body(Vec::new())
-            }
-            RevocationMethod::DeleteBearer => {
-                bearer(Request::builder().method(Method::DELETE).uri(url.as_str()), &tokens.access)
-                    .body(Vec::new())
-            }
-        };
-        let request =
-            request.map_err(|_| TokenFailure::Misconfigured("no request can be made".to_owned()))?;
-        let answer = match self.outgoing.send(request, &self.oauth.hosts()).await {
-            Ok(answer) => answer,
-            Err(RequestFailure::NotSent) => return Err(TokenFailure::NotNow),
-            Err(RequestFailure::Unknown(why)) => return Err(TokenFailure::Unknown(why)),
-        };
-        match answer.status().as_u16() {
-            200..300 => Ok(true),
-            429 => Err(TokenFailure::NotNow),
-            // It does not know the token (any more): as good as revoked.
-            400 | 404 | 410 => Ok(true),
-            status @ 401..500 => Err(TokenFailure::Refused(format!("status {status}"))),
-            _ => Err(TokenFailure::Unknown("the provider answered with an error of its own")),
-        }
-    }
-}
-
-/// An answer out of its envelope, with what the standard demands and some providers leave out.
-fn evened(read: Value, oauth: &OAuth) -> Result<Value, TokenFailure> {
-    let mut even = match oauth.envelope {
-        None => read,
-        Some(Envelope::Withings) => match read.get("status").and_then(Value::as_i64) {
-            Some(0) => read.get("body").cloned().unwrap_or_default(),
-            // "Too many requests".
-            Some(601) => return Err(TokenFailure::NotNow),
-            Some(status) => return Err(TokenFailure::Refused(format!("status {status} in the envelope"))),
-            None => return Err(TokenFailure::Unknown("the envelope can't be read")),
-        },
-    };
-    // Fitbit's errors.
-    let kind = even.pointer("/errors/0/errorType").and_then(Value::as_str).map(str::to_owned);
-    if let (Some(kind), Some(object)) = (kind, even.as_object_mut()) {
-        object.insert("error".to_owned(), kind.into());
-    }
-    if let Some(object) = even.as_object_mut().filter(|object| object.contains_key("access_token")) {
-        object.entry("token_type").or_insert_with(|| "bearer".into());
-        let is_text = object.get("scope").is_some_and(Value::is_string);
-        if let Some(scope) = object.get("scope").filter(|scope| !is_text && !scope.is_null()) {
-            let listed = scope.as_array().into_iter().flatten().filter_map(Value::as_str);
-            let joined = listed.collect::<Vec<_>>().join(" ");
-            object.insert("scope".to_owned(), joined.into());
-        } else if let Some(scope) = object.get("scope").and_then(Value::as_str)
-            && oauth.scope_separator != " "
-        {
-            let spaced = scope.replace(&oauth.scope_separator, " ");
-            object.insert("scope".to_owned(), spaced.into());
-        }
-        // Some say how long in a text.
-        if let Some(seconds) = object.get("expires_in").and_then(Value::as_str) {
-            let seconds: Option<u64> = seconds.parse().ok();
-            object.insert("expires_in".to_owned(), seconds.into());
-        }
-    }
-    Ok(even)
-}
-
-fn judged(failed: Failed) -> TokenFailure {
-    match failed {
-        RequestTokenError::Request(Answered(failure)) => failure,
-        RequestTokenError::ServerResponse(answer) => {
-            let named = answer.error().to_string();
-            match answer.error() {
-                BasicErrorResponseType::InvalidGrant => TokenFailure::Refused(named),
-                BasicErrorResponseType::InvalidClient
-                | BasicErrorResponseType::InvalidRequest
-                | BasicErrorResponseType::InvalidScope
-                | BasicErrorResponseType::UnauthorizedClient
-                | BasicErrorResponseType::UnsupportedGrantType => TokenFailure::Misconfigured(named),
-                // A name that is not the standard's: what a provider means by it is not for us to guess, and a token that
-                // it will not take is no token.
-                BasicErrorResponseType::Extension(_) => {
-                    TokenFailure::Refused("an error of its own".to_owned())
-                }
-            }
-        }
-        RequestTokenError::Parse(..) => TokenFailure::Unknown("the answer is no token answer"),
-        RequestTokenError::Other(_) => TokenFailure::Unknown("the answer can't be read"),
-    }
-}
-
-fn basic(id: &str, secret: &str) -> String {
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encode(id), encode(secret));
-    format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
 }
 
 fn bearer(request: http::request::Builder, access: &str) -> http::request::Builder {

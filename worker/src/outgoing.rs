@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, ClientBuilder};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,19 +46,7 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// `ca_file`: a private authority to trust beside the system's.
     pub(crate) fn new(ca_file: Option<&Path>) -> Result<Self, OutgoingError> {
-        let mut builder = Client::builder()
-            .https_only(true)
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .pool_max_idle_per_host(4)
-            .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
-        if let Some(path) = ca_file {
-            let pem = std::fs::read(path).map_err(|error| OutgoingError::File(path.to_owned(), error))?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(OutgoingError::Client)?;
-            builder = builder.tls_certs_merge(certificates);
-        }
+        let builder = client(ca_file)?.https_only(true).timeout(REQUEST_TIMEOUT);
         Ok(Self { client: builder.build().map_err(OutgoingError::Client)? })
     }
 
@@ -90,6 +78,20 @@ impl Outgoing {
         }
         builder.body(body).map_err(|_| RequestFailure::Unknown("the answer is not HTTP"))
     }
+}
+
+/// What every client of this crate is like: it follows no redirects and asks no proxies.
+pub(crate) fn client(ca_file: Option<&Path>) -> Result<ClientBuilder, OutgoingError> {
+    let builder = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(4)
+        .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
+    let Some(path) = ca_file else { return Ok(builder) };
+    let pem = std::fs::read(path).map_err(|error| OutgoingError::File(path.to_owned(), error))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(OutgoingError::Client)?;
+    Ok(builder.tls_certs_merge(certificates))
 }
 
 fn classify(error: &reqwest::Error) -> RequestFailure {

@@ -41,7 +41,7 @@ impl Position {
             return;
         }
         self.saved_at = Some(Instant::now());
-        let value = format!("{FORMAT} {} {}", self.log, self.sequence).into_bytes();
+        let value = encode(&self.log, self.sequence);
         let before = self.revision;
         match bucket.put(KEY, value, before, None).await {
             Ok(revision) => {
@@ -60,7 +60,13 @@ impl Position {
     }
 }
 
-fn parse(value: &[u8], log: &str) -> Option<u64> {
+/// The stored bytes of a position in the stream that was created then.
+pub(crate) fn encode(log: &str, sequence: u64) -> Vec<u8> {
+    format!("{FORMAT} {log} {sequence}").into_bytes()
+}
+
+/// Reads stored bytes, where they are of this stream.
+pub(crate) fn parse(value: &[u8], log: &str) -> Option<u64> {
     let text = std::str::from_utf8(value).ok()?;
     let (format, rest) = text.split_once(' ')?;
     let (of, sequence) = rest.rsplit_once(' ')?;
@@ -74,6 +80,7 @@ mod tests {
     #[test]
     fn a_position_is_of_one_log() {
         let log = "2026-11-25T02:00:00.5Z";
+        assert_eq!(encode(log, 4711), b"1 2026-11-25T02:00:00.5Z 4711");
         assert_eq!(parse(b"1 2026-11-25T02:00:00.5Z 4711", log), Some(4711));
         for other in [&b"1 2026-11-25T02:00:00.6Z 4711"[..], b"2 2026-11-25T02:00:00.5Z 4711", b"", b"1 x"] {
             assert_eq!(parse(other, log), None);

@@ -25,14 +25,14 @@ use super::{print, setup, tell};
 use crate::cli::{BackupArgs, RestoreArgs};
 use crate::config::Config;
 use crate::exit::{Unreachable, Usage};
-use crate::home::{ATTEST_VKEY, Home, LOG_VKEY, SECRETS};
+use crate::home::{ATTEST_VKEY, Home, LOG_VKEY, SECRETS, TOKENS_CHECK};
 use crate::reach;
 
 /// A checkpoint comes every 10 seconds at the latest.
 const WAITS_MAX: usize = 48;
 const WAIT_INTERVAL: Duration = Duration::from_millis(250);
 /// What is public of the secrets, and of the development issuer where there is one: kept beside them.
-const BESIDE_SECRETS: [&str; 4] = [LOG_VKEY, ATTEST_VKEY, "breakglass.pub", "jwks.json"];
+const BESIDE_SECRETS: [&str; 5] = [LOG_VKEY, ATTEST_VKEY, TOKENS_CHECK, "breakglass.pub", "jwks.json"];
 
 pub(super) async fn back_up(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;

@@ -7,6 +7,7 @@ mod raw;
 mod rebuild;
 mod seed;
 mod verify;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Ingest(args) => ingest::run(args).await,
         BenchCommand::Rebuild(args) => rebuild::run(args).await,
+        BenchCommand::Webhooks(args) => webhooks::run(args).await,
         BenchCommand::Verify { json } => verify::run(json).await,
     }
 }

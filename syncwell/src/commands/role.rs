@@ -1,4 +1,4 @@
-//! `syncwell ingest`, `projector`, `notary`, `keys serve`, `breakglass serve`: one role each, for production.
+//! `syncwell ingest`, `projector`, `notary`, `worker`, `keys serve`, `breakglass serve`: one role each, for production.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,6 +90,16 @@ pub(super) async fn notary(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
         Some(incident) => Err(incident.into()),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+pub(super) async fn worker(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
+    let start = Start::of(&args, Role::Worker, log).await?;
+    let secrets = Secrets::read(&start.config).await?;
+    let worker = roles::worker(&start.config, start.broker.clone(), &secrets)?;
+    let server = start.serve(Router::new(), vec![worker.ready()]).await?;
+    asked_to_end().await?;
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn keeper(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use broker::Role;
-use events::Log;
+use events::{Changes, Log};
+use ingest::Deliveries;
 use notary::{CHECKPOINTS_STREAM, Checkpoints};
 use stream::{Broker, ReadError};
 use vault::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
+use worker::WorkBucket;
 
 use super::print;
 use crate::cli::SetupArgs;
@@ -40,6 +43,14 @@ pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> 
         keys.create(&KeysStream::config(replicas)).await.map_err(|error: ReadError| {
             anyhow::Error::from(error).context(format!("the stream {KEYS_STREAM} could not be created"))
         })?;
+    }
+    let buckets = WorkBucket::ALL.map(|bucket| (bucket.stream(broker.clone()), bucket.config(replicas)));
+    let changes = (Changes::over(broker.clone()).stream().clone(), Changes::config(replicas));
+    let deliveries = (Deliveries::stream(broker.clone()), Deliveries::config(replicas));
+    for (stream, config) in buckets.into_iter().chain([changes, deliveries]) {
+        if stream.info().await?.is_none() {
+            stream.create(&config).await.context("a stream for providers could not be created")?;
+        }
     }
     let index = IndexStream::over(broker.clone());
     if index.info().await?.is_none() {

@@ -89,13 +89,15 @@ async fn serve(
         let notary = roles::notary(config, connect(Role::Notary).await?)?;
         let projector = roles::projector(config, connect(Role::Projector).await?, door.gate, &secrets)?;
         roles::break_glass(config, connect(Role::BreakGlass).await?)?;
-        anyhow::Ok((keeper, ingest, projector, notary, door.ready))
+        let worker = roles::worker(config, connect(Role::Worker).await?, &secrets)?;
+        anyhow::Ok((keeper, ingest, projector, notary, worker, door.ready))
     };
-    let (_keeper, ingest, mut projector, mut notary, tokens_ready) = tokio::select! {
+    let (_keeper, ingest, mut projector, mut notary, worker, tokens_ready) = tokio::select! {
         started = started => started?,
         asked = asked_to_end() => { asked?; return Ok(ExitCode::SUCCESS) }
     };
-    let checks = vec![ingest.ready, projector.ready.clone(), notary.ready.clone(), tokens_ready];
+    let checks =
+        vec![ingest.ready, projector.ready.clone(), notary.ready.clone(), worker.ready(), tokens_ready];
     let index = ingest.index;
     let routes = ingest.routes.merge(projector.routes.clone());
     let metrics = roles::metrics(config)?;

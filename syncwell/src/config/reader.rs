@@ -1,6 +1,6 @@
 //! Takes keys out of a TOML table one by one. What was wrong is collected; what is left over is unknown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -18,19 +18,26 @@ const SEPARATOR: &str = "__";
 pub(super) struct Reader {
     /// Every leaf by its dotted path.
     values: BTreeMap<String, Value>,
-    /// What others than us read from the environment, as it is there.
+    /// The environment, as it is there.
     environment: BTreeMap<String, String>,
+    /// The keys that the file has, those that the environment overrides included.
+    in_file: BTreeSet<String>,
     errors: Vec<String>,
 }
 
 impl Reader {
     pub(super) fn new(text: &str, environment: BTreeMap<String, String>) -> Self {
-        let mut reader =
-            Self { values: BTreeMap::new(), environment: environment.clone(), errors: Vec::new() };
+        let mut reader = Self {
+            values: BTreeMap::new(),
+            environment: environment.clone(),
+            in_file: BTreeSet::new(),
+            errors: Vec::new(),
+        };
         match text.parse::<Table>() {
             Ok(table) => flatten("", table, &mut reader.values),
             Err(error) => reader.errors.push(format!("not TOML: {}", error.message())),
         }
+        reader.in_file = reader.values.keys().cloned().collect();
         // A secret belongs into a file of its own or into the environment, not among the settings.
         for name in SECRETS.map(|secret| format!("secrets.{secret}")) {
             if reader.values.remove(&name).is_some() {
@@ -62,6 +69,42 @@ impl Reader {
         self.errors.push(format!("`{key}` {why}"));
     }
 
+    /// An error that names its key itself.
+    pub(super) fn complain(&mut self, error: String) {
+        self.errors.push(error);
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// Whether any key begins so.
+    pub(super) fn has_under(&self, prefix: &str) -> bool {
+        self.values.keys().any(|key| key.starts_with(prefix))
+    }
+
+    /// Whether the file says it, and not the environment.
+    pub(super) fn is_in_file(&self, key: &str) -> bool {
+        self.in_file.contains(key) && !self.environment.contains_key(&variable(key))
+    }
+
+    pub(super) fn forget(&mut self, key: &str) {
+        self.values.remove(key);
+    }
+
+    /// The tables below a table, but for these of its own keys.
+    pub(super) fn tables_under(&self, table: &str, general: &[&str]) -> BTreeSet<String> {
+        let below =
+            self.values.keys().filter_map(|key| key.strip_prefix(table)?.strip_prefix('.')?.split_once('.'));
+        below.map(|(name, _)| name.to_owned()).filter(|name| !general.contains(&name.as_str())).collect()
+    }
+
+    /// A text that others gave out, which may look like a number: from the environment letter by letter.
+    pub(super) fn verbatim(&mut self, key: &str) -> Option<String> {
+        let text = self.text(key);
+        self.environment.get(&variable(key)).cloned().or(text)
+    }
+
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         match self.values.remove(key)? {
             Value::String(text) => Some(text),
@@ -86,6 +129,14 @@ impl Reader {
             self.refuse(key, format!("must be {form}"));
         }
         value
+    }
+
+    pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
+        let Some(value) = self.values.remove(key) else { return default };
+        value.as_bool().unwrap_or_else(|| {
+            self.refuse(key, "must be true or false");
+            default
+        })
     }
 
     pub(super) fn whole(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
@@ -126,6 +177,11 @@ impl Reader {
             Vec::new()
         })
     }
+}
+
+/// The variable that a key can stand in.
+fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', SEPARATOR).to_ascii_uppercase())
 }
 
 /// A value as TOML would have it, or as text.

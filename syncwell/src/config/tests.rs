@@ -96,3 +96,54 @@ fn sources_are_files_urls_and_keys_of_kms() {
         assert!(errors.contains(&format!("`{key}`")), "{wrong}: {errors}");
     }
 }
+
+#[test]
+fn providers_are_on_where_they_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let text = format!(
+        "[providers]\nredirect_uris = [\"myapp://connected\"]\n\
+         [providers.fitbit]\nclient_id = \"23ABCD\"\nclient_secret_file = {:?}\n\
+         [providers.suunto]\nwebhook_secret_files = [{:?}]\n",
+        file("fitbit", "hunter2\n"),
+        file("suunto", "hunter3\n"),
+    );
+    // What looks like a number is still what the provider gave out.
+    let environment = [
+        ("SYNCWELL_PROVIDERS__WHOOP__CLIENT_ID", "007"),
+        ("SYNCWELL_PROVIDERS__WHOOP__CLIENT_SECRET", "1e5"),
+    ];
+    let config = parse(&text, &environment).unwrap();
+    let named: Vec<_> = config.providers.clients.keys().map(String::as_str).collect();
+    assert_eq!(named, ["fitbit", "whoop"]);
+    assert!(config.providers.is_on("suunto") && !config.providers.is_on("polar"));
+    let whoop = &config.providers.clients["whoop"];
+    assert_eq!(whoop.client_id, "007");
+    assert_eq!(whoop.client_secret.as_ref().map(|secret| secret.as_str()), Some("1e5"));
+    let fitbit = &config.providers.clients["fitbit"];
+    assert_eq!(fitbit.client_secret.as_ref().map(|secret| secret.as_str()), Some("hunter2"));
+    assert!(!format!("{config:?}").contains("hunter"));
+    for (wrong, said) in [
+        (
+            "[providers.fitbit]\nclient_id = \"1\"\nclient_secret = \"x\"",
+            "`providers.fitbit.client_secret` must",
+        ),
+        ("[providers.fitbit]\nclient_id = \"1\"\nsurplus = 1", "`providers.fitbit.surplus` is not a key"),
+        ("[providers.nobody]\nclient_id = \"1\"", "providers.nobody: there is no such provider"),
+        ("[providers]\nredirect_uris = [\"connected\"]", "must be an absolute URI"),
+        ("[providers]\nfolder = \"nowhere-at-all\"", "`providers.folder` has a table"),
+        ("[providers.suunto]\nwebhook_secret_files = [\"nowhere\"]", "which can't be read"),
+        (
+            "[providers.withings]\nwebhook_path_secret_files = []",
+            "the secret in the callback's path is missing",
+        ),
+        ("[devices]\nrefuse_compromised = 1", "`devices.refuse_compromised` must be true or false"),
+    ] {
+        let errors = parse(wrong, &[]).unwrap_err().to_string();
+        assert!(errors.contains(said), "{wrong}: {errors}");
+    }
+}

@@ -8,8 +8,10 @@ use anyhow::Context;
 use broker::{Role, Supervised};
 use client::Connection;
 use http::Request;
+use providers::standard::StandardSecret;
 use stream::{Broker, BrokerAddress};
 use tokio::time::{Duration, sleep};
+use vault::write_private;
 
 use crate::commands::{setup, up};
 use crate::development::Issuer;
@@ -91,11 +93,29 @@ async fn prepared() -> anyhow::Result<(Home, PathBuf, Supervised)> {
 
 impl Installation {
     pub(super) async fn start() -> anyhow::Result<Self> {
+        Self::start_with(None).await
+    }
+
+    /// One that takes a provider's deliveries, signed with this secret.
+    pub(super) async fn start_receiving(secret: &StandardSecret) -> anyhow::Result<Self> {
+        Self::start_with(Some(secret)).await
+    }
+
+    async fn start_with(webhook: Option<&StandardSecret>) -> anyhow::Result<Self> {
         let (home, folder, broker) = prepared().await?;
         let url = broker.url().to_owned();
         let (keys, keys_url) = role(&["keys", "serve"], &folder, &url)?;
         let (projector, projector_url) = role(&["projector"], &folder, &url)?;
-        let (ingest, ingest_url) = role(&["ingest"], &folder, &url)?;
+        let mut environment = Vec::new();
+        if let Some(secret) = webhook {
+            let file = folder.join("junction.secret");
+            write_private(&file, secret.expose().as_bytes())?;
+            environment.push((
+                "SYNCWELL_PROVIDERS__JUNCTION__WEBHOOK_SECRET_FILES",
+                format!("[{:?}]", file.display().to_string()),
+            ));
+        }
+        let (ingest, ingest_url) = role_with(&["ingest"], &folder, &url, &environment)?;
         for url in [&keys_url, &projector_url, &ingest_url] {
             ready(url).await?;
         }
@@ -145,11 +165,21 @@ async fn connect(home: &Home, url: &str, role: Role) -> anyhow::Result<Broker> {
 
 /// Starts a role and returns it with its address.
 fn role(command: &[&str], folder: &Path, nats: &str) -> anyhow::Result<(RoleProcess, String)> {
+    role_with(command, folder, nats, &[])
+}
+
+fn role_with(
+    command: &[&str],
+    folder: &Path,
+    nats: &str,
+    environment: &[(&str, String)],
+) -> anyhow::Result<(RoleProcess, String)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(command)
         .args(["--listen", "127.0.0.1:0", "--nats", nats, "--log", "error", "--data-dir"])
         .arg(folder)
         .envs(ENVIRONMENT)
+        .envs(environment.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;

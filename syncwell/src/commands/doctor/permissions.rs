@@ -7,7 +7,7 @@ use super::{Check, Patient};
 
 /// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
 /// arrives nothing happens but an error.
-const CALLS: [&str; 27] = [
+const CALLS: [&str; 35] = [
     "STREAM.DELETE.EVENTS",
     "STREAM.PURGE.EVENTS",
     "STREAM.UPDATE.EVENTS",
@@ -35,11 +35,20 @@ const CALLS: [&str; 27] = [
     "STREAM.DELETE.CHECKPOINTS",
     "STREAM.UPDATE.CHECKPOINTS",
     "DIRECT.GET.CHECKPOINTS",
+    "DIRECT.GET.KV_connections",
+    "STREAM.DELETE.KV_connections",
+    "STREAM.MSG.DELETE.KV_connections",
+    "DIRECT.GET.KV_leases",
+    "DIRECT.GET.KV_endpoints",
+    "DIRECT.GET.KV_work",
+    "DIRECT.GET.CHANGES",
+    "DIRECT.GET.KV_deliveries",
 ];
 /// Under which names the API could be reached.
-const PREFIXES: [&str; 5] = ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API", "CHECKPOINTS.API"];
+const PREFIXES: [&str; 7] =
+    ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API", "CHECKPOINTS.API", "DELIVERIES.API", "WORK.API"];
 /// Subjects on which something could be forged, or another role's questions be asked.
-const SUBJECTS: [&str; 14] = [
+const SUBJECTS: [&str; 25] = [
     "events.v1.0.probe",
     "$KV.keys.probe.probe",
     "$KV.breakglass.probe",
@@ -54,6 +63,17 @@ const SUBJECTS: [&str; 14] = [
     "tree.v1.prove",
     "checkpoints.v1",
     OPERATIONS,
+    "keys.v1.report.probe",
+    "keys.v1.compromised",
+    "view.v1.connection",
+    "view.v1.feed",
+    "feed.v1.probe",
+    "changes.v1",
+    "$KV.deliveries.probe",
+    "$KV.connections.probe",
+    "$KV.leases.probe",
+    "$KV.endpoints.probe",
+    "$KV.work.probe",
 ];
 /// Where the projector records what operators do: all that it may append.
 const OPERATIONS: &str = "events.v1.47.aaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -106,6 +126,11 @@ fn rights(role: Role) -> &'static [&'static str] {
             "keys.v1.current.probe",
             "keys.v1.revoke.probe",
             "keys.v1.revoked",
+            "keys.v1.report.probe",
+            "keys.v1.compromised",
+            "view.v1.connection",
+            "$KV.deliveries.probe",
+            "DELIVERIES.API.DIRECT.GET.KV_deliveries",
         ],
         Role::Projector => &[
             "LOG.API.STREAM.INFO.EVENTS",
@@ -117,6 +142,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "keys.v1.rings",
             "tree.v1.prove",
             OPERATIONS,
+            "changes.v1",
         ],
         Role::Notary => &[
             "LOG.API.STREAM.INFO.EVENTS",
@@ -125,7 +151,24 @@ fn rights(role: Role) -> &'static [&'static str] {
             "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
             "checkpoints.v1",
         ],
-        Role::Worker => &["LOG.API.STREAM.INFO.EVENTS", "LOG.API.DIRECT.GET.EVENTS", "events.v1.0.probe"],
+        Role::Worker => &[
+            "LOG.API.STREAM.INFO.EVENTS",
+            "LOG.API.DIRECT.GET.EVENTS",
+            "events.v1.0.probe",
+            "keys.v1.ring.probe",
+            "keys.v1.rings",
+            "view.v1.feed",
+            "$KV.connections.probe",
+            "$KV.leases.probe",
+            "$KV.endpoints.probe",
+            "$KV.work.probe",
+            "WORK.API.DIRECT.GET.KV_connections",
+            "WORK.API.DIRECT.GET.KV_leases",
+            "WORK.API.DIRECT.GET.KV_endpoints",
+            "WORK.API.DIRECT.GET.KV_work",
+            "WORK.API.DIRECT.GET.CHANGES",
+            "WORK.API.STREAM.MSG.DELETE.KV_connections",
+        ],
         Role::Keys => &[
             "KEYS.API.STREAM.INFO.KV_keys",
             "$KV.keys.probe.probe",
@@ -151,6 +194,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "LOG.API.DIRECT.GET.EVENTS",
             "view.v1.ask",
             "view.v1.digest",
+            "feed.v1.probe",
             "breakglass.v1.step",
             "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",
             "tree.v1.prove",

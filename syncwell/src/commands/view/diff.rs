@@ -47,7 +47,10 @@ pub(super) async fn run(a: &str, b: &str, wait: WaitArgs, access: AccessArgs) ->
         for (field, number) in &counts {
             print(format_args!("{number:>8} differ in {field}"));
         }
-        print(format_args!("{} values differ in {entries} rows and devices", counts.values().sum::<u64>()));
+        print(format_args!(
+            "{} values differ in {entries} rows and other entries",
+            counts.values().sum::<u64>()
+        ));
     }
     Ok(if counts.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -45,7 +45,9 @@ fn explain(verified: &VerifyReport) {
         tell(format_args!("{} events are parked, and their users' rows stale", verified.parked));
     }
     match verified.differences.first() {
-        _ if verified.holds() => print(format_args!("the view holds: {} rows and devices", verified.entries)),
+        _ if verified.holds() => {
+            print(format_args!("the view holds: {} rows and other entries", verified.entries))
+        }
         Some(first) => {
             print(format_args!("the view does NOT hold: first wrong is {} {}", first.user_ref, first.of))
         }

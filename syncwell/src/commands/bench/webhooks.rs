@@ -1,0 +1,165 @@
+//! `syncwell bench webhooks`: accepted deliveries per second, end to end, beside what the broker alone does in the same
+//! run. A delivery costs two synced writes, one after the other: that it was seen, and the event.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use client::Connection;
+use edge::system_clock;
+use http::request::Builder;
+use http::{Method, Request, StatusCode};
+use providers::standard::StandardSecret;
+use serde::Serialize;
+use stream::Commit;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::installation::Installation;
+use super::load::Measured;
+use super::{median, raw};
+use crate::cli::BenchArgs;
+use crate::commands::table::table;
+use crate::commands::{print, tell};
+
+/// Users of each connection: data keys are made for the first delivery about each.
+const USERS_PER_CONNECTION: usize = 4;
+/// Before a load is measured.
+const WARM_UP: Duration = Duration::from_millis(200);
+
+/// What is printed.
+#[derive(Serialize)]
+struct Figures {
+    raw_one_at_a_time_per_s: f64,
+    loads: Vec<LoadFigures>,
+}
+
+#[derive(Serialize)]
+struct LoadFigures {
+    connections: usize,
+    accepted_per_s: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    refused: u64,
+    times_one_at_a_time: f64,
+}
+
+pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+    let lasting = Duration::from_secs(args.seconds);
+    let runs = args.runs.max(1);
+    let secret = StandardSecret::from_bytes(Uuid::new_v4().simple().to_string().as_bytes())?;
+    let mut single = Vec::new();
+    let mut loads: Vec<Vec<Measured>> = args.connections.iter().map(|_| Vec::new()).collect();
+    for run in 1..=runs {
+        tell(format_args!("run {run} of {runs}: starting a broker and every role"));
+        let mut installation = Installation::start_receiving(&secret).await?;
+        for (connections, measured) in args.connections.iter().zip(&mut loads) {
+            deliver(&installation.ingest_url, &secret, *connections, WARM_UP).await?;
+            tell(format_args!("  {connections} connections for {} s", args.seconds));
+            measured.push(deliver(&installation.ingest_url, &secret, *connections, lasting).await?);
+        }
+        tell("  the broker alone");
+        installation.stop_roles();
+        single.push(raw::appended_per_s(&installation, Commit::OneByOne, 1, lasting).await?);
+        installation.stop().await?;
+    }
+    let single = median(single);
+    let loads = args.connections.iter().zip(loads);
+    let loads = loads.map(|(connections, runs)| figures(*connections, runs, single)).collect();
+    let figures = Figures { raw_one_at_a_time_per_s: single, loads };
+    print(if args.json { serde_json::to_string(&figures)? } else { explain(&figures, runs) });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every connection sends the next delivery as soon as the last is answered; none is sent twice.
+async fn deliver(
+    url: &str,
+    secret: &StandardSecret,
+    connections: usize,
+    lasting: Duration,
+) -> anyhow::Result<Measured> {
+    let mut tasks = JoinSet::new();
+    let started = Instant::now();
+    for number in 0..connections {
+        let (mut connection, secret) = (Connection::to(url)?, secret.clone());
+        tasks.spawn(async move {
+            let mut measured = Measured::default();
+            let mut turn = 0;
+            while started.elapsed() < lasting {
+                turn += 1;
+                let user = format!("bench-{connections}-{number}-{}", turn % USERS_PER_CONNECTION);
+                let (request, body) = delivery(&secret, &user, turn)?;
+                let sent = Instant::now();
+                let answer = connection.send(request, body.into()).await?;
+                measured.latencies.push(sent.elapsed());
+                match answer.status {
+                    StatusCode::NO_CONTENT | StatusCode::OK => measured.accepted += 1,
+                    _ => measured.refused += 1,
+                }
+            }
+            anyhow::Ok(measured)
+        });
+    }
+    let mut all = Measured::default();
+    while let Some(task) = tasks.join_next().await {
+        let measured = task??;
+        all.accepted += measured.accepted;
+        all.refused += measured.refused;
+        all.latencies.extend(measured.latencies);
+    }
+    all.elapsed = started.elapsed();
+    Ok(all)
+}
+
+/// A delivery as Junction sends it, by Svix.
+fn delivery(secret: &StandardSecret, user: &str, number: usize) -> anyhow::Result<(Builder, String)> {
+    let body = format!(
+        r#"{{"event_type":"daily.data.activity.created","user_id":"{user}","data":{{"calendar_date":"2026-02-16","steps":{number}}}}}"#
+    );
+    let id = format!("msg_{}", Uuid::new_v4().simple());
+    let now = system_clock().as_second();
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/v1/webhooks/junction")
+        .header("content-type", "application/json")
+        .header("svix-id", &id)
+        .header("svix-timestamp", now)
+        .header("svix-signature", secret.sign(&id, now, body.as_bytes())?);
+    Ok((request, body))
+}
+
+fn figures(connections: usize, mut runs: Vec<Measured>, single: f64) -> LoadFigures {
+    let accepted_per_s = median(runs.iter().map(Measured::accepted_per_s).collect());
+    LoadFigures {
+        connections,
+        accepted_per_s,
+        p50_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.5)).collect()),
+        p99_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.99)).collect()),
+        refused: runs.iter().map(|run| run.refused).sum(),
+        times_one_at_a_time: accepted_per_s / single,
+    }
+}
+
+fn explain(figures: &Figures, runs: usize) -> String {
+    let rows: Vec<_> = figures
+        .loads
+        .iter()
+        .map(|load| {
+            vec![
+                load.connections.to_string(),
+                format!("{:.0}", load.accepted_per_s),
+                format!("{:.1}", load.p50_ms),
+                format!("{:.1}", load.p99_ms),
+                format!("{:.1}", load.times_one_at_a_time),
+                load.refused.to_string(),
+            ]
+        })
+        .collect();
+    let heads = ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "refused"];
+    format!(
+        "End to end: signed deliveries, each verified, seen for the first time, and answered after fsync.\n\n{}\n\n\
+         The broker alone, same run, one message at a time: {:.0}/s\n(medians of {runs} runs)",
+        table(&heads, &rows),
+        figures.raw_one_at_a_time_per_s,
+    )
+}

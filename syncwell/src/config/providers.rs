@@ -1,0 +1,185 @@
+//! `[providers]`: whom users can connect to, who sends here, and with which secrets.
+//!
+//! A provider's webhook is on where all is there that its table demands, and where anything of it is named: then what is
+//! missing is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ingest::{ProviderClient, ProviderSettings};
+use ipnet::IpNet;
+use providers::{Provider, Providers, Secret, SigningKey, TinkKeyset, WebhookSecrets};
+use worker::{OAuthClient, OAuthClients};
+use zeroize::Zeroizing;
+
+use super::reader::Reader;
+
+/// What of `[providers]` is not a provider.
+const GENERAL: [&str; 3] = ["folder", "redirect_uris", "ca_file"];
+
+/// The providers, for the door and for the worker.
+#[derive(Clone)]
+pub(crate) struct ProviderConfig {
+    pub(crate) tables: Arc<Providers>,
+    /// For the door.
+    pub(crate) door: ProviderSettings,
+    /// For the worker.
+    pub(crate) clients: OAuthClients,
+    /// Whom the configuration names.
+    named: BTreeSet<String>,
+    /// A private authority.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl ProviderConfig {
+    /// Whether the configuration names the provider.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        self.named.contains(name)
+    }
+}
+
+impl std::fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderConfig").field("clients", &self.clients.keys()).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn providers(read: &mut Reader) -> ProviderConfig {
+    let folder = read.path("providers.folder");
+    let tables = Providers::read(folder.as_deref()).unwrap_or_else(|errors| {
+        for error in &errors.0 {
+            read.refuse("providers.folder", format!("has a table that does not hold: {error}"));
+        }
+        Providers::shipped()
+    });
+    let redirect_uris = read.list("providers.redirect_uris", "a list of URIs", |text| Some(text.to_owned()));
+    let ca_file = read.path("providers.ca_file");
+    let (mut at_the_door, mut clients) = (BTreeMap::new(), BTreeMap::new());
+    let named = read.tables_under("providers", &GENERAL);
+    for name in named.clone() {
+        let mut one = One { read, name: &name };
+        let client_secret = one.secret("client_secret");
+        let client_id = one.text("client_id");
+        let scopes = one.texts("scopes");
+        let webhook = one.webhook(tables.get(&name), client_id.as_ref(), client_secret.as_ref());
+        let addresses = one.read.list(&one.key("webhook_addresses"), "a list of networks", |text| {
+            text.parse::<IpNet>().ok().or_else(|| text.parse().map(|address: IpAddr| address.into()).ok())
+        });
+        let requests_per_5_minutes = one.limit();
+        if let Some(client_id) = &client_id {
+            let client_secret =
+                client_secret.as_ref().map(|secret| Zeroizing::new(secret.expose().to_owned()));
+            clients.insert(name.clone(), OAuthClient { client_id: client_id.clone(), client_secret });
+        }
+        let client = ProviderClient { client_id, scopes, webhook, addresses, requests_per_5_minutes };
+        at_the_door.insert(name, client);
+    }
+    let door = ProviderSettings::new(&tables, redirect_uris, at_the_door).unwrap_or_else(|errors| {
+        errors.0.into_iter().for_each(|error| read.complain(error));
+        ProviderSettings::none()
+    });
+    ProviderConfig { tables: Arc::new(tables), door, clients: Arc::new(clients), named, ca_file }
+}
+
+/// One provider's keys.
+struct One<'r> {
+    read: &'r mut Reader,
+    name: &'r str,
+}
+
+impl One<'_> {
+    fn key(&self, key: &str) -> String {
+        format!("providers.{}.{key}", self.name)
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        self.read.verbatim(&self.key(key))
+    }
+
+    fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        let key = self.key(key);
+        self.read.has(&key).then(|| self.read.list(&key, "a list of texts", |text| Some(text.to_owned())))
+    }
+
+    /// From the environment, or a file that the configuration names.
+    fn secret(&mut self, name: &str) -> Option<Secret> {
+        let key = self.key(name);
+        let given = if self.read.is_in_file(&key) {
+            self.read.forget(&key);
+            self.read.refuse(&key, "must be given as a file or in the environment");
+            None
+        } else {
+            self.read.verbatim(&key)
+        };
+        let file = self.read.path(&self.key(&format!("{name}_file")));
+        match (given, file) {
+            (Some(text), _) => self.judged(&key, &text),
+            (None, Some(file)) => self.secret_in(&key, &file),
+            (None, None) => None,
+        }
+    }
+
+    fn secrets(&mut self, name: &str) -> Vec<Secret> {
+        let key = self.key(name);
+        let files = self.read.list(&key, "a list of files", |text| Some(PathBuf::from(text)));
+        files.iter().filter_map(|file| self.secret_in(&key, file)).collect()
+    }
+
+    fn secret_in(&mut self, key: &str, file: &Path) -> Option<Secret> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => self.judged(key, text.trim_end_matches(['\r', '\n'])),
+            Err(error) => {
+                self.read.refuse(key, format!("names {}, which can't be read: {error}", file.display()));
+                None
+            }
+        }
+    }
+
+    fn judged(&mut self, key: &str, text: &str) -> Option<Secret> {
+        Secret::new(text).map_err(|error| self.read.refuse(key, format!("holds none: {error}"))).ok()
+    }
+
+    fn webhook(
+        &mut self,
+        provider: Option<&Arc<Provider>>,
+        client_id: Option<&String>,
+        client_secret: Option<&Secret>,
+    ) -> Option<WebhookSecrets> {
+        let is_named = self.read.has_under(&self.key("webhook_"));
+        let subscriptions = self.texts("webhook_subscriptions").unwrap_or_default();
+        let mut secrets = WebhookSecrets {
+            signing: self.secrets("webhook_secret_files"),
+            path: self.secrets("webhook_path_secret_files"),
+            verify: self.secrets("webhook_verify_files"),
+            client_id: client_id.cloned(),
+            subscriptions,
+            keyset: self.keyset(),
+        };
+        let webhook = provider?.webhook.as_ref();
+        if webhook.and_then(providers::Webhook::signing_key) == Some(SigningKey::ClientSecret) {
+            secrets.signing.extend(client_secret.cloned());
+        }
+        let is_whole = webhook.is_some_and(|webhook| webhook.check(&secrets).is_ok());
+        (is_named || is_whole).then_some(secrets)
+    }
+
+    fn keyset(&mut self) -> Option<TinkKeyset> {
+        let key = self.key("webhook_keyset_file");
+        let file = self.read.path(&key)?;
+        let text = std::fs::read_to_string(&file).map_err(|error| error.to_string());
+        match text.and_then(|text| TinkKeyset::parse(&text).map_err(|error| error.to_string())) {
+            Ok(keyset) => Some(keyset),
+            Err(error) => {
+                self.read.refuse(&key, format!("names {}, which holds no key set: {error}", file.display()));
+                None
+            }
+        }
+    }
+
+    fn limit(&mut self) -> Option<u32> {
+        let key = self.key("webhook_requests_per_5_minutes");
+        self.read.has(&key).then(|| self.read.whole(&key, 0, 0..=1_000_000_000) as u32)
+    }
+}

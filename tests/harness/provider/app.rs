@@ -1,0 +1,79 @@
+//! The phone's part: it opens the provider's page, and is told the code. And whatever else speaks to the provider by hand.
+
+use std::io::{Error, ErrorKind};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use url::Url;
+use uuid::Uuid;
+
+use super::grants::challenge_of;
+use super::recorded::Fields;
+use crate::harness::http::{Answer, RawRequest, parse};
+use crate::harness::tls::Authority;
+
+/// What the app learns when the provider sends the user back to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Returned {
+    /// Without its query.
+    pub(crate) redirect_uri: String,
+    pub(crate) code: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) iss: Option<String>,
+    pub(crate) error: Option<String>,
+}
+
+/// Opens an authorisation URL as an app does, with a user who is signed in and says yes.
+/// What is not a redirect is the provider's error page.
+pub(crate) async fn follow(authority: &Authority, authorization_url: &str) -> Result<Returned, Answer> {
+    let url = Url::parse(authorization_url).unwrap();
+    let base_url = url.origin().ascii_serialization();
+    let path = &url[url::Position::BeforePath..];
+    let answer = over_tls(authority, &base_url, &plain("GET", path)).await.unwrap();
+    if answer.status != 302 {
+        return Err(answer);
+    }
+    let location = Url::parse(&answer.headers["location"]).unwrap();
+    let query = Fields::parse(location.query().unwrap().as_bytes());
+    let field = |name| query.get(name).map(str::to_owned);
+    Ok(Returned {
+        redirect_uri: location.as_str().split('?').next().unwrap().to_owned(),
+        code: field("code"),
+        state: field("state"),
+        iss: field("iss"),
+        error: field("error"),
+    })
+}
+
+/// A code verifier of the app's own, and its challenge.
+pub(crate) fn pkce() -> (String, String) {
+    let verifier = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let challenge = challenge_of(&verifier);
+    (verifier, challenge)
+}
+
+/// A request without headers or body.
+pub(crate) fn plain(method: &'static str, path: &str) -> RawRequest {
+    RawRequest { method, path: path.to_owned(), headers: [].into(), body: Vec::new() }
+}
+
+/// Sends a request, and reads an answer that is whole; the text of one that isn't is the error's.
+pub(crate) async fn over_tls(
+    authority: &Authority,
+    base_url: &str,
+    request: &RawRequest,
+) -> std::io::Result<Answer> {
+    let mut stream = authority.connect(base_url, &rustls::version::TLS13).await?;
+    stream.write_all(&[request.head(), request.body.clone()].concat()).await?;
+    let mut answer = Vec::new();
+    // An end without a word is an error here, and told below.
+    let _ = stream.read_to_end(&mut answer).await;
+    let text = String::from_utf8(answer).unwrap();
+    if let Some((_, body)) = text.split_once("\r\n\r\n") {
+        let answer = parse(&text);
+        let length = answer.headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        if body.len() == length {
+            return Ok(answer);
+        }
+    }
+    Err(Error::new(ErrorKind::UnexpectedEof, text))
+}

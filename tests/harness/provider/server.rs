@@ -1,0 +1,157 @@
+//! The provider's HTTPS: takes requests, writes them down, and answers them well or badly.
+
+use std::io::Error;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, once};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::State;
+use super::endpoints::{Reply, authorize, me, revoke};
+use super::misbehaviour::{Endpoint, Misbehaviour};
+use super::recorded::Recorded;
+use super::token::{refused, token};
+
+/// More than any client of ours has to send.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+pub(super) async fn serve(listener: TcpListener, config: Arc<ServerConfig>, state: Arc<State>) {
+    let acceptor = TlsAcceptor::from(config);
+    while let Ok((stream, _)) = listener.accept().await {
+        let (acceptor, state) = (acceptor.clone(), state.clone());
+        tokio::spawn(async move {
+            // Whoever doesn't trust our authority hangs up.
+            let Ok(stream) = acceptor.accept(stream).await else { return };
+            let service = service_fn(|request| take(state.clone(), request));
+            // A cut answer is an error here, and what the test wants.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn take(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Error> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(Body::new(body), REQUEST_BYTES_MAX).await.map_err(Error::other)?;
+    let request = Recorded::new(&parts, body.to_vec());
+    state.recorded.send_modify(|recorded| recorded.push(request.clone()));
+    // Begun is done, as everywhere: also when the client has gone in the meantime.
+    tokio::spawn(async move { answer(&state, &request).await }).await.map_err(Error::other)?
+}
+
+async fn answer(state: &State, request: &Recorded) -> Result<Response<Body>, Error> {
+    let Some(endpoint) = request.endpoint else { return Ok(response(Reply::json(404, Value::Null))) };
+    let spoiled = state.next_misbehaviour(endpoint);
+    let reply = || match endpoint {
+        Endpoint::Authorize => authorize(state, request, spoiled.as_ref()),
+        Endpoint::Exchange | Endpoint::Refresh => token(state, request),
+        Endpoint::Revoke => revoke(state, request),
+        Endpoint::Me => me(state, request),
+    };
+    let Some(misbehaviour) = &spoiled else { return Ok(response(reply())) };
+    let dropped = || Err(Error::other("the connection is closed, as was asked for"));
+    Ok(match misbehaviour {
+        Misbehaviour::Refuse(error) => response(refused(state, error)),
+        Misbehaviour::Fail(status) => failed(*status),
+        Misbehaviour::Busy(status, seconds) => {
+            let mut busy = failed(*status);
+            busy.headers_mut().insert(RETRY_AFTER, (*seconds).into());
+            busy
+        }
+        Misbehaviour::Envelope(status) => response(Reply::json(200, json!({ "status": status, "body": {} }))),
+        Misbehaviour::Redirect(status, location) => {
+            response(Reply { status: *status, location: Some(location.clone()), json: Value::Null })
+        }
+        Misbehaviour::Drop => return dropped(),
+        Misbehaviour::Hold(gate) => {
+            gate.pass().await;
+            response(reply())
+        }
+        Misbehaviour::DropAfter => {
+            reply();
+            return dropped();
+        }
+        Misbehaviour::CutOff => cut_off(reply()),
+        Misbehaviour::FailAfter(status) => {
+            reply();
+            failed(*status)
+        }
+        Misbehaviour::HoldAfter(gate) => {
+            let reply = reply();
+            gate.pass().await;
+            response(reply)
+        }
+        Misbehaviour::Enlarge(bytes) => {
+            response(changed(reply(), "padding", Some(json!("x".repeat(*bytes)))))
+        }
+        Misbehaviour::NotJson => {
+            reply();
+            Response::builder()
+                .header(CONTENT_TYPE, "text/html")
+                .body(Body::from("<!doctype html><title>Well done</title>"))
+                .unwrap()
+        }
+        Misbehaviour::Set(name, value) => response(changed(reply(), name, Some(value.clone()))),
+        Misbehaviour::Remove(name) => response(changed(reply(), name, None)),
+        Misbehaviour::Deny | Misbehaviour::WrongState | Misbehaviour::ReuseCode | Misbehaviour::Issuer(_) => {
+            assert_eq!(endpoint, Endpoint::Authorize, "{misbehaviour:?} is of no use elsewhere");
+            response(reply())
+        }
+    })
+}
+
+/// Another value in the answer, or in what is in its envelope.
+fn changed(mut reply: Reply, name: &str, value: Option<Value>) -> Reply {
+    let fields = match reply.json.get_mut("body") {
+        Some(body) => body.as_object_mut(),
+        None => reply.json.as_object_mut(),
+    };
+    let fields = fields.expect("only an answer with fields can be changed");
+    match value {
+        Some(value) => fields.insert(name.to_owned(), value),
+        None => fields.remove(name),
+    };
+    reply
+}
+
+fn failed(status: u16) -> Response<Body> {
+    response(Reply::json(status, json!({ "error": "server_error" })))
+}
+
+fn response(reply: Reply) -> Response<Body> {
+    let mut response = Response::builder().status(reply.status).header(CACHE_CONTROL, "no-store");
+    if let Some(location) = reply.location {
+        response = response.header(LOCATION, location);
+    }
+    if reply.json.is_null() {
+        return response.body(Body::empty()).unwrap();
+    }
+    response.header(CONTENT_TYPE, "application/json").body(Body::from(reply.json.to_string())).unwrap()
+}
+
+/// Announces the whole answer and sends half of it.
+fn cut_off(reply: Reply) -> Response<Body> {
+    let whole = Bytes::from(reply.json.to_string());
+    let half = whole.slice(..whole.len() / 2);
+    let stream = once(async { Ok(half) }).chain(once(async {
+        // What is pending makes hyper send what it has.
+        tokio::task::yield_now().await;
+        Err(Error::other("the answer is cut off, as was asked for"))
+    }));
+    Response::builder()
+        .status(reply.status)
+        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_LENGTH, whole.len())
+        .body(Body::from_stream(stream))
+        .unwrap()
+}

@@ -1,0 +1,124 @@
+//! What is due when, and having it done.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use stream::spawn_vital;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use crate::book::{Book, BookError, PAGE_ENTRIES};
+use crate::hands::{Hands, Hindrance};
+use crate::record::RecordKey;
+
+/// Between two looks at the records.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two attempts where something can't be reached.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// After this long a connection is looked at again that another worker had in hand, or that could not be worked on.
+const AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// Connections in hand at the same time.
+const DEEDS_AT_ONCE_MAX: usize = 32;
+
+/// Finds what is due, and has it done.
+pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid: Arc<Notify>) {
+    let mut agenda = Agenda::default();
+    let in_hand: Arc<Mutex<BTreeSet<RecordKey>>> = Arc::default();
+    let hindered: Arc<Mutex<Vec<(RecordKey, Timestamp)>>> = Arc::default();
+    let places = Arc::new(Semaphore::new(DEEDS_AT_ONCE_MAX));
+    loop {
+        hands.book.bucket.stream().broker().connected().await;
+        let looked = agenda.look(&hands.book).await;
+        // Until all of the log is read, a record may be in want of what stands further on.
+        if looked.is_err() || !caught_up.load(Ordering::Acquire) {
+            sleep(RETRY_INTERVAL).await;
+            continue;
+        }
+        agenda.put_off(std::mem::take(&mut *lock(&hindered)));
+        let now = (hands.clock)();
+        for key in agenda.due(now) {
+            if lock(&in_hand).contains(&key) {
+                continue;
+            }
+            let Ok(place) = places.clone().try_acquire_owned() else { break };
+            lock(&in_hand).insert(key);
+            agenda.done(&key);
+            let (hands, in_hand, hindered) = (hands.clone(), in_hand.clone(), hindered.clone());
+            spawn_vital("a deed", async move {
+                let worked = hands.work(&key).await;
+                let now = (hands.clock)();
+                let again = now.checked_add(AGAIN).unwrap_or(now);
+                match worked {
+                    Ok(()) | Err(Hindrance::Book(BookError::Erased)) => {}
+                    Err(Hindrance::Held | Hindrance::Unavailable) => lock(&hindered).push((key, again)),
+                    Err(Hindrance::Book(error)) => tracing::error!(
+                        error = &error as &dyn std::error::Error, connection = %key.connection,
+                        "INCIDENT: a connection's record can't be opened; nothing is done with it"
+                    ),
+                }
+                lock(&in_hand).remove(&key);
+                drop(place);
+            });
+        }
+        // Another worker may have laid something, and time goes by: both are looked after now and then.
+        let _ = timeout(LOOK_INTERVAL, laid.notified()).await;
+    }
+}
+
+/// What is due when, as far as the bucket tells without opening anything.
+#[derive(Default)]
+struct Agenda {
+    position: u64,
+    /// The write under each key, and when something is due with it.
+    entries: HashMap<RecordKey, (u64, Option<Timestamp>)>,
+}
+
+impl Agenda {
+    /// Takes in what was written since. Of two writes under one key the older should be gone: a worker was ended between
+    /// the two, and what it left is destroyed here.
+    async fn look(&mut self, book: &Book) -> Result<(), stream::ReadError> {
+        loop {
+            let entries = book.bucket.behind(self.position, PAGE_ENTRIES).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            self.position = last.revision;
+            for entry in &entries {
+                let Some((key, due)) = Book::due(entry) else { continue };
+                let before = self.entries.insert(key, (entry.revision, due));
+                if let Some((revision, _)) = before
+                    && self.position > revision
+                    && book.bucket.stream().get(revision).await?.is_some()
+                {
+                    book.destroy(revision).await;
+                }
+            }
+        }
+    }
+
+    fn due(&self, now: Timestamp) -> Vec<RecordKey> {
+        let due = self.entries.iter().filter(|(_, (_, due))| due.is_some_and(|due| due <= now));
+        due.map(|(key, _)| *key).collect()
+    }
+
+    /// Nothing is due until the record is written again.
+    fn done(&mut self, key: &RecordKey) {
+        if let Some((_, due)) = self.entries.get_mut(key) {
+            *due = None;
+        }
+    }
+
+    fn put_off(&mut self, hindered: Vec<(RecordKey, Timestamp)>) {
+        for (key, again) in hindered {
+            if let Some((_, due)) = self.entries.get_mut(&key) {
+                *due = Some(due.map_or(again, |due| due.min(again)));
+            }
+        }
+    }
+}
+
+/// Nothing that holds the lock can panic half-way, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,179 @@
+//! A message that a receiver did not take: when it is due again, or that it is parked.
+//!
+//! Stored under `retry.<endpoint id>.<change's sequence>`; version 1 is JSON on one line:
+//!
+//! ```json
+//! {"version":1,"change":{…},"attempts":3,"since":"…","last":"answered 500","state":{"waiting":{"due":"…"}}}
+//! {"version":1,"change":{…},"attempts":10,"since":"…","last":"answered 500","state":{"parked":{"at":"…"}}}
+//! ```
+//!
+//! It holds the change as the stream had it, sealed, as it may stay for longer than the stream keeps it. `bare`: it was first
+//! sent without what it is about, whose key was missing, and goes on being sent so.
+
+use events::Change;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::schedule::{RetrySchedule, TRIED_MAX};
+
+const VERSION: u8 = 1;
+/// What the last answer of a message is that was never sent.
+const NOT_TRIED: &str = "not tried: nothing else was taken for 3 days";
+
+/// Whether a message is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EntryState {
+    /// It is.
+    Waiting {
+        /// When.
+        due: Timestamp,
+    },
+    /// Not before an operator says so.
+    Parked {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    version: u8,
+    pub(super) change: Change,
+    /// Counts since `since`.
+    pub(super) attempts: u32,
+    /// When it was first tried, or last taken out of the parked ones.
+    pub(super) since: Timestamp,
+    /// What came of the last attempt.
+    pub(super) last: String,
+    pub(super) state: EntryState,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) bare: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Entry {
+    /// Of a change that was not sent yet.
+    pub(super) fn new(change: Change, now: Timestamp, bare: bool) -> Self {
+        let state = EntryState::Waiting { due: now };
+        Self { version: VERSION, change, attempts: 0, since: now, last: NOT_TRIED.to_owned(), state, bare }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("BUG: an entry is JSON"))
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let entry: Self = serde_json::from_slice(bytes).ok()?;
+        // A change tells its version only to its own reader.
+        let is_known = entry.version == VERSION && Change::decode(&entry.change.encode()).is_some();
+        is_known.then_some(entry)
+    }
+
+    /// After an attempt that failed.
+    #[must_use]
+    pub(super) fn failed(
+        mut self,
+        why: String,
+        retry_after: Option<SignedDuration>,
+        schedule: &RetrySchedule,
+        now: Timestamp,
+        jitter: u8,
+    ) -> Self {
+        (self.attempts, self.last) = (self.attempts.saturating_add(1), why);
+        let due = schedule.next(self.attempts, self.since, now, retry_after, jitter);
+        self.state = due.map_or(EntryState::Parked { at: now }, |due| EntryState::Waiting { due });
+        self
+    }
+
+    #[must_use]
+    pub(super) fn parked(mut self, now: Timestamp) -> Self {
+        self.state = EntryState::Parked { at: now };
+        self
+    }
+
+    /// Is tried again, as if for the first time.
+    #[must_use]
+    pub(super) fn unparked(mut self, now: Timestamp) -> Self {
+        (self.attempts, self.since, self.state) = (0, now, EntryState::Waiting { due: now });
+        self
+    }
+
+    /// When its time is over.
+    pub(super) fn ends(&self) -> Timestamp {
+        self.since.saturating_add(TRIED_MAX).unwrap_or(Timestamp::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::ChangeKind;
+    use schemas::{EventId, Sequence};
+    use vault::UserRef;
+
+    use super::*;
+
+    const CHANGE: &str = r#"{"version":1,"kind":"summary.changed","user_ref":"aeaqcaibaeaqcaibaeaqcaibae","event_id":"019c68e5-51e8-7707-8707-070707070707","sequence":1,"time":"2026-02-16T23:59:46Z"}"#;
+
+    fn now() -> Timestamp {
+        "2026-02-17T00:00:00Z".parse().unwrap()
+    }
+
+    fn entry() -> Entry {
+        let change = Change::new(
+            ChangeKind::SummaryChanged,
+            UserRef::from_bytes([1; 16]),
+            EventId::new(1_771_286_385_128, [7; 10]),
+            Sequence::FIRST,
+            "2026-02-16T23:59:46Z".parse().unwrap(),
+        );
+        Entry::new(change, now(), false)
+    }
+
+    fn failed(entry: Entry, at: Timestamp) -> Entry {
+        let schedule = RetrySchedule::of_seconds(vec![10]).unwrap();
+        entry.failed("answered 500".to_owned(), None, &schedule, at, 255)
+    }
+
+    #[test]
+    fn golden_bytes() {
+        let head = format!(r#"{{"version":1,"change":{CHANGE},"attempts":1,"since":"2026-02-17T00:00:00Z","last":"answered 500","state":"#);
+        let waiting = failed(entry(), now());
+        let golden = format!(r#"{head}{{"waiting":{{"due":"2026-02-17T00:00:11Z"}}}}}}"#);
+        assert_eq!(String::from_utf8(waiting.encode()).unwrap(), golden);
+        assert_eq!(Entry::decode(golden.as_bytes()), Some(waiting.clone()));
+        let parked = Entry { bare: true, ..waiting.parked(now()) };
+        let golden = format!(r#"{head}{{"parked":{{"at":"2026-02-17T00:00:00Z"}}}},"bare":true}}"#);
+        assert_eq!(String::from_utf8(parked.encode()).unwrap(), golden);
+        assert_eq!(Entry::decode(golden.as_bytes()), Some(parked));
+    }
+
+    #[test]
+    fn what_is_no_entry() {
+        let text = String::from_utf8(entry().encode()).unwrap();
+        for wrong in [
+            text.replacen("\"version\":1", "\"version\":2", 1),
+            text.replace("{\"version\":1,\"kind\"", "{\"version\":2,\"kind\""),
+            text.replace("waiting", "sleeping"),
+            text.replace("\"attempts\"", "\"attempt\""),
+            text.replace("\"attempts\":0", "\"attempts\":-1"),
+            String::new(),
+        ] {
+            assert_eq!(Entry::decode(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_tried_parked_and_tried_anew() {
+        let parked = failed(failed(entry(), now()), now());
+        assert_eq!((parked.attempts, parked.state), (2, EntryState::Parked { at: now() }));
+        let later = "2026-03-01T00:00:00Z".parse().unwrap();
+        let again = parked.unparked(later);
+        assert_eq!((again.attempts, again.state), (0, EntryState::Waiting { due: later }));
+        assert_eq!(failed(again, later).attempts, 1, "from the first pause on");
+    }
+}

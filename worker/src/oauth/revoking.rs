@@ -1,0 +1,80 @@
+//! The ways in which providers revoke.
+
+use http::{Method, Request, header};
+use providers::{ClientAuthentication, RevocationMethod};
+
+use super::{Asking, TokenFailure, bearer};
+use crate::outgoing::RequestFailure;
+use crate::record::Tokens;
+
+impl Asking<'_> {
+    /// Revokes at the provider. `Ok(false)`: the provider has no way to.
+    pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<bool, TokenFailure> {
+        let Some(revocation) = &self.oauth.revocation else { return Ok(false) };
+        let url = revocation
+            .url(tokens.provider_user.as_deref())
+            .map_err(|error| TokenFailure::Misconfigured(error.to_string()))?;
+        let form = |pairs: &[(&str, &str)]| {
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish().into_bytes()
+        };
+        let post = Request::builder().method(Method::POST);
+        let form_type = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = match revocation.method {
+            RevocationMethod::PostToken => {
+                // RFC 7009, section 2.1: revoking the refresh token takes the access tokens along.
+                let token = tokens.refresh.as_deref().unwrap_or(&tokens.access);
+                let mut pairs = vec![("token", token)];
+                let authentication =
+                    revocation.client_authentication.unwrap_or(self.oauth.client_authentication);
+                let secret = self.client.client_secret.as_ref().map(|secret| secret.as_str());
+                let mut request = post.uri(url.as_str()).header(form_type.0, form_type.1);
+                match (authentication, secret) {
+                    (ClientAuthentication::Basic, Some(secret)) => {
+                        request =
+                            request.header(header::AUTHORIZATION, basic(&self.client.client_id, secret));
+                    }
+                    (ClientAuthentication::None, _) => {}
+                    (ClientAuthentication::Body, _) | (ClientAuthentication::Basic, None) => {
+                        pairs.push(("client_id", &self.client.client_id));
+                        pairs.extend(secret.map(|secret| ("client_secret", secret)));
+                    }
+                }
+                request.body(form(&pairs))
+            }
+            RevocationMethod::PostForm => post
+                .uri(url.as_str())
+                .header(form_type.0, form_type.1)
+                .body(form(&[("access_token", &tokens.access)])),
+            RevocationMethod::PostQuery => {
+                let mut url = url.clone();
+                url.query_pairs_mut().append_pair("access_token", &tokens.access);
+                post.uri(url.as_str()).body(Vec::new())
+            }
+            RevocationMethod::DeleteBearer => {
+                bearer(Request::builder().method(Method::DELETE).uri(url.as_str()), &tokens.access)
+                    .body(Vec::new())
+            }
+        };
+        let request =
+            request.map_err(|_| TokenFailure::Misconfigured("no request can be made".to_owned()))?;
+        let answer = match self.outgoing.send(request, &self.oauth.hosts()).await {
+            Ok(answer) => answer,
+            Err(RequestFailure::NotSent) => return Err(TokenFailure::NotNow),
+            Err(RequestFailure::Unknown(why)) => return Err(TokenFailure::Unknown(why)),
+        };
+        match answer.status().as_u16() {
+            200..300 => Ok(true),
+            429 => Err(TokenFailure::NotNow),
+            // It does not know the token (any more): as good as revoked.
+            400 | 404 | 410 => Ok(true),
+            status @ 401..500 => Err(TokenFailure::Refused(format!("status {status}"))),
+            _ => Err(TokenFailure::Unknown("the provider answered with an error of its own")),
+        }
+    }
+}
+
+fn basic(id: &str, secret: &str) -> String {
+    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let pair = format!("{}:{}", encode(id), encode(secret));
+    format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
+}
