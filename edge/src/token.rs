@@ -24,7 +24,7 @@ use vault::{DeviceId, Pseudonyms, UserId, UserRef};
 
 use jwks::Jwks;
 pub use jwks::JwksError;
-pub use key_set::{JwksSource, KeySet};
+pub use key_set::KeySet;
 
 use crate::Refusal;
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use edge::PublishedSource;
 use ipnet::IpNet;
 use providers::{OAuth, Provider, Providers, Webhook, WebhookSecrets};
 use url::{Host, Url};
@@ -16,6 +17,8 @@ pub struct ProviderClient {
     pub scopes: Option<Vec<String>>,
     /// With them the provider's deliveries are taken in. `None` where the operator wants none.
     pub webhook: Option<WebhookSecrets>,
+    /// Where the provider's public keys are, where it signs with such; instead of where its table says.
+    pub keyset: Option<PublishedSource>,
     /// Where the provider sends from. A provider that signs nothing is heard from nowhere else once they are given.
     pub addresses: Vec<IpNet>,
     /// The limit for each of these addresses, instead of the table's.
@@ -46,6 +49,7 @@ pub(crate) struct Sender<'s> {
     pub(crate) name: &'s str,
     pub(crate) webhook: &'s Webhook,
     pub(crate) secrets: &'s WebhookSecrets,
+    pub(crate) keyset: Option<&'s PublishedSource>,
     pub(crate) addresses: &'s [IpNet],
     pub(crate) requests_per_5_minutes: u32,
 }
@@ -112,6 +116,7 @@ impl ProviderSettings {
                 name,
                 webhook,
                 secrets: client.webhook.as_ref()?,
+                keyset: client.keyset.as_ref(),
                 addresses: &client.addresses,
                 requests_per_5_minutes: own.unwrap_or(0),
             })
@@ -121,7 +126,7 @@ impl ProviderSettings {
 
 fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
     let mut problems = Vec::new();
-    let ProviderClient { client_id, scopes, webhook, addresses, requests_per_5_minutes } = client;
+    let ProviderClient { client_id, scopes, webhook, keyset: _, addresses, requests_per_5_minutes } = client;
     let mut refuse = |problem: &str| problems.push(problem.to_owned());
     if client_id.is_none() && webhook.is_none() {
         refuse("has neither a client_id nor secrets for its webhook");

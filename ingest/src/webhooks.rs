@@ -19,10 +19,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use edge::{AddressRate, Observed, Refusal, Verification};
+use edge::{AddressRate, Observed, Published, Refusal, Verification};
 use http::Method;
 use ipnet::IpNet;
-use providers::{Received, Webhook, WebhookMethod, WebhookRequest, WebhookSecrets};
+use providers::{
+    Received, TinkKeyset, Webhook, WebhookMethod, WebhookRefusal, WebhookRequest, WebhookSecrets,
+};
 use stream::{Broker, spawn_vital};
 
 use crate::append::{Asked, answer};
@@ -46,6 +48,8 @@ struct Hook {
     provider: String,
     webhook: Webhook,
     secrets: WebhookSecrets,
+    /// The provider's public keys, where it signs with such.
+    keys: Option<Arc<Published<TinkKeyset>>>,
     addresses: Vec<IpNet>,
     /// For each of these addresses.
     rate: Option<Arc<AddressRate>>,
@@ -65,12 +69,47 @@ impl Hook {
         if let Some(forgetful) = rate.clone() {
             spawn_vital("provider rates", async move { forgetful.forget().await });
         }
+        let keys = sender.keyset.cloned().and_then(|source| {
+            let name = format!("{}'s key set", sender.name);
+            let opened = Published::open(name, source, |text| Ok(TinkKeyset::parse(text)?));
+            // What was wrong with a file was said when the configuration was read.
+            opened
+                .map(Arc::new)
+                .map_err(|error| {
+                    tracing::error!(
+                        provider = sender.name,
+                        error = &error as &dyn std::error::Error,
+                        "no keys can be had"
+                    );
+                })
+                .ok()
+        });
+        if let Some(followed) = keys.clone() {
+            spawn_vital("provider keys", async move { followed.follow().await });
+        }
         Self {
+            keys,
             provider: sender.name.to_owned(),
             webhook: sender.webhook.clone(),
             secrets: sender.secrets.clone(),
             addresses: sender.addresses.to_vec(),
             rate,
+        }
+    }
+
+    /// Judges a request, once more where it names a key that was published since the keys were fetched.
+    async fn judge(&self, request: &WebhookRequest<'_>) -> Result<Received, WebhookRefusal> {
+        let Some(keys) = &self.keys else { return self.webhook.receive(&self.secrets, request) };
+        let judge = || {
+            let keyset = keys.held().map(|keyset| (*keyset).clone());
+            self.webhook.receive(&WebhookSecrets { keyset, ..self.secrets.clone() }, request)
+        };
+        match judge() {
+            Err(WebhookRefusal::UnknownKey { .. } | WebhookRefusal::NotConfigured(_)) => {
+                keys.refresh_for_unknown_key().await;
+                judge()
+            }
+            judged => judged,
         }
     }
 
@@ -154,8 +193,7 @@ impl Door {
             body,
             now,
         };
-        let received =
-            hook.webhook.receive(&hook.secrets, &request).map_err(|error| refuse(&hook.provider, &error))?;
+        let received = hook.judge(&request).await.map_err(|error| refuse(&hook.provider, &error))?;
         observed.verification = Verification::Passed;
         match received {
             Received::Handshake(reply) => {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use edge::{AuthSettings, Forwarding, JwksSource, RateSettings, ServeSettings, TlsFiles};
+use edge::{AuthSettings, Forwarding, PublishedSource, RateSettings, ServeSettings, TlsFiles};
 use ingest::DoorSettings;
 use stream::Commit;
 
@@ -53,7 +53,7 @@ pub(crate) struct Config {
     pub(crate) forwarding: Forwarding,
     pub(crate) door: DoorSettings,
     pub(crate) auth: AuthSettings,
-    pub(crate) jwks: JwksSource,
+    pub(crate) jwks: PublishedSource,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) serve: ServeSettings,
     pub(crate) metrics_listen: Option<SocketAddr>,

@@ -76,7 +76,8 @@ pub(crate) struct Door {
 }
 
 pub(crate) fn door(config: &Config, secrets: &Secrets) -> anyhow::Result<Door> {
-    let key_set = Arc::new(KeySet::open(config.jwks.clone())?);
+    let key_set =
+        Arc::new(KeySet::open(config.jwks.clone()).context("`[auth] jwks` names the issuer's key set")?);
     let gate = Arc::new(Gate {
         forwarding: config.forwarding.clone(),
         rates: Rates::new(config.rates),

@@ -1,7 +1,5 @@
 //! The issuer's public keys, each with the one algorithm that it is for.
 
-use std::path::PathBuf;
-
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
@@ -11,18 +9,6 @@ const RSA_BITS_MIN: usize = 2_048;
 /// Why a key set can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JwksError {
-    /// A file can't be read.
-    #[error("{} can't be read; `[auth] jwks` names the issuer's key set", .0.display())]
-    File(PathBuf, #[source] std::io::Error),
-    /// The URL does not answer, or not as it should.
-    #[error("the key set can't be fetched")]
-    Fetch(#[source] reqwest::Error),
-    /// The URL answers, and not with a key set.
-    #[error("the key set's URL answers with status {0}")]
-    Status(u16),
-    /// Larger than any key set, or no text.
-    #[error("the key set's URL answers with something else than a key set")]
-    TooLarge,
     /// Not a key set.
     #[error("the key set is not a JWK Set (RFC 7517)")]
     Form(#[source] serde_json::Error),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::PublishedSource;
 use crate::system_clock;
 
 /// The verifier without its waits: a key set that is given is never waited for.
@@ -308,7 +309,7 @@ async fn an_unknown_key_has_the_set_fetched_once() {
         audience: "syncwell".to_owned(),
         leeway_seconds: 5,
     };
-    let key_set = Arc::new(KeySet::open(JwksSource::File(file.clone())).unwrap());
+    let key_set = Arc::new(KeySet::open(PublishedSource::File(file.clone())).unwrap());
     let verifier = TokenVerifier::new(settings, key_set, Pseudonyms::new(Zeroizing::new([1; 32])));
     let token = |id: &'static str| issuer.token(|_, header| header.kid = Some(id.to_owned()));
     assert!(verifier.verify(&token("one"), system_clock()).await.is_ok());

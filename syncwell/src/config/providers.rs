@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use edge::PublishedSource;
 use ingest::{ProviderClient, ProviderSettings};
 use ipnet::IpNet;
 use providers::{Provider, Providers, Secret, SigningKey, TinkKeyset, WebhookSecrets};
@@ -73,7 +74,8 @@ pub(super) fn providers(read: &mut Reader) -> ProviderConfig {
                 client_secret.as_ref().map(|secret| Zeroizing::new(secret.expose().to_owned()));
             clients.insert(name.clone(), OAuthClient { client_id: client_id.clone(), client_secret });
         }
-        let client = ProviderClient { client_id, scopes, webhook, addresses, requests_per_5_minutes };
+        let keyset = one.keyset(tables.get(&name), ca_file.as_ref());
+        let client = ProviderClient { client_id, scopes, webhook, keyset, addresses, requests_per_5_minutes };
         at_the_door.insert(name, client);
     }
     let door = ProviderSettings::new(&tables, redirect_uris, at_the_door).unwrap_or_else(|errors| {
@@ -155,7 +157,7 @@ impl One<'_> {
             verify: self.secrets("webhook_verify_files"),
             client_id: client_id.cloned(),
             subscriptions,
-            keyset: self.keyset(),
+            keyset: None,
         };
         let webhook = provider?.webhook.as_ref();
         if webhook.and_then(providers::Webhook::signing_key) == Some(SigningKey::ClientSecret) {
@@ -165,17 +167,24 @@ impl One<'_> {
         (is_named || is_whole).then_some(secrets)
     }
 
-    fn keyset(&mut self) -> Option<TinkKeyset> {
+    /// A file, or where the provider publishes its keys.
+    fn keyset(
+        &mut self,
+        provider: Option<&Arc<Provider>>,
+        ca_file: Option<&PathBuf>,
+    ) -> Option<PublishedSource> {
         let key = self.key("webhook_keyset_file");
-        let file = self.read.path(&key)?;
+        let url = provider.and_then(|provider| provider.webhook.as_ref()?.keyset_url());
+        let Some(file) = self.read.path(&key) else {
+            return url.map(|url| PublishedSource::Url { url: url.to_string(), ca_file: ca_file.cloned() });
+        };
         let text = std::fs::read_to_string(&file).map_err(|error| error.to_string());
-        match text.and_then(|text| TinkKeyset::parse(&text).map_err(|error| error.to_string())) {
-            Ok(keyset) => Some(keyset),
-            Err(error) => {
-                self.read.refuse(&key, format!("names {}, which holds no key set: {error}", file.display()));
-                None
-            }
+        if let Err(error) =
+            text.and_then(|text| TinkKeyset::parse(&text).map(drop).map_err(|error| error.to_string()))
+        {
+            self.read.refuse(&key, format!("names {}, which holds no key set: {error}", file.display()));
         }
+        Some(PublishedSource::File(file))
     }
 
     fn limit(&mut self) -> Option<u32> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use breakglass::{People, Person};
-use edge::{JwksSource, TlsFiles};
+use edge::{PublishedSource, TlsFiles};
 use vault::KmsSettings;
 
 use super::reader::Reader;
@@ -52,16 +52,16 @@ pub(super) fn endpoint(read: &mut Reader, key: &str) -> Option<String> {
 }
 
 /// A file, or an https URL.
-pub(super) fn jwks(read: &mut Reader, home: &Home) -> JwksSource {
+pub(super) fn jwks(read: &mut Reader, home: &Home) -> PublishedSource {
     let ca_file = read.path("auth.jwks_ca_file");
     match read.text("auth.jwks") {
-        None => JwksSource::File(home.path("jwks.json")),
-        Some(url) if url.starts_with("https://") => JwksSource::Url { url, ca_file },
+        None => PublishedSource::File(home.path("jwks.json")),
+        Some(url) if url.starts_with("https://") => PublishedSource::Url { url, ca_file },
         Some(url) if url.starts_with("http://") => {
             read.refuse("auth.jwks", "must be a file or an https URL: over http anybody could name the keys");
-            JwksSource::Url { url, ca_file }
+            PublishedSource::Url { url, ca_file }
         }
-        Some(file) => JwksSource::File(file.into()),
+        Some(file) => PublishedSource::File(file.into()),
     }
 }
 

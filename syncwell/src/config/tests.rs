@@ -1,4 +1,4 @@
-use edge::JwksSource;
+use edge::PublishedSource;
 use schemas::{Bounds, Scalar};
 
 use super::*;
@@ -78,7 +78,7 @@ fn sources_are_files_urls_and_keys_of_kms() {
          [tls]\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"\n[breakglass]\npeople = [\"{person}\"]\n"
     );
     let config = parse(&text, &[]).unwrap();
-    assert!(matches!(config.jwks, JwksSource::Url { ca_file: Some(_), .. }));
+    assert!(matches!(config.jwks, PublishedSource::Url { ca_file: Some(_), .. }));
     assert!(matches!(&config.kek, KekSource::Kms(kms) if kms.keys.len() == 2));
     assert!(config.tls.is_some());
     assert_eq!(config.glass.people.number(), 1);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
-use edge::{AuthSettings, JwksSource, KeySet, TokenVerifier, system_clock};
+use edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clock};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let issuer = Issuer::create(folder)?;
     let settings =
         AuthSettings { issuer: "bench".to_owned(), audience: "bench".to_owned(), leeway_seconds: 5 };
-    let key_set = KeySet::open(JwksSource::File(folder.join("jwks.json")))?;
+    let key_set = KeySet::open(PublishedSource::File(folder.join("jwks.json")))?;
     let verifier = TokenVerifier::new(settings, key_set.into(), pseudonyms.clone());
 
     let token = issuer.token(0)?;
