@@ -10,7 +10,7 @@
 //!
 //! The key is a keyed hash of the provider and of the id that the provider signed for the delivery; where it signs none,
 //! of the body's bytes. Nothing else of a request may count: a retry has a new timestamp, and so a new signature. So a
-//! provider that has no ids and sends the same bytes twice within 48 hours, whatever it means by that, is heard once.
+//! provider that has no ids and sends the same bytes twice within a day, whatever it means by that, is heard once; so an entry lasts no longer than it must.
 //!
 //! A delivery is claimed before it is appended, by a write over nothing. The events' names are made of the time of the
 //! claim, so whoever comes upon a claim that is not done (the provider again, after an ingest died on the way) appends
@@ -28,8 +28,8 @@ pub const DELIVERIES_STREAM: &str = "KV_deliveries";
 /// The bucket as the roles that may reach it see it.
 const API_PREFIX: &str = "DELIVERIES.API";
 const KEY_PREFIX: &str = "$KV.deliveries.";
-/// How long an entry lasts.
-const LIFETIME_HOURS: u64 = 48;
+/// How long an entry lasts: a day, and some time for a clock.
+const LIFETIME_HOURS: u64 = 25;
 /// How often a lost race for a claim is run again.
 const RACES_MAX: usize = 3;
 

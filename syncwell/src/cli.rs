@@ -8,6 +8,7 @@ mod events;
 mod keys;
 mod providers;
 mod view;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub(crate) use events::{CopyArgs, EventsCommand, ParkedArgs, ParkedCommand, Show
 pub(crate) use keys::{KeysCommand, RotateKekArgs, SecretArgs};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand};
 pub(crate) use view::{AtArgs, GetArgs, RebuildArgs, ViewCommand, WaitArgs};
+pub(crate) use webhooks::{AskedArgs, ParkedMessagesCommand, WebhooksCommand};
 
 /// Signed daily health summaries in, one explained row per user and day out.
 #[derive(Parser)]
@@ -87,6 +89,9 @@ pub(crate) enum Command {
     /// What devices say of themselves
     #[command(subcommand)]
     Devices(DevicesCommand),
+    /// The change feed's receivers: signed webhooks to other systems
+    #[command(subcommand)]
+    Webhooks(WebhooksCommand),
     /// The log's integrity: checkpoints, proofs, attestations
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -19,6 +19,7 @@ mod setup;
 mod table;
 mod up;
 mod view;
+mod webhooks;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -74,6 +75,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Devices(command) => {
             quietly()?;
             on_runtime(devices::run(command))
+        }
+        Command::Webhooks(command) => {
+            quietly()?;
+            on_runtime(webhooks::run(command))
         }
         Command::Audit(command) => {
             quietly()?;

@@ -19,6 +19,7 @@ use anyhow::Context;
 use edge::{AuthSettings, Forwarding, PublishedSource, RateSettings, ServeSettings, TlsFiles};
 use ingest::DoorSettings;
 use stream::Commit;
+use worker::FeedSettings;
 
 use crate::development;
 use crate::exit::Usage;
@@ -63,6 +64,7 @@ pub(crate) struct Config {
     pub(crate) glass: GlassSettings,
     pub(crate) audit: AuditSettings,
     pub(crate) providers: ProviderConfig,
+    pub(crate) feed: FeedSettings,
     /// The worker's own secret.
     pub(crate) tokens: SecretSource,
     pub(crate) view: PathBuf,
@@ -168,6 +170,7 @@ impl Config {
             audit: sources::audit(&mut read, home),
             tokens: secrets::source(&mut read, "tokens", home),
             providers,
+            feed: sources::feed(&mut read),
             view: read.path("view.folder").unwrap_or_else(|| home.path("view")),
             log: LogSettings {
                 level: read.text("log.level"),

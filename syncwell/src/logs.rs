@@ -19,7 +19,7 @@ use crate::exit::Usage;
 
 /// Our own crates. Only they follow the level that is asked for: at `trace` a library may print a message's payload,
 /// and we vouch for our own lines only.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
     "syncwell",
     "breakglass",
     "broker",
@@ -28,8 +28,10 @@ const OURS: [&str; 10] = [
     "events",
     "ingest",
     "projector",
+    "providers",
     "stream",
     "vault",
+    "worker",
 ];
 /// What libraries may say.
 const OTHERS: &str = "warn";

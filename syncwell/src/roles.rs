@@ -132,6 +132,7 @@ pub(crate) fn worker(config: &Config, broker: Broker, secrets: &Secrets) -> anyh
         providers: config.providers.tables.clone(),
         clients: config.providers.clients.clone(),
         providers_ca: config.providers.ca_file.clone(),
+        feed: config.feed.clone(),
         clock: system_clock,
     };
     Ok(Worker::start(broker, settings)?)

@@ -46,12 +46,18 @@ impl TokenSeal {
         Some(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
-    /// Tells this secret from another, and nothing else of it.
+    /// Tells this secret from another, and nothing else of it: of the newest version.
     pub fn check(&self) -> String {
         let (version, secret) = self.0.current();
-        let mut mac = crate::pseudonym::hmac_sha256(&**secret);
-        mac.update(b"syncwell.tokens-check.v1");
-        format!("{version} {}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()[..16]))
+        check_of(version, &**secret)
+    }
+
+    /// Whether such a check was made of a version that is held.
+    pub fn is_checked_by(&self, check: &str) -> bool {
+        let version = check.split_once(' ').and_then(|(version, _)| version.parse().ok());
+        version.is_some_and(|version| {
+            self.0.get(version).is_some_and(|secret| check_of(version, secret) == check)
+        })
     }
 
     /// The version that is sealed under now.
@@ -77,6 +83,12 @@ impl TokenSeal {
         let mut inner = key.open(&associated, outer.to_vec())?;
         Ok(Zeroizing::new(SealKey::new(secret).open(&associated, &mut inner)?.to_vec()))
     }
+}
+
+fn check_of(version: u32, secret: &[u8]) -> String {
+    let mut mac = crate::pseudonym::hmac_sha256(secret);
+    mac.update(b"syncwell.tokens-check.v1");
+    format!("{version} {}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()[..16]))
 }
 
 fn head(version: u32) -> [u8; 5] {
@@ -107,6 +119,22 @@ mod tests {
     }
 
     const GOLDEN: &str = "010000000101090909090909090909090909268d8c9cb6f8c969a86ac330ee13510d2276b6116154b4bc838055277bff91c8fe1363090076d01981c18f8d57f1a091ab4c73";
+
+    #[test]
+    fn a_check_is_of_one_secret() {
+        let line = format!("1 {}\n", "05".repeat(32));
+        let check = secret(&line).check();
+        // Computed once with Python's hmac module.
+        assert_eq!(check, GOLDEN_CHECK);
+        assert!(
+            secret(&format!("{line}2 {}\n", "06".repeat(32))).is_checked_by(&check),
+            "a version was added"
+        );
+        assert!(!secret(&format!("1 {}\n", "06".repeat(32))).is_checked_by(&check));
+        assert!(!secret(&line).is_checked_by("1") && !secret(&line).is_checked_by(&check.replace('1', "2")));
+    }
+
+    const GOLDEN_CHECK: &str = "1 17582fa06976fbe567ace1be0aeba872";
 
     #[test]
     fn it_takes_both() {

@@ -8,6 +8,7 @@ mod agenda;
 mod book;
 mod buckets;
 mod due;
+mod feed;
 mod hands;
 mod laying;
 mod oauth;
@@ -19,6 +20,11 @@ mod record;
 mod worker;
 
 pub use buckets::WorkBucket;
+pub use feed::{
+    Added, Disabled, DisabledReason, EndpointId, EndpointStatus, Feed, FeedAskError, FeedClient,
+    FeedSettings, NotASchedule, NotAnEndpointId, ParkedMessage, Retried, RetrySchedule, Tested, Told,
+    UserRefs,
+};
 pub use oauth::OAuthClient;
 pub use outgoing::OutgoingError;
 pub use worker::{OAuthClients, Worker, WorkerSettings};

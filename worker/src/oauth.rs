@@ -23,6 +23,8 @@ use crate::outgoing::{Outgoing, RequestFailure};
 use crate::record::Exchange;
 use answers::{evened, judged};
 
+pub(crate) use revoking::Answer;
+
 /// Who this installation is at a provider.
 #[derive(Clone)]
 pub struct OAuthClient {

@@ -79,7 +79,8 @@ impl Record {
 
     /// Marks the refresh of this pair as begun; `None` where there is none to begin.
     pub(crate) fn begin_refresh(mut self, generation: u64) -> Option<Self> {
-        if self.generation() != generation || self.status != ConnectionStatus::Active {
+        let is_wanted = self.status == ConnectionStatus::Active || self.can_refresh_to_revoke();
+        if self.generation() != generation || !is_wanted {
             return None;
         }
         self.refresh.get_or_insert(Attempt::NONE).begun = true;
@@ -124,9 +125,9 @@ impl Record {
         if self.generation() != generation {
             return None;
         }
-        self.refresh = None;
+        // What is kept for revoking is kept with whether it may be used up.
         if destroyed {
-            self.tokens = None;
+            (self.tokens, self.refresh) = (None, None);
         }
         if let Some(status) = ConnectionStatus::after(Some(self.status), ConnectionStep::ReauthNeeded) {
             self.status = status;
@@ -143,10 +144,24 @@ impl Record {
         Some(self)
     }
 
+    /// Whether a new access token can be had for revoking: one that ended can't ask for its own end. Once, and not with a
+    /// refresh token that may be used up.
+    pub(crate) fn can_refresh_to_revoke(&self) -> bool {
+        let (Some(tokens), Some(revocation)) = (&self.tokens, &self.revocation) else { return false };
+        let may_be_used = self.refresh.as_ref().is_some_and(|attempt| attempt.begun);
+        tokens.refresh.is_some() && !may_be_used && tokens.obtained_at < revocation.since
+    }
+
+    /// Whether the provider was asked to revoke, and what came of it is not known yet.
+    pub(crate) fn with_revocation_asked(mut self, is_asked: bool) -> Option<Self> {
+        self.revocation.as_mut()?.attempt.begun = is_asked;
+        Some(self)
+    }
+
     /// The provider did not confirm the revocation yet.
-    pub(crate) fn with_revocation_failed(mut self, now: Timestamp) -> Option<Self> {
+    pub(crate) fn with_revocation_failed(mut self, may_be_done: bool, now: Timestamp) -> Option<Self> {
         let revocation = self.revocation.as_mut()?;
-        revocation.attempt = failed(&revocation.attempt, now);
+        revocation.attempt = Attempt { begun: may_be_done, ..failed(&revocation.attempt, now) };
         Some(self)
     }
 

@@ -17,6 +17,7 @@ use crate::Clock;
 use crate::agenda::do_deeds;
 use crate::book::Book;
 use crate::buckets::WorkBucket;
+use crate::feed::{Feed, FeedSettings};
 use crate::hands::Hands;
 use crate::oauth::OAuthClient;
 use crate::outgoing::{Outgoing, OutgoingError};
@@ -39,6 +40,8 @@ pub struct WorkerSettings {
     pub clients: OAuthClients,
     /// A private authority of providers.
     pub providers_ca: Option<PathBuf>,
+    /// How changes are delivered.
+    pub feed: FeedSettings,
     /// The time.
     pub clock: Clock,
 }
@@ -51,12 +54,21 @@ pub struct Worker {
 impl Worker {
     /// Starts. The broker may still be away.
     pub fn start(broker: Broker, settings: WorkerSettings) -> Result<Self, OutgoingError> {
+        let seal = Arc::new(settings.seal);
         let log = Log::over(broker.clone());
         let book = Book {
             bucket: WorkBucket::Connections.open(broker.clone()),
             keys: settings.keys.clone(),
-            seal: Arc::new(settings.seal),
+            seal: seal.clone(),
         };
+        Feed::start(
+            broker.clone(),
+            settings.feed,
+            settings.keys.clone(),
+            seal,
+            settings.pseudonyms.clone(),
+            settings.clock,
+        )?;
         let hands = Arc::new(Hands {
             book: book.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),

@@ -66,3 +66,39 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_status_that_the_provider_wants() {
+        for (refusal, code, status) in [
+            (WebhookRefusal::WrongPath, Code::NotFound, 404),
+            (WebhookRefusal::Method, Code::MethodNotAllowed, 405),
+            (WebhookRefusal::Signature { status: 404 }, Code::InvalidSignature, 404),
+            (WebhookRefusal::Signature { status: 401 }, Code::InvalidSignature, 401),
+            (WebhookRefusal::UnknownKey { status: 401 }, Code::InvalidSignature, 401),
+            (WebhookRefusal::VerifyToken { status: 403 }, Code::InvalidSignature, 403),
+            (WebhookRefusal::Stale, Code::StaleTimestamp, 401),
+            (WebhookRefusal::Malformed("the challenge"), Code::InvalidRequest, 422),
+            (WebhookRefusal::NotConfigured("the client id"), Code::Internal, 503),
+        ] {
+            let refused = refuse("fitbit", &refusal);
+            assert_eq!((refused.code(), refused.into_response().status().as_u16()), (code, status));
+        }
+    }
+
+    #[test]
+    fn a_reply_is_the_providers_own() {
+        let reply = WebhookReply { status: 204, content_type: None, body: String::new() };
+        let response = respond(reply);
+        assert_eq!(
+            (response.status(), response.headers().get(header::CONTENT_TYPE)),
+            (StatusCode::NO_CONTENT, None)
+        );
+        let reply =
+            WebhookReply { status: 200, content_type: Some("application/json"), body: "{}".to_owned() };
+        assert_eq!(respond(reply).headers()[header::CONTENT_TYPE], "application/json");
+    }
+}

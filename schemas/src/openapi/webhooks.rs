@@ -29,7 +29,7 @@ pub(super) fn path(has_secret: bool) -> Value {
         "post": operation("deliver", has_secret, "Deliver something, as the provider does it",
             "Verified as the provider's table says: by the secret in the path, a signature over the bytes as they came, the \
              signed time. Answered with the provider's own status once everything in it is on stable storage; what was \
-             delivered before, by its id or, without one, by the same bytes within 48 hours, is answered alike and not \
+             delivered before, by its id or, without one, by the same bytes within 25 hours, is answered alike and not \
              stored again. At most 256 KiB."),
         "get": operation("handshake", has_secret, "The provider's handshake",
             "A verification code or token, and a challenge that is handed back as JSON; as the provider's table says."),

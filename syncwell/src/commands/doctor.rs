@@ -7,6 +7,7 @@ mod broker_checks;
 mod files;
 mod keys;
 mod permissions;
+mod providers;
 mod serving;
 
 use std::process::ExitCode;
@@ -96,6 +97,7 @@ pub(super) async fn run(args: DoctorArgs, log: Option<&str>) -> anyhow::Result<E
     checks.extend(serving::check(&patient).await);
     checks.extend(broker_checks::check(&patient).await?);
     checks.extend(keys::check(&patient).await);
+    checks.extend(providers::check(&patient));
     checks.extend(permissions::check(&patient).await);
     let failed = checks.iter().filter(|check| check.verdict == Verdict::Fail).count();
     if args.json {

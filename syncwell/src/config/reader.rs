@@ -151,6 +151,17 @@ impl Reader {
         }
     }
 
+    /// A list of whole numbers.
+    pub(super) fn wholes(&mut self, key: &str) -> Option<Vec<u32>> {
+        let value = self.values.remove(key)?;
+        let whole = |value: &Value| value.as_integer().and_then(|number| u32::try_from(number).ok());
+        let read = value.as_array().and_then(|entries| entries.iter().map(whole).collect());
+        if read.is_none() {
+            self.refuse(key, "must be a list of whole numbers");
+        }
+        read
+    }
+
     pub(super) fn pair(&mut self, key: &str) -> Option<[f64; 2]> {
         let value = self.values.remove(key)?;
         let number =

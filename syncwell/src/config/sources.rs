@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use breakglass::{People, Person};
 use edge::{PublishedSource, TlsFiles};
+use ipnet::IpNet;
 use vault::KmsSettings;
+use worker::{FeedSettings, RetrySchedule};
 
 use super::reader::Reader;
 use super::secrets::{self, SecretSource};
@@ -100,6 +102,32 @@ pub(super) fn glass(read: &mut Reader, home: &Home) -> GlassSettings {
         people,
         key: secrets::source(read, "breakglass", home),
         recipient: read.path("breakglass.recipient_file").unwrap_or_else(|| home.path("breakglass.pub")),
+    }
+}
+
+/// Who may be told what changed, and when again.
+pub(super) fn feed(read: &mut Reader) -> FeedSettings {
+    let allow_private = read.list("feed.allow_private", "a list of networks like \"10.0.0.0/8\"", |text| {
+        text.parse::<IpNet>().ok()
+    });
+    let link_base = read.text("feed.link_base");
+    if link_base.as_ref().is_some_and(|base| !base.starts_with("https://") && !is_private(base)) {
+        read.refuse("feed.link_base", "must be an https URL, or one on this machine");
+    }
+    let seconds = read.wholes("feed.retry_seconds");
+    let schedule = match seconds {
+        None => RetrySchedule::default(),
+        Some(seconds) => RetrySchedule::of_seconds(seconds).unwrap_or_else(|error| {
+            read.refuse("feed.retry_seconds", format!("can't be: {error}"));
+            RetrySchedule::default()
+        }),
+    };
+    FeedSettings {
+        allow_private,
+        insecure_http: read.flag("feed.insecure_http", false),
+        link_base,
+        ca_file: read.path("feed.ca_file"),
+        schedule,
     }
 }
 

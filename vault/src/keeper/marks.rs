@@ -35,7 +35,7 @@ impl Answering {
     ) -> Result<KeysAnswer, KeeperError> {
         let subject = format!("{COMPROMISED_PREFIX}{user}.{holder}");
         for _ in 0..RACES_MAX {
-            let stored = self.stream.last(&subject).await?;
+            let stored = self.stream.last_by_subject(&subject).await?.pop();
             let told = match &stored {
                 Some(stored) => record::is_compromised(&stored.payload),
                 None => Some(false),

@@ -31,7 +31,11 @@ pub(super) struct Cursor {
 
 impl Cursor {
     /// As it was saved last, else where the endpoint begins. A stream that was made anew is told from its beginning.
-    pub(super) async fn load(work: Bucket, changes: Changes, endpoint: &Endpoint) -> Result<Self, Unavailable> {
+    pub(super) async fn load(
+        work: Bucket,
+        changes: Changes,
+        endpoint: &Endpoint,
+    ) -> Result<Self, Unavailable> {
         let stream = identity(&changes).await?.0;
         let key = key(endpoint.id);
         let entry = work.get(&key).await?;
@@ -52,18 +56,21 @@ impl Cursor {
         if let Some((first, _)) = self.page.front()
             && *first > self.read + 1
         {
-            let changes = first - self.read - 1;
-            metrics::counter!("syncwell_feed_missed_total").increment(changes);
-            tracing::error!(
-                cursor = self.key,
-                changes,
-                "INCIDENT: changes left the stream before an endpoint was told of them"
-            );
+            self.complain(first - self.read - 1, "they left the stream before it was told");
         }
         if let Some((last, _)) = self.page.back() {
             self.read = *last;
         }
+        let unreadable = self.page.iter().filter(|(_, change)| change.is_none()).count();
+        if unreadable > 0 {
+            self.complain(unreadable as u64, "can't be read: are they of another version?");
+        }
         Ok(())
+    }
+
+    fn complain(&self, changes: u64, why: &str) {
+        metrics::counter!("syncwell_feed_missed_total").increment(changes);
+        tracing::error!(cursor = self.key, changes, why, "INCIDENT: an endpoint is not told of some changes");
     }
 
     /// The next change, without taking it.
@@ -105,7 +112,11 @@ pub(super) async fn identity(changes: &Changes) -> Result<(String, u64), Unavail
 }
 
 /// How many changes an endpoint is behind.
-pub(super) async fn behind(work: &Bucket, endpoint: &Endpoint, now: &(String, u64)) -> Result<u64, Unavailable> {
+pub(super) async fn behind(
+    work: &Bucket,
+    endpoint: &Endpoint,
+    now: &(String, u64),
+) -> Result<u64, Unavailable> {
     let (stream, end) = now;
     let saved = work.get(&key(endpoint.id)).await?.and_then(|entry| parse(&entry.value, stream));
     let begins = if endpoint.begins.stream == *stream { endpoint.begins.sequence } else { 0 };

@@ -3,24 +3,22 @@
 //! A round takes some messages that are due again and some changes behind the cursor, sends them together, and writes down
 //! what came of each before the cursor moves on: what was not taken becomes an entry, and holds up nobody.
 
+mod sending;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{Change, ChangeKind, ChangeSubject};
-use futures_util::future::{join_all, try_join_all};
+use events::Change;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
-use vault::KeyError;
 
 use super::cursor::Cursor;
 use super::endpoint::{DisabledReason, Endpoint, Secrets};
 use super::entries::Entries;
 use super::entry::Entry;
-use super::message::Message;
 use super::pace::Pace;
-use super::posting::{ANSWER_TIMEOUT, Attempt};
 use super::schedule::TRIED_MAX;
-use super::{Means, Unavailable, random};
+use super::{Means, Unavailable};
 
 /// Messages under way to one endpoint: what a kill may repeat.
 const IN_FLIGHT_MAX: usize = 16;
@@ -52,14 +50,6 @@ struct Item {
     entry: Entry,
     /// Whether it was tried before, and so stands in the bucket.
     is_retry: bool,
-}
-
-/// What is sent of an item.
-enum Opened {
-    /// `bare`: without what it is about.
-    Message { message: Message, bare: bool },
-    /// Nothing: the account is no more.
-    PassedOver,
 }
 
 pub(super) struct Delivering {
@@ -121,8 +111,7 @@ impl Delivering {
         if items.is_empty() {
             self.cursor.settle(settled);
             self.cursor.save(false).await?;
-            let more = self.cursor.peek().is_some() && !self.is_stuck();
-            return Ok(if more { Next::Round } else { Next::Wait(LOOK_INTERVAL) });
+            return Ok(if settled > 0 { Next::Round } else { Next::Wait(LOOK_INTERVAL) });
         }
         let is_gone = self.deliver(items, now).await?;
         self.cursor.settle(settled);
@@ -193,87 +182,6 @@ impl Delivering {
         Ok(number + usize::from(settled > 0))
     }
 
-    /// Sends, and writes down what came of it. Says whether the receiver wants nothing any more.
-    async fn deliver(&mut self, items: Vec<Item>, now: Timestamp) -> Result<bool, Unavailable> {
-        // Before anything is sent: whatever can't be opened now is not sent now, and nothing is sent twice for it.
-        let keys = items.iter().filter_map(|item| Some((item.entry.change.user()?, item.entry.change.key_id()?)));
-        self.means.keys.prefetch(keys).await;
-        let opened = try_join_all(items.iter().map(|item| self.open(item))).await?;
-        let attempts = join_all(opened.iter().map(|opened| self.send(opened))).await;
-        let (mut done, mut kept) = (Vec::new(), Vec::new());
-        let (mut delivered, mut failed, mut parked, mut is_gone) = (0, 0, 0, false);
-        for ((item, opened), attempt) in items.into_iter().zip(opened).zip(attempts) {
-            let bare = matches!(opened, Opened::Message { bare: true, .. });
-            let entry = Entry { bare, ..item.entry };
-            let entry = match attempt {
-                None | Some(Attempt::Delivered(_)) => {
-                    delivered += usize::from(attempt.is_some());
-                    note(if attempt.is_some() { "delivered" } else { "passed_over" });
-                    done.extend(item.is_retry.then_some(item.sequence));
-                    continue;
-                }
-                Some(Attempt::Gone) => {
-                    is_gone = true;
-                    Entry { last: "answered 410".to_owned(), ..entry }.parked(now)
-                }
-                Some(Attempt::Failed { why, retry_after }) => {
-                    let now = (self.means.clock)();
-                    entry.failed(why.to_string(), retry_after, &self.means.schedule, now, random()[0])
-                }
-            };
-            failed += 1;
-            note("failed");
-            parked += usize::from(entry.is_parked());
-            tracing::debug!(
-                endpoint = %self.endpoint.id, host = self.endpoint.host(), event_id = %entry.change.event_id,
-                attempts = entry.attempts, why = entry.last, "a receiver did not take a message"
-            );
-            kept.push((item.sequence, entry));
-        }
-        self.entries.write(kept).await?;
-        self.entries.remove(&done).await?;
-        self.note_parked(parked);
-        if self.pace.note(delivered, failed, Instant::now()) {
-            tracing::warn!(
-                endpoint = %self.endpoint.id, host = self.endpoint.host(),
-                "a receiver takes nothing; it is asked one at a time until it does"
-            );
-        }
-        Ok(is_gone)
-    }
-
-    async fn open(&self, item: &Item) -> Result<Opened, Unavailable> {
-        let change = &item.entry.change;
-        let Some(user) = change.user() else { return Ok(Opened::PassedOver) };
-        let subject = match (change.kind, change.key_id()) {
-            (ChangeKind::AccountErased, _) | (_, None) => None,
-            (ChangeKind::SummaryChanged | ChangeKind::ConnectionNeedsReauth | ChangeKind::ExportReady, Some(id)) => {
-                match self.means.keys.get(&user, id).await {
-                    Ok(key) => key.and_then(|key| change.subject(&key)),
-                    Err(KeyError::Erased) => return Ok(Opened::PassedOver),
-                    Err(KeyError::Unwrap(_)) => None,
-                    Err(KeyError::Unavailable) => return Err(Unavailable),
-                }
-            }
-        };
-        // What was sent without it once stays so: every attempt has the same body.
-        let subject = subject.filter(|_| !item.entry.bare);
-        let bare = subject.is_none() && change.kind != ChangeKind::AccountErased;
-        let subject: Option<&ChangeSubject> = subject.as_ref();
-        let message = Message::of(change, &user, subject, &self.secrets, &self.means.link_base);
-        Ok(Opened::Message { message, bare })
-    }
-
-    async fn send(&self, opened: &Opened) -> Option<Attempt> {
-        match opened {
-            Opened::Message { message, .. } => {
-                let (url, now) = (&self.endpoint.url, (self.means.clock)());
-                Some(self.means.posting.post(url, message, &self.secrets, now, ANSWER_TIMEOUT).await)
-            }
-            Opened::PassedOver => None,
-        }
-    }
-
     async fn disable(&self, reason: DisabledReason, now: Timestamp) -> Result<(), Unavailable> {
         tracing::error!(
             endpoint = %self.endpoint.id, host = self.endpoint.host(), ?reason,
@@ -286,16 +194,18 @@ impl Delivering {
         if messages > 0 {
             tracing::warn!(
                 endpoint = %self.endpoint.id, host = self.endpoint.host(), messages,
-                "messages are parked: `syncwell webhooks parked` lists them"
+                "messages are parked: `syncwell webhooks parked list` tells which"
             );
-            metrics::counter!("syncwell_feed_deliveries_total", "result" => "parked").increment(messages as u64);
+            metrics::counter!("syncwell_feed_deliveries_total", "result" => "parked")
+                .increment(messages as u64);
             self.measure();
         }
     }
 
     fn measure(&self) {
         let endpoint = self.endpoint.id.to_string();
-        metrics::gauge!("syncwell_feed_parked", "endpoint" => endpoint.clone()).set(self.entries.parked() as f64);
+        metrics::gauge!("syncwell_feed_parked", "endpoint" => endpoint.clone())
+            .set(self.entries.parked() as f64);
         metrics::gauge!("syncwell_feed_waiting", "endpoint" => endpoint).set(self.entries.waiting() as f64);
     }
 }
@@ -307,8 +217,4 @@ impl Drop for Delivering {
         metrics::gauge!("syncwell_feed_parked", "endpoint" => endpoint.clone()).set(0.0);
         metrics::gauge!("syncwell_feed_waiting", "endpoint" => endpoint).set(0.0);
     }
-}
-
-fn note(result: &'static str) {
-    metrics::counter!("syncwell_feed_deliveries_total", "result" => result).increment(1);
 }

@@ -149,7 +149,17 @@ impl Endpoint {
     ) -> Self {
         let wanted = ChangeKind::ALL.into_iter().filter(|kind| kinds.contains(kind)).collect();
         let kinds = (!kinds.is_empty()).then_some(wanted);
-        Self { version: VERSION, id, url, kinds, user_refs, created_at, secret_version, begins, disabled: None }
+        Self {
+            version: VERSION,
+            id,
+            url,
+            kinds,
+            user_refs,
+            created_at,
+            secret_version,
+            begins,
+            disabled: None,
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

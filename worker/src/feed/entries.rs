@@ -64,13 +64,13 @@ impl Entries {
     fn note(&mut self, change: u64, revision: u64, entry: &Entry) {
         let known = Known { revision, state: entry.state, ends: entry.ends() };
         let before = self.known.insert(change, known);
-        self.parked -= usize::from(before.is_some_and(|before| is_parked(before.state)));
-        self.parked += usize::from(is_parked(entry.state));
+        self.parked -= usize::from(before.is_some_and(|before| before.state.is_parked()));
+        self.parked += usize::from(entry.state.is_parked());
     }
 
     fn forget(&mut self, change: u64) {
         let before = self.known.remove(&change);
-        self.parked -= usize::from(before.is_some_and(|before| is_parked(before.state)));
+        self.parked -= usize::from(before.is_some_and(|before| before.state.is_parked()));
     }
 
     pub(super) fn contains(&self, change: u64) -> bool {
@@ -99,7 +99,7 @@ impl Entries {
 
     /// Some that wait though their time is over.
     pub(super) fn overdue(&self, now: Timestamp, entries_max: usize) -> Vec<u64> {
-        let overdue = self.known.iter().filter(|(_, known)| !is_parked(known.state) && known.ends <= now);
+        let overdue = self.known.iter().filter(|(_, known)| !known.state.is_parked() && known.ends <= now);
         overdue.take(entries_max).map(|(change, _)| *change).collect()
     }
 
@@ -151,13 +151,6 @@ impl Entries {
             }
         }
         Ok(())
-    }
-}
-
-fn is_parked(state: EntryState) -> bool {
-    match state {
-        EntryState::Parked { .. } => true,
-        EntryState::Waiting { .. } => false,
     }
 }
 

@@ -36,6 +36,15 @@ pub(super) enum EntryState {
     },
 }
 
+impl EntryState {
+    pub(super) fn is_parked(self) -> bool {
+        match self {
+            Self::Parked { .. } => true,
+            Self::Waiting { .. } => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
@@ -90,6 +99,13 @@ impl Entry {
         self
     }
 
+    /// After an attempt that was answered with 410.
+    #[must_use]
+    pub(super) fn gone(mut self, now: Timestamp) -> Self {
+        (self.attempts, self.last) = (self.attempts.saturating_add(1), "answered 410".to_owned());
+        self.parked(now)
+    }
+
     #[must_use]
     pub(super) fn parked(mut self, now: Timestamp) -> Self {
         self.state = EntryState::Parked { at: now };
@@ -141,7 +157,9 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let head = format!(r#"{{"version":1,"change":{CHANGE},"attempts":1,"since":"2026-02-17T00:00:00Z","last":"answered 500","state":"#);
+        let head = format!(
+            r#"{{"version":1,"change":{CHANGE},"attempts":1,"since":"2026-02-17T00:00:00Z","last":"answered 500","state":"#
+        );
         let waiting = failed(entry(), now());
         let golden = format!(r#"{head}{{"waiting":{{"due":"2026-02-17T00:00:11Z"}}}}}}"#);
         assert_eq!(String::from_utf8(waiting.encode()).unwrap(), golden);

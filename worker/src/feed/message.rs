@@ -62,9 +62,11 @@ impl Message {
         let date = subject.and_then(|subject| subject.date);
         let id = subject.and_then(|subject| subject.id.as_deref());
         let about = match change.kind {
-            ChangeKind::SummaryChanged => {
-                Data { date, link: date.map(|date| format!("{link_base}/v1/summaries/{date}")), ..Data::default() }
-            }
+            ChangeKind::SummaryChanged => Data {
+                date,
+                link: date.map(|date| format!("{link_base}/v1/summaries/{date}")),
+                ..Data::default()
+            },
             ChangeKind::ConnectionNeedsReauth => Data {
                 connection_id: id,
                 link: id.map(|id| format!("{link_base}/v1/connections/{id}")),
@@ -152,7 +154,10 @@ mod tests {
         ] {
             assert_eq!(told(kind, subject, base), head(kind.as_str()) + expected);
         }
-        assert!(told(ChangeKind::SummaryChanged, Some(&date), "").contains(r#""link":"/v1/summaries/2026-02-16""#));
+        assert!(
+            told(ChangeKind::SummaryChanged, Some(&date), "")
+                .contains(r#""link":"/v1/summaries/2026-02-16""#)
+        );
     }
 
     #[test]

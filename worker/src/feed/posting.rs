@@ -56,6 +56,8 @@ pub(super) enum Failure {
     Unreachable,
     NoAnswer,
     Broken,
+    /// It was not sent: what it is about could be opened at an earlier attempt, and can't be now.
+    Unopened,
 }
 
 impl fmt::Display for Failure {
@@ -69,6 +71,7 @@ impl fmt::Display for Failure {
             Self::Unreachable => f.write_str("no connection, or not over TLS"),
             Self::NoAnswer => f.write_str("no answer in time"),
             Self::Broken => f.write_str("the connection broke before an answer"),
+            Self::Unopened => f.write_str("not sent: the key of what it is about is missing"),
         }
     }
 }
@@ -106,7 +109,8 @@ impl Posting {
             Err(error) => return failed(Failure::Target(error)),
         };
         let signature = secrets.signing.sign(&message.id, now.as_second(), &message.body);
-        let signature = signature.unwrap_or_else(|_| unreachable!("BUG: our own ids and times can be signed"));
+        let signature =
+            signature.unwrap_or_else(|_| unreachable!("BUG: our own ids and times can be signed"));
         let request = client
             .post(url.clone())
             .timeout(patience)

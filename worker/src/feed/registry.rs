@@ -38,7 +38,9 @@ impl Registry {
             let entries = self.0.behind(position, PAGE_ENTRIES).await?;
             let Some(last) = entries.last() else { return Ok(registered) };
             position = last.revision;
-            for (id, endpoint) in entries.iter().filter_map(|entry| Some((entry.key.parse().ok()?, read(entry)))) {
+            for (id, endpoint) in
+                entries.iter().filter_map(|entry| Some((entry.key.parse().ok()?, read(entry))))
+            {
                 // Of two writes the later one counts.
                 registered.ids.retain(|known| *known != id);
                 registered.endpoints.retain(|known| known.id != id);
@@ -50,6 +52,11 @@ impl Registry {
 
     pub(super) async fn get(&self, id: EndpointId) -> Result<Option<Endpoint>, Unavailable> {
         Ok(self.0.get(&id.to_string()).await?.as_ref().and_then(read))
+    }
+
+    /// Whether anything stands there, readable or not.
+    pub(super) async fn has(&self, id: EndpointId) -> Result<bool, Unavailable> {
+        Ok(self.0.get(&id.to_string()).await?.is_some())
     }
 
     pub(super) async fn add(&self, endpoint: &Endpoint) -> Result<(), Unavailable> {
@@ -69,12 +76,19 @@ impl Registry {
     }
 
     /// Where it is disabled or removed already, that stays as it is.
-    pub(super) async fn disable(&self, id: EndpointId, reason: DisabledReason, at: Timestamp) -> Result<(), Unavailable> {
+    pub(super) async fn disable(
+        &self,
+        id: EndpointId,
+        reason: DisabledReason,
+        at: Timestamp,
+    ) -> Result<(), Unavailable> {
         for _ in 0..CONFLICTS_MAX {
             let Some(entry) = self.0.get(&id.to_string()).await? else { return Ok(()) };
-            let Some(endpoint) = read(&entry).filter(|endpoint| endpoint.disabled.is_none()) else { return Ok(()) };
-            let disabled = Endpoint { disabled: Some(Disabled { at, reason }), ..endpoint };
-            match self.0.put(&entry.key, disabled.encode(), entry.revision, None).await {
+            let Some(mut endpoint) = read(&entry).filter(|endpoint| endpoint.disabled.is_none()) else {
+                return Ok(());
+            };
+            endpoint.disabled = Some(Disabled { at, reason });
+            match self.0.put(&entry.key, endpoint.encode(), entry.revision, None).await {
                 Ok(_) => {
                     // Where that fails the later write counts all the same.
                     let _ = self.0.destroy(entry.revision).await;

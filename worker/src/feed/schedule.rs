@@ -19,7 +19,9 @@ pub struct RetrySchedule(Vec<u32>);
 
 /// No schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a schedule of retries is 1 to 64 pauses of whole seconds, at least 1 each and together at most 3 days")]
+#[error(
+    "a schedule of retries is 1 to 64 pauses of whole seconds, at least 1 each and together at most 3 days"
+)]
 pub struct NotASchedule;
 
 impl Default for RetrySchedule {
@@ -32,9 +34,8 @@ impl RetrySchedule {
     /// A schedule of these pauses.
     pub fn of_seconds(delays: Vec<u32>) -> Result<Self, NotASchedule> {
         let sum = delays.iter().map(|delay| i64::from(*delay)).sum::<i64>();
-        let holds = (1..=DELAYS_MAX).contains(&delays.len())
-            && !delays.contains(&0)
-            && sum <= TRIED_MAX.as_secs();
+        let holds =
+            (1..=DELAYS_MAX).contains(&delays.len()) && !delays.contains(&0) && sum <= TRIED_MAX.as_secs();
         if holds { Ok(Self(delays)) } else { Err(NotASchedule) }
     }
 
@@ -93,7 +94,13 @@ mod tests {
             at = next;
         }
         assert_eq!(pauses.len(), 9);
-        assert!(pauses.iter().zip(DELAYS_SECONDS).all(|(pause, delay)| (pause - i64::from(delay)).abs() <= i64::from(delay) / 100 + 1), "{pauses:?}");
+        assert!(
+            pauses
+                .iter()
+                .zip(DELAYS_SECONDS)
+                .all(|(pause, delay)| (pause - i64::from(delay)).abs() <= i64::from(delay) / 100 + 1),
+            "{pauses:?}"
+        );
         assert!(at.duration_since(now()) <= TRIED_MAX);
         assert!(RetrySchedule::of_seconds(DELAYS_SECONDS.to_vec()).is_ok());
     }

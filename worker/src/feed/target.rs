@@ -24,7 +24,9 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Why nothing is sent to a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TargetError {
-    #[error("an endpoint is an https URL with a host, of at most 2,048 bytes, without user name, password and fragment")]
+    #[error(
+        "an endpoint is an https URL with a host, of at most 2,048 bytes, without user name, password and fragment"
+    )]
     Url,
     #[error("http is only for private receivers, where the configuration says so: [feed] insecure_http")]
     InsecureHttp,
@@ -181,7 +183,10 @@ mod tests {
     async fn a_name_is_where_it_leads() {
         let url = "https://localhost/".parse::<Url>().unwrap();
         let refused = targets(&[], false).judge_now(&url).await;
-        assert!(matches!(refused, Err(TargetError::Refused(address)) if address.is_loopback()), "{refused:?}");
+        assert!(
+            matches!(refused, Err(TargetError::Refused(address)) if address.is_loopback()),
+            "{refused:?}"
+        );
         assert_eq!(targets(&["127.0.0.0/8", "::1/128"], false).judge_now(&url).await, Ok(()));
         let nowhere = "https://receiver.invalid/".parse().unwrap();
         assert_eq!(targets(&[], false).judge_now(&nowhere).await, Err(TargetError::Unresolved));

@@ -1,18 +1,24 @@
 //! What is done at a provider: a code exchanged, a pair refreshed, tokens revoked.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use providers::Refresh;
 use schemas::{AtProvider, ReauthReason};
+use tokio::time::sleep;
 use vault::OAuthState;
 use zeroize::Zeroizing;
 
 use super::{Hands, Hindrance};
+use crate::book::BookError;
 use crate::laying::CODE_AGE_MAX;
-use crate::oauth::TokenFailure;
+use crate::oauth::{Answer, TokenFailure};
 use crate::record::{Command, Exchange, Record, RecordKey};
 
 /// How long a provider is asked to revoke; then the tokens are destroyed all the same.
 const REVOCATION_TRIED_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// Between two attempts to write down what a provider gave.
+const KEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Hands {
     pub(super) async fn exchange(
@@ -47,7 +53,7 @@ impl Hands {
             Ok(granted) => {
                 note("exchange", "done");
                 let now = (self.clock)();
-                self.book.change(key, |record| Some(record?.with_exchanged(command, &granted, now))).await?;
+                self.keep(key, |record| Some(record?.with_exchanged(command, &granted, now))).await?;
             }
             Err(TokenFailure::NotNow) => {
                 note("exchange", "not_now");
@@ -76,6 +82,21 @@ impl Hands {
         let now = (self.clock)();
         self.book.change(key, |record| record?.with_code_lost(command, reason, now)).await?;
         Ok(())
+    }
+
+    /// Writes down what a provider gave, however long that takes: it is given once, and nobody else has it.
+    async fn keep(
+        &self,
+        key: &RecordKey,
+        mut change: impl FnMut(Option<Record>) -> Option<Record>,
+    ) -> Result<(), Hindrance> {
+        loop {
+            match self.book.change(key, &mut change).await {
+                Ok(_) => return Ok(()),
+                Err(BookError::Unavailable) => sleep(KEEP_INTERVAL).await,
+                Err(error @ (BookError::Erased | BookError::Damaged(_))) => return Err(error.into()),
+            }
+        }
     }
 
     /// `destroyed`: the pair is not even good for revoking it.
@@ -128,7 +149,7 @@ impl Hands {
                 let (now, keeps) = ((self.clock)(), behaviour != Refresh::SingleUse);
                 let change =
                     |record: Option<Record>| record?.with_refreshed(generation, &granted, keeps, now);
-                self.book.change(key, change).await?;
+                self.keep(key, change).await?;
             }
             Err(failure @ TokenFailure::Refused(_)) => {
                 note("refresh", "refused");
@@ -169,27 +190,40 @@ impl Hands {
     }
 
     pub(super) async fn revoke(&self, key: &RecordKey, record: &Record) -> Result<(), Hindrance> {
+        let Some(revocation) = &record.revocation else { return Ok(()) };
         let asked = match (&record.tokens, self.provider(record)) {
             (None, _) => Ok(AtProvider::NoTokens),
             (Some(_), None) => Ok(AtProvider::Unconfirmed),
-            (Some(tokens), Some((_, asking))) => match asking.revoke(tokens).await {
-                Ok(true) => Ok(AtProvider::Revoked),
-                Ok(false) => Ok(AtProvider::Unsupported),
-                Err(failure @ TokenFailure::Misconfigured(_)) => {
-                    self.complain(key, record, &failure);
-                    Ok(AtProvider::Unconfirmed)
+            (Some(tokens), Some((_, asking))) => {
+                self.book.change(key, |record| record?.with_revocation_asked(true)).await?;
+                match asking.revoke(tokens).await {
+                    Ok(Answer::Done) => Ok(AtProvider::Revoked),
+                    Ok(Answer::NoWay) => Ok(AtProvider::Unsupported),
+                    // It was asked before, by this worker or one that is no more: this is what came of it.
+                    Ok(Answer::TokenEnded) if revocation.attempt.begun => Ok(AtProvider::Revoked),
+                    Ok(Answer::TokenEnded) => {
+                        self.book.change(key, |record| record?.with_revocation_asked(false)).await?;
+                        if record.can_refresh_to_revoke() && self.refresh_to_revoke(key, record).await? {
+                            return Ok(());
+                        }
+                        Err(TokenFailure::Refused("the access token has ended".to_owned()))
+                    }
+                    Err(failure @ TokenFailure::Misconfigured(_)) => {
+                        self.complain(key, record, &failure);
+                        Ok(AtProvider::Unconfirmed)
+                    }
+                    Err(failure) => Err(failure),
                 }
-                Err(failure) => Err(failure),
-            },
+            }
         };
         let now = (self.clock)();
-        let since = record.revocation.as_ref().map_or(now, |revocation| revocation.since);
         let at_provider = match asked {
             Ok(at_provider) => at_provider,
-            Err(failure) if now.duration_since(since) < REVOCATION_TRIED_MAX => {
+            Err(failure) if now.duration_since(revocation.since) < REVOCATION_TRIED_MAX => {
                 note("revoke", "not_now");
                 self.complain(key, record, &failure);
-                self.book.change(key, |record| record?.with_revocation_failed(now)).await?;
+                let may_be_done = revocation.attempt.begun || matches!(failure, TokenFailure::Unknown(_));
+                self.book.change(key, |record| record?.with_revocation_failed(may_be_done, now)).await?;
                 return Ok(());
             }
             Err(_) => AtProvider::Unconfirmed,
@@ -197,6 +231,13 @@ impl Hands {
         note("revoke", "done");
         self.book.change(key, |record| record?.with_revoked(at_provider, now)).await?;
         Ok(())
+    }
+
+    /// Whether there are other tokens now, or none, to go on with.
+    async fn refresh_to_revoke(&self, key: &RecordKey, record: &Record) -> Result<bool, Hindrance> {
+        self.refresh(key, record).await?;
+        let standing = self.book.read(key).await?;
+        Ok(standing.is_none_or(|standing| standing.record.generation() != record.generation()))
     }
 
     /// Nothing is left but to ask the user.
@@ -209,6 +250,7 @@ impl Hands {
         note("end", "done");
         self.lose_tokens(key, generation, reason, false).await
     }
+
     fn complain(&self, key: &RecordKey, record: &Record, failure: &TokenFailure) {
         tracing::warn!(
             user = %key.user, connection = %key.connection, provider = record.provider, %failure,

@@ -1,16 +1,45 @@
 //! The ways in which providers revoke.
 
 use http::{Method, Request, header};
-use providers::{ClientAuthentication, RevocationMethod};
+use providers::{ClientAuthentication, Revocation, RevocationMethod};
 
 use super::{Asking, TokenFailure, bearer};
 use crate::outgoing::RequestFailure;
 use crate::record::Tokens;
 
+/// What a provider made of being asked to revoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The tokens are good nowhere any more.
+    Done,
+    /// The provider has no way to revoke.
+    NoWay,
+    /// The access token, which was to ask for its own end, is good no more.
+    TokenEnded,
+}
+
 impl Asking<'_> {
-    /// Revokes at the provider. `Ok(false)`: the provider has no way to.
-    pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<bool, TokenFailure> {
-        let Some(revocation) = &self.oauth.revocation else { return Ok(false) };
+    /// Revokes at the provider.
+    pub(crate) async fn revoke(&self, tokens: &Tokens) -> Result<Answer, TokenFailure> {
+        let Some(revocation) = &self.oauth.revocation else { return Ok(Answer::NoWay) };
+        if revocation.method != RevocationMethod::PostToken {
+            return self.revoke_one(revocation, tokens, &tokens.access).await;
+        }
+        // RFC 7009, section 2.1: revoking the refresh token should take the access tokens along. Not every provider's
+        // does, and one that may have been rotated since is not the provider's any more.
+        let mut answer = Answer::Done;
+        for token in tokens.refresh.iter().chain([&tokens.access]) {
+            answer = self.revoke_one(revocation, tokens, token).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn revoke_one(
+        &self,
+        revocation: &Revocation,
+        tokens: &Tokens,
+        token: &str,
+    ) -> Result<Answer, TokenFailure> {
         let url = revocation
             .url(tokens.provider_user.as_deref())
             .map_err(|error| TokenFailure::Misconfigured(error.to_string()))?;
@@ -21,8 +50,6 @@ impl Asking<'_> {
         let form_type = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let request = match revocation.method {
             RevocationMethod::PostToken => {
-                // RFC 7009, section 2.1: revoking the refresh token takes the access tokens along.
-                let token = tokens.refresh.as_deref().unwrap_or(&tokens.access);
                 let mut pairs = vec![("token", token)];
                 let authentication =
                     revocation.client_authentication.unwrap_or(self.oauth.client_authentication);
@@ -41,18 +68,16 @@ impl Asking<'_> {
                 }
                 request.body(form(&pairs))
             }
-            RevocationMethod::PostForm => post
-                .uri(url.as_str())
-                .header(form_type.0, form_type.1)
-                .body(form(&[("access_token", &tokens.access)])),
+            RevocationMethod::PostForm => {
+                post.uri(url.as_str()).header(form_type.0, form_type.1).body(form(&[("access_token", token)]))
+            }
             RevocationMethod::PostQuery => {
                 let mut url = url.clone();
-                url.query_pairs_mut().append_pair("access_token", &tokens.access);
+                url.query_pairs_mut().append_pair("access_token", token);
                 post.uri(url.as_str()).body(Vec::new())
             }
             RevocationMethod::DeleteBearer => {
-                bearer(Request::builder().method(Method::DELETE).uri(url.as_str()), &tokens.access)
-                    .body(Vec::new())
+                bearer(Request::builder().method(Method::DELETE).uri(url.as_str()), token).body(Vec::new())
             }
         };
         let request =
@@ -63,10 +88,11 @@ impl Asking<'_> {
             Err(RequestFailure::Unknown(why)) => return Err(TokenFailure::Unknown(why)),
         };
         match answer.status().as_u16() {
-            200..300 => Ok(true),
+            200..300 => Ok(Answer::Done),
             429 => Err(TokenFailure::NotNow),
             // It does not know the token (any more): as good as revoked.
-            400 | 404 | 410 => Ok(true),
+            400 | 404 | 410 => Ok(Answer::Done),
+            401 if revocation.method != RevocationMethod::PostToken => Ok(Answer::TokenEnded),
             status @ 401..500 => Err(TokenFailure::Refused(format!("status {status}"))),
             _ => Err(TokenFailure::Unknown("the provider answered with an error of its own")),
         }

@@ -69,7 +69,9 @@ fn ids_read_back_and_nothing_else_does() {
     let id = EndpointId::from_bytes([1; 16]);
     assert_eq!(id.to_string().parse(), Ok(id));
     // The last character carries 3 bits.
-    for wrong in ["", "ae", "aeaqcaibaeaqcaibaeaqcaibaf", "AEAQCAIBAEAQCAIBAEAQCAIBAE", "aeaqcaibaeaqcaibaeaqcaib.e"] {
+    for wrong in
+        ["", "ae", "aeaqcaibaeaqcaibaeaqcaibaf", "AEAQCAIBAEAQCAIBAEAQCAIBAE", "aeaqcaibaeaqcaibaeaqcaib.e"]
+    {
         assert_eq!(wrong.parse::<EndpointId>(), Err(NotAnEndpointId), "{wrong}");
     }
 }
@@ -100,7 +102,10 @@ fn names_are_one_endpoint_s_own() {
     assert_eq!(shared.user(&user), user.to_string());
     let next = EventId::new(1_771_286_385_000, [8; 10]);
     assert_ne!(secrets.message_id(next), secrets.message_id(event));
-    assert!(Secrets::of(&Endpoint { secret_version: 2, ..endpoint() }, &seal()).is_none(), "its version is gone");
+    assert!(
+        Secrets::of(&Endpoint { secret_version: 2, ..endpoint() }, &seal()).is_none(),
+        "its version is gone"
+    );
 }
 
 const PAIRWISE: &str = "dlsduo2ewnhdzvtcyvhf3reehu";

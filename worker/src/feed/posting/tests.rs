@@ -63,12 +63,19 @@ async fn a_status_is_all_that_counts() {
         ("HTTP/1.1 204 No Content\r\n\r\n", Attempt::Delivered(StatusCode::NO_CONTENT)),
         ("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nand no more", Attempt::Delivered(StatusCode::OK)),
         ("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n", Attempt::Gone),
-        ("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n", failed(302, None)),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+            failed(302, None),
+        ),
         ("HTTP/1.1 503 No\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n", failed(503, Some(7))),
         ("HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n", failed(400, None)),
     ] {
         let (port, taken) = receiver(answer).await;
-        assert_eq!(post(&posting, &format!("http://127.0.0.1:{port}/hook"), PATIENCE).await, expected, "{answer}");
+        assert_eq!(
+            post(&posting, &format!("http://127.0.0.1:{port}/hook"), PATIENCE).await,
+            expected,
+            "{answer}"
+        );
         let request = taken.await.unwrap().to_ascii_lowercase();
         for part in [
             "post /hook http/1.1\r\n",

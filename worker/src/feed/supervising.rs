@@ -1,0 +1,171 @@
+//! Who delivers to which endpoint, and what is left of those that were removed.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use stream::{Lease, LeaseError, spawn_vital};
+use tokio::time::{Instant, sleep};
+
+use super::delivering::Delivering;
+use super::endpoint::{Endpoint, EndpointId, Secrets};
+use super::{Means, Unavailable};
+
+/// Between two looks at the endpoints.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a lease lasts that nobody renews: so long an endpoint waits whose worker was killed.
+const LEASE_TTL: Duration = Duration::from_secs(10);
+/// A lease is renewed as often.
+const LEASE_RENEWAL: Duration = Duration::from_secs(3);
+/// Keys of one look at what is left.
+const PAGE_ENTRIES: usize = 500;
+
+#[derive(Default)]
+pub(super) struct Supervising {
+    /// Endpoints that this process delivers to.
+    in_hand: Arc<Mutex<BTreeSet<EndpointId>>>,
+    /// Endpoints that there were at the last look; before the first one nothing is known.
+    known: Option<BTreeSet<EndpointId>>,
+    /// Endpoints whose secret is gone, which is told once.
+    without_secret: BTreeSet<EndpointId>,
+}
+
+impl Supervising {
+    /// Goes on for as long as the process runs.
+    pub(super) async fn run(mut self, means: Arc<Means>) {
+        loop {
+            means.broker.connected().await;
+            // What can't be reached now is looked at again.
+            let _ = self.look(&means).await;
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    async fn look(&mut self, means: &Arc<Means>) -> Result<(), Unavailable> {
+        let registered = means.registry.all().await?;
+        metrics::gauge!("syncwell_feed_endpoints").set(registered.ids.len() as f64);
+        let there: BTreeSet<_> = registered.ids.into_iter().collect();
+        let is_left = |id: &EndpointId| !there.contains(id) && !lock(&self.in_hand).contains(id);
+        match &self.known {
+            // What another worker left that was killed before it could tidy up.
+            None => sweep(means, is_left).await?,
+            Some(known) if known.iter().any(is_left) => sweep(means, is_left).await?,
+            Some(_) => {}
+        }
+        // Those that are still in hand are looked at again.
+        let in_hand = lock(&self.in_hand).clone();
+        self.known = Some(there.union(&in_hand).copied().collect());
+        for endpoint in registered.endpoints {
+            if endpoint.disabled.is_none() && !in_hand.contains(&endpoint.id) {
+                self.take(means, endpoint).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers to an endpoint from now on, where nobody else does.
+    async fn take(&mut self, means: &Arc<Means>, endpoint: Endpoint) -> Result<(), Unavailable> {
+        let Some(secrets) = Secrets::of(&endpoint, &means.seal) else {
+            if self.without_secret.insert(endpoint.id) {
+                tracing::error!(
+                    endpoint = %endpoint.id, version = endpoint.secret_version,
+                    "the version of the worker's secret is gone that an endpoint's is derived from; nothing is delivered to it"
+                );
+            }
+            return Ok(());
+        };
+        let lease = match means.leases.take(&format!("feed.{}", endpoint.id), LEASE_TTL).await {
+            Ok(lease) => lease,
+            Err(LeaseError::Held) => return Ok(()),
+            Err(LeaseError::Unavailable) => return Err(Unavailable),
+        };
+        let (id, in_hand, means) = (endpoint.id, self.in_hand.clone(), means.clone());
+        lock(&in_hand).insert(id);
+        spawn_vital("deliveries to an endpoint", async move {
+            hold(lease, async {
+                // What could not be reached is tried again by whoever takes the lease next.
+                if let Ok(delivering) = Delivering::load(means, endpoint, secrets).await {
+                    let _ = delivering.run().await;
+                }
+            })
+            .await;
+            lock(&in_hand).remove(&id);
+        });
+        Ok(())
+    }
+}
+
+/// Works for as long as the lease is held, and gives it back. A lease that is lost ends the work at once: somebody else has
+/// begun it.
+async fn hold(mut lease: Lease, working: impl Future<Output = ()>) {
+    tokio::pin!(working);
+    let mut held_at = Instant::now();
+    loop {
+        tokio::select! {
+            () = &mut working => return lease.release().await,
+            () = sleep(LEASE_RENEWAL) => match lease.renew().await {
+                Ok(()) => held_at = Instant::now(),
+                Err(LeaseError::Unavailable) if held_at.elapsed() < LEASE_TTL => {}
+                Err(LeaseError::Unavailable | LeaseError::Held) => return,
+            }
+        }
+    }
+}
+
+/// Removes cursors and messages of endpoints that are no more. An endpoint is registered before anything is written for it,
+/// and no id is given twice: whatever has no endpoint when it was found never has one again.
+async fn sweep(means: &Means, is_left: impl Fn(&EndpointId) -> bool) -> Result<(), Unavailable> {
+    let mut position = 0;
+    loop {
+        let entries = means.work.behind(position, PAGE_ENTRIES).await?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        position = last.revision;
+        let left = entries
+            .iter()
+            .filter_map(|entry| Some((endpoint_of(&entry.key).filter(&is_left)?, entry.revision)));
+        let left: Vec<_> = left.collect();
+        let ids: BTreeSet<_> = left.iter().map(|(id, _)| *id).collect();
+        let mut gone = BTreeSet::new();
+        for id in ids {
+            if !means.registry.has(id).await? {
+                gone.insert(id);
+            }
+        }
+        for (_, revision) in left.iter().filter(|(id, _)| gone.contains(id)) {
+            // Somebody else may be sweeping too.
+            let _ = means.work.destroy(*revision).await;
+        }
+    }
+}
+
+fn endpoint_of(key: &str) -> Option<EndpointId> {
+    let mut parts = key.split('.');
+    match parts.next()? {
+        "cursor" | "retry" => parts.next()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Nothing that holds the lock can panic half-way, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_a_key_is() {
+        let id = EndpointId::from_bytes([1; 16]);
+        for (key, of) in [
+            (format!("cursor.{id}"), Some(id)),
+            (format!("retry.{id}.4711"), Some(id)),
+            ("position".to_owned(), None),
+            ("cursor.somebody".to_owned(), None),
+            (format!("other.{id}"), None),
+        ] {
+            assert_eq!(endpoint_of(&key), of, "{key}");
+        }
+    }
+}
