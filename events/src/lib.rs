@@ -15,7 +15,9 @@ mod outcome;
 mod question;
 mod subject;
 
-pub use change::{CHANGE_LIFETIME_DAYS, CHANGES_STREAM, Change, ChangeKind, ChangeSubject, Changes, ChangesAppender};
+pub use change::{
+    CHANGE_LIFETIME_DAYS, CHANGES_STREAM, Change, ChangeKind, ChangeSubject, Changes, ChangesAppender,
+};
 pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
 pub use event::{
     AccessRecorded, Actor, BreakGlassStep, ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded,

@@ -10,7 +10,8 @@
 //!
 //! The key is a keyed hash of the provider and of the id that the provider signed for the delivery; where it signs none,
 //! of the body's bytes. Nothing else of a request may count: a retry has a new timestamp, and so a new signature. So a
-//! provider that has no ids and sends the same bytes twice within a day, whatever it means by that, is heard once; so an entry lasts no longer than it must.
+//! provider that has no ids and sends the same bytes twice within a day, whatever it means by that, is heard once; so an
+//! entry lasts no longer than it must.
 //!
 //! A delivery is claimed before it is appended, by a write over nothing. The events' names are made of the time of the
 //! claim, so whoever comes upon a claim that is not done (the provider again, after an ingest died on the way) appends

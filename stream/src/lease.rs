@@ -33,7 +33,9 @@ impl From<AppendError> for LeaseError {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Conflict => Self::Held,
-            AppendError::Unavailable | AppendError::Unknown | AppendError::Refused { .. } => Self::Unavailable,
+            AppendError::Unavailable | AppendError::Unknown | AppendError::Refused { .. } => {
+                Self::Unavailable
+            }
         }
     }
 }

@@ -57,8 +57,8 @@ fn golden_entries() {
 }
 
 #[test]
-fn the_bucket_forgets_after_two_days() {
+fn the_bucket_forgets_after_a_day_and_an_hour() {
     let config = Deliveries::config(3);
-    assert_eq!(config["max_age"], 172_800_000_000_000_u64);
+    assert_eq!(config["max_age"], 90_000_000_000_000_u64);
     assert_eq!((&config["num_replicas"], &config["max_msgs_per_subject"]), (&3.into(), &1.into()));
 }
