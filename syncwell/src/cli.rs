@@ -279,6 +279,11 @@ pub(crate) enum BenchCommand {
         after_help = "Example:\n  syncwell bench webhooks\n  syncwell bench webhooks --seconds 10 --connections 1,64 --json"
     )]
     Webhooks(BenchArgs),
+    /// Changes delivered to a receiver per second, and how long after the post
+    #[command(
+        after_help = "Example:\n  syncwell bench feed\n  syncwell bench feed --seconds 10 --connections 64 --json"
+    )]
+    Feed(BenchArgs),
     /// How fast a view is folded anew and a log verified, beside how fast the log can be read at all
     #[command(
         after_help = "Example:\n  syncwell bench rebuild\n  syncwell bench rebuild --events 20000 --users 2000 --runs 1 --json"

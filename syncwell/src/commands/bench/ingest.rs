@@ -81,7 +81,11 @@ pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn users(installation: &Installation, connections: usize) -> anyhow::Result<Vec<Vec<Credentials>>> {
+/// Users for so many connections, each with some of its own.
+pub(super) fn users(
+    installation: &Installation,
+    connections: usize,
+) -> anyhow::Result<Vec<Vec<Credentials>>> {
     let maker = CredentialMaker::new(&installation.home, installation.ingest_url.clone())?;
     let of_connection = |connection| {
         (0..USERS_PER_CONNECTION)

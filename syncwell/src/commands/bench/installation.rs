@@ -93,33 +93,49 @@ async fn prepared() -> anyhow::Result<(Home, PathBuf, Supervised)> {
 
 impl Installation {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        Self::start_with(None).await
+        Self::start_with(|_| Ok(Vec::new()), &[]).await
     }
 
     /// One that takes a provider's deliveries, signed with this secret.
     pub(super) async fn start_receiving(secret: &StandardSecret) -> anyhow::Result<Self> {
-        Self::start_with(Some(secret)).await
-    }
-
-    async fn start_with(webhook: Option<&StandardSecret>) -> anyhow::Result<Self> {
-        let (home, folder, broker) = prepared().await?;
-        let url = broker.url().to_owned();
-        let (keys, keys_url) = role(&["keys", "serve"], &folder, &url)?;
-        let (projector, projector_url) = role(&["projector"], &folder, &url)?;
-        let mut environment = Vec::new();
-        if let Some(secret) = webhook {
+        let environment = |folder: &Path| {
             let file = folder.join("junction.secret");
             write_private(&file, secret.expose().as_bytes())?;
-            environment.push((
-                "SYNCWELL_PROVIDERS__JUNCTION__WEBHOOK_SECRET_FILES",
-                format!("[{:?}]", file.display().to_string()),
-            ));
+            let files = format!("[{:?}]", file.display().to_string());
+            Ok(vec![("SYNCWELL_PROVIDERS__JUNCTION__WEBHOOK_SECRET_FILES", files)])
+        };
+        Self::start_with(environment, &[]).await
+    }
+
+    /// One that tells receivers on this machine what changed.
+    pub(super) async fn start_telling() -> anyhow::Result<Self> {
+        let environment = |_: &Path| {
+            Ok(vec![
+                ("SYNCWELL_FEED__ALLOW_PRIVATE", r#"["127.0.0.0/8"]"#.to_owned()),
+                ("SYNCWELL_FEED__INSECURE_HTTP", "true".to_owned()),
+            ])
+        };
+        Self::start_with(environment, &["worker"]).await
+    }
+
+    async fn start_with(
+        environment: impl FnOnce(&Path) -> anyhow::Result<Vec<(&'static str, String)>>,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
+        let (home, folder, broker) = prepared().await?;
+        let url = broker.url().to_owned();
+        let environment = environment(&folder)?;
+        let mut others = Vec::new();
+        for command in
+            [&["keys", "serve"][..], &["projector"]].into_iter().chain(more.iter().map(std::slice::from_ref))
+        {
+            let (process, address) = role_with(command, &folder, &url, &environment)?;
+            ready(&address).await?;
+            others.push(process);
         }
         let (ingest, ingest_url) = role_with(&["ingest"], &folder, &url, &environment)?;
-        for url in [&keys_url, &projector_url, &ingest_url] {
-            ready(url).await?;
-        }
-        Ok(Self { home, ingest_url, folder, broker, ingest: Some(ingest), others: vec![keys, projector] })
+        ready(&ingest_url).await?;
+        Ok(Self { home, ingest_url, folder, broker, ingest: Some(ingest), others })
     }
 
     /// A connection as one of the roles.
