@@ -37,3 +37,28 @@ fn bench_rebuild_measures() {
     let ratio = figure("rebuild_per_s") / figure("raw_read_per_s");
     assert!((figure("rebuild_of_raw") - ratio).abs() < 0.01, "{figures}");
 }
+
+#[test]
+fn bench_webhooks_measures() {
+    nats_server();
+    let output =
+        run(&["bench", "webhooks", "--seconds", "1", "--runs", "1", "--connections", "1,8", "--json"], &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(figures["raw_one_at_a_time_per_s"].as_f64().unwrap() > 0.0);
+    for load in figures["loads"].as_array().unwrap() {
+        assert!(load["accepted_per_s"].as_f64().unwrap() > 0.0 && load["refused"] == 0, "{load}");
+    }
+}
+
+#[test]
+fn bench_feed_measures() {
+    nats_server();
+    let output =
+        run(&["bench", "feed", "--seconds", "1", "--runs", "1", "--connections", "4", "--json"], &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let load = &figures["loads"][0];
+    assert!(load["delivered"].as_u64().unwrap() > 0, "{load}");
+    assert!(load["delay_p99_ms"].as_f64().unwrap() >= load["delay_p50_ms"].as_f64().unwrap(), "{load}");
+}

@@ -128,6 +128,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use events::ChangeKind;
+    use proptest::prelude::*;
     use schemas::{EventId, Sequence};
     use vault::UserRef;
 
@@ -193,5 +194,15 @@ mod tests {
         let again = parked.unparked(later);
         assert_eq!((again.attempts, again.state), (0, EntryState::Waiting { due: later }));
         assert_eq!(failed(again, later).attempts, 1, "from the first pause on");
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_reads_back(attempts: u32, last in "\\PC{0,60}", second in 0i64..4_000_000_000, is_parked: bool, bare: bool) {
+            let at = Timestamp::from_second(second).unwrap();
+            let state = if is_parked { EntryState::Parked { at } } else { EntryState::Waiting { due: at } };
+            let entry = Entry { attempts, since: at, last, state, bare, ..entry() };
+            prop_assert_eq!(Entry::decode(&entry.encode()), Some(entry));
+        }
     }
 }

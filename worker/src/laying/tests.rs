@@ -136,6 +136,40 @@ fn tokens_that_come_too_late_are_revoked_too() {
     assert!(gone.tokens.is_none() && gone.tell.is_none(), "the log knows that it is revoked");
 }
 
+/// An access token that has ended can't ask for its own end.
+#[test]
+fn a_pair_is_refreshed_to_be_revoked_where_its_refresh_token_is_not_used_up() {
+    let revoking = |record: Record| lay(Some(record), &Said::RevocationRequested, &here(9)).unwrap();
+    // Here all was received at 1,000.
+    let ready = |mut record: Record| {
+        record.tokens.as_mut().unwrap().obtained_at = at(900);
+        record
+    };
+    let record = ready(revoking(active()));
+    assert!(record.can_refresh_to_revoke() && !ready(active()).can_refresh_to_revoke());
+    let begun = record.clone().begin_refresh(1).unwrap();
+    assert!(!begun.can_refresh_to_revoke(), "it may be used up");
+    let refreshed = begun.clone().with_refreshed(1, &granted("a-2"), false, at(1_100)).unwrap();
+    assert!(!refreshed.can_refresh_to_revoke() && deed(&refreshed) == Some(Deed::Revoke), "once");
+    let unknown = begun.with_tokens_lost(1, ReauthReason::RefreshUnknown, false, at(1_100)).unwrap();
+    assert!(unknown.tokens.is_some() && !unknown.can_refresh_to_revoke());
+    // The same where it was in doubt before.
+    let lost = active().begin_refresh(1).unwrap();
+    let lost = lost.with_tokens_lost(1, ReauthReason::RefreshUnknown, false, at(1_100)).unwrap();
+    assert!(!ready(revoking(lost)).can_refresh_to_revoke());
+}
+
+#[test]
+fn a_revocation_that_may_be_done_is_remembered_as_that() {
+    let revoking = lay(Some(active()), &Said::RevocationRequested, &here(9)).unwrap();
+    let may_be_done = |record: &Record| record.revocation.as_ref().unwrap().attempt.begun;
+    let asked = revoking.with_revocation_asked(true).unwrap();
+    assert!(may_be_done(&asked), "by a worker that is no more, perhaps");
+    let unknown = asked.clone().with_revocation_failed(true, at(1_100)).unwrap();
+    assert!(may_be_done(&unknown) && unknown.next() == Some((Deed::Revoke, at(1_101))));
+    assert!(!may_be_done(&asked.with_revocation_failed(false, at(1_100)).unwrap()));
+}
+
 #[test]
 fn a_code_that_is_lost_costs_a_connection_with_good_tokens_nothing() {
     let again = lay(Some(active()), &Said::Authorized(&authorized("c-2")), &here(4)).unwrap();

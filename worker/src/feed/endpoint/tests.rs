@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use vault::VersionedSecrets;
 
 use super::*;
@@ -111,3 +112,21 @@ fn names_are_one_endpoint_s_own() {
 const PAIRWISE: &str = "dlsduo2ewnhdzvtcyvhf3reehu";
 const MESSAGE_ID: &str = "msg_jjltpohnhaetqom32lkndn5uze";
 const SIGNING: &str = "whsec_TGzh017Bl/nvZqa4C0tGe/MrfwflRRZztgTmmp5kp70=";
+
+proptest! {
+    #[test]
+    fn an_endpoint_reads_back(
+        id: [u8; 16], path in "[a-z0-9/]{0,40}", wanted in 0usize..16, shared: bool, version: u32,
+        second in 0i64..4_000_000_000, sequence: u64, disabled: bool,
+    ) {
+        let time = Timestamp::from_second(second).unwrap();
+        let kinds: Vec<_> = ChangeKind::ALL.into_iter().enumerate().filter(|(at, _)| wanted & (1 << at) > 0).collect();
+        let kinds: Vec<_> = kinds.into_iter().map(|(_, kind)| kind).collect();
+        let url = format!("https://receiver.example/{path}").parse().unwrap();
+        let user_refs = if shared { UserRefs::Shared } else { UserRefs::Pairwise };
+        let begins = Beginning { stream: time.to_string(), sequence };
+        let mut endpoint = Endpoint::new(EndpointId::from_bytes(id), url, &kinds, user_refs, version, (time, begins));
+        endpoint.disabled = disabled.then_some(Disabled { at: time, reason: DisabledReason::Gone });
+        prop_assert_eq!(Endpoint::decode(&endpoint.encode()), Some(endpoint));
+    }
+}
