@@ -5,44 +5,7 @@ use std::path::Path;
 use client::Credentials;
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 
-use crate::harness::{RawRequest, System, raw, run, summary, yesterday};
-
-/// Every way in which a value could stand in a file: plain, hex, and base64 in all three alignments.
-fn spellings(value: &str) -> Vec<Vec<u8>> {
-    let mut spellings = vec![value.as_bytes().to_vec(), HEXLOWER.encode(value.as_bytes()).into_bytes()];
-    for skipped in 0..3 {
-        // The characters that the value alone decides, whatever stands before and behind it.
-        let shifted = [vec![0; skipped], value.as_bytes().to_vec()].concat();
-        let encoded = BASE64_NOPAD.encode(&shifted);
-        let (from, to) = ((skipped * 8).div_ceil(6), shifted.len() * 8 / 6);
-        spellings.push(encoded.as_bytes()[from..to].to_vec());
-    }
-    spellings
-}
-
-fn search(folder: &Path, planted: &[&str], found: &mut Vec<String>) -> usize {
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files += search(&path, planted, found);
-            continue;
-        }
-        files += 1;
-        search_bytes(&path.display().to_string(), &std::fs::read(&path).unwrap(), planted, found);
-    }
-    files
-}
-
-fn search_bytes(place: &str, bytes: &[u8], planted: &[&str], found: &mut Vec<String>) {
-    for value in planted {
-        for spelling in spellings(value) {
-            if bytes.windows(spelling.len()).any(|window| window == spelling) {
-                found.push(format!("{value} in {place}"));
-            }
-        }
-    }
-}
+use crate::harness::{Needles, RawRequest, System, raw, run, summary, yesterday};
 
 /// Posts, errors, reads, devices, break-glass, crashes and a view folded anew, all with the log at its loudest.
 #[tokio::test]
@@ -82,19 +45,13 @@ async fn planted_values_and_user_ids_are_nowhere() {
         200
     );
 
-    let mut found = Vec::new();
-    let everything: Vec<&str> = planted.into_iter().chain(secrets.iter().map(String::as_str)).collect();
+    let needles = Needles::of(planted.into_iter().chain(secrets.iter().map(String::as_str)));
     let metrics =
         raw(&system.base_url, b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
-    search_bytes("the metrics", metrics.text.as_bytes(), &everything, &mut found);
+    let mut found = needles.search("the metrics", metrics.text.as_bytes());
     for command in [["events", "tail"].as_slice(), &["doctor", "--json"]] {
         let output = system.command(command);
-        search_bytes(
-            "what a command says",
-            &[output.stdout, output.stderr].concat(),
-            &everything,
-            &mut found,
-        );
+        found.extend(needles.search("what a command says", &[output.stdout, output.stderr].concat()));
     }
     let log = system.process.log.clone();
     let folder = system.stop().await;
@@ -113,8 +70,9 @@ async fn planted_values_and_user_ids_are_nowhere() {
     ] {
         assert!(text.contains(field), "{field} is not logged");
     }
-    search_bytes("the log", &log, &everything, &mut found);
-    let files = search(folder.path(), &everything, &mut found);
+    found.extend(needles.search("the log", &log));
+    let (files, more) = needles.search_below(folder.path());
+    found.extend(more);
     assert!(files > 10, "the view and the broker's store are there");
     assert!(found.is_empty(), "{found:#?}");
 }
@@ -209,9 +167,8 @@ fn the_search_finds_what_is_there() {
         )
         .unwrap();
     }
-    let mut found = Vec::new();
-    assert_eq!(search(folder.path(), &["planted.person@example.org"], &mut found), 5);
-    assert_eq!(found.len(), 5, "{found:?}");
+    let (files, found) = Needles::of(["planted.person@example.org"]).search_below(folder.path());
+    assert_eq!((files, found.len()), (5, 5), "{found:?}");
 }
 
 #[cfg(unix)]

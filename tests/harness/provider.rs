@@ -1,8 +1,6 @@
 //! A provider of health data, of the tests' own: OAuth 2.0 over HTTPS, strict with whoever asks, and at fault on command.
 //! It runs on a thread of its own, as a test may wait for a process that waits for it.
 
-#![allow(dead_code, reason = "the tests of connections, which use the rest, are still being written")]
-
 mod app;
 mod endpoints;
 mod grants;

@@ -1,0 +1,82 @@
+//! A provider that was told that all is well does not send again: by then it is on disk.
+
+use super::{Part, Scheme, Senders, USER, assert_accepted, assert_refused, received_by};
+use crate::harness::provider::webhooks::Notice;
+use crate::harness::until;
+
+#[tokio::test]
+async fn what_was_accepted_outlives_the_broker_that_is_killed_right_then() {
+    let senders = Senders::of(&[Scheme::Suunto, Scheme::Fitbit]);
+    let mut cluster = senders.cluster().await;
+    let (suunto, fitbit) = (&senders.all[0], &senders.all[1]);
+    for round in 0..3 {
+        let body = [suunto.notice_about(&[USER]).body, vec![b' '; round]].concat();
+        let request = suunto.request(&Notice::new(body));
+        // It may take a moment until the broker is found again.
+        let answer = until("it is accepted", async || {
+            Some(request.send(cluster.url(Part::IngestOne)).await).filter(|answer| answer.status != 503)
+        })
+        .await;
+        assert_accepted(Scheme::Suunto, &answer);
+        cluster.kill_broker().await;
+        cluster.start_broker().await;
+        assert_eq!(received_by(&cluster).await.len(), round + 1, "what was accepted is there, once");
+    }
+
+    // While there is none, nothing is accepted, and nothing is lost that is sent again.
+    cluster.kill_broker().await;
+    let several = fitbit.request(&fitbit.notice_about(&["A1", "B2", "C3"]));
+    let one = suunto.request(&suunto.notice_about(&["8315529051"]));
+    for request in [&several, &one] {
+        for part in [Part::IngestOne, Part::IngestTwo] {
+            let refused = request.send(cluster.url(part)).await;
+            assert_refused(&refused, 503, "log_unavailable", "the broker is away");
+            assert!(refused.headers.contains_key("retry-after"), "{refused:?}");
+        }
+    }
+    cluster.start_broker().await;
+    for (request, scheme) in [(&several, Scheme::Fitbit), (&one, Scheme::Suunto)] {
+        for part in [Part::IngestOne, Part::IngestTwo] {
+            let answer = until("it is accepted", async || {
+                Some(request.send(cluster.url(part)).await).filter(|answer| answer.status != 503)
+            })
+            .await;
+            assert_accepted(scheme, &answer);
+        }
+    }
+    assert_eq!(received_by(&cluster).await.len(), 3 + 3 + 1);
+}
+
+/// An ingest that dies between its claim and the append, or between the append and its answer: the provider sends again.
+#[tokio::test]
+async fn an_ingest_that_is_killed_on_the_way_loses_and_doubles_nothing() {
+    let senders = Senders::of(&[Scheme::Fitbit]);
+    let mut cluster = senders.cluster().await;
+    let fitbit = &senders.all[0];
+    let users: Vec<String> = (0..200).map(|user| format!("user-{user}")).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    for round in 1..=3 {
+        let mut notice = fitbit.notice_about(&users);
+        notice.body.extend(vec![b' '; round]);
+        let request = fitbit.request(&notice);
+        let url = cluster.url(Part::IngestOne).to_owned();
+        let before = received_by(&cluster).await.len();
+        let sending = tokio::spawn({
+            let request = request.clone();
+            async move { request.send(&url).await }
+        });
+        // Some of its parts are in the log by then.
+        until("some parts are there", async || (received_by(&cluster).await.len() > before).then_some(()))
+            .await;
+        cluster.kill_part(Part::IngestOne);
+        // It may have been answered, or not.
+        let _ = sending.await;
+        cluster.start_part(Part::IngestOne);
+        let answer = until("it is accepted", async || {
+            Some(request.send(cluster.url(Part::IngestTwo)).await).filter(|answer| answer.status != 503)
+        })
+        .await;
+        assert_accepted(Scheme::Fitbit, &answer);
+        assert_eq!(received_by(&cluster).await.len(), 200 * round, "each user once");
+    }
+}

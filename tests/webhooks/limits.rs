@@ -1,0 +1,101 @@
+//! From where, and how often.
+
+use super::{Scheme, Senders, USER, assert_accepted, assert_refused, received};
+use crate::harness::provider::webhooks::{Notice, Sender};
+use crate::harness::{RawRequest, System};
+
+/// A delivery unlike the others, which comes by a proxy from this address.
+fn from(sender: &Sender, address: &str, number: usize) -> RawRequest {
+    let mut notice = sender.notice_about(&[USER]);
+    notice.body = match sender.scheme {
+        Scheme::Withings => format!("userid={USER}&appli={number}").into_bytes(),
+        _ => [notice.body, vec![b' '; number]].concat(),
+    };
+    sender.request(&Notice { ..notice }).header("x-forwarded-for", address)
+}
+
+fn behind_a_proxy(senders: &Senders, more: &[(&str, &str)]) -> System {
+    let mut environment = senders.environment.clone();
+    let more = more.iter().chain(&[("SYNCWELL_RATES__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#)]);
+    environment.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    System::start_with(&crate::harness::provider::borrowed(&environment))
+}
+
+#[tokio::test]
+async fn who_signs_nothing_is_heard_from_their_own_addresses_alone() {
+    let senders = Senders::of(&[Scheme::Withings, Scheme::Garmin, Scheme::Suunto]);
+    let addresses = r#"["192.0.2.0/24", "2001:db8::7"]"#;
+    let system = behind_a_proxy(
+        &senders,
+        &[
+            ("SYNCWELL_PROVIDERS__WITHINGS__WEBHOOK_ADDRESSES", addresses),
+            ("SYNCWELL_PROVIDERS__GARMIN__WEBHOOK_ADDRESSES", addresses),
+            ("SYNCWELL_PROVIDERS__SUUNTO__WEBHOOK_ADDRESSES", addresses),
+        ],
+    );
+    let [withings, garmin, suunto] = [0, 1, 2].map(|number| &senders.all[number]);
+    for sender in [withings, garmin] {
+        for address in ["198.51.100.7", "192.0.3.1", "2001:db8::8", "127.0.0.1"] {
+            let refused = from(sender, address, 1).send(&system.base_url).await;
+            assert_refused(&refused, 404, "not_found", address);
+        }
+        let direct = from(sender, "x", 1).without("x-forwarded-for").send(&system.base_url).await;
+        assert_refused(&direct, 404, "not_found", "the proxy's own address is nobody's");
+        for (number, address) in ["192.0.2.7", "2001:db8::7"].into_iter().enumerate() {
+            let number = number + 10;
+            assert_accepted(sender.scheme, &from(sender, address, number).send(&system.base_url).await);
+        }
+    }
+    assert_eq!(received(&system).await.len(), 4);
+    // And even from there only with the secret, and as Garmin with its id.
+    let mut wrong = withings.clone();
+    wrong.path_secret = Some("wrong".to_owned());
+    assert_eq!(from(&wrong, "192.0.2.7", 3).send(&system.base_url).await.problem(), "not_found");
+    let mut wrong = garmin.clone();
+    wrong.client_id = "another".to_owned();
+    assert_eq!(from(&wrong, "192.0.2.7", 3).send(&system.base_url).await.problem(), "invalid_signature");
+    let without = from(garmin, "192.0.2.7", 3).without("garmin-client-id");
+    assert_eq!(without.send(&system.base_url).await.problem(), "invalid_signature");
+    assert_eq!(received(&system).await.len(), 4);
+    // A signature is worth more than an address.
+    assert_accepted(Scheme::Suunto, &from(suunto, "198.51.100.7", 3).send(&system.base_url).await);
+}
+
+#[tokio::test]
+async fn an_address_has_its_limit_and_a_provider_s_own_a_larger_one() {
+    let senders = Senders::of(&[Scheme::Withings, Scheme::Suunto]);
+    let system = behind_a_proxy(
+        &senders,
+        &[
+            ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "3"),
+            ("SYNCWELL_PROVIDERS__WITHINGS__WEBHOOK_ADDRESSES", r#"["192.0.2.0/24"]"#),
+            ("SYNCWELL_PROVIDERS__WITHINGS__WEBHOOK_REQUESTS_PER_5_MINUTES", "6"),
+        ],
+    );
+    let (withings, suunto) = (&senders.all[0], &senders.all[1]);
+    let limited = async |sender: &Sender, address: &str, free: usize| {
+        for number in 1..=free {
+            let answer = from(sender, address, number).send(&system.base_url).await;
+            assert!(answer.status < 300, "{number} of {free}: {answer:?}");
+        }
+        let refused = from(sender, address, free + 1).send(&system.base_url).await;
+        assert_refused(&refused, 429, "rate_limited", address);
+        for header in ["retry-after", "ratelimit", "ratelimit-policy"] {
+            assert!(refused.headers.contains_key(header), "{refused:?}");
+        }
+    };
+    limited(withings, "192.0.2.7", 6).await;
+    limited(suunto, "198.51.100.7", 3).await;
+    let received_before = received(&system).await.len();
+    assert_eq!(received_before, 9, "what was refused left nothing");
+    // Each address for itself.
+    assert!(from(withings, "192.0.2.8", 20).send(&system.base_url).await.status < 300);
+    assert!(from(suunto, "198.51.100.8", 20).send(&system.base_url).await.status < 300);
+    // Guessing at providers and secrets counts too.
+    for path in ["/v1/webhooks/nobody", "/v1/webhooks/withings/guess", "/v1/webhooks/suunto"] {
+        let guess = RawRequest { path: path.to_owned(), ..from(suunto, "198.51.100.9", 1) };
+        assert_ne!(guess.without("x-hmac-sha256-signature").send(&system.base_url).await.status, 429);
+    }
+    let refused = from(suunto, "198.51.100.9", 30).send(&system.base_url).await;
+    assert_refused(&refused, 429, "rate_limited", "the guesses");
+}

@@ -1,0 +1,169 @@
+//! Deliveries that are right.
+
+use data_encoding::BASE64;
+use serde_json::json;
+
+use super::{Part, Scheme, Senders, USER, assert_accepted, received, received_by, revealed};
+use crate::harness::now;
+use crate::harness::provider::webhooks::{Notice, Sender};
+
+#[tokio::test]
+async fn every_scheme_is_taken_in_once_as_it_was_sent() {
+    let senders = Senders::all();
+    let system = senders.system();
+    for (number, sender) in senders.all.iter().enumerate() {
+        let scheme = sender.scheme;
+        let notice = sender.notice_about(&[USER]);
+        let request = sender.request(&notice);
+        assert_accepted(scheme, &request.send(&system.base_url).await);
+        let events = received(&system).await;
+        assert_eq!(events.len(), number + 1, "{scheme:?}: when the answer is there, so is the event");
+        let shown = revealed(&system, &events[number]);
+        let content = &shown["content"];
+        assert_eq!(content["provider"], sender.provider.as_str());
+        assert_eq!(
+            (&content["provider_user"], &content["whole"]),
+            (&json!(USER), &json!(true)),
+            "{scheme:?}"
+        );
+        assert_eq!(content["body_base64"], BASE64.encode(&notice.body), "{scheme:?}");
+        let has_id = [Scheme::Junction, Scheme::StandardWebhooks].contains(&scheme);
+        assert_eq!(content["delivery_id"].as_str(), has_id.then_some(notice.id.as_str()));
+        // What it takes to verify it again, and no secret.
+        let kept = content["headers"].to_string();
+        for name in request.headers.keys().filter(|name| name.contains("signature")) {
+            assert!(kept.contains(name), "{scheme:?}: {name} in {kept}");
+        }
+        assert!(!kept.contains(&sender.verify) && !kept.contains("content-type"), "{kept}");
+
+        // The same again, and signed anew as a retry is.
+        assert_accepted(scheme, &request.send(&system.base_url).await);
+        let later = Notice { at: notice.at + jiff::SignedDuration::from_secs(2), ..notice };
+        assert_accepted(scheme, &sender.request(&later).send(&system.base_url).await);
+        assert_eq!(received(&system).await.len(), number + 1, "{scheme:?}: a replay");
+    }
+    let metrics = crate::harness::provider::plain("GET", "/metrics").send(&system.base_url).await.text;
+    for (result, count) in [("stored", 1), ("replayed", 2)] {
+        let line = format!(r#"syncwell_webhooks_total{{provider="oura",result="{result}"}} {count}"#);
+        assert!(metrics.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_replay_is_told_by_every_ingest_and_after_a_restart() {
+    // By its body, and by its id.
+    let senders = Senders::of(&[Scheme::Suunto, Scheme::Junction]);
+    let mut cluster = senders.cluster().await;
+    let mut requests = Vec::new();
+    for sender in &senders.all {
+        let request = sender.request(&sender.notice_about(&[USER]));
+        assert_accepted(sender.scheme, &request.send(cluster.url(Part::IngestOne)).await);
+        requests.push((sender.scheme, request));
+    }
+    for (scheme, request) in &requests {
+        assert_accepted(*scheme, &request.send(cluster.url(Part::IngestTwo)).await);
+    }
+    assert_eq!(received_by(&cluster).await.len(), 2);
+    cluster.kill_part(Part::IngestOne);
+    cluster.kill_part(Part::IngestTwo);
+    cluster.start_part(Part::IngestOne);
+    cluster.start_part(Part::IngestTwo);
+    cluster.ready().await;
+    for (scheme, request) in &requests {
+        for part in [Part::IngestOne, Part::IngestTwo] {
+            assert_accepted(*scheme, &request.send(cluster.url(part)).await);
+        }
+    }
+    assert_eq!(received_by(&cluster).await.len(), 2);
+
+    // At the same time at both: one of them is it.
+    let notices: Vec<_> = (0..4).map(|_| senders.all[1].notice_about(&[USER])).collect();
+    let racing = notices.iter().flat_map(|notice| {
+        let request = senders.all[1].request(notice);
+        let urls = [Part::IngestOne, Part::IngestTwo, Part::IngestOne].map(|part| cluster.url(part));
+        urls.map(|url| {
+            let request = request.clone();
+            async move { request.send(url).await }
+        })
+    });
+    for answer in futures_util::future::join_all(racing).await {
+        assert_accepted(Scheme::Junction, &answer);
+    }
+    assert_eq!(received_by(&cluster).await.len(), 6);
+}
+
+#[tokio::test]
+async fn in_a_rotation_both_secrets_are_good() {
+    let mut senders = Senders::of(&[Scheme::Oura, Scheme::Suunto, Scheme::StandardWebhooks, Scheme::Garmin]);
+    let folder = tempfile::tempdir().unwrap();
+    // Beside the first secrets: the client secret, or the one in the first file.
+    let mut others = Vec::new();
+    for sender in &senders.all {
+        let mut other = Sender::new(sender.scheme);
+        other.client_id = sender.client_id.clone();
+        let key = if sender.scheme == Scheme::Garmin { "PATH_SECRET" } else { "SECRET" };
+        let secret = |sender: &Sender| sender.path_secret.clone().unwrap_or_else(|| sender.secret.clone());
+        let files: Vec<_> = [sender, &other]
+            .iter()
+            .enumerate()
+            .map(|(number, one)| {
+                let file = folder.path().join(format!("{}-{number}", sender.provider));
+                std::fs::write(&file, format!("{}\n", secret(one))).unwrap();
+                file.to_str().unwrap().to_owned()
+            })
+            .collect();
+        let name =
+            format!("SYNCWELL_PROVIDERS__{}__WEBHOOK_{key}_FILES", sender.provider.to_ascii_uppercase());
+        senders.environment.push((name, json!(files).to_string()));
+        others.push(other);
+    }
+    let system = senders.system();
+    for sender in senders.all.iter().chain(&others) {
+        let request = sender.request(&sender.notice_about(&[USER]));
+        // Each its own, where there are no ids: the bodies alike are one delivery.
+        let request = if sender.scheme == Scheme::StandardWebhooks {
+            request
+        } else {
+            let mut body = sender.notice_about(&[USER]).body;
+            body.push(if others.iter().any(|other| other.secret == sender.secret) { b' ' } else { b'\n' });
+            sender.request(&Notice::new(body))
+        };
+        assert_accepted(sender.scheme, &request.send(&system.base_url).await);
+    }
+    assert_eq!(received(&system).await.len(), 8);
+    let third = Sender::new(Scheme::Oura);
+    let refused = third.request(&third.notice_about(&[USER])).send(&system.base_url).await;
+    assert_eq!(refused.problem(), "invalid_signature");
+}
+
+/// Strava signs, as some say, or doesn't, as others do.
+#[tokio::test]
+async fn strava_with_and_without_a_signature() {
+    let mut senders = Senders::of(&[Scheme::Strava]);
+    senders
+        .environment
+        .push(("SYNCWELL_PROVIDERS__STRAVA__WEBHOOK_SUBSCRIPTIONS".to_owned(), r#"["120475"]"#.to_owned()));
+    let system = senders.system();
+    let signed = &senders.all[0];
+    let mut unsigned = signed.clone();
+    unsigned.signs = false;
+    let notice = signed.notice_about(&[USER]);
+    assert_accepted(Scheme::Strava, &signed.request(&notice).send(&system.base_url).await);
+    let other = unsigned.notice_about(&["8315529049"]);
+    assert_accepted(Scheme::Strava, &unsigned.request(&other).send(&system.base_url).await);
+    assert_eq!(received(&system).await.len(), 2);
+    let foreign = String::from_utf8(other.body).unwrap().replace("120475", "120476");
+    let refused = unsigned.request(&Notice::new(foreign)).send(&system.base_url).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (401, "invalid_signature"),
+        "not our subscription"
+    );
+    let wrong = signed.with_secret("another").request(&Notice::new(notice.body).at(now()));
+    assert_eq!(
+        wrong.send(&system.base_url).await.problem(),
+        "invalid_signature",
+        "a wrong one is worse than none"
+    );
+    assert_eq!(received(&system).await.len(), 2);
+}
