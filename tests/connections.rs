@@ -13,6 +13,7 @@ mod revocation;
 mod secrets;
 mod spoiled;
 mod state;
+mod told;
 
 use std::sync::Arc;
 

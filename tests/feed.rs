@@ -5,7 +5,7 @@ mod failures;
 mod kills;
 mod kinds;
 mod places;
-mod receiver;
+pub(crate) mod receiver;
 
 use std::path::{Path, PathBuf};
 

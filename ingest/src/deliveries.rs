@@ -98,7 +98,8 @@ pub(crate) struct OpenClaim {
     revision: u64,
 }
 
-/// The deliveries that were seen.
+/// The deliveries that were seen. Clones share the bucket.
+#[derive(Clone)]
 pub struct Deliveries {
     bucket: Bucket,
 }

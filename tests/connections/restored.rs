@@ -44,7 +44,11 @@ async fn after_a_restore_the_user_is_asked_again_and_nothing_of_the_past_is_exch
     let after = app(&system);
     after.needs_reauth(&kept, "tokens_missing").await;
     assert_eq!(after.read(&given_up).await["status"], json!("revoked"));
-    assert_eq!(simulator.requests_to(Endpoint::Exchange).len(), exchanges, "a code of the past was exchanged");
+    assert_eq!(
+        simulator.requests_to(Endpoint::Exchange).len(),
+        exchanges,
+        "a code of the past was exchanged"
+    );
     after.agree_again(&kept).await;
     assert_eq!(simulator.requests_to(Endpoint::Exchange).len(), exchanges + 1);
 }

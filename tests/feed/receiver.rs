@@ -29,28 +29,28 @@ const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// What came, whole.
 #[derive(Debug, Clone)]
-pub(super) struct Delivery {
-    pub(super) at: Instant,
-    pub(super) path: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
+pub(crate) struct Delivery {
+    pub(crate) at: Instant,
+    pub(crate) path: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Delivery {
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.headers["webhook-id"]
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    pub(super) fn date(&self) -> String {
+    pub(crate) fn date(&self) -> String {
         self.json()["data"]["date"].as_str().unwrap_or_default().to_owned()
     }
 
     /// By the specification's own words, and with nothing of SyncWell's.
-    pub(super) fn is_signed_with(&self, secret: &str) -> bool {
+    pub(crate) fn is_signed_with(&self, secret: &str) -> bool {
         let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap().as_bytes()).unwrap();
         assert_eq!(key.len(), 32);
         let timestamp = &self.headers["webhook-timestamp"];
@@ -65,7 +65,7 @@ impl Delivery {
 
 /// How a request is answered.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Status(u16),
     Busy { retry_after_seconds: u64 },
     Redirect(String),
@@ -79,7 +79,7 @@ struct State {
     judge: Mutex<Judge>,
 }
 
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     base_url: String,
     state: Arc<State>,
     end: Option<oneshot::Sender<()>>,
@@ -88,7 +88,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// On a free port of this machine, with a certificate of this authority; takes everything.
-    pub(super) fn start(authority: &Authority, folder: &Path) -> Self {
+    pub(crate) fn start(authority: &Authority, folder: &Path) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base_url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -112,21 +112,21 @@ impl Receiver {
         Self { base_url, state, end: Some(end), thread: Some(thread) }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
     }
 
     /// From now on answers so.
-    pub(super) fn answer(&self, judge: impl FnMut(&Delivery) -> Answer + Send + 'static) {
+    pub(crate) fn answer(&self, judge: impl FnMut(&Delivery) -> Answer + Send + 'static) {
         *self.state.judge.lock().unwrap() = Box::new(judge);
     }
 
-    pub(super) fn deliveries(&self) -> Vec<Delivery> {
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.state.deliveries.lock().unwrap().clone()
     }
 
     /// Waits until so many deliveries fit, and returns those.
-    pub(super) async fn wait_for(&self, number: usize, fits: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+    pub(crate) async fn wait_for(&self, number: usize, fits: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
         until(&format!("{number} deliveries have come"), async || {
             let found: Vec<_> = self.deliveries().into_iter().filter(|delivery| fits(delivery)).collect();
             (found.len() >= number).then_some(found)
