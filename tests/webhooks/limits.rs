@@ -7,9 +7,10 @@ use crate::harness::{RawRequest, System};
 /// A delivery unlike the others, which comes by a proxy from this address.
 fn from(sender: &Sender, address: &str, number: usize) -> RawRequest {
     let mut notice = sender.notice_about(&[USER]);
-    notice.body = match sender.scheme {
-        Scheme::Withings => format!("userid={USER}&appli={number}").into_bytes(),
-        _ => [notice.body, vec![b' '; number]].concat(),
+    notice.body = if sender.scheme == Scheme::Withings {
+        format!("userid={USER}&appli={number}").into_bytes()
+    } else {
+        [notice.body, vec![b' '; number]].concat()
     };
     sender.request(&Notice { ..notice }).header("x-forwarded-for", address)
 }

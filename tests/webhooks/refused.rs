@@ -171,7 +171,15 @@ async fn a_body_that_is_no_delivery() {
             Scheme::Terra | Scheme::Junction => {
                 &[b"{", b"{\"user\":{\"user_id\":[]},\"user_id\":[]}", b"\xff"]
             }
-            _ => &[b"", b"{", b"null", b"[{}]", b"{}x", b"{\"steps\":1}", b"\xff"],
+            Scheme::Fitbit
+            | Scheme::GoogleHealth
+            | Scheme::Oura
+            | Scheme::Whoop
+            | Scheme::Polar
+            | Scheme::Garmin
+            | Scheme::Strava
+            | Scheme::Suunto
+            | Scheme::StandardWebhooks => &[b"", b"{", b"null", b"[{}]", b"{}x", b"{\"steps\":1}", b"\xff"],
         };
         for body in bodies {
             let request = sender.request(&Notice::new(*body));

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use edge::{Observed, Refusal};
 use events::{ConnectionRevocationRequested, EventKind, SealedContent, answer_id};
 use http::StatusCode;
-use schemas::{ConnectionDocument, ConnectionStatus};
+use schemas::{ConnectionDocument, ConnectionStatus, ConnectionStep};
 use tokio::time::{Instant, sleep};
 use vault::{ConnectionId, UserRef};
 
@@ -39,7 +39,13 @@ impl Door {
                     OfAccount::new(EventKind::ConnectionRevocationRequestedV1, (self.gate.clock)(), wait);
                 let event = OfAccount { awaited: answer_id(event.id), ..event };
                 self.store_of_account(user, event, observed, |head, key| requested.seal(head, key)).await?;
-                self.ask_again(&user, connection_id, before).await?.0
+                let mut connection = self.ask_again(&user, connection_id, before).await?.0;
+                // The view may be a moment behind what is in the log.
+                let step = ConnectionStep::RevocationRequested;
+                if let Some(status) = ConnectionStatus::after(Some(connection.status), step) {
+                    connection.status = status;
+                }
+                connection
             }
         };
         Ok(match connection.status {
