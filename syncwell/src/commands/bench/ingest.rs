@@ -8,7 +8,7 @@ use serde::Serialize;
 use stream::Commit;
 
 use super::installation::Installation;
-use super::load::{self, Measured};
+use super::load::{self, LoadFigures, Measured};
 use super::{median, raw};
 use crate::cli::BenchArgs;
 use crate::commands::table::table;
@@ -27,17 +27,6 @@ struct Figures {
     raw_one_at_a_time_per_s: f64,
     loads: Vec<LoadFigures>,
     ingest_resident_mb: f64,
-}
-
-#[derive(Serialize)]
-struct LoadFigures {
-    connections: usize,
-    accepted_per_s: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    without_outcome: u64,
-    refused: u64,
-    times_one_at_a_time: f64,
 }
 
 pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
@@ -69,7 +58,7 @@ pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         .connections
         .iter()
         .zip(loads)
-        .map(|(connections, runs)| figures(*connections, runs, single))
+        .map(|(connections, runs)| LoadFigures::of(*connections, runs, single))
         .collect();
     let figures = Figures {
         raw_group_commit_per_s: median(group),
@@ -97,41 +86,13 @@ pub(super) fn users(
     (0..connections).map(of_connection).collect()
 }
 
-fn figures(connections: usize, mut runs: Vec<Measured>, single: f64) -> LoadFigures {
-    let accepted_per_s = median(runs.iter().map(Measured::accepted_per_s).collect());
-    LoadFigures {
-        connections,
-        accepted_per_s,
-        p50_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.5)).collect()),
-        p99_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.99)).collect()),
-        without_outcome: runs.iter().map(|run| run.without_outcome).sum(),
-        refused: runs.iter().map(|run| run.refused).sum(),
-        times_one_at_a_time: accepted_per_s / single,
-    }
-}
-
 fn explain(figures: &Figures, runs: usize) -> String {
-    let rows: Vec<_> = figures
-        .loads
-        .iter()
-        .map(|load| {
-            vec![
-                load.connections.to_string(),
-                format!("{:.0}", load.accepted_per_s),
-                format!("{:.1}", load.p50_ms),
-                format!("{:.1}", load.p99_ms),
-                format!("{:.1}", load.times_one_at_a_time),
-                load.without_outcome.to_string(),
-                load.refused.to_string(),
-            ]
-        })
-        .collect();
-    let heads = ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "no outcome", "refused"];
+    let rows: Vec<_> = figures.loads.iter().map(LoadFigures::cells).collect();
     format!(
         "End to end: signed posts of distinct users, each answered after fsync and with its outcome.\n\n{}\n\n\
          The broker alone, same run, same machine:\n  one message at a time  {:>8.0}/s\n  group commit           {:>8.0}/s\n\n\
          ingest's resident memory  {:.0} MB\n(medians of {runs} runs; memory is the largest)",
-        table(&heads, &rows),
+        table(&LoadFigures::HEADS, &rows),
         figures.raw_one_at_a_time_per_s,
         figures.raw_group_commit_per_s,
         figures.ingest_resident_mb,

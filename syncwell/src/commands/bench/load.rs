@@ -5,8 +5,11 @@ use std::time::Duration;
 use client::{Credentials, Phone};
 use edge::system_clock;
 use schemas::{Accepted, Outcome};
+use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+
+use super::median;
 
 /// What a load came to.
 #[derive(Debug, Default)]
@@ -31,6 +34,50 @@ impl Measured {
         self.latencies.sort_unstable();
         let at = ((self.latencies.len() as f64 * share) as usize).min(self.latencies.len().saturating_sub(1));
         self.latencies.get(at).map_or(0.0, |latency| latency.as_secs_f64() * 1_000.0)
+    }
+}
+
+/// What the runs of one load came to.
+#[derive(Serialize)]
+pub(super) struct LoadFigures {
+    pub(super) connections: usize,
+    pub(super) accepted_per_s: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) without_outcome: u64,
+    pub(super) refused: u64,
+    pub(super) times_one_at_a_time: f64,
+}
+
+impl LoadFigures {
+    /// The heads of [`LoadFigures::cells`].
+    pub(super) const HEADS: [&str; 7] =
+        ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "no outcome", "refused"];
+
+    /// Medians; `single` is what the broker alone does one message at a time.
+    pub(super) fn of(connections: usize, mut runs: Vec<Measured>, single: f64) -> Self {
+        let accepted_per_s = median(runs.iter().map(Measured::accepted_per_s).collect());
+        Self {
+            connections,
+            accepted_per_s,
+            p50_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.5)).collect()),
+            p99_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.99)).collect()),
+            without_outcome: runs.iter().map(|run| run.without_outcome).sum(),
+            refused: runs.iter().map(|run| run.refused).sum(),
+            times_one_at_a_time: accepted_per_s / single,
+        }
+    }
+
+    pub(super) fn cells(&self) -> Vec<String> {
+        vec![
+            self.connections.to_string(),
+            format!("{:.0}", self.accepted_per_s),
+            format!("{:.1}", self.p50_ms),
+            format!("{:.1}", self.p99_ms),
+            format!("{:.1}", self.times_one_at_a_time),
+            self.without_outcome.to_string(),
+            self.refused.to_string(),
+        ]
     }
 }
 

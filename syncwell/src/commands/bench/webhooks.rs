@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::installation::Installation;
-use super::load::Measured;
+use super::load::{LoadFigures, Measured};
 use super::{median, raw};
 use crate::cli::BenchArgs;
 use crate::commands::table::table;
@@ -32,16 +32,6 @@ const WARM_UP: Duration = Duration::from_millis(200);
 struct Figures {
     raw_one_at_a_time_per_s: f64,
     loads: Vec<LoadFigures>,
-}
-
-#[derive(Serialize)]
-struct LoadFigures {
-    connections: usize,
-    accepted_per_s: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    refused: u64,
-    times_one_at_a_time: f64,
 }
 
 pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
@@ -65,7 +55,7 @@ pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     }
     let single = median(single);
     let loads = args.connections.iter().zip(loads);
-    let loads = loads.map(|(connections, runs)| figures(*connections, runs, single)).collect();
+    let loads = loads.map(|(connections, runs)| LoadFigures::of(*connections, runs, single)).collect();
     let figures = Figures { raw_one_at_a_time_per_s: single, loads };
     print(if args.json { serde_json::to_string(&figures)? } else { explain(&figures, runs) });
     Ok(ExitCode::SUCCESS)
@@ -128,38 +118,12 @@ fn delivery(secret: &StandardSecret, user: &str, number: usize) -> anyhow::Resul
     Ok((request, body))
 }
 
-fn figures(connections: usize, mut runs: Vec<Measured>, single: f64) -> LoadFigures {
-    let accepted_per_s = median(runs.iter().map(Measured::accepted_per_s).collect());
-    LoadFigures {
-        connections,
-        accepted_per_s,
-        p50_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.5)).collect()),
-        p99_ms: median(runs.iter_mut().map(|run| run.percentile_ms(0.99)).collect()),
-        refused: runs.iter().map(|run| run.refused).sum(),
-        times_one_at_a_time: accepted_per_s / single,
-    }
-}
-
 fn explain(figures: &Figures, runs: usize) -> String {
-    let rows: Vec<_> = figures
-        .loads
-        .iter()
-        .map(|load| {
-            vec![
-                load.connections.to_string(),
-                format!("{:.0}", load.accepted_per_s),
-                format!("{:.1}", load.p50_ms),
-                format!("{:.1}", load.p99_ms),
-                format!("{:.1}", load.times_one_at_a_time),
-                load.refused.to_string(),
-            ]
-        })
-        .collect();
-    let heads = ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "refused"];
+    let rows: Vec<_> = figures.loads.iter().map(LoadFigures::cells).collect();
     format!(
         "End to end: signed deliveries, each verified, seen for the first time, and answered after fsync.\n\n{}\n\n\
          The broker alone, same run, one message at a time: {:.0}/s\n(medians of {runs} runs)",
-        table(&heads, &rows),
+        table(&LoadFigures::HEADS, &rows),
         figures.raw_one_at_a_time_per_s,
     )
 }
