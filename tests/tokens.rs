@@ -1,48 +1,9 @@
 //! The issuer's key set from an https URL.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
-use crate::harness::{Authority, Cluster, Part, RawRequest, raw, run, summary, until};
-
-/// An identity provider's https server, as far as it matters here.
-struct Provider {
-    answer: Arc<Mutex<(u16, String)>>,
-    fetches: Arc<AtomicUsize>,
-}
-
-impl Provider {
-    fn start(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
-        let provider = Self { answer: Arc::new(Mutex::new((503, String::new()))), fetches: Arc::default() };
-        let (answer, fetches) = (provider.answer.clone(), provider.fetches.clone());
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-                let mut request = [0; 2048];
-                let _ = stream.read(&mut request).await;
-                fetches.fetch_add(1, Ordering::SeqCst);
-                let (status, body) = answer.lock().unwrap().clone();
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\nlocation: https://127.0.0.1/elsewhere\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                    body.len()
-                );
-                let _ = stream.write_all((head + &body).as_bytes()).await;
-                let _ = stream.shutdown().await;
-            }
-        });
-        provider
-    }
-
-    fn answers(&self, status: u16, body: &str) {
-        *self.answer.lock().unwrap() = (status, body.to_owned());
-    }
-}
+use crate::harness::{Authority, Cluster, KeyServer, Part, RawRequest, raw, run, summary, until};
 
 async fn ready(cluster: &Cluster) -> (u16, String) {
     let answer =
@@ -57,7 +18,7 @@ async fn a_key_set_is_fetched_kept_and_fetched_again_for_a_new_key() {
     let authority = Authority::new(folder.path());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/keys", listener.local_addr().unwrap().port());
-    let provider = Provider::start(listener, authority.server_config(folder.path()).into());
+    let provider = KeyServer::start(listener, authority.server_config(folder.path()).into());
     let ca_file = authority.ca_file.to_str().unwrap().to_owned();
 
     let mut cluster = Cluster::broker_with_streams().await;
@@ -97,7 +58,7 @@ async fn a_key_set_is_fetched_kept_and_fetched_again_for_a_new_key() {
     assert_eq!(ready(&cluster).await.0, 200);
 
     // Tokens with unknown keys cause one fetch at most, however many come.
-    let fetched = provider.fetches.load(Ordering::SeqCst);
+    let fetched = provider.fetches();
     let mut renamed: Value = serde_json::from_str(&jwks).unwrap();
     renamed["keys"][0]["kid"] = json!("another");
     provider.answers(200, &renamed.to_string());
@@ -106,7 +67,7 @@ async fn a_key_set_is_fetched_kept_and_fetched_again_for_a_new_key() {
         let request = post("20:00:02").header("authorization", format!("Bearer {unknown}"));
         assert_eq!(request.send(cluster.url(Part::IngestOne)).await.problem(), "invalid_token");
     }
-    let more = provider.fetches.load(Ordering::SeqCst) - fetched;
+    let more = provider.fetches() - fetched;
     assert!(more <= 1, "{more} fetches for tokens that anybody can make up");
 }
 

@@ -2,6 +2,7 @@
 
 mod durable;
 mod handshakes;
+mod keys;
 mod limits;
 mod parts;
 mod refused;
