@@ -24,9 +24,15 @@ async fn a_fresh_installation_is_well_and_what_is_spoiled_is_found() {
     let well = system.command(&["doctor", "--json"]);
     assert_eq!((well.status.code(), failed(&well)), (Some(0), vec![]), "{well:?}");
     let names: Vec<_> = checks(&well).into_iter().map(|(name, ..)| name).collect();
-    for name in
-        ["file modes", "sync_interval", "the clock", "tombstones", "permissions of breakglass", "log level"]
-    {
+    for name in [
+        "file modes",
+        "checkpoints",
+        "sync_interval",
+        "the clock",
+        "tombstones",
+        "permissions of breakglass",
+        "log level",
+    ] {
         assert!(names.iter().any(|found| found == name), "{name} is not looked at");
     }
     let table = system.command(&["doctor"]);

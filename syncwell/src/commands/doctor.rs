@@ -4,6 +4,7 @@
 //! arrive ([`stream::Broker::reaches`]).
 
 mod broker_checks;
+mod checkpoints;
 mod files;
 mod keys;
 mod permissions;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use stream::Broker;
 use vault::IndexStream;
 
-use super::{Check, Patient};
+use super::{Check, Patient, checkpoints};
 use crate::exit::Unreachable;
 
 /// How far the two clocks may be apart. A phone's window is 300 s; what is more than this will soon be too much.
@@ -31,7 +31,8 @@ pub(super) async fn check(patient: &Patient) -> anyhow::Result<Vec<Check>> {
         ),
         Some(Ok(broker)) => index(&broker).await,
     };
-    Ok(vec![log(&broker).await, index, storage(&broker).await, clock(&broker).await])
+    let checkpoints = checkpoints::check(patient, &broker).await;
+    Ok(vec![log(&broker).await, checkpoints, index, storage(&broker).await, clock(&broker).await])
 }
 
 async fn log(broker: &Broker) -> Check {
