@@ -44,8 +44,12 @@ impl Forwarding {
         if !self.is_trusted(peer) {
             return peer;
         }
-        let values: Vec<_> =
-            headers.get_all(&self.header).iter().filter_map(|value| value.to_str().ok()).collect();
+        // What is no text is nonsense like any other: what stands before it is not believed.
+        let values: Vec<_> = headers
+            .get_all(&self.header)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         let mut nearest = peer;
         for entry in values.iter().rev().flat_map(|value| value.rsplit(',')) {
             let Some(address) = parse(entry.trim()) else { break };
@@ -70,6 +74,8 @@ fn parse(entry: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn client(peer: &str, forwarded: &[&str]) -> String {
@@ -79,7 +85,7 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let peer = PeerAddress(SocketAddr::new(peer.parse().unwrap(), 1));
         forwarding.client(peer, &headers).0.to_string()
@@ -99,6 +105,8 @@ mod tests {
         assert_eq!(client("10.1.1.1", &["1.1.1.1", "203.0.113.9:4711"]), "203.0.113.9");
         assert_eq!(client("10.1.1.1", &["203.0.113.9, nonsense"]), "10.1.1.1");
         assert_eq!(client("10.1.1.1", &["10.3.3.3, 10.2.2.2"]), "10.3.3.3");
+        assert_eq!(client("10.1.1.1", &["1.1.1.1", "\u{ff}"]), "10.1.1.1");
+        assert_eq!(client("10.1.1.1", &["1.1.1.1", "\u{ff}, 203.0.113.9"]), "203.0.113.9");
     }
 
     #[test]

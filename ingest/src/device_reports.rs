@@ -13,6 +13,7 @@ use edge::{Observed, Refusal, Scope, Verification};
 use events::{EventKind, event_id};
 use http::StatusCode;
 use schemas::{Code, DeviceReport, DeviceReportAccepted, KeyStorage};
+use vault::ACCOUNT;
 
 use crate::append::{Asked, OfAccount, answer, refuse_body};
 use crate::door::Door;
@@ -46,9 +47,12 @@ impl Door {
             &content.timestamp,
             &content.signature,
         );
+        // Nothing is kept of an account that is no more.
+        self.key_to_seal(&caller.user, ACCOUNT).await?;
         // First what keeps the device out, then the event that tells of it: whoever sees an error reports again.
-        let (holder, is_compromised) = (signed.signing_key.holder(), report.os_compromised);
-        self.compromised.report(&caller.user, holder, is_compromised).await.map_err(|_| {
+        let holder = signed.signing_key.holder();
+        let marked = self.compromised.report(&caller.user, holder, report.os_compromised, signed.signed_at);
+        marked.await.map_err(|_| {
             Refusal::new(Code::LogUnavailable, "The report may not be kept yet. Send the same bytes again.")
         })?;
         let event = OfAccount {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use edge::PublishedSource;
 use ipnet::IpNet;
-use providers::{OAuth, Provider, Providers, Webhook, WebhookSecrets};
+use providers::{DemandKind, OAuth, Provider, Providers, Webhook, WebhookSecrets};
 use url::{Host, Url};
 
 /// What an operator has from one provider.
@@ -125,7 +125,7 @@ impl ProviderSettings {
 }
 
 fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = useless(provider, client);
     let ProviderClient { client_id, scopes, webhook, keyset: _, addresses, requests_per_5_minutes } = client;
     let mut refuse = |problem: &str| problems.push(problem.to_owned());
     if client_id.is_none() && webhook.is_none() {
@@ -156,6 +156,33 @@ fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
     if requests_per_5_minutes.is_some() && addresses.is_empty() {
         problems
             .push("webhook_requests_per_5_minutes is for webhook_addresses, and there are none".to_owned());
+    }
+    problems
+}
+
+/// What its table has no use for: most likely it was meant for another provider, or is spelled for another scheme.
+fn useless(provider: &Provider, client: &ProviderClient) -> Vec<String> {
+    let demands: Vec<_> =
+        provider.webhook.iter().flat_map(Webhook::demands).map(|demand| demand.kind).collect();
+    let mut problems = Vec::new();
+    if client.client_id.is_some() && provider.oauth.is_none() && !demands.contains(&DemandKind::ClientId) {
+        problems.push("has a client_id, and its table has no use for one".to_owned());
+    }
+    let Some(secrets) = client.webhook.as_ref().filter(|_| provider.webhook.is_some()) else {
+        return problems;
+    };
+    let asked = |kinds: &[DemandKind]| kinds.iter().any(|kind| demands.contains(kind));
+    let signing = asked(&[DemandKind::ClientSecret, DemandKind::SigningSecret]);
+    let verify = asked(&[DemandKind::VerifyToken, DemandKind::AuthorizationValue]);
+    let subscriptions = asked(&[DemandKind::SubscriptionId]);
+    for (named, is_given, is_asked) in [
+        ("webhook_secret_files", !secrets.signing.is_empty(), signing),
+        ("webhook_verify_files", !secrets.verify.is_empty(), verify),
+        ("webhook_subscriptions", !secrets.subscriptions.is_empty(), subscriptions),
+    ] {
+        if is_given && !is_asked {
+            problems.push(format!("{named} are of no use: its table asks for none"));
+        }
     }
     problems
 }

@@ -113,9 +113,9 @@ impl Hook {
         }
     }
 
-    /// Whether the provider signs nothing, so that where it comes from is part of what vouches for it.
+    /// Whether a delivery may come unsigned, so that where it comes from is part of what vouches for it.
     fn is_unsigned(&self) -> bool {
-        self.webhook.signing_key().is_none() && self.webhook.keyset_url().is_none()
+        self.webhook.path_secret
     }
 }
 

@@ -64,11 +64,10 @@ impl Feed {
         let _turn = self.looking.lock().await;
         let is_wanted = match self.endpoints.info().await {
             Ok(info) => info.is_some_and(|info| info.state.messages > 0),
-            Err(error @ ReadError::Refused { .. }) => {
-                self.complain(&error);
-                false
+            // A broker that has no word on it now, as while its servers elect a leader, has not said no.
+            Err(ReadError::Unavailable | ReadError::Malformed | ReadError::Refused { .. }) => {
+                return Err(FeedUnavailable);
             }
-            Err(ReadError::Unavailable | ReadError::Malformed) => return Err(FeedUnavailable),
         };
         self.is_wanted.store(is_wanted, Ordering::Relaxed);
         metrics::gauge!("syncwell_feed_wanted").set(if is_wanted { 1.0 } else { 0.0 });
@@ -107,8 +106,9 @@ impl Feed {
                 }
                 Err(error @ (AppendError::Unavailable | AppendError::Unknown)) => {
                     match self.changes.stream().info().await {
-                        Ok(None) | Err(ReadError::Refused { .. }) => self.give_up(&error, together),
-                        Ok(Some(_)) | Err(ReadError::Unavailable | ReadError::Malformed) => {
+                        Ok(None) => self.give_up(&error, together),
+                        Ok(Some(_))
+                        | Err(ReadError::Unavailable | ReadError::Malformed | ReadError::Refused { .. }) => {
                             return Err(FeedUnavailable);
                         }
                     }

@@ -1,8 +1,10 @@
 //! Who told that their system is compromised, as every ingest knows them ([`crate::holder_list`]).
 //!
 //! A phone signs its reports like its posts, so it is the key's holder that is marked: a device, or the user where the
-//! default key signed. A later report of a system that is well takes the mark away.
+//! default key signed. Of two reports the one that was signed later counts: a system that is well again has no mark, and an
+//! old report that is sent again changes nothing.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use stream::{Broker, RequestError};
 
@@ -19,6 +21,7 @@ pub(crate) struct ReportRequest {
     /// A device's id, or `default`.
     pub(crate) holder: String,
     pub(crate) compromised: bool,
+    pub(crate) signed_at: Timestamp,
 }
 
 /// The list. Clones share it.
@@ -58,8 +61,9 @@ impl Compromised {
         user: &UserRef,
         holder: KeyHolder,
         compromised: bool,
+        signed_at: Timestamp,
     ) -> Result<(), RequestError> {
-        let request = ReportRequest { holder: holder.to_string(), compromised };
+        let request = ReportRequest { holder: holder.to_string(), compromised, signed_at };
         self.0.change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised).await
     }
 }

@@ -78,7 +78,8 @@ impl HolderList {
         self.list.read().unwrap_or_else(PoisonError::into_inner).as_of.is_some()
     }
 
-    /// Has the keeper change a mark: here it changes at once, elsewhere when the list is asked for again.
+    /// Has the keeper change a mark: here it changes at once, elsewhere when the list is asked for again. `is_marked` is
+    /// what comes of it unless the keeper knows better.
     pub(crate) async fn change(
         &self,
         subject: String,
@@ -87,7 +88,8 @@ impl HolderList {
         is_marked: bool,
     ) -> Result<(), RequestError> {
         match self.ask(subject, request).await? {
-            KeysAnswer::Done => {
+            answer @ (KeysAnswer::Done | KeysAnswer::Marked(_)) => {
+                let is_marked = if let KeysAnswer::Marked(stands) = answer { stands } else { is_marked };
                 let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
                 list.mark(*user, holder, is_marked);
                 Ok(())
@@ -143,6 +145,7 @@ impl HolderList {
             | KeysAnswer::Erased
             | KeysAnswer::Unavailable
             | KeysAnswer::Done
+            | KeysAnswer::Marked(_)
             | KeysAnswer::Rings(_) => Err(RequestError::Unavailable),
         }
     }

@@ -56,6 +56,8 @@ pub(crate) enum KeysAnswer {
     Unavailable,
     /// What was asked for is done.
     Done,
+    /// What stands of a holder of a key now: whether it is marked.
+    Marked(bool),
     /// User refs and device ids, and where in the stream the last of them stands.
     Revoked {
         devices: Vec<(String, String)>,
@@ -184,6 +186,7 @@ impl KeyClient {
             Ok(
                 KeysAnswer::Unavailable
                 | KeysAnswer::Done
+                | KeysAnswer::Marked(_)
                 | KeysAnswer::Revoked { .. }
                 | KeysAnswer::Compromised { .. }
                 | KeysAnswer::Rings(_),

@@ -5,7 +5,7 @@
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 1 | format, `1` |
-//! | 1 | 1 | kind: `1` a wrapped key, `2` a tombstone (nothing follows), `3` a check of the KEK, `4` a revoked device (nothing follows), `5` whether a device's system is compromised (one byte follows, `0` or `1`) |
+//! | 1 | 1 | kind: `1` a wrapped key, `2` a tombstone (nothing follows), `3` a check of the KEK, `4` a revoked device (nothing follows), `5` whether a device's system is compromised (a byte follows, `0` or `1`, and when that was signed, unix milliseconds, 8 bytes, big-endian) |
 //! | 2 | 4 | version of the KEK, big-endian |
 //! | 6 | n | sealed: the year (2 bytes, big-endian) and the 32 bytes of the key; for a check, a single zero |
 //!
@@ -32,13 +32,27 @@ const HEAD_BYTES: usize = 6;
 pub(crate) const REVOKED: [u8; 2] = [FORMAT, KIND_REVOKED];
 
 /// What stands for a device that told whether its system is compromised; which one is in the subject.
-pub(crate) const fn compromised_record(is_compromised: bool) -> [u8; 3] {
-    [FORMAT, KIND_COMPROMISED, is_compromised as u8]
+pub(crate) fn report_record(told: Told) -> [u8; 11] {
+    let mut record = [FORMAT, KIND_COMPROMISED, told.is_compromised as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+    record[3..].copy_from_slice(&told.signed_at_ms.to_be_bytes());
+    record
+}
+
+/// What a device told, and when it signed that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) is_compromised: bool,
+    pub(crate) signed_at_ms: i64,
 }
 
 /// What a device told; `None` for any other record.
-pub(crate) fn is_compromised(record: &[u8]) -> Option<bool> {
-    [true, false].into_iter().find(|told| compromised_record(*told) == record)
+pub(crate) fn told(record: &[u8]) -> Option<Told> {
+    let (head, signed_at_ms) = record.split_last_chunk::<8>()?;
+    let signed_at_ms = i64::from_be_bytes(*signed_at_ms);
+    match head {
+        [FORMAT, KIND_COMPROMISED, told @ (0 | 1)] => Some(Told { is_compromised: *told == 1, signed_at_ms }),
+        _ => None,
+    }
 }
 
 /// What a record says.
@@ -214,13 +228,17 @@ mod tests {
 
     #[test]
     fn golden_reports_of_devices() {
-        assert_eq!((compromised_record(false), compromised_record(true)), ([1, 5, 0], [1, 5, 1]));
-        for told in [true, false] {
-            assert_eq!(is_compromised(&compromised_record(told)), Some(told));
+        let golden = [1, 5, 1, 0, 0, 1, 0x9c, 0x68, 0xe5, 0x51, 0xe3];
+        let ill = Told { is_compromised: true, signed_at_ms: 0x0000_019c_68e5_51e3 };
+        assert_eq!((report_record(ill), told(&golden)), (golden, Some(ill)));
+        let well = Told { is_compromised: false, ..ill };
+        assert_eq!(told(&report_record(well)), Some(well));
+        for at in [0, 1, 2] {
+            let mut other = golden;
+            other[at] += 1;
+            assert_eq!(told(&other), None, "{other:?}");
         }
-        for other in [&[][..], &[1, 5], &[1, 5, 2], &[2, 5, 1], &[1, 4, 1], &[1, 5, 1, 0]] {
-            assert_eq!(is_compromised(other), None, "{other:?}");
-        }
+        assert!([&golden[..10], &[], &[1, 5, 1]].iter().all(|other| told(other).is_none()));
     }
 
     #[tokio::test]

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use providers::{Delivery, DeliveryPart};
 use schemas::Code;
-use stream::spawn_vital;
 use vault::Year;
 
 use crate::append::refuse_append;
@@ -63,11 +62,9 @@ impl Door {
             let kept = try_join_all(parts.iter().map(|part| self.keep_part(&incoming, part))).await?;
             stored += kept.into_iter().filter(|is_stored| *is_stored).count();
         }
-        // Not waited for: the provider is answered once its delivery is in the log. A claim that stays open because this
-        // process ends first costs an append that the log drops, and only where the provider sends again.
-        let deliveries = deliveries.clone();
-        let Incoming { key, claim, .. } = incoming;
-        spawn_vital("settling of a delivery", async move { deliveries.settle(&key, claim).await });
+        // Waited for: a claim that stays open would have the delivery appended once more where it comes again after the
+        // log has forgotten its name.
+        deliveries.settle(&key, claim).await;
         Ok(if stored == 0 { Kept::Nothing } else { Kept::Stored })
     }
 

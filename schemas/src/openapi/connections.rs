@@ -6,9 +6,10 @@ use super::{answer, problems, read, reference};
 use crate::Code;
 
 /// What a change of one's connections can be refused with.
-const CHANGE: [Code; 10] = [
+const CHANGE: [Code; 11] = [
     Code::InvalidHeader,
     Code::InvalidToken,
+    Code::KeyRevoked,
     Code::InsufficientScope,
     Code::AccountErased,
     Code::RateLimited,

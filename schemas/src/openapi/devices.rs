@@ -6,9 +6,10 @@ use super::{answer, problems, read, reference};
 use crate::Code;
 
 /// What a change of one's devices can be refused with.
-const CHANGE: [Code; 10] = [
+const CHANGE: [Code; 11] = [
     Code::InvalidHeader,
     Code::InvalidToken,
+    Code::KeyRevoked,
     Code::InsufficientScope,
     Code::AccountErased,
     Code::RateLimited,
@@ -26,7 +27,6 @@ pub(super) fn enrol() -> Value {
         Code::InvalidJson,
         Code::InvalidSignature,
         Code::StaleTimestamp,
-        Code::KeyRevoked,
         Code::NotFound,
         Code::RequestTimeout,
         Code::BodyTooLarge,

@@ -6,7 +6,7 @@ use super::problems;
 use crate::Code;
 
 /// What a callback can be refused with.
-const REFUSED: [Code; 13] = [
+const REFUSED: [Code; 14] = [
     Code::InvalidHeader,
     Code::InvalidSignature,
     Code::StaleTimestamp,
@@ -20,6 +20,7 @@ const REFUSED: [Code; 13] = [
     Code::Internal,
     Code::LogUnavailable,
     Code::OutcomeUnknown,
+    Code::TooManyConnections,
 ];
 
 /// The callback of a provider, with a secret in its path or without.

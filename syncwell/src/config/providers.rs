@@ -57,6 +57,9 @@ pub(super) fn providers(read: &mut Reader) -> ProviderConfig {
     });
     let redirect_uris = read.list("providers.redirect_uris", "a list of URIs", |text| Some(text.to_owned()));
     let ca_file = read.path("providers.ca_file");
+    if let Some(file) = ca_file.as_ref().filter(|file| std::fs::read(file).is_err()) {
+        read.refuse("providers.ca_file", format!("names {}, which can't be read", file.display()));
+    }
     let (mut at_the_door, mut clients) = (BTreeMap::new(), BTreeMap::new());
     let named = read.tables_under("providers", &GENERAL);
     for name in named.clone() {
@@ -189,6 +192,6 @@ impl One<'_> {
 
     fn limit(&mut self) -> Option<u32> {
         let key = self.key("webhook_requests_per_5_minutes");
-        self.read.has(&key).then(|| self.read.whole(&key, 0, 0..=1_000_000_000) as u32)
+        self.read.has(&key).then(|| self.read.whole(&key, 1, 1..=1_000_000_000) as u32)
     }
 }

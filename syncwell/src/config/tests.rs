@@ -136,6 +136,9 @@ fn providers_are_on_where_they_are_named() {
         ("[providers.nobody]\nclient_id = \"1\"", "providers.nobody: there is no such provider"),
         ("[providers]\nredirect_uris = [\"connected\"]", "must be an absolute URI"),
         ("[providers]\nfolder = \"nowhere-at-all\"", "`providers.folder` has a table"),
+        ("[providers]\nca_file = \"nowhere\"", "`providers.ca_file` names nowhere"),
+        ("[providers.terra]\nclient_id = \"1\"", "has a client_id, and its table has no use for one"),
+        ("[providers.suunto]\nwebhook_subscriptions = [\"1\"]", "are of no use: its table asks for none"),
         ("[providers.suunto]\nwebhook_secret_files = [\"nowhere\"]", "which can't be read"),
         (
             "[providers.withings]\nwebhook_path_secret_files = []",

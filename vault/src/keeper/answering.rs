@@ -13,7 +13,7 @@ use crate::data_key::Year;
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::{CurrentRequest, KeysAnswer, RINGS_SUBJECT, RINGS_USERS_MAX};
 use crate::own_id::DeviceId;
-use crate::record::{self, Record};
+use crate::record::{self, Record, Told};
 use crate::revoked::{REVOKED_SUBJECT, RevokeRequest};
 use crate::signing::KeyHolder;
 
@@ -68,9 +68,7 @@ impl Answering {
             Some((user, Question::Current(year))) => self.current(&user, year).await,
             Some((user, Question::Ring)) => self.records(&user).await.map(|held| held.answer()),
             Some((user, Question::Revoke(device))) => self.revoke(&user, device).await,
-            Some((user, Question::Report(holder, is_compromised))) => {
-                self.report(&user, holder, is_compromised).await
-            }
+            Some((user, Question::Report(holder, told))) => self.report(&user, holder, told).await,
             None if question.subject == REVOKED_SUBJECT => self.revoked(&question.payload).await,
             None if question.subject == COMPROMISED_SUBJECT => self.compromised(&question.payload).await,
             None if question.subject == RINGS_SUBJECT => self.rings(&question.payload).await,
@@ -143,6 +141,7 @@ impl Answering {
             KeysAnswer::Erased
             | KeysAnswer::Unavailable
             | KeysAnswer::Done
+            | KeysAnswer::Marked(_)
             | KeysAnswer::Revoked { .. }
             | KeysAnswer::Compromised { .. }
             | KeysAnswer::Rings(_) => None,
@@ -208,7 +207,7 @@ enum Question {
     Current(Year),
     Ring,
     Revoke(DeviceId),
-    Report(KeyHolder, bool),
+    Report(KeyHolder, Told),
 }
 
 fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
@@ -221,7 +220,11 @@ fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
         }
         "report" => {
             let request: ReportRequest = serde_json::from_slice(payload).ok()?;
-            Question::Report(request.holder.parse().ok()?, request.compromised)
+            let told = Told {
+                is_compromised: request.compromised,
+                signed_at_ms: request.signed_at.as_millisecond(),
+            };
+            Question::Report(request.holder.parse().ok()?, told)
         }
         _ => return None,
     };

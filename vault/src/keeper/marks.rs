@@ -9,7 +9,7 @@ use crate::holder_list::ListRequest;
 use crate::key_client::KeysAnswer;
 use crate::keys_stream::{COMPROMISED_PREFIX, REVOKED_PREFIX};
 use crate::own_id::DeviceId;
-use crate::record;
+use crate::record::{self, Told};
 use crate::signing::KeyHolder;
 
 /// Holders in one answer.
@@ -26,27 +26,25 @@ impl Answering {
         }
     }
 
-    /// Written only where it changes: a device reports again and again, and is mostly well.
+    /// Of two reports the one that was signed later counts, in whatever order they come and however often.
     pub(super) async fn report(
         &self,
         user: &UserRef,
         holder: KeyHolder,
-        is_compromised: bool,
+        told: Told,
     ) -> Result<KeysAnswer, KeeperError> {
         let subject = format!("{COMPROMISED_PREFIX}{user}.{holder}");
         for _ in 0..RACES_MAX {
             let stored = self.stream.last_by_subject(&subject).await?.pop();
-            let told = match &stored {
-                Some(stored) => record::is_compromised(&stored.payload),
-                None => Some(false),
-            };
-            if told == Some(is_compromised) {
-                return Ok(KeysAnswer::Done);
+            let before = stored.as_ref().and_then(|stored| record::told(&stored.payload));
+            let is_late = before.is_some_and(|before| before.signed_at_ms >= told.signed_at_ms);
+            if is_late {
+                return Ok(KeysAnswer::Marked(before.is_some_and(|before| before.is_compromised)));
             }
-            let record = record::compromised_record(is_compromised).to_vec();
+            let record = record::report_record(told).to_vec();
             let sequence = stored.map_or(0, |stored| stored.sequence);
             match self.appender.append(draft(subject.clone(), subject.clone(), sequence, record)).await {
-                Ok(_) => return Ok(KeysAnswer::Done),
+                Ok(_) => return Ok(KeysAnswer::Marked(told.is_compromised)),
                 Err(AppendError::Conflict | AppendError::Unknown) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -68,7 +66,7 @@ impl Answering {
         let page = self.page(payload, COMPROMISED_PREFIX).await?;
         Ok(page.map_or(KeysAnswer::Unavailable, |Page { stored, last }| {
             let holder = |(user, holder, stored): (_, _, Stored)| {
-                Some((user, holder, record::is_compromised(&stored.payload)?))
+                Some((user, holder, record::told(&stored.payload)?.is_compromised))
             };
             KeysAnswer::Compromised { holders: stored.into_iter().filter_map(holder).collect(), last }
         }))
