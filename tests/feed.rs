@@ -109,7 +109,7 @@ async fn a_change_arrives_signed_and_says_nothing_of_anybody_s_health() {
     );
 
     let told =
-        post(&system, USER, summary("20:00:00", r#""steps":48213,"resting_hr":53.25,"hrv":61.75"#)).await;
+        post(&system, USER, summary("20:00:00", r#""steps":148213,"resting_hr":63.25,"hrv":161.75"#)).await;
     let at = |path: &'static str| {
         move |delivery: &receiver::Delivery| {
             delivery.path.starts_with(path) && delivery.json()["type"] == "summary.changed"
@@ -144,7 +144,7 @@ async fn a_change_arrives_signed_and_says_nothing_of_anybody_s_health() {
 
     // What changes nothing is not told: the next thing that both hear is of somebody else.
     let again =
-        post(&system, USER, summary("21:00:00", r#""steps":48213,"resting_hr":53.25,"hrv":61.75"#)).await;
+        post(&system, USER, summary("21:00:00", r#""steps":148213,"resting_hr":63.25,"hrv":161.75"#)).await;
     assert_eq!(again["outcome"], "unchanged");
     post(&system, "somebody.else", summary("20:00:00", r#""steps":5"#)).await;
     for path in ["/own", "/shared"] {
@@ -155,7 +155,7 @@ async fn a_change_arrives_signed_and_says_nothing_of_anybody_s_health() {
     let all = receiver.deliveries();
     assert!(all.iter().all(|delivery| !delivery.path.starts_with("/erased")), "it wants other things");
     let bytes = format!("{all:?}");
-    for secret in [USER, "somebody.else", "48213", "53.25", "61.75", "steps", "resting_hr", "hrv"] {
+    for secret in [USER, "somebody.else", "148213", "63.25", "161.75", "steps", "resting_hr", "hrv"] {
         assert!(!bytes.contains(secret), "{secret} in {bytes}");
     }
     let log = std::fs::read_to_string(&system.process.log).unwrap();

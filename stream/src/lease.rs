@@ -2,7 +2,7 @@
 //!
 //! A lease is an entry with a time to live. Whoever writes it where nothing stands has it; the server removes it when its
 //! holder does not renew it, as when it was killed. A lease keeps others from starting, and does not stop whoever was too
-//! slow: what must not happen twice is guarded by the revision of what it writes, too.
+//! slow: what must not happen twice must be guarded by what is written, too.
 //!
 //! async-nats' own `create_with_ttl` loses the time to live after an expiry, so entries are written by hand.
 
@@ -79,7 +79,16 @@ impl Lease {
     /// Holds it for its time from now on; fails where it ended meanwhile.
     pub async fn renew(&mut self) -> Result<(), LeaseError> {
         let value = self.leases.holder.clone().into_bytes();
-        self.revision = self.leases.bucket.put(&self.key, value, self.revision, Some(self.ttl)).await?;
+        let put = self.leases.bucket.put(&self.key, value.clone(), self.revision, Some(self.ttl)).await;
+        self.revision = match put {
+            Ok(revision) => revision,
+            // The word of an earlier renewal may have been lost on its way here.
+            Err(AppendError::Conflict | AppendError::Unknown) => {
+                let standing = self.leases.bucket.get(&self.key).await?;
+                standing.filter(|entry| entry.value == value).ok_or(LeaseError::Held)?.revision
+            }
+            Err(error @ (AppendError::Unavailable | AppendError::Refused { .. })) => return Err(error.into()),
+        };
         Ok(())
     }
 

@@ -175,7 +175,7 @@ impl Stream {
         commit::append_after(&self.broker, last, drafts).await
     }
 
-    /// Deletes one message and has the server overwrite its bytes. The keeper's alone: the log refuses it.
+    /// Deletes one message and has the server overwrite its bytes. The keeper's and the worker's: the log refuses it.
     pub async fn destroy(&self, sequence: u64) -> Result<(), ReadError> {
         self.call("STREAM.MSG.DELETE", self.name, &json!({ "seq": sequence })).await.map(drop)
     }

@@ -5,8 +5,8 @@
 //! | subject | who asks | for |
 //! |---|---|---|
 //! | `keys.v1.current.<user ref>` | ingest | the key of a year, made now where there is none |
-//! | `keys.v1.ring.<user ref>` | projector | all the user's keys |
-//! | `keys.v1.rings` | projector | all the keys of several users |
+//! | `keys.v1.ring.<user ref>` | projector, worker | all the user's keys |
+//! | `keys.v1.rings` | projector, worker | all the keys of several users |
 //! | `keys.v1.revoke.<user ref>` | ingest | a device to be revoked |
 //! | `keys.v1.revoked` | ingest | the devices that were revoked since it last asked |
 //! | `keys.v1.report.<user ref>` | ingest | a device to be marked as compromised, or not |

@@ -27,7 +27,7 @@ const DEEDS_AT_ONCE_MAX: usize = 32;
 pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid: Arc<Notify>) {
     let mut agenda = Agenda::default();
     let in_hand: Arc<Mutex<BTreeSet<RecordKey>>> = Arc::default();
-    let hindered: Arc<Mutex<Vec<(RecordKey, Timestamp)>>> = Arc::default();
+    let again: Arc<Mutex<Vec<(RecordKey, Timestamp)>>> = Arc::default();
     let places = Arc::new(Semaphore::new(DEEDS_AT_ONCE_MAX));
     loop {
         hands.book.bucket.stream().broker().connected().await;
@@ -37,7 +37,7 @@ pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid
             sleep(RETRY_INTERVAL).await;
             continue;
         }
-        agenda.put_off(std::mem::take(&mut *lock(&hindered)));
+        agenda.come_back(std::mem::take(&mut *lock(&again)));
         let now = (hands.clock)();
         for key in agenda.due(now) {
             if lock(&in_hand).contains(&key) {
@@ -46,14 +46,16 @@ pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid
             let Ok(place) = places.clone().try_acquire_owned() else { break };
             lock(&in_hand).insert(key);
             agenda.done(&key);
-            let (hands, in_hand, hindered) = (hands.clone(), in_hand.clone(), hindered.clone());
+            let (hands, in_hand, again) = (hands.clone(), in_hand.clone(), again.clone());
             spawn_vital("a deed", async move {
                 let worked = hands.work(&key).await;
                 let now = (hands.clock)();
-                let again = now.checked_add(AGAIN).unwrap_or(now);
                 match worked {
-                    Ok(()) | Err(Hindrance::Book(BookError::Erased)) => {}
-                    Err(Hindrance::Held | Hindrance::Unavailable) => lock(&hindered).push((key, again)),
+                    Ok(due) => lock(&again).extend(due.map(|due| (key, due))),
+                    Err(Hindrance::Book(BookError::Erased)) => {}
+                    Err(Hindrance::Held | Hindrance::Unavailable) => {
+                        lock(&again).push((key, now.checked_add(AGAIN).unwrap_or(now)));
+                    }
                     Err(Hindrance::Book(error)) => tracing::error!(
                         error = &error as &dyn std::error::Error, connection = %key.connection,
                         "INCIDENT: a connection's record can't be opened; nothing is done with it"
@@ -82,35 +84,41 @@ impl Agenda {
     async fn look(&mut self, book: &Book) -> Result<(), stream::ReadError> {
         loop {
             let entries = book.bucket.behind(self.position, PAGE_ENTRIES).await?;
-            let Some(last) = entries.last() else { return Ok(()) };
-            self.position = last.revision;
+            if entries.is_empty() {
+                return Ok(());
+            }
             for entry in &entries {
-                let Some((key, due)) = Book::due(entry) else { continue };
-                let before = self.entries.insert(key, (entry.revision, due));
-                if let Some((revision, _)) = before
-                    && self.position > revision
-                    && book.bucket.stream().get(revision).await?.is_some()
-                {
-                    book.destroy(revision).await;
+                if let Some((key, due)) = Book::due(entry) {
+                    if let Some((before, _)) = self.entries.get(&key) {
+                        book.see_destroyed(*before).await?;
+                    }
+                    self.entries.insert(key, (entry.revision, due));
                 }
+                // One by one: where it can't go on, it goes on from here.
+                self.position = entry.revision;
             }
         }
     }
 
     fn due(&self, now: Timestamp) -> Vec<RecordKey> {
-        let due = self.entries.iter().filter(|(_, (_, due))| due.is_some_and(|due| due <= now));
-        due.map(|(key, _)| *key).collect()
+        let due =
+            self.entries.iter().filter_map(|(key, (_, due))| Some((due.filter(|due| *due <= now)?, *key)));
+        let mut due: Vec<_> = due.collect();
+        // Who has waited longest is first.
+        due.sort_unstable();
+        due.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// Nothing is due until the record is written again.
+    /// It is in hand: nothing is due until that tells when, or the record is written again.
     fn done(&mut self, key: &RecordKey) {
         if let Some((_, due)) = self.entries.get_mut(key) {
             *due = None;
         }
     }
 
-    fn put_off(&mut self, hindered: Vec<(RecordKey, Timestamp)>) {
-        for (key, again) in hindered {
+    /// Looks at connections again, at the latest then.
+    fn come_back(&mut self, again: Vec<(RecordKey, Timestamp)>) {
+        for (key, again) in again {
             if let Some((_, due)) = self.entries.get_mut(&key) {
                 *due = Some(due.map_or(again, |due| due.min(again)));
             }

@@ -135,6 +135,14 @@ impl Book {
         }
     }
 
+    /// Sees that a write is destroyed that another one replaced: mostly it is, by whoever wrote the other.
+    pub(crate) async fn see_destroyed(&self, revision: u64) -> Result<(), ReadError> {
+        match self.bucket.destroy(revision).await {
+            Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
+            Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error),
+        }
+    }
+
     /// When something is due with an entry, without opening it.
     pub(crate) fn due(entry: &Entry) -> Option<(RecordKey, Option<Timestamp>)> {
         Some((RecordKey::decode(&entry.key)?, RecordHead::read(&entry.value).ok()?.due))

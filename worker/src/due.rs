@@ -8,6 +8,9 @@ use crate::record::{Record, Tokens};
 const REFRESH_AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
 const REFRESH_AHEAD_PART: i32 = 10;
 
+/// No token is refreshed sooner than this after it came.
+const REFRESH_AFTER_MIN: SignedDuration = SignedDuration::from_secs(1);
+
 /// A deed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deed {
@@ -57,7 +60,9 @@ impl Record {
 fn refresh_at(tokens: &Tokens, access_until: Timestamp) -> Timestamp {
     let life = access_until.duration_since(tokens.obtained_at);
     let ahead = (life / REFRESH_AHEAD_PART).clamp(SignedDuration::ZERO, REFRESH_AHEAD_MAX);
-    access_until.saturating_sub(ahead).unwrap_or(access_until)
+    let at = access_until.saturating_sub(ahead).unwrap_or(access_until);
+    // A provider whose tokens end at once is not asked for the next without a pause.
+    at.max(tokens.obtained_at.saturating_add(REFRESH_AFTER_MIN).unwrap_or(at))
 }
 
 /// The pause before the next attempt: 1 s, doubled up to an hour.

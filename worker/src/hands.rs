@@ -4,14 +4,17 @@
 mod deeds;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events::{
     ConnectionActivated, ConnectionReauthNeeded, ConnectionRevoked, EventKind, Head, LogAppender, NewEvent,
     SealedContent,
 };
+use jiff::Timestamp;
 use providers::{Provider, Providers};
 use stream::{LeaseError, Leases};
+use tokio::time::sleep;
 use vault::Pseudonyms;
 
 use crate::Clock;
@@ -64,44 +67,62 @@ pub(crate) struct Hands {
     pub(crate) clock: Clock,
 }
 
+/// What one look at a connection came to.
+enum Worked {
+    Something,
+    /// Nothing is due now.
+    Nothing {
+        due: Option<Timestamp>,
+    },
+}
+
 impl Hands {
-    /// Does what is due with a connection.
-    pub(crate) async fn work(&self, key: &RecordKey) -> Result<(), Hindrance> {
+    /// Does what is due with a connection, and tells when something is due next.
+    pub(crate) async fn work(&self, key: &RecordKey) -> Result<Option<Timestamp>, Hindrance> {
         let lease = self.leases.take(&format!("connection.{}", key.connection), LEASE_TTL).await;
         let mut lease = lease.map_err(|error| match error {
             LeaseError::Held => Hindrance::Held,
             LeaseError::Unavailable => Hindrance::Unavailable,
         })?;
+        let is_lost = AtomicBool::new(false);
         let working = async {
             for _ in 0..DEEDS_MAX {
-                if !self.work_once(key).await? {
-                    break;
+                let worked = self.work_once(key).await?;
+                if let Worked::Nothing { due } = worked {
+                    return Ok(due);
+                }
+                // Another worker finds what was begun; nothing more is begun here.
+                if is_lost.load(Ordering::Relaxed) {
+                    return Err(Hindrance::Held);
                 }
             }
-            Ok(())
+            Ok(Some((self.clock)()))
         };
-        tokio::pin!(working);
-        let worked = loop {
-            tokio::select! {
-                worked = &mut working => break worked,
-                () = tokio::time::sleep(LEASE_RENEWAL) => {
-                    // Lost: another worker finds what was begun. What this one still learns it writes by compare-and-set.
-                    if let Err(error) = lease.renew().await {
-                        tracing::warn!(error = &error as &dyn std::error::Error, connection = %key.connection, "a lease was not renewed");
-                    }
+        let renewing = async {
+            loop {
+                sleep(LEASE_RENEWAL).await;
+                if let Err(error) = lease.renew().await {
+                    is_lost.fetch_or(error == LeaseError::Held, Ordering::Relaxed);
+                    tracing::warn!(error = &error as &dyn std::error::Error, connection = %key.connection, "a lease was not renewed");
                 }
             }
         };
-        lease.release().await;
+        let worked = tokio::select! {
+            worked = working => worked,
+            () = renewing => unreachable!("BUG: a lease is renewed for as long as there is work"),
+        };
+        if !is_lost.into_inner() {
+            lease.release().await;
+        }
         worked
     }
 
     /// One deed, if one is due.
-    async fn work_once(&self, key: &RecordKey) -> Result<bool, Hindrance> {
-        let Some(standing) = self.book.read(key).await? else { return Ok(false) };
+    async fn work_once(&self, key: &RecordKey) -> Result<Worked, Hindrance> {
+        let Some(standing) = self.book.read(key).await? else { return Ok(Worked::Nothing { due: None }) };
         let record = standing.record;
         let Some((deed, due)) = record.next().filter(|(_, due)| *due <= (self.clock)()) else {
-            return Ok(false);
+            return Ok(Worked::Nothing { due: record.due() });
         };
         tracing::debug!(user = %key.user, connection = %key.connection, ?deed, %due, "a deed");
         match (deed, &record.exchange, &record.tell) {
@@ -112,7 +133,7 @@ impl Hands {
             (Deed::End, ..) => self.end(key, &record).await?,
             (Deed::Tell | Deed::Exchange, ..) => unreachable!("BUG: what is due is there"),
         }
-        Ok(true)
+        Ok(Worked::Something)
     }
 
     /// The provider, and who this installation is there.

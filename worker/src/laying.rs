@@ -144,6 +144,7 @@ fn first(requested: &ConnectionRequested, status: ConnectionStatus) -> Record {
         sequence: 0,
         told: 0,
         key_id: String::new(),
+        pairs: 0,
         tokens: None,
         exchange: None,
         refresh: None,
@@ -157,7 +158,8 @@ impl Record {
     /// laid over what was done since.
     fn knows(&self, said: &Said<'_>, at: &At) -> bool {
         if said.is_own() {
-            self.told >= at.sequence || self.tell.as_ref().is_some_and(|tell| tell.event_id == at.event_id)
+            // While something is still to be told the record is ahead of the log.
+            self.told >= at.sequence || self.tell.is_some()
         } else {
             self.sequence >= at.sequence
         }

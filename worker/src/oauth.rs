@@ -114,7 +114,7 @@ impl Asking<'_> {
         }
         let line = Line { asking: self, user: Mutex::new(None) };
         let answer = request.request_async(&line).await;
-        self.granted(answer, line.user).await
+        self.granted(answer, line.user)
     }
 
     /// Refreshes (RFC 6749, section 6).
@@ -130,7 +130,7 @@ impl Asking<'_> {
         }
         let line = Line { asking: self, user: Mutex::new(None) };
         let answer = request.request_async(&line).await;
-        self.granted(answer, line.user).await
+        self.granted(answer, line.user)
     }
 
     fn client(
@@ -203,7 +203,7 @@ impl Asking<'_> {
         even.body(body).map_err(|_| Answered(TokenFailure::Unknown("the answer can't be read")))
     }
 
-    async fn granted(
+    fn granted(
         &self,
         answer: Result<BasicTokenResponse, Failed>,
         user: Mutex<Option<String>>,
@@ -213,23 +213,20 @@ impl Asking<'_> {
         let access = granted.access_token().secret().clone();
         let life = granted.expires_in().map(|life| life.as_secs()).or(self.oauth.access_seconds);
         // What a provider calls the end of time is no time.
-        let life = life.and_then(|seconds| i64::try_from(seconds).ok()).map(SignedDuration::from_secs);
+        let life = life.filter(|seconds| *seconds > 0).and_then(|seconds| i64::try_from(seconds).ok());
+        let life = life.map(SignedDuration::from_secs);
         let now = (self.clock)();
-        let provider_user = match (named, &self.oauth.identity) {
-            (None, Some(_)) => self.identity(&access).await,
-            (named, _) => named,
-        };
         Ok(Granted {
             refresh: granted.refresh_token().map(|token| token.secret().clone()),
             access_until: life.and_then(|life| now.checked_add(life).ok()),
             scopes: granted.scopes().map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
-            provider_user,
+            provider_user: named,
             access,
         })
     }
 
     /// Asks whose token it is. Not knowing keeps nobody from being connected.
-    async fn identity(&self, access: &str) -> Option<String> {
+    pub(crate) async fn identity(&self, access: &str) -> Option<String> {
         let identity = self.oauth.identity.as_ref()?;
         let request = bearer(Request::builder().method(Method::GET).uri(identity.url.as_str()), access)
             .body(Vec::new())

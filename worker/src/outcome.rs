@@ -23,7 +23,7 @@ impl Record {
     /// The provider gave tokens for a code. They are taken whatever happened meanwhile: tokens that nobody holds could not
     /// be revoked.
     pub(crate) fn with_exchanged(mut self, command: &Command, granted: &Granted, now: Timestamp) -> Self {
-        self.exchange.take_if(|exchange| exchange.command == *command);
+        let is_awaited = self.exchange.take_if(|exchange| exchange.command == *command).is_some();
         self.refresh = None;
         self.tokens = Some(Tokens {
             access: granted.access.clone(),
@@ -37,7 +37,12 @@ impl Record {
         match ConnectionStatus::after(Some(self.status), ConnectionStep::Activated) {
             Some(status) => {
                 self.status = status;
-                self.tell(answer_id(command.event_id), command.outcome_to.clone(), Told::Activated, now);
+                if is_awaited {
+                    self.tell(answer_id(command.event_id), command.outcome_to.clone(), Told::Activated, now);
+                } else {
+                    // Another worker gave the code up for lost, and the log has that under the answer's name.
+                    self.tell(new_event_id(now), None, Told::Activated, now);
+                }
             }
             // It was given up meanwhile: these go the same way.
             None => {
@@ -77,10 +82,12 @@ impl Record {
         Some(self)
     }
 
-    /// Marks the refresh of this pair as begun; `None` where there is none to begin.
-    pub(crate) fn begin_refresh(mut self, generation: u64) -> Option<Self> {
+    /// Marks the refresh of this pair as begun; `None` where there is none to begin, or it was begun by somebody else and
+    /// the refresh token is good for one use.
+    pub(crate) fn begin_refresh(mut self, generation: u64, is_single_use: bool) -> Option<Self> {
         let is_wanted = self.status == ConnectionStatus::Active || self.can_refresh_to_revoke();
-        if self.generation() != generation || !is_wanted {
+        let is_begun = self.refresh.as_ref().is_some_and(|attempt| attempt.begun);
+        if self.generation() != generation || !is_wanted || (is_begun && is_single_use) {
             return None;
         }
         self.refresh.get_or_insert(Attempt::NONE).begun = true;
@@ -111,6 +118,18 @@ impl Record {
             generation: next,
         });
         self.refresh = None;
+        // Another worker gave the pair up for lost meanwhile.
+        if self.status == ConnectionStatus::NeedsReauth {
+            self.status = ConnectionStatus::Active;
+            self.tell(new_event_id(now), None, Told::Activated, now);
+        }
+        Some(self)
+    }
+
+    /// Whose tokens they are, where that had to be asked.
+    pub(crate) fn with_provider_user(mut self, generation: u64, user: &str) -> Option<Self> {
+        let same = self.generation() == generation;
+        self.tokens.as_mut().filter(|_| same)?.provider_user = Some(user.to_owned());
         Some(self)
     }
 
@@ -189,8 +208,9 @@ impl Record {
         self.tokens.as_ref().map_or(0, |tokens| tokens.generation)
     }
 
-    fn next_generation(&self) -> u64 {
-        self.generation() + 1
+    fn next_generation(&mut self) -> u64 {
+        self.pairs += 1;
+        self.pairs
     }
 
     fn tell(&mut self, event_id: schemas::EventId, outcome_to: Option<String>, what: Told, time: Timestamp) {

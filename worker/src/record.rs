@@ -51,6 +51,8 @@ pub(crate) struct Record {
     pub(crate) told: u64,
     /// The data key of the last command: what is appended is sealed under it too.
     pub(crate) key_id: String,
+    /// How many pairs of tokens there were: a late answer about one of the past is told by its number.
+    pub(crate) pairs: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tokens: Option<Tokens>,
     /// A code that is to be exchanged.
@@ -81,7 +83,7 @@ pub(crate) struct Tokens {
     pub(crate) scopes: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) provider_user: Option<String>,
-    /// Counts the pairs of this connection: a late answer is told by it.
+    /// Which pair of this connection.
     pub(crate) generation: u64,
 }
 
@@ -187,7 +189,10 @@ impl RecordHead {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let due = self.due.map_or(NEVER_MS, |due| u64::try_from(due.as_millisecond()).unwrap_or(0));
+        // Rounded up: what is found due by the clear part is due by the sealed one.
+        let up =
+            |due: Timestamp| u64::try_from((due.as_nanosecond() + 999_999).max(0) / 1_000_000).unwrap_or(0);
+        let due = self.due.map_or(NEVER_MS, up);
         [&[FORMAT], due.to_be_bytes().as_slice(), self.key_id.as_bytes()].concat()
     }
 }

@@ -54,6 +54,12 @@ impl Hands {
                 note("exchange", "done");
                 let now = (self.clock)();
                 self.keep(key, |record| Some(record?.with_exchanged(command, &granted, now))).await?;
+                // Asked once the tokens are safe: they are given once, and who has them can be asked again.
+                if granted.provider_user.is_none()
+                    && let Some(user) = asking.identity(&granted.access).await
+                {
+                    self.name_user(key, &granted.access, &user).await?;
+                }
             }
             Err(TokenFailure::NotNow) => {
                 note("exchange", "not_now");
@@ -81,6 +87,17 @@ impl Hands {
         note("exchange", if reason == ReauthReason::ExchangeUnknown { "unknown" } else { "refused" });
         let now = (self.clock)();
         self.book.change(key, |record| record?.with_code_lost(command, reason, now)).await?;
+        Ok(())
+    }
+
+    async fn name_user(&self, key: &RecordKey, access: &str, user: &str) -> Result<(), Hindrance> {
+        let change = |record: Option<Record>| {
+            let record = record?;
+            let tokens = record.tokens.as_ref().filter(|tokens| tokens.access == access)?;
+            let generation = tokens.generation;
+            record.with_provider_user(generation, user)
+        };
+        self.book.change(key, change).await?;
         Ok(())
     }
 
@@ -135,7 +152,7 @@ impl Hands {
         let mut begun = false;
         self.book
             .change(key, |record| {
-                let changed = record?.begin_refresh(generation);
+                let changed = record?.begin_refresh(generation, behaviour == Refresh::SingleUse);
                 begun = changed.is_some();
                 changed
             })
@@ -154,7 +171,9 @@ impl Hands {
             Err(failure @ TokenFailure::Refused(_)) => {
                 note("refresh", "refused");
                 self.complain(key, record, &failure);
-                self.lose_tokens(key, generation, ReauthReason::RefreshRefused, true).await?;
+                // Whatever else a provider means by a refusal, only this says that the pair is no good for anything.
+                let destroyed = failure == TokenFailure::Refused("invalid_grant".to_owned());
+                self.lose_tokens(key, generation, ReauthReason::RefreshRefused, destroyed).await?;
             }
             Err(failure @ TokenFailure::Unknown(_)) if behaviour == Refresh::SingleUse => {
                 note("refresh", "unknown");
@@ -182,7 +201,7 @@ impl Hands {
         let change = |record: Option<Record>| {
             let record = record?;
             // Where it was not even begun, the attempt is written down now.
-            let record = record.clone().begin_refresh(generation).unwrap_or(record);
+            let record = record.clone().begin_refresh(generation, false).unwrap_or(record);
             record.with_refresh_kept(generation, now)
         };
         self.book.change(key, change).await?;
@@ -192,6 +211,10 @@ impl Hands {
     pub(super) async fn revoke(&self, key: &RecordKey, record: &Record) -> Result<(), Hindrance> {
         let Some(revocation) = &record.revocation else { return Ok(()) };
         let asked = match (&record.tokens, self.provider(record)) {
+            // A code that may have been exchanged may have given tokens that nobody holds.
+            (None, _) if record.exchange.as_ref().is_some_and(|exchange| exchange.attempt.begun) => {
+                Ok(AtProvider::Unconfirmed)
+            }
             (None, _) => Ok(AtProvider::NoTokens),
             (Some(_), None) => Ok(AtProvider::Unconfirmed),
             (Some(tokens), Some((_, asking))) => {

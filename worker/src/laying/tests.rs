@@ -147,14 +147,14 @@ fn a_pair_is_refreshed_to_be_revoked_where_its_refresh_token_is_not_used_up() {
     };
     let record = ready(revoking(active()));
     assert!(record.can_refresh_to_revoke() && !ready(active()).can_refresh_to_revoke());
-    let begun = record.clone().begin_refresh(1).unwrap();
+    let begun = record.clone().begin_refresh(1, true).unwrap();
     assert!(!begun.can_refresh_to_revoke(), "it may be used up");
     let refreshed = begun.clone().with_refreshed(1, &granted("a-2"), false, at(1_100)).unwrap();
     assert!(!refreshed.can_refresh_to_revoke() && deed(&refreshed) == Some(Deed::Revoke), "once");
     let unknown = begun.with_tokens_lost(1, ReauthReason::RefreshUnknown, false, at(1_100)).unwrap();
     assert!(unknown.tokens.is_some() && !unknown.can_refresh_to_revoke());
     // The same where it was in doubt before.
-    let lost = active().begin_refresh(1).unwrap();
+    let lost = active().begin_refresh(1, true).unwrap();
     let lost = lost.with_tokens_lost(1, ReauthReason::RefreshUnknown, false, at(1_100)).unwrap();
     assert!(!ready(revoking(lost)).can_refresh_to_revoke());
 }
@@ -186,8 +186,8 @@ fn a_code_that_is_lost_costs_a_connection_with_good_tokens_nothing() {
 
 #[test]
 fn a_refreshed_pair_is_of_the_pair_that_was_refreshed() {
-    let begun = active().begin_refresh(1).unwrap();
-    assert!(active().begin_refresh(2).is_none());
+    let begun = active().begin_refresh(1, true).unwrap();
+    assert!(active().begin_refresh(2, true).is_none());
     let refreshed = begun.clone().with_refreshed(1, &granted("a-2"), false, at(4_300)).unwrap();
     let tokens = refreshed.tokens.clone().unwrap();
     assert_eq!((tokens.access.as_str(), tokens.generation), ("a-2", 2));
@@ -201,11 +201,47 @@ fn a_refreshed_pair_is_of_the_pair_that_was_refreshed() {
 }
 
 #[test]
+fn a_single_use_pair_is_begun_by_one_worker() {
+    let begun = active().begin_refresh(1, true).unwrap();
+    assert!(begun.clone().begin_refresh(1, true).is_none(), "whoever came second does not send it");
+    assert!(begun.begin_refresh(1, false).is_some(), "one that stays good may be sent again");
+}
+
+#[test]
+fn what_another_worker_gave_up_for_lost_is_told_anew_when_it_comes() {
+    let record = with_code();
+    let command = record.exchange.clone().unwrap().command;
+    let begun = record.begin_exchange(&command).unwrap();
+    let lost = begun.with_code_lost(&command, ReauthReason::ExchangeUnknown, at(1_010)).unwrap();
+    let lost = lost.with_told(answer_id(event(2)), 3).unwrap();
+    let late = lost.with_exchanged(&command, &granted("a-1"), at(1_020));
+    let tell = late.tell.clone().unwrap();
+    assert_eq!((late.status, tell.what), (ConnectionStatus::Active, Told::Activated));
+    assert_ne!(tell.event_id, answer_id(event(2)), "the log has that name already");
+    // Its event of the past is not laid over that.
+    let own = At { event_id: answer_id(event(2)), ..here(3) };
+    assert!(lay(Some(late), &Said::ReauthNeeded, &own).is_none());
+
+    let begun = active().begin_refresh(1, true).unwrap();
+    let lost = begun.with_tokens_lost(1, ReauthReason::RefreshUnknown, false, at(4_300)).unwrap();
+    let lost = lost.clone().with_told(lost.tell.unwrap().event_id, 9).unwrap();
+    let late = lost.with_refreshed(1, &granted("a-2"), false, at(4_310)).unwrap();
+    assert_eq!((late.status, late.tell.unwrap().what), (ConnectionStatus::Active, Told::Activated));
+}
+
+#[test]
+fn tokens_that_end_at_once_are_not_refreshed_at_once() {
+    let mut record = active();
+    record.tokens.as_mut().unwrap().access_until = Some(at(1_000));
+    assert_eq!(record.next(), Some((Deed::Refresh, at(1_001))));
+}
+
+#[test]
 fn a_refresh_that_came_to_nothing_waits_longer_each_time() {
     let mut record = active();
     let mut waited = Vec::new();
     for _ in 0..14 {
-        record = record.begin_refresh(1).unwrap().with_refresh_kept(1, at(5_000)).unwrap();
+        record = record.begin_refresh(1, true).unwrap().with_refresh_kept(1, at(5_000)).unwrap();
         waited.push(record.next().unwrap().1.duration_since(at(5_000)).as_secs());
     }
     assert_eq!(waited, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 3_600, 3_600]);
@@ -236,7 +272,7 @@ fn golden_bytes_of_a_record() {
     let json = serde_json::to_string(&active()).unwrap();
     let golden = concat!(
         r#"{"provider":"simulated","redirect_uri":"app://back","status":"active","sequence":2,"told":3,"#,
-        r#""key_id":"aqcaibaeaqcaibae","tokens":{"access":"a-1","refresh":"refresh of a-1","#,
+        r#""key_id":"aqcaibaeaqcaibae","pairs":1,"tokens":{"access":"a-1","refresh":"refresh of a-1","#,
         r#""obtained_at":"1970-01-01T00:16:40Z","access_until":"1970-01-01T01:16:40Z","provider_user":"471","#,
         r#""generation":1}}"#
     );
@@ -262,6 +298,7 @@ proptest! {
     fn no_order_of_events_breaks_a_record(steps in proptest::collection::vec(0u8..10, 1..40)) {
         let mut record = lay(None, &Said::Requested(&requested()), &here(1)).unwrap();
         let mut begun = std::collections::BTreeSet::new();
+        let mut refreshed = std::collections::BTreeSet::new();
         for (number, step) in steps.into_iter().enumerate() {
             let sequence = number as u64 + 2;
             let now = at(1_000 + sequence as i64);
@@ -279,7 +316,11 @@ proptest! {
                 }
                 (4, Some(command)) => Some(copy.with_exchanged(&command, &granted("a"), now)),
                 (5, Some(command)) => copy.with_code_lost(&command, ReauthReason::ExchangeUnknown, now),
-                (6, _) => copy.begin_refresh(generation),
+                (6, _) => {
+                    let next = copy.begin_refresh(generation, true);
+                    prop_assert!(next.is_none() || refreshed.insert(generation), "a pair is used once");
+                    next
+                }
                 (7, _) => copy.with_refreshed(generation, &granted("b"), false, now),
                 (8, _) => copy.with_tokens_lost(generation, ReauthReason::RefreshRefused, true, now),
                 (_, _) => copy.with_revoked(AtProvider::Revoked, now),

@@ -60,6 +60,12 @@ pub(super) fn judged(failed: Failed) -> TokenFailure {
                 | BasicErrorResponseType::UnsupportedGrantType => TokenFailure::Misconfigured(named),
                 // A name that is not the standard's: what a provider means by it is not for us to guess, and a token that
                 // it will not take is no token.
+                BasicErrorResponseType::Extension(name) if name == "temporarily_unavailable" => {
+                    TokenFailure::NotNow
+                }
+                BasicErrorResponseType::Extension(name) if name == "server_error" => {
+                    TokenFailure::Unknown("the provider answered with an error of its own")
+                }
                 BasicErrorResponseType::Extension(_) => {
                     TokenFailure::Refused("an error of its own".to_owned())
                 }

@@ -91,12 +91,23 @@ impl Asking<'_> {
             200..300 => Ok(Answer::Done),
             429 => Err(TokenFailure::NotNow),
             // It does not know the token (any more): as good as revoked.
+            400 if revocation.method == RevocationMethod::PostToken && !says_invalid_token(answer.body()) => {
+                Err(TokenFailure::Refused("status 400".to_owned()))
+            }
             400 | 404 | 410 => Ok(Answer::Done),
             401 if revocation.method != RevocationMethod::PostToken => Ok(Answer::TokenEnded),
             status @ 401..500 => Err(TokenFailure::Refused(format!("status {status}"))),
             _ => Err(TokenFailure::Unknown("the provider answered with an error of its own")),
         }
     }
+}
+
+/// By RFC 7009 a token that is not known is answered with 200; some say so with an error. Any other error is about who
+/// asked, and says nothing of the token.
+fn says_invalid_token(body: &[u8]) -> bool {
+    let answer: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let error = answer.as_ref().and_then(|answer| answer.get("error")).and_then(|error| error.as_str());
+    matches!(error, Some("invalid_token" | "invalid_grant"))
 }
 
 fn basic(id: &str, secret: &str) -> String {
