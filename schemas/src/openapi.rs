@@ -28,6 +28,21 @@ const AUTHENTICATED: [Code; 8] = [
     Code::TooManyConnections,
 ];
 
+/// What every change of something of one's own, a device or a connection, can be refused with.
+const CHANGE: [Code; 11] = [
+    Code::InvalidHeader,
+    Code::InvalidToken,
+    Code::KeyRevoked,
+    Code::InsufficientScope,
+    Code::AccountErased,
+    Code::RateLimited,
+    Code::Internal,
+    Code::LogUnavailable,
+    Code::OutcomeUnknown,
+    Code::IssuerUnavailable,
+    Code::TooManyConnections,
+];
+
 /// The document.
 pub(crate) fn document() -> Value {
     json!({

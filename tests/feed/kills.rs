@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc;
 
 use super::receiver::{Answer, Delivery};
 use super::{Scene, add};
 use crate::harness::{Cluster, Part, System, all_events, post_many, run_in, until};
 
-/// A receiver that has many under way, and is not done when somebody is killed.
-fn take_time() {
-    std::thread::sleep(Duration::from_millis(15));
+/// Messages that a receiver takes before it holds the next until it is let go: those are under way when somebody is killed.
+const TAKEN: usize = 4;
+
+/// Returns once whoever holds the other end lets go.
+fn hold_past(number: usize, let_go: &mpsc::Receiver<()>) {
+    if number > TAKEN {
+        // Nothing is ever sent: it ends when the other end does.
+        let _ = let_go.recv();
+    }
 }
 
 /// The positions that were told, after a look at their names: one for each, and the same body every time.
@@ -33,21 +39,22 @@ async fn a_killed_system_tells_everything_when_it_is_back() {
     add(&system.data_dir(), &[&scene.receiver.url("/")]);
     let mut expected = BTreeSet::new();
     for round in 0..3 {
+        let before = scene.receiver.deliveries().len();
         // Some are refused, so that a kill also meets messages that wait.
+        let (held, let_go) = mpsc::channel::<()>();
         let mut number = 0;
         scene.receiver.answer(move |_| {
-            take_time();
             number += 1;
+            hold_past(number, &let_go);
             Answer::Status(if number % 3 == 0 { 500 } else { 204 })
         });
-        let before = scene.receiver.deliveries().len();
         let posted =
             post_many(&system.data_dir(), &system.base_url, &["ana", "ben", "cid", "dan"], 6, round).await;
         expected.extend(posted.into_iter().map(|posted| posted.sequence));
-        scene.receiver.wait_for(before + 4, |_| true).await;
+        scene.receiver.wait_for(before + TAKEN, |_| true).await;
         let System { mut process, folder, .. } = system;
         process.kill();
-        drop(process);
+        drop((process, held));
         system = System::start_in(folder, &scene.environment());
     }
     until("everything is told", async || (positions(&scene.receiver.deliveries()) == expected).then_some(()))
@@ -78,16 +85,20 @@ async fn two_workers_tell_everything_and_one_takes_over_from_the_other() {
     assert_eq!(positions(&told), expected);
     assert_eq!(told.len(), expected.len(), "while nobody is killed, each once");
 
-    scene.receiver.answer(|_| {
-        take_time();
-        Answer::Status(204)
-    });
     // Whichever delivers: one is killed while there is much to tell, comes back, and then the other.
     for (round, part) in [(1, Part::WorkerOne), (2, Part::WorkerTwo)] {
         let before = scene.receiver.deliveries().len();
+        let (held, let_go) = mpsc::channel::<()>();
+        let mut number = 0;
+        scene.receiver.answer(move |_| {
+            number += 1;
+            hold_past(number, &let_go);
+            Answer::Status(204)
+        });
         expected.extend(post(round).await.into_iter().map(|posted| posted.sequence));
-        scene.receiver.wait_for(before + 4, |_| true).await;
+        scene.receiver.wait_for(before + TAKEN, |_| true).await;
         cluster.kill_part(part);
+        drop(held);
         until("the one that is left tells everything", async || {
             (positions(&scene.receiver.deliveries()) == expected).then_some(())
         })

@@ -7,8 +7,8 @@
 //! | `KV_endpoints` | `<endpoint id>` | a receiver of the change feed |
 //! | `KV_work` | `position`, `cursor.<endpoint id>`, `retry.<endpoint id>.<change>` | how far the worker is |
 //!
-//! Unlike an ordinary bucket these, but for the leases, keep what was replaced until it is deleted, and let it be deleted so that the server
-//! overwrites its bytes: a token that was replaced or revoked must not stay on a disk.
+//! Unlike an ordinary bucket these, but for the leases, keep what was replaced until it is deleted, and let it be deleted so
+//! that the server overwrites its bytes: a token that was replaced or revoked must not stay on a disk.
 
 use serde_json::{Value, json};
 use stream::{Broker, Bucket, Stream};

@@ -2,23 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{answer, problems, read, reference};
+use super::{CHANGE, answer, problems, read, reference};
 use crate::Code;
-
-/// What a change of one's connections can be refused with.
-const CHANGE: [Code; 11] = [
-    Code::InvalidHeader,
-    Code::InvalidToken,
-    Code::KeyRevoked,
-    Code::InsufficientScope,
-    Code::AccountErased,
-    Code::RateLimited,
-    Code::Internal,
-    Code::LogUnavailable,
-    Code::OutcomeUnknown,
-    Code::IssuerUnavailable,
-    Code::TooManyConnections,
-];
 
 /// What a change that comes with a body can be refused with besides.
 const BODY: [Code; 5] = [
