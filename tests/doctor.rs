@@ -27,6 +27,7 @@ async fn a_fresh_installation_is_well_and_what_is_spoiled_is_found() {
     for name in [
         "file modes",
         "checkpoints",
+        "deliveries of providers",
         "sync_interval",
         "the clock",
         "tombstones",

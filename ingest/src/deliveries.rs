@@ -133,14 +133,11 @@ impl Deliveries {
     /// Holds what is there against what setup creates.
     pub async fn verify(stream: &Stream) -> Result<(), DeliveriesError> {
         let info = stream.info().await?.ok_or(DeliveriesError::Missing)?;
-        let promised = Self::config(1);
-        for key in ["subjects", "retention", "max_msgs_per_subject", "max_age", "deny_purge", "allow_direct"]
-        {
-            if info.config[key] != promised[key] {
-                return Err(DeliveriesError::BrokenPromise(key, info.config[key].to_string()));
-            }
+        let keys = ["subjects", "retention", "max_msgs_per_subject", "max_age", "deny_purge", "allow_direct"];
+        match info.broken_promise(&Self::config(1), &keys) {
+            Some((key, is)) => Err(DeliveriesError::BrokenPromise(key, is)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     pub(crate) fn over(broker: Broker) -> Self {

@@ -11,6 +11,8 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
+use crate::ViolationCode;
+
 /// One JSON value, its members still unread.
 pub(crate) enum Value<'a> {
     Null,
@@ -39,6 +41,22 @@ pub(crate) fn read(raw: &RawValue) -> Option<Value<'_>> {
         _ => Value::Number(text),
     };
     Some(value)
+}
+
+/// A text in the form that `parse` takes; `None` for null, which means the same as absent.
+pub(crate) fn text<T>(
+    raw: &RawValue,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, ViolationCode> {
+    match read(raw) {
+        Some(Value::Null) => Ok(None),
+        Some(Value::Text(text)) => parse(&text).map(Some).ok_or(ViolationCode::InvalidFormat),
+        // A lone surrogate.
+        None => Err(ViolationCode::InvalidFormat),
+        Some(Value::Bool | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(ViolationCode::WrongType)
+        }
+    }
 }
 
 /// Appends one reference token to a JSON pointer (RFC 6901, section 4).

@@ -56,20 +56,10 @@ impl<'b> Fields<'b> {
     }
 
     fn text<T>(&mut self, name: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let code = match json::read(self.take(name)?) {
-            Some(Value::Null) => return None,
-            Some(Value::Text(text)) => match parse(&text) {
-                Some(value) => return Some(value),
-                None => ViolationCode::InvalidFormat,
-            },
-            // A lone surrogate.
-            None => ViolationCode::InvalidFormat,
-            Some(Value::Bool | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                ViolationCode::WrongType
-            }
-        };
-        self.refuse(name, code, form);
-        None
+        json::text(self.take(name)?, parse).unwrap_or_else(|code| {
+            self.refuse(name, code, form);
+            None
+        })
     }
 
     fn flag(&mut self, name: &str) -> Option<bool> {

@@ -58,6 +58,14 @@ pub struct StreamState {
     pub lost: Option<Value>,
 }
 
+impl StreamInfo {
+    /// The first of these keys of the configuration that is not as promised, and what it is.
+    pub fn broken_promise(&self, promised: &Value, keys: &[&'static str]) -> Option<(&'static str, String)> {
+        let broken = keys.iter().find(|key| self.config[**key] != promised[**key]);
+        broken.map(|key| (*key, self.config[*key].to_string()))
+    }
+}
+
 impl Stream {
     /// The stream `name`, reached by the prefix `api` in place of `$JS.API`.
     pub fn new(broker: Broker, api: &'static str, name: &'static str) -> Self {

@@ -97,13 +97,11 @@ impl IndexStream {
     /// Holds what is there against what setup creates.
     pub async fn verify(stream: &Stream) -> Result<(), IndexError> {
         let info = stream.info().await?.ok_or(IndexError::Missing)?;
-        let promised = Self::config(1);
-        for key in ["subjects", "retention", "max_age", "deny_delete", "deny_purge", "allow_atomic"] {
-            if info.config[key] != promised[key] {
-                return Err(IndexError::BrokenPromise(key, info.config[key].to_string()));
-            }
+        let keys = ["subjects", "retention", "max_age", "deny_delete", "deny_purge", "allow_atomic"];
+        match info.broken_promise(&Self::config(1), &keys) {
+            Some((key, is)) => Err(IndexError::BrokenPromise(key, is)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -58,11 +58,9 @@ impl KeysStream {
     /// Holds what is there against what setup creates. A key that is lost takes every event under it along.
     pub async fn verify(stream: &Stream) -> Result<(), KeeperError> {
         let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
-        let promised = Self::config(1);
-        for key in ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"] {
-            if info.config[key] != promised[key] {
-                return Err(KeeperError::BrokenPromise(key, info.config[key].to_string()));
-            }
+        let keys = ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"];
+        if let Some((key, is)) = info.broken_promise(&Self::config(1), &keys) {
+            return Err(KeeperError::BrokenPromise(key, is));
         }
         for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {
             if info.config[key].as_i64().is_some_and(|limit| limit != unlimited) {

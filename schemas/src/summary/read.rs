@@ -290,19 +290,10 @@ impl Reader<'_> {
         detail: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let code = match json::read(raw) {
-            Some(Value::Null) => return None,
-            Some(Value::Text(text)) => match parse(&text) {
-                Some(value) => return Some(value),
-                None => ViolationCode::InvalidFormat,
-            },
-            None => ViolationCode::InvalidFormat,
-            Some(Value::Bool | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
-                ViolationCode::WrongType
-            }
-        };
-        self.refuse(pointer, code, detail);
-        None
+        json::text(raw, parse).unwrap_or_else(|code| {
+            self.refuse(pointer, code, detail);
+            None
+        })
     }
 
     fn require(&mut self, parent: &str, name: &str) {

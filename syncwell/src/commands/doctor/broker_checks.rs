@@ -4,6 +4,7 @@ use anyhow::Context;
 use broker::Role;
 use edge::system_clock;
 use events::Log;
+use ingest::Deliveries;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use stream::Broker;
@@ -14,6 +15,8 @@ use crate::exit::Unreachable;
 
 /// How far the two clocks may be apart. A phone's window is 300 s; what is more than this will soon be too much.
 const CLOCK_DISTANCE_MAX: SignedDuration = SignedDuration::from_secs(2);
+/// The bucket of deliveries that were seen.
+const DELIVERIES: &str = "deliveries of providers";
 /// Where an operator asks how JetStream is configured.
 const JETSTREAM_SUBJECT: &str = "BROKER.JSZ";
 
@@ -32,7 +35,14 @@ pub(super) async fn check(patient: &Patient) -> anyhow::Result<Vec<Check>> {
         Some(Ok(broker)) => index(&broker).await,
     };
     let checkpoints = checkpoints::check(patient, &broker).await;
-    Ok(vec![log(&broker).await, checkpoints, index, storage(&broker).await, clock(&broker).await])
+    let deliveries = match patient.connect(Role::Ingest).await {
+        None => Check::skipped(DELIVERIES, "ingest's credentials are not here"),
+        Some(Err(error)) => {
+            Check::fail(DELIVERIES, format!("{error:#}"), "does nats.conf know this role's nkey?")
+        }
+        Some(Ok(broker)) => deliveries(&broker).await,
+    };
+    Ok(vec![log(&broker).await, checkpoints, index, deliveries, storage(&broker).await, clock(&broker).await])
 }
 
 async fn log(broker: &Broker) -> Check {
@@ -54,6 +64,17 @@ async fn index(broker: &Broker) -> Check {
         Ok(()) => Check::pass("the break-glass index", "ends its entries after 72 hours"),
         Err(error) => Check::fail(
             "the break-glass index",
+            format!("{:#}", anyhow::Error::from(error)),
+            "`syncwell setup` creates it",
+        ),
+    }
+}
+
+async fn deliveries(broker: &Broker) -> Check {
+    match Deliveries::verify(&Deliveries::stream(broker.clone())).await {
+        Ok(()) => Check::pass(DELIVERIES, "are remembered for 25 hours"),
+        Err(error) => Check::fail(
+            DELIVERIES,
             format!("{:#}", anyhow::Error::from(error)),
             "`syncwell setup` creates it",
         ),
