@@ -22,6 +22,7 @@ mod copies;
 mod device_reports;
 mod devices;
 mod doctor;
+mod erasures;
 mod feed;
 mod house;
 mod keys;

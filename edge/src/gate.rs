@@ -26,7 +26,7 @@ impl Gate {
         headers: &HeaderMap,
         scopes: &[Scope],
     ) -> Result<Caller, Refusal> {
-        self.rates.count_address(self.forwarding.client(peer, headers))?;
+        self.count_address(peer, headers)?;
         let caller = self.tokens.verify(bearer(headers)?, (self.clock)()).await?;
         self.rates.count_user(&caller.user).map_err(|refusal| refusal.of_user(caller.user))?;
         if scopes.iter().any(|scope| caller.may(*scope)) {
@@ -35,6 +35,11 @@ impl Gate {
         let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
         let detail = format!("The token must carry the scope {}.", names.join(" or "));
         Err(Refusal::new(Code::InsufficientScope, detail).of_user(caller.user))
+    }
+
+    /// Counts a request against its address, where that is all there is to count it against.
+    pub fn count_address(&self, peer: PeerAddress, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.rates.count_address(self.forwarding.client(peer, headers))
     }
 
     /// The peer of a request that came through [`crate::serve`].
@@ -47,7 +52,7 @@ impl Gate {
 }
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     // Without a token there is nothing to say of it (RFC 6750, section 3.1).
     let missing = || {
         Refusal::new(Code::InvalidToken, "The header Authorization must carry a Bearer token.")

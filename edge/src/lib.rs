@@ -21,7 +21,7 @@ mod trace_context;
 pub use address::{ClientAddress, Forwarding, PeerAddress};
 pub use body::read_body;
 pub use clock::{Clock, system_clock};
-pub use gate::Gate;
+pub use gate::{Gate, bearer};
 pub use health::{ReadyCheck, health_routes};
 pub use observe::{CorrelationId, Observed, Verification, noted, observed};
 pub use published::{Published, PublishedError, PublishedSource};

@@ -82,6 +82,8 @@ pub struct Caller {
     pub token_id: Option<String>,
     /// The device that the token is for (`did`), where it names one.
     pub device: Option<DeviceId>,
+    /// The token's `iat`, unix seconds.
+    pub issued_at: i64,
     scopes: String,
     expires_at: i64,
 }
@@ -182,6 +184,7 @@ impl TokenVerifier {
             user: self.pseudonyms.user_ref(&user),
             token_id: claims.jti,
             device,
+            issued_at: claims.iat,
             scopes: claims.scope,
             expires_at: claims.exp,
         })

@@ -10,8 +10,8 @@
 //! so that no part of an event can be moved to another event or another user. Nothing in clear describes health.
 //!
 //! What operators do ([`EventKind::is_clear`]) is for auditors to see without any key: such an event has no `keyid`,
-//! and `"data":{…}` instead of the sealed content. What vouches for it is the signature that it carries, or
-//! that the broker lets nobody else append under the user ref of zeros.
+//! and `"data":{…}` instead of the sealed content. What vouches for it is the signature or the keyed hash that it carries,
+//! or that the broker lets nobody else append under the user ref of zeros.
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -56,6 +56,20 @@ pub enum EventKind {
     ConnectionRevokedV1,
     /// A provider delivered something.
     WebhookReceivedV1,
+    /// A user wants an export.
+    ExportRequestedV1,
+    /// An export can be downloaded.
+    ExportReadyV1,
+    /// An export can't be made.
+    ExportFailedV1,
+    /// A user wants their account erased.
+    ErasureRequestedV1,
+    /// They took that back before it began.
+    ErasureCancelledV1,
+    /// A step of an erasure was done.
+    ErasureStepDoneV1,
+    /// Nobody can read what the account sent any more.
+    AccountErasedV1,
     /// Somebody asked to look up a user's requests.
     BreakGlassRequestedV1,
     /// A second person agreed.
@@ -68,11 +82,13 @@ pub enum EventKind {
     AccessRecordedV1,
     /// An operator had an event that can't be folded left out.
     EventDiscardedV1,
+    /// An operator had everything of past years destroyed.
+    RetentionAppliedV1,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::SummaryReceivedV1,
         Self::DeviceEnrolledV1,
         Self::DeviceRevokedV1,
@@ -85,12 +101,20 @@ impl EventKind {
         Self::ConnectionReauthNeededV1,
         Self::ConnectionRevokedV1,
         Self::WebhookReceivedV1,
+        Self::ExportRequestedV1,
+        Self::ExportReadyV1,
+        Self::ExportFailedV1,
+        Self::ErasureRequestedV1,
+        Self::ErasureCancelledV1,
+        Self::ErasureStepDoneV1,
+        Self::AccountErasedV1,
         Self::BreakGlassRequestedV1,
         Self::BreakGlassApprovedV1,
         Self::BreakGlassLookedUpV1,
         Self::BreakGlassRefusedV1,
         Self::AccessRecordedV1,
         Self::EventDiscardedV1,
+        Self::RetentionAppliedV1,
     ];
 
     /// The stored name.
@@ -108,12 +132,20 @@ impl EventKind {
             Self::ConnectionReauthNeededV1 => "syncwell.connection.reauth_needed.v1",
             Self::ConnectionRevokedV1 => "syncwell.connection.revoked.v1",
             Self::WebhookReceivedV1 => "syncwell.webhook.received.v1",
+            Self::ExportRequestedV1 => "syncwell.export.requested.v1",
+            Self::ExportReadyV1 => "syncwell.export.ready.v1",
+            Self::ExportFailedV1 => "syncwell.export.failed.v1",
+            Self::ErasureRequestedV1 => "syncwell.erasure.requested.v1",
+            Self::ErasureCancelledV1 => "syncwell.erasure.cancelled.v1",
+            Self::ErasureStepDoneV1 => "syncwell.erasure.step_done.v1",
+            Self::AccountErasedV1 => "syncwell.account.erased.v1",
             Self::BreakGlassRequestedV1 => "syncwell.breakglass.requested.v1",
             Self::BreakGlassApprovedV1 => "syncwell.breakglass.approved.v1",
             Self::BreakGlassLookedUpV1 => "syncwell.breakglass.looked_up.v1",
             Self::BreakGlassRefusedV1 => "syncwell.breakglass.refused.v1",
             Self::AccessRecordedV1 => "syncwell.access.recorded.v1",
             Self::EventDiscardedV1 => "syncwell.event.discarded.v1",
+            Self::RetentionAppliedV1 => "syncwell.retention.applied.v1",
         }
     }
 
@@ -131,13 +163,21 @@ impl EventKind {
             | Self::ConnectionActivatedV1
             | Self::ConnectionReauthNeededV1
             | Self::ConnectionRevokedV1
-            | Self::WebhookReceivedV1 => false,
-            Self::BreakGlassRequestedV1
+            | Self::WebhookReceivedV1
+            | Self::ExportRequestedV1
+            | Self::ExportReadyV1
+            | Self::ExportFailedV1 => false,
+            Self::ErasureRequestedV1
+            | Self::ErasureCancelledV1
+            | Self::ErasureStepDoneV1
+            | Self::AccountErasedV1
+            | Self::BreakGlassRequestedV1
             | Self::BreakGlassApprovedV1
             | Self::BreakGlassLookedUpV1
             | Self::BreakGlassRefusedV1
             | Self::AccessRecordedV1
-            | Self::EventDiscardedV1 => true,
+            | Self::EventDiscardedV1
+            | Self::RetentionAppliedV1 => true,
         }
     }
 
@@ -152,15 +192,22 @@ impl EventKind {
             | Self::ConnectionAuthorizedV1
             | Self::ConnectionReauthRequestedV1
             | Self::ConnectionRevocationRequestedV1
-            | Self::WebhookReceivedV1 => "/ingest",
-            Self::ConnectionActivatedV1 | Self::ConnectionReauthNeededV1 | Self::ConnectionRevokedV1 => {
-                "/worker"
-            }
+            | Self::WebhookReceivedV1
+            | Self::ExportRequestedV1
+            | Self::ErasureRequestedV1
+            | Self::ErasureCancelledV1 => "/ingest",
+            Self::ConnectionActivatedV1
+            | Self::ConnectionReauthNeededV1
+            | Self::ConnectionRevokedV1
+            | Self::ExportReadyV1
+            | Self::ExportFailedV1
+            | Self::ErasureStepDoneV1
+            | Self::AccountErasedV1 => "/worker",
             Self::BreakGlassRequestedV1
             | Self::BreakGlassApprovedV1
             | Self::BreakGlassLookedUpV1
             | Self::BreakGlassRefusedV1 => "/breakglass",
-            Self::AccessRecordedV1 | Self::EventDiscardedV1 => "/projector",
+            Self::AccessRecordedV1 | Self::EventDiscardedV1 | Self::RetentionAppliedV1 => "/projector",
         }
     }
 
@@ -186,7 +233,7 @@ pub struct Head {
 
 impl Head {
     /// The stored bytes before the seam, which are also the associated data.
-    fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = format!(
             r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"{}","subject":"{}","time":"{}""#,
             self.id,

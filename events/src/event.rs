@@ -3,6 +3,8 @@
 mod break_glass;
 mod connection;
 mod device;
+mod erasure;
+mod export;
 mod operation;
 mod sealed;
 mod signed;
@@ -17,13 +19,15 @@ pub use connection::{
     ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
 };
 pub use device::{DeviceEnrolled, DeviceRevoked};
-pub use operation::{AccessRecorded, Actor, EventDiscarded};
+pub use erasure::{ErasedCounts, ErasureEvent, ErasureFact};
+pub use export::{ExportFailed, ExportReady, ExportRequested};
+pub use operation::{AccessRecorded, Actor, EventDiscarded, RetentionApplied};
 pub use sealed::SealedContent;
 pub use signed::SignedRequest;
 pub use webhook::WebhookReceived;
 
 use schemas::EventId;
-use vault::{DataKey, OpenError};
+use vault::{DataKey, OpenError, Pseudonyms};
 
 use crate::envelope::{Envelope, EventKind};
 
@@ -53,12 +57,22 @@ pub enum Event {
     ConnectionRevoked(ConnectionRevoked),
     /// A provider delivered something.
     WebhookReceived(WebhookReceived),
+    /// A user wants an export.
+    ExportRequested(ExportRequested),
+    /// An export can be downloaded.
+    ExportReady(ExportReady),
+    /// An export can't be made.
+    ExportFailed(ExportFailed),
+    /// What happened to an account on its way out, believed by nobody yet ([`Event::vouched_erasure`]).
+    Erasure(ErasureEvent),
     /// A step of breaking the glass; which one is the event's kind.
     BreakGlass(BreakGlassStep),
     /// An operator or auditor was shown contents.
     AccessRecorded(AccessRecorded),
     /// An operator had an event that can't be folded left out.
     EventDiscarded(EventDiscarded),
+    /// An operator had everything of past years destroyed.
+    RetentionApplied(RetentionApplied),
 }
 
 /// Why an event does not open.
@@ -92,14 +106,22 @@ impl Event {
             EventKind::ConnectionReauthNeededV1 => sealed::read(&content).map(Self::ConnectionReauthNeeded),
             EventKind::ConnectionRevokedV1 => sealed::read(&content).map(Self::ConnectionRevoked),
             EventKind::WebhookReceivedV1 => sealed::read(&content).map(Self::WebhookReceived),
+            EventKind::ExportRequestedV1 => sealed::read(&content).map(Self::ExportRequested),
+            EventKind::ExportReadyV1 => sealed::read(&content).map(Self::ExportReady),
+            EventKind::ExportFailedV1 => sealed::read(&content).map(Self::ExportFailed),
             EventKind::DeviceEnrolledV1 => DeviceEnrolled::from_v1(&content).map(Self::DeviceEnrolled),
             EventKind::DeviceRevokedV1 => DeviceRevoked::from_v1(&content).map(Self::DeviceRevoked),
-            EventKind::BreakGlassRequestedV1
+            EventKind::ErasureRequestedV1
+            | EventKind::ErasureCancelledV1
+            | EventKind::ErasureStepDoneV1
+            | EventKind::AccountErasedV1
+            | EventKind::BreakGlassRequestedV1
             | EventKind::BreakGlassApprovedV1
             | EventKind::BreakGlassLookedUpV1
             | EventKind::BreakGlassRefusedV1
             | EventKind::AccessRecordedV1
-            | EventKind::EventDiscardedV1 => None,
+            | EventKind::EventDiscardedV1
+            | EventKind::RetentionAppliedV1 => None,
         };
         event.ok_or(OpenEventError::Content(id))
     }
@@ -120,6 +142,15 @@ impl Event {
             EventKind::EventDiscardedV1 => {
                 content.and_then(EventDiscarded::from_v1).map(Self::EventDiscarded)
             }
+            EventKind::RetentionAppliedV1 => {
+                content.and_then(RetentionApplied::from_v1).map(Self::RetentionApplied)
+            }
+            kind @ (EventKind::ErasureRequestedV1
+            | EventKind::ErasureCancelledV1
+            | EventKind::ErasureStepDoneV1
+            | EventKind::AccountErasedV1) => {
+                content.and_then(|content| ErasureEvent::from_v1(kind, content)).map(Self::Erasure)
+            }
             EventKind::SummaryReceivedV1
             | EventKind::DeviceEnrolledV1
             | EventKind::DeviceRevokedV1
@@ -131,8 +162,22 @@ impl Event {
             | EventKind::ConnectionActivatedV1
             | EventKind::ConnectionReauthNeededV1
             | EventKind::ConnectionRevokedV1
-            | EventKind::WebhookReceivedV1 => None,
+            | EventKind::WebhookReceivedV1
+            | EventKind::ExportRequestedV1
+            | EventKind::ExportReadyV1
+            | EventKind::ExportFailedV1 => None,
         };
         event.ok_or(OpenEventError::Content(envelope.head.id))
+    }
+
+    /// Reads a step of an erasure, and believes it only where somebody who holds the pseudonym secret appended it.
+    pub fn vouched_erasure(
+        envelope: &Envelope<'_>,
+        secret: &Pseudonyms,
+    ) -> Result<ErasureEvent, OpenEventError> {
+        let forged = OpenEventError::Content(envelope.head.id);
+        let Self::Erasure(erasure) = Self::read_clear(envelope)? else { return Err(forged) };
+        let content = envelope.clear().ok_or(forged)?;
+        if erasure.is_vouched_for(&envelope.head, content, secret) { Ok(erasure) } else { Err(forged) }
     }
 }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use schemas::EventId;
 use sha2::{Digest, Sha256};
-use vault::{OAuthState, Pseudonyms, Signature, UserRef};
+use vault::{ErasureId, OAuthState, Pseudonyms, Signature, UserRef};
 
 /// The name of the event that a signed request causes. `signed_at` is what `timestamp` spells.
 pub fn event_id(
@@ -45,6 +45,14 @@ pub fn answer_id(command: EventId) -> EventId {
     let mut tail = [0; 10];
     tail.copy_from_slice(&hash[..10]);
     EventId::new(command.unix_ms(), tail)
+}
+
+/// The name of the event that says that a step of an erasure was done, however often it is: 6 and more is the last of all.
+pub fn erasure_step_id(requested_at: Timestamp, erasure: &ErasureId, step: u8) -> EventId {
+    let hash = Sha256::digest(
+        [b"syncwell.erasure-step-id.v1:".as_slice(), erasure.as_bytes().as_slice(), &[step]].concat(),
+    );
+    of_hash(requested_at, &hash.into())
 }
 
 fn of_hash(time: Timestamp, hash: &[u8; 32]) -> EventId {

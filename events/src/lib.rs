@@ -22,14 +22,18 @@ pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
 pub use event::{
     AccessRecorded, Actor, BreakGlassStep, ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded,
     ConnectionReauthRequested, ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
-    DeviceEnrolled, DeviceRevoked, Event, EventDiscarded, OpenEventError, SealedContent, SignedRequest,
-    Statement, StatementKind, WebhookReceived,
+    DeviceEnrolled, DeviceRevoked, ErasedCounts, ErasureEvent, ErasureFact, Event, EventDiscarded,
+    ExportFailed, ExportReady, ExportRequested, OpenEventError, RetentionApplied, SealedContent,
+    SignedRequest, Statement, StatementKind, WebhookReceived,
 };
-pub use id::{answer_id, authorization_event_id, event_id, new_event_id, webhook_event_id};
+pub use id::{answer_id, authorization_event_id, erasure_step_id, event_id, new_event_id, webhook_event_id};
 pub use log::{
     AppendedEvent, BrokenPromise, CopiedEvent, EVENTS_STREAM, Follower, Log, LogAppender, LogError,
     LogIdentity, LogReader, LogState, NewEvent, RecordedEvent, Stretch, StretchError,
 };
 pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
-pub use question::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, FEED_SUBJECT, FeedAnswer};
+pub use question::{
+    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EraseAnswer, EraseQuestion,
+    FEED_SUBJECT, FeedAnswer,
+};
 pub use subject::{PARTITIONS, partition, subject_of};

@@ -1,6 +1,6 @@
 //! What other roles ask the projector over the broker: ingest, which reads neither log nor view itself, and the worker.
 
-use schemas::ConnectionDocument;
+use schemas::{ConnectionDocument, Sequence};
 use serde::{Deserialize, Serialize};
 
 /// Where the projector is asked about one connection.
@@ -31,6 +31,31 @@ pub enum ConnectionAnswer {
     /// The account was erased.
     Erased,
     /// It can't be told now.
+    Unavailable,
+}
+
+/// Where the projector is told that nothing of an account may be left in any view.
+pub const ERASE_SUBJECT: &str = "view.v1.erase";
+
+/// Whose account ends, and where that begins in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseQuestion {
+    /// Whose.
+    pub user_ref: String,
+    /// The event that says that the account is marked.
+    pub sequence: Sequence,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EraseAnswer {
+    /// Nothing is left.
+    Cleared {
+        /// How many views were looked through.
+        views: u64,
+    },
+    /// Not yet: ask again.
     Unavailable,
 }
 

@@ -64,8 +64,20 @@ impl Door {
         Ok((asked, body, observed))
     }
 
-    /// Rates, token and scope; what was let in is recorded for breaking the glass.
+    /// Rates, token, scope, and that there is an account.
     pub(crate) async fn let_in(
+        &self,
+        asked: &Asked,
+        scope: Scope,
+        observed: &mut Observed,
+    ) -> Result<Caller, Refusal> {
+        let caller = self.let_in_also_erased(asked, scope, observed).await?;
+        self.check_account(&caller.user)?;
+        Ok(caller)
+    }
+
+    /// Rates, token and scope; what was let in is recorded for breaking the glass.
+    pub(crate) async fn let_in_also_erased(
         &self,
         asked: &Asked,
         scope: Scope,
@@ -166,7 +178,7 @@ pub(crate) fn refuse_body(code: Code, rejected: Rejected) -> Refusal {
 
 /// Nothing is lost by asking again: a device or a connection that nobody was told of is none, and revoked twice is
 /// revoked.
-fn refuse_of_account(error: &AppendError) -> Refusal {
+pub(crate) fn refuse_of_account(error: &AppendError) -> Refusal {
     let (code, detail) = match error {
         AppendError::Unknown => {
             (Code::OutcomeUnknown, "The log did not confirm in time. Send the same request again.")

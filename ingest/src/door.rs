@@ -10,11 +10,12 @@ use events::{Log, LogAppender};
 use schemas::Bounds;
 use stream::{Broker, Commit};
 use uuid::Uuid;
-use vault::{Compromised, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
+use vault::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
 
 use crate::connections::{authorize_connection, delete_connection, post_connection, reauth_connection};
 use crate::device_reports::post_device_report;
 use crate::devices::{delete_device, post_device};
+use crate::erasures::{cancel_erasure, post_erasure};
 use crate::log_watch::LogWatch;
 use crate::outcomes::Outcomes;
 use crate::post::post_summary;
@@ -39,6 +40,8 @@ pub struct DoorSettings {
     pub commit: Commit,
     /// Whether a phone that reported a compromised system may post no summaries.
     pub refuse_compromised: bool,
+    /// How long an erasure can be taken back.
+    pub erasure_grace: Duration,
     /// Which providers users can connect to, and which send here.
     pub providers: ProviderSettings,
 }
@@ -51,6 +54,7 @@ pub struct Door {
     pub(crate) data_keys: KeyClient,
     pub(crate) revocations: Revocations,
     pub(crate) compromised: Compromised,
+    pub(crate) erasing: Erasing,
     pub(crate) hooks: Hooks,
     pub(crate) index: Index,
     pub(crate) broker: Broker,
@@ -65,6 +69,7 @@ impl Door {
     fn check_ready(&self) -> Result<(), String> {
         self.log_watch.check()?;
         self.revocations.check()?;
+        self.erasing.check()?;
         if self.settings.refuse_compromised { self.compromised.check() } else { Ok(()) }
     }
 }
@@ -98,6 +103,7 @@ impl Ingest {
         } else {
             Compromised::over(broker.clone())
         };
+        let erasing = Erasing::start(broker.clone(), data_keys.clone());
         let hooks = Hooks::start(broker.clone(), &settings.providers);
         let outcomes = Outcomes::start(broker.clone(), Uuid::new_v4().as_u128());
         let appender = log.appender(settings.commit);
@@ -109,6 +115,7 @@ impl Ingest {
             data_keys,
             revocations,
             compromised,
+            erasing,
             hooks,
             index,
             broker,
@@ -130,6 +137,8 @@ impl Ingest {
             .route("/v1/connections/{connection_id}", delete(delete_connection))
             .route("/v1/connections/{connection_id}/authorize", post(authorize_connection))
             .route("/v1/connections/{connection_id}/reauth", post(reauth_connection))
+            .route("/v1/erasures", post(post_erasure))
+            .route("/v1/erasures/{erasure_id}/cancel", post(cancel_erasure))
             .route("/v1/webhooks/{provider}", on(WEBHOOK_METHODS, webhook))
             .route("/v1/webhooks/{provider}/{secret}", on(WEBHOOK_METHODS, webhook_with_secret))
             .with_state(door);

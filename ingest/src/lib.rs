@@ -12,6 +12,7 @@ mod deliveries;
 mod device_reports;
 mod devices;
 mod door;
+mod erasures;
 mod headers;
 mod log_watch;
 mod outcomes;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod devices;
+mod erasures;
 mod rows;
 
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
 use http::HeaderMap;
 use jiff::civil::Date;
 use schemas::{Code, EventId, parse_date};
+use vault::{Pseudonyms, UserRef};
 
 use crate::batch::EntryFailure;
 use crate::open::OpenFailure;
 use crate::reader::{ReadFailure, Reader};
 use notary::ask::AskError;
 
-pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
+pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>, pseudonyms: Pseudonyms) -> Router {
     Router::new()
         .route("/v1/summaries", get(rows::get_rows))
         .route("/v1/summaries/{date}", get(rows::get_row))
@@ -32,7 +34,8 @@ pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
         .route("/v1/devices/{device_id}", get(devices::get_device))
         .route("/v1/connections", get(connections::get_connections))
         .route("/v1/connections/{connection_id}", get(connections::get_connection))
-        .with_state(Api { gate, reader })
+        .route("/v1/erasures/{erasure_id}", get(erasures::get_erasure))
+        .with_state(Api { gate, reader, pseudonyms })
 }
 
 /// What every handler needs.
@@ -40,6 +43,7 @@ pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>) -> Router {
 struct Api {
     gate: Arc<Gate>,
     reader: Arc<Reader>,
+    pseudonyms: Pseudonyms,
 }
 
 impl Api {
@@ -60,8 +64,23 @@ impl Api {
                     verification: Verification::Passed,
                     ..Observed::default()
                 };
-                noted(work(caller, headers).await.into_response(), observed)
+                let answered = match self.check_account(&caller.user) {
+                    Ok(()) => work(caller, headers).await,
+                    Err(refusal) => Err(refusal),
+                };
+                noted(answered.into_response(), observed)
             }
+        }
+    }
+}
+
+impl Api {
+    /// Nothing is shown of an account that is being erased, or was.
+    fn check_account(&self, user: &UserRef) -> Result<(), Refusal> {
+        match self.reader.is_closed(user) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Refusal::new(Code::AccountErased, "The account was erased or is being erased.")),
+            Err(failure) => Err(refuse(&failure)),
         }
     }
 }

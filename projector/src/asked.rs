@@ -1,10 +1,13 @@
 //! What is asked over core NATS: how it is heard and answered, and what other roles ask. Ingest asks where a connection
-//! is, the worker says that a receiver of the change feed came or went. Operators' questions are in [`crate::operator`].
+//! is, the worker says that a receiver of the change feed came or went, or that an account ends. Operators' questions are in [`crate::operator`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, FEED_SUBJECT, FeedAnswer};
+use events::{
+    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EraseAnswer, EraseQuestion,
+    FEED_SUBJECT, FeedAnswer,
+};
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream::select_all;
@@ -59,17 +62,26 @@ pub(crate) struct Asked {
 impl Asked {
     /// Answers for as long as the process runs.
     pub(crate) async fn serve(self) {
-        let subjects = [CONNECTION_SUBJECT, FEED_SUBJECT];
+        let subjects = [CONNECTION_SUBJECT, FEED_SUBJECT, ERASE_SUBJECT];
         answer_all(&self.broker, &subjects, QUESTIONS_IN_FLIGHT_MAX, |heard| self.answer(heard)).await;
     }
 
     async fn answer(&self, heard: Heard) -> Vec<u8> {
         let answer = if heard.subject == FEED_SUBJECT {
             serde_json::to_vec(&FeedAnswer { wanted: self.feed.look().await.ok() })
+        } else if heard.subject == ERASE_SUBJECT {
+            serde_json::to_vec(&self.erase(&heard.payload).await)
         } else {
             serde_json::to_vec(&self.connection(&heard.payload).await)
         };
         answer.unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"))
+    }
+
+    async fn erase(&self, question: &[u8]) -> EraseAnswer {
+        let question: Option<EraseQuestion> = serde_json::from_slice(question).ok();
+        let asked = question.and_then(|asked| Some((asked.user_ref.parse().ok()?, asked.sequence)));
+        let Some((user, sequence)) = asked else { return EraseAnswer::Unavailable };
+        self.reader.clear(user, sequence).await
     }
 
     async fn connection(&self, question: &[u8]) -> ConnectionAnswer {
@@ -79,6 +91,9 @@ impl Asked {
         let (user, id) =
             (question.user_ref.parse::<UserRef>(), question.connection_id.parse::<ConnectionId>());
         let (Ok(user), Ok(id)) = (user, id) else { return ConnectionAnswer::Unknown };
+        if self.reader.is_closed(&user).unwrap_or(false) {
+            return ConnectionAnswer::Erased;
+        }
         match self.reader.connection(user, id).await {
             Ok(Some((connection, redirect_uri))) => {
                 ConnectionAnswer::Found { connection: Box::new(connection), redirect_uri }

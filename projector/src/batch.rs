@@ -1,5 +1,6 @@
 //! One batch of events folded and written: make ready (hash and open every event), fold, write once, tell the outcomes.
 
+mod closing;
 mod discard;
 mod entries;
 mod pending;
@@ -17,7 +18,7 @@ use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use vault::KeyClient;
+use vault::{KeyClient, Year};
 
 use crate::digest::Digester;
 use crate::feed::Feed;
@@ -27,6 +28,7 @@ use crate::poison::Poison;
 use crate::shared::Shared;
 use crate::view::{Discarded, Tip, View, ViewError};
 
+pub(crate) use closing::take_away;
 pub(crate) use entries::{EntryFailure, read_entry};
 pub(crate) use pending::Pending;
 pub(crate) use ready::Ready;
@@ -120,13 +122,17 @@ impl Folder {
         );
         let mut told = Vec::new();
         // What such an event asks for takes its user's whole past, up to there.
-        while let Some((at, discarded)) = next_discarded(&events) {
+        while let Some((at, alone)) = next_alone(&events) {
             let behind = events.split_off(at + 1);
             let event = events.pop().unwrap_or_else(|| unreachable!("BUG: it stands at {at}"));
             told.extend(self.fold_stretch(view, pending, events)?);
             self.write(view, pending)?;
             let tip = Tip { sequence: event.event.sequence(), leaf: event.leaf };
-            self.discard(view, tip, event.event.stored_at(), discarded)?;
+            match alone {
+                Alone::Discard(discarded) => self.discard(view, tip, event.event.stored_at(), discarded)?,
+                Alone::Erasure => told.extend(self.close(view, tip, &event.event)?),
+                Alone::Retention(before) => self.retain(view, tip, before)?,
+            }
             events = behind;
         }
         told.extend(self.fold_stretch(view, pending, events)?);
@@ -211,10 +217,21 @@ impl Folder {
     }
 }
 
-/// The next event that says that another one is left out, and where it stands.
-fn next_discarded(events: &[Ready]) -> Option<(usize, Discarded)> {
+/// An event that is folded by itself, with everything before it written: it is about more than one entry.
+enum Alone {
+    Discard(Discarded),
+    Erasure,
+    Retention(Year),
+}
+
+/// The next event that is folded by itself, and where it stands.
+fn next_alone(events: &[Ready]) -> Option<(usize, Alone)> {
     events.iter().enumerate().find_map(|(at, event)| match event.opened.as_deref() {
-        Some(Ok(Some(Opened::Discard(discarded)))) => Some((at, *discarded)),
-        _ => None,
+        Some(Ok(Some(Opened::Discard(discarded)))) => Some((at, Alone::Discard(*discarded))),
+        Some(Ok(Some(Opened::Erasure(_)))) => Some((at, Alone::Erasure)),
+        Some(Ok(Some(Opened::Retention(before)))) => Some((at, Alone::Retention(*before))),
+        // An account can end while its events wait, and what waits is not opened.
+        None if closing::is_erasure(&event.event) => Some((at, Alone::Erasure)),
+        Some(_) | None => None,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::{Envelope, Event, EventDiscarded, Head, OpenEventError, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::{DeviceReport, Sequence, Summary};
-use vault::{ConnectionId, DataKey, DeviceId, KeyClient, KeyError, KeyHolder, UserRef};
+use vault::{ConnectionId, DataKey, DeviceId, KeyClient, KeyError, KeyHolder, UserRef, Year};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;
@@ -21,6 +21,10 @@ pub(crate) enum Opened {
     Connection(OpenedEvent<(ConnectionId, ConnectionChange)>),
     Report(OpenedEvent<(KeyHolder, DeviceReport)>),
     Discard(Discarded),
+    /// An account ends, as somebody says; whether that is to be believed is judged where it is folded.
+    Erasure(UserRef),
+    /// Everything of the years before this one is destroyed.
+    Retention(Year),
 }
 
 impl Opened {
@@ -32,6 +36,8 @@ impl Opened {
             Self::Connection(event) => event.head.user,
             Self::Report(event) => event.head.user,
             Self::Discard(discarded) => discarded.user,
+            Self::Erasure(user) => *user,
+            Self::Retention(_) => UserRef::NOBODY,
         }
     }
 }
@@ -84,7 +90,7 @@ pub(crate) async fn open(event: &RecordedEvent, keys: &KeyClient) -> Result<Opti
     }
     let Some(key_id) = head.key_id else {
         let content = Event::read_clear(&envelope).map_err(|error| Poison::sealed(event, error))?;
-        return Ok(discard(&content, head.user, sequence).map(Opened::Discard));
+        return Ok(in_clear(&content, head.user, sequence));
     };
     let key = match keys.get(&head.user, key_id).await {
         Ok(Some(key)) => key,
@@ -143,23 +149,38 @@ fn said(opened: OpenedEvent<()>, content: Event, event: &RecordedEvent) -> Resul
         }
         // A delivery is the worker's to look at: nothing of it is read here.
         Event::WebhookReceived(_) => return Ok(None),
-        Event::BreakGlass(_) | Event::AccessRecorded(_) | Event::EventDiscarded(_) => {
+        // Exports are folded apart.
+        Event::ExportRequested(_) | Event::ExportReady(_) | Event::ExportFailed(_) => return Ok(None),
+        Event::BreakGlass(_)
+        | Event::AccessRecorded(_)
+        | Event::EventDiscarded(_)
+        | Event::RetentionApplied(_)
+        | Event::Erasure(_) => {
             unreachable!("BUG: an event in clear is not sealed")
         }
     };
     Ok(Some(Opened::Connection(opened.saying((connection, change)))))
 }
 
-/// What an event in clear asks of the view. Only what stands under the user ref of zeros may ask for anything: nobody
-/// but the projector can append there.
-fn discard(content: &Event, filed_under: UserRef, by: Sequence) -> Option<Discarded> {
+/// What an event in clear asks of the view. Only what stands under the user ref of zeros may ask for anything, since
+/// nobody but the projector can append there; and a step of an erasure, which carries what vouches for it.
+fn in_clear(content: &Event, filed_under: UserRef, by: Sequence) -> Option<Opened> {
     match content {
+        Event::Erasure(_) if filed_under != UserRef::NOBODY => Some(Opened::Erasure(filed_under)),
+        Event::RetentionApplied(applied) if filed_under == UserRef::NOBODY => {
+            Some(Opened::Retention(applied.before_year))
+        }
         Event::EventDiscarded(EventDiscarded { sequence, user_ref, .. })
             if filed_under == UserRef::NOBODY && *sequence < by =>
         {
-            Some(Discarded { sequence: *sequence, user: user_ref.parse().ok()?, by })
+            Some(Opened::Discard(Discarded { sequence: *sequence, user: user_ref.parse().ok()?, by }))
         }
         Event::EventDiscarded(_)
+        | Event::RetentionApplied(_)
+        | Event::Erasure(_)
+        | Event::ExportRequested(_)
+        | Event::ExportReady(_)
+        | Event::ExportFailed(_)
         | Event::BreakGlass(_)
         | Event::AccessRecorded(_)
         | Event::SummaryReceived(_)

@@ -90,7 +90,7 @@ impl Projector {
             broker,
             reader: reader.clone(),
             jobs,
-            pseudonyms,
+            pseudonyms: pseudonyms.clone(),
             recording,
             cursors: Cursors::new(clock),
         };
@@ -99,7 +99,7 @@ impl Projector {
             let shared = shared.clone();
             Arc::new(move || shared.ready())
         };
-        Self { routes: api::routes(gate, reader), ready, shared, incident }
+        Self { routes: api::routes(gate, reader, pseudonyms), ready, shared, incident }
     }
 
     /// Returns if something happens that must not.

@@ -1,5 +1,6 @@
 //! Questions about rows and events, whoever asks: phones over HTTP, operators over the broker.
 
+mod erasures;
 mod owned;
 
 use std::sync::Arc;
@@ -109,6 +110,9 @@ impl Reader {
             return Err(ReadFailure::BeyondTheLog(end));
         }
         let view = self.view()?;
+        if view.is_closed(&user) {
+            return Ok(RowsDocument { summaries: Vec::new(), position: at.get() });
+        }
         let rows = refold_rows(&self.log, &self.keys, &view, &user, at).await?;
         let summaries = rows.range(from..=to).map(|(date, row)| document(*date, row)).collect();
         Ok(RowsDocument { summaries, position: at.get() })
@@ -177,6 +181,11 @@ impl Reader {
             Some(sealed) => (Some(read_entry(&key, &sealed, &self.keys).await?), position),
             None => (None, position),
         })
+    }
+
+    /// Whether the account is being erased, or was; while that is not known, nothing is shown of it.
+    pub(crate) fn is_closed(&self, user: &UserRef) -> Result<bool, ReadFailure> {
+        Ok(self.view()?.is_closed(user))
     }
 
     fn view(&self) -> Result<Arc<View>, ReadFailure> {

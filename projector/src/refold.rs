@@ -93,7 +93,14 @@ pub(crate) async fn refold_rows(
                 rows.insert(opened.said.date, row);
             }
             Ok(
-                Some(Opened::Device(_) | Opened::Connection(_) | Opened::Report(_) | Opened::Discard(_))
+                Some(
+                    Opened::Device(_)
+                    | Opened::Connection(_)
+                    | Opened::Report(_)
+                    | Opened::Discard(_)
+                    | Opened::Erasure(_)
+                    | Opened::Retention(_),
+                )
                 | None,
             ) => {}
             // From here on the user's events waited.
@@ -114,9 +121,15 @@ pub(crate) async fn find(
     let Some(recorded) = find_recorded(log, user, id).await? else { return Ok(None) };
     Ok(match open(&recorded, keys).await? {
         Some(Opened::Summary(opened)) => Some(opened),
-        Some(Opened::Device(_) | Opened::Connection(_) | Opened::Report(_) | Opened::Discard(_)) | None => {
-            None
-        }
+        Some(
+            Opened::Device(_)
+            | Opened::Connection(_)
+            | Opened::Report(_)
+            | Opened::Discard(_)
+            | Opened::Erasure(_)
+            | Opened::Retention(_),
+        )
+        | None => None,
     })
 }
 

@@ -9,10 +9,12 @@
 //! | `04` sequence (8) | an event that is left out ([`parked`]) |
 //! | `05` user ref (16) connection id (16) | one sealed connection ([`owned`], [`sealed`]) |
 //! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`reports`], [`sealed`]) |
+//! | `07` user ref (16) | an account on its way out, in clear ([`accounts`]) |
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
 //! can't give back.
 
+mod accounts;
 mod changes;
 mod keys;
 mod meta;
@@ -24,9 +26,9 @@ mod rows;
 mod sealed;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use events::LogState;
 use jiff::Timestamp;
@@ -129,6 +131,8 @@ struct State {
     meta: Meta,
     parked: BTreeMap<(UserRef, Sequence), Poison>,
     discarded: BTreeMap<Sequence, Discarded>,
+    /// Accounts that are being erased, or were.
+    closed: Arc<HashSet<UserRef>>,
 }
 
 /// What a view says of itself.
@@ -170,7 +174,8 @@ impl View {
             None => Meta::new(log.identity.as_str().to_owned()),
         };
         store.insert([KEY_META], meta.encode()).map_err(store_error)?;
-        let mut state = State { meta, parked: BTreeMap::new(), discarded: BTreeMap::new() };
+        let closed = Arc::new(accounts::closed(&store).map_err(store_error)?);
+        let mut state = State { meta, parked: BTreeMap::new(), discarded: BTreeMap::new(), closed };
         for entry in store.scan_prefix([KEY_PARKED]) {
             let (key, value) = entry.map_err(store_error)?;
             let poison = parked::read_parked(&key, &value).ok_or_else(|| unreadable(folder))?;

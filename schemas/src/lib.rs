@@ -10,6 +10,8 @@ mod answer;
 mod connection;
 mod device;
 mod documents;
+mod erasure;
+mod export;
 mod history;
 mod ids;
 mod instant;
@@ -29,6 +31,11 @@ pub use connection::{
 };
 pub use device::{DeviceDocument, DevicesDocument, EnrolRequest, EnrolledDevice};
 pub use documents::documents;
+pub use erasure::{
+    EraseRequest, ErasureAccepted, ErasureDocument, ErasureReceipt, ErasureStatus, ErasureStep,
+    ErasureStepDone,
+};
+pub use export::{ExportAccepted, ExportDocument, ExportFailure, ExportProgress, ExportStatus};
 pub use history::{
     HistoryDocument, HistoryEvent, OfferedFields, OfferedScalar, OfferedWorkout, RowSources, ValueSource,
     WorkoutSources,

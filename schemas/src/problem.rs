@@ -45,7 +45,7 @@ pub enum Code {
     InvalidState,
     /// An authorisation response of another issuer than the provider's.
     InvalidIssuer,
-    /// The connection's status does not allow this.
+    /// The status of what is asked about does not allow this.
     WrongStatus,
     /// The device reported that its system is compromised, and the operator refuses such devices.
     DeviceCompromised,
@@ -125,7 +125,7 @@ impl Code {
             Self::InvalidRequest => ("invalid_request", 422, "The request does not hold"),
             Self::InvalidState => ("invalid_state", 422, "The state can't be used"),
             Self::InvalidIssuer => ("invalid_issuer", 422, "The issuer is not the provider's"),
-            Self::WrongStatus => ("wrong_status", 409, "The connection's status does not allow this"),
+            Self::WrongStatus => ("wrong_status", 409, "The status does not allow this"),
             Self::DeviceCompromised => ("device_compromised", 403, "The device's system is compromised"),
             Self::HistoryTooLong => ("history_too_long", 422, "Too many events to explain at once"),
             Self::RateLimited => ("rate_limited", 429, "Too many requests"),

@@ -3,6 +3,7 @@
 //! They are flat: an object whose members are texts and flags. `null` means the same as absent.
 
 mod connection;
+mod erasure;
 mod report;
 
 use std::borrow::Cow;

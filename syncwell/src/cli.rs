@@ -226,6 +226,9 @@ pub(crate) struct CredentialsArgs {
     /// How long the token is valid: seconds, or with s, m or h behind.
     #[arg(long, default_value = "1h", value_parser = seconds)]
     pub(crate) ttl: i64,
+    /// How long ago the token says that it was issued.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) issued_ago: i64,
     /// Where the API is; without it, where the running `up` serves.
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,

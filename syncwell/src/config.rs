@@ -141,6 +141,7 @@ impl Config {
                 bounds: limits::bounds(&mut read),
                 commit: Commit::Grouped,
                 providers: providers.door.clone(),
+                erasure_grace: Duration::from_secs(read.whole("erasure.grace_seconds", 0, 0..=30 * 86_400)),
                 refuse_compromised: read.flag("devices.refuse_compromised", false),
             },
             auth: AuthSettings {

@@ -60,8 +60,9 @@ impl Issuer {
         scope: &str,
         device: Option<&str>,
         ttl_seconds: i64,
+        issued_ago_seconds: i64,
     ) -> anyhow::Result<String> {
-        let now = system_clock().as_second();
+        let now = system_clock().as_second() - issued_ago_seconds;
         let mut claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": user.reveal(), "iat": now, "exp": now + ttl_seconds,
             "scope": scope, "jti": Uuid::new_v4().simple().to_string(),
@@ -80,6 +81,7 @@ pub(crate) struct CredentialMaker {
     pseudonyms: Pseudonyms,
     signing_keys: SigningKeys,
     base_url: String,
+    issued_ago_seconds: i64,
 }
 
 impl CredentialMaker {
@@ -91,7 +93,13 @@ impl CredentialMaker {
             pseudonyms: Pseudonyms::new(pseudonym),
             signing_keys: SigningKeys::new(VersionedSecrets::read(&home.secret_file("signing"))?),
             base_url,
+            issued_ago_seconds: 0,
         })
+    }
+
+    /// Has tokens say that they were issued so long ago.
+    pub(crate) fn issued_ago(self, issued_ago_seconds: i64) -> Self {
+        Self { issued_ago_seconds, ..self }
     }
 
     /// Credentials for a user.
@@ -108,7 +116,7 @@ impl CredentialMaker {
         Ok(Credentials {
             user: user.to_owned(),
             base_url: self.base_url.clone(),
-            token: self.issuer.token(&id, scope, device, ttl_seconds)?,
+            token: self.issuer.token(&id, scope, device, ttl_seconds, self.issued_ago_seconds)?,
             key_id: key_id.to_string(),
             signing_key_hex: key.to_hex().to_string(),
         })

@@ -222,7 +222,16 @@ impl Cluster {
 
     /// Waits until every role says that it is ready.
     pub(crate) async fn ready(&self) {
-        for (part, url) in &self.urls {
+        self.ready_without(None).await;
+    }
+
+    /// The same, but for one that does not run.
+    pub(crate) async fn ready_but(&self, away: Part) {
+        self.ready_without(Some(away)).await;
+    }
+
+    async fn ready_without(&self, away: Option<Part>) {
+        for (part, url) in self.urls.iter().filter(|(part, _)| Some(**part) != away) {
             until(&format!("{part:?} is ready"), async || {
                 let mut connection = Connection::to(url).unwrap();
                 let answer = connection.send(Request::get("/readyz"), bytes::Bytes::new()).await;

@@ -99,6 +99,8 @@ impl HolderList {
             | KeysAnswer::Unavailable
             | KeysAnswer::Revoked { .. }
             | KeysAnswer::Compromised { .. }
+            | KeysAnswer::Erasing { .. }
+            | KeysAnswer::Destroyed(_)
             | KeysAnswer::Rings(_) => Err(RequestError::Unavailable),
         }
     }
@@ -146,6 +148,8 @@ impl HolderList {
             | KeysAnswer::Unavailable
             | KeysAnswer::Done
             | KeysAnswer::Marked(_)
+            | KeysAnswer::Erasing { .. }
+            | KeysAnswer::Destroyed(_)
             | KeysAnswer::Rings(_) => Err(RequestError::Unavailable),
         }
     }

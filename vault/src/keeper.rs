@@ -11,8 +11,11 @@
 //! | `keys.v1.revoked` | ingest | the devices that were revoked since it last asked |
 //! | `keys.v1.report.<user ref>` | ingest | a device to be marked as compromised, or not |
 //! | `keys.v1.compromised` | ingest | the marks that changed since it last asked |
+//! | `keys.v1.erase.<user ref>` | worker | a step of an erasure ([`crate::erasing::EraseDeed`]) |
+//! | `keys.v1.erasing` | ingest | who is being erased, or was, since it last asked |
 
 mod answering;
+mod erasing;
 mod marks;
 
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use futures_util::stream::FuturesUnordered;
 use stream::{AppendError, Appender, Broker, Commit, ReadError, Subscription};
 
 use crate::compromised::COMPROMISED_SUBJECT;
+use crate::erasing::ERASING_SUBJECT;
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::RINGS_SUBJECT;
 use crate::keys_stream::KeysStream;
@@ -90,6 +94,8 @@ impl Keeper {
             REVOKED_SUBJECT,
             "keys.v1.report.*",
             COMPROMISED_SUBJECT,
+            "keys.v1.erase.*",
+            ERASING_SUBJECT,
         ] {
             let heard = broker.subscribe(subject, Some("keeper")).await;
             questions.push(heard.map_err(|_| ReadError::Unavailable)?);

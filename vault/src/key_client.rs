@@ -32,7 +32,7 @@ pub enum KeyError {
     /// The keeper does not answer.
     #[error("the keeper of the keys does not answer")]
     Unavailable,
-    /// The user's keys were destroyed.
+    /// The user's keys were destroyed, or this one was.
     #[error("the user's keys were destroyed")]
     Erased,
     /// There is a record, but it does not open.
@@ -69,6 +69,13 @@ pub(crate) enum KeysAnswer {
         holders: Vec<(String, String, bool)>,
         last: u64,
     },
+    /// Users who are being erased, or were, with the erasure's id, and where in the stream the last of them stands.
+    Erasing {
+        users: Vec<(String, String)>,
+        last: u64,
+    },
+    /// How many records were destroyed.
+    Destroyed(u64),
     /// The records of several users, by user ref. Who was erased is not in it.
     Rings(Vec<(String, Vec<(String, String)>)>),
 }
@@ -113,8 +120,8 @@ impl KeyClient {
     async fn ask_current(&self, user: &UserRef, year: Year) -> Result<Arc<DataKey>, KeyError> {
         let question = serde_json::to_vec(&CurrentRequest { year })
             .unwrap_or_else(|_| unreachable!("BUG: a year is JSON"));
-        let keys = self.ask(current_subject(user), question, user).await?;
-        keys.into_iter().next_back().ok_or(KeyError::Unavailable)
+        let ring = self.ask(current_subject(user), question, user).await?;
+        ring.keys.into_iter().next_back().ok_or(KeyError::Unavailable)
     }
 
     /// The user's key of this name, where it exists. That it does not is asked for several times: a replica of the
@@ -124,7 +131,11 @@ impl KeyClient {
             return Ok(Some(key));
         }
         for _ in 0..MISSING_ASKED_MAX {
-            for key in self.ask(ring_subject(user), Vec::new(), user).await? {
+            let ring = self.ask(ring_subject(user), Vec::new(), user).await?;
+            if ring.destroyed.contains(&id) {
+                return Err(KeyError::Erased);
+            }
+            for key in ring.keys {
                 self.rings.insert((*user, key.id()), key).await;
             }
             if let Some(key) = self.rings.get(&(*user, id)).await {
@@ -133,6 +144,22 @@ impl KeyClient {
             tokio::time::sleep(MISSING_PAUSE).await;
         }
         Ok(None)
+    }
+
+    /// Forgets a user's keys: they are destroyed, or will be, and must not live on in memory.
+    pub fn forget(&self, user: &UserRef) {
+        let user = *user;
+        let forgotten = self.current.invalidate_entries_if(move |(of, _), _| *of == user);
+        let and = self.rings.invalidate_entries_if(move |(of, _), _| *of == user);
+        if forgotten.is_err() || and.is_err() {
+            unreachable!("BUG: the caches take closures");
+        }
+    }
+
+    /// Forgets every key: which of them were destroyed is not known here.
+    pub fn forget_all(&self) {
+        self.current.invalidate_all();
+        self.rings.invalidate_all();
     }
 
     /// Gets the keys of many users that are not remembered, so that [`KeyClient::get`] finds them. What fails here
@@ -165,19 +192,14 @@ impl KeyClient {
         for (user, records) in rings {
             let user: UserRef = user.parse().map_err(|_| KeyError::Unavailable)?;
             // A record that does not open is that user's trouble, and is met again where it matters.
-            for key in self.open(&user, records).await.unwrap_or_default() {
+            for key in self.open(&user, records).await.unwrap_or_default().keys {
                 self.rings.insert((user, key.id()), key).await;
             }
         }
         Ok(())
     }
 
-    async fn ask(
-        &self,
-        subject: String,
-        question: Vec<u8>,
-        user: &UserRef,
-    ) -> Result<Vec<Arc<DataKey>>, KeyError> {
+    async fn ask(&self, subject: String, question: Vec<u8>, user: &UserRef) -> Result<Ring, KeyError> {
         let answer =
             self.broker.request(subject, question.into()).await.map_err(|_| KeyError::Unavailable)?;
         match serde_json::from_slice(&answer) {
@@ -189,18 +211,16 @@ impl KeyClient {
                 | KeysAnswer::Marked(_)
                 | KeysAnswer::Revoked { .. }
                 | KeysAnswer::Compromised { .. }
+                | KeysAnswer::Erasing { .. }
+                | KeysAnswer::Destroyed(_)
                 | KeysAnswer::Rings(_),
             )
             | Err(_) => Err(KeyError::Unavailable),
         }
     }
 
-    async fn open(
-        &self,
-        user: &UserRef,
-        records: Vec<(String, String)>,
-    ) -> Result<Vec<Arc<DataKey>>, KeyError> {
-        let mut keys = Vec::with_capacity(records.len());
+    async fn open(&self, user: &UserRef, records: Vec<(String, String)>) -> Result<Ring, KeyError> {
+        let mut ring = Ring::default();
         for (id, record) in records {
             let id = id.parse().map_err(|_| UnwrapError::Format)?;
             let record = data_encoding::BASE64.decode(record.as_bytes()).map_err(|_| UnwrapError::Format)?;
@@ -213,8 +233,8 @@ impl KeyClient {
                 opened = record::unwrap(&self.kek, user, id, &record).await;
             }
             match opened {
-                Ok(Record::Key(key)) => keys.push(Arc::new(key)),
-                Ok(Record::Tombstone) => {}
+                Ok(Record::Key(key)) => ring.keys.push(Arc::new(key)),
+                Ok(Record::Tombstone) => ring.destroyed.push(id),
                 // A right that was taken away can be given back, a version that is on its way comes: no key is lost.
                 Err(UnwrapError::Unavailable | UnwrapError::Refused(_)) => return Err(KeyError::Unavailable),
                 Err(UnwrapError::UnknownVersion(version)) if version > self.kek.current_version() => {
@@ -227,10 +247,18 @@ impl KeyClient {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(keys)
+        Ok(ring)
     }
 }
 
+/// A user's keys, and the names of those that are no more.
+#[derive(Default)]
+struct Ring {
+    keys: Vec<Arc<DataKey>>,
+    destroyed: Vec<DataKeyId>,
+}
+
 fn cache<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> Cache<K, Arc<DataKey>> {
-    Cache::builder().max_capacity(CACHE_USERS_MAX).time_to_live(CACHE_AGE_MAX).build()
+    let builder = Cache::builder().max_capacity(CACHE_USERS_MAX).time_to_live(CACHE_AGE_MAX);
+    builder.support_invalidation_closures().build()
 }

@@ -6,6 +6,7 @@
 //! | subject | holds |
 //! |---|---|
 //! | `$KV.keys.<user ref>.<key id>` | a wrapped data key, or its tombstone |
+//! | `$KV.keys.<user ref>.erasing` | that the user is being erased: no key is made any more, those that are there still open |
 //! | `$KV.keys.<user ref>.erased` | that the user was erased |
 //! | `$KV.keys.kek.<version>` | a check of that version of the KEK |
 //! | `$KV.keys.revoked.<user ref>.<device id>` | that the device was revoked |
@@ -22,6 +23,12 @@ pub const KEYS_STREAM: &str = "KV_keys";
 const API_PREFIX: &str = "KEYS.API";
 /// Every wrapped data key and every tombstone; checks of the KEK too.
 pub(crate) const ALL_KEYS: &str = "$KV.keys.*.*";
+/// What stands in place of a key's id for a user who is being erased.
+pub(crate) const ERASING: &str = "erasing";
+/// The same for one who was.
+pub(crate) const ERASED: &str = "erased";
+/// Every user who is being erased, or was.
+pub(crate) const ALL_ERASING: &str = "$KV.keys.*.erasing";
 /// What a revoked device's subject begins with.
 pub(crate) const REVOKED_PREFIX: &str = "$KV.keys.revoked.";
 /// What the subject begins with under which stands whether a system is compromised.

@@ -13,6 +13,7 @@
 
 mod compromised;
 mod data_key;
+mod erasing;
 mod files;
 mod holder_list;
 mod index;
@@ -24,6 +25,7 @@ mod live;
 mod oauth_state;
 mod own_id;
 mod pseudonym;
+mod receipt_token;
 mod record;
 mod revoked;
 mod rewrap;
@@ -35,6 +37,7 @@ mod wycheproof;
 
 pub use compromised::Compromised;
 pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
+pub use erasing::{EraseDeed, Erasing, KeyEraser};
 pub use files::{
     SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_versions_below,
     write_private,
@@ -48,8 +51,9 @@ pub use key_client::{KeyClient, KeyError};
 pub use keys_stream::{KEYS_STREAM, KeysStream};
 pub use live::SecretSource;
 pub use oauth_state::{InvalidState, OAUTH_STATE_LIFETIME, OAuthState};
-pub use own_id::{ConnectionId, DeviceId, NotAnOwnId};
+pub use own_id::{ConnectionId, DeviceId, ErasureId, ExportId, NotAnOwnId};
 pub use pseudonym::{InvalidUserId, NotAUserRef, Pseudonyms, UserId, UserRef};
+pub use receipt_token::ReceiptToken;
 pub use revoked::Revocations;
 pub use rewrap::{KekUse, Rewrap, RewrapProgress};
 pub use seal::{OpenError, SEALED_OVERHEAD_BYTES};

@@ -1,4 +1,4 @@
-//! The name of something that belongs to one user: a device, a connection to a provider.
+//! The name of something that belongs to one user: a device, a connection to a provider, an export, an erasure.
 //!
 //! | offset | bytes | what |
 //! |---|---|---|
@@ -44,6 +44,28 @@ pub enum Connection {}
 impl Named for Connection {
     const PURPOSE: &'static str = "syncwell.connection-id.v1";
 }
+
+/// What a person takes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Export {}
+
+impl Named for Export {
+    const PURPOSE: &'static str = "syncwell.export-id.v1";
+}
+
+/// The end of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Erasure {}
+
+impl Named for Erasure {
+    const PURPOSE: &'static str = "syncwell.erasure-id.v1";
+}
+
+/// The name of one export of one user.
+pub type ExportId = OwnId<Export>;
+
+/// The name of one erasure of one user.
+pub type ErasureId = OwnId<Erasure>;
 
 /// The name of one device of one user.
 pub type DeviceId = OwnId<Device>;
@@ -107,7 +129,7 @@ impl<K> fmt::Debug for OwnId<K> {
 
 /// The text is no such name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the id of a device or connection is 26 characters of lowercase base32")]
+#[error("an id of our own is 26 characters of lowercase base32")]
 pub struct NotAnOwnId;
 
 impl<K> FromStr for OwnId<K> {

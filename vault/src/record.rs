@@ -5,7 +5,7 @@
 //! | offset | bytes | what |
 //! |---|---|---|
 //! | 0 | 1 | format, `1` |
-//! | 1 | 1 | kind: `1` a wrapped key, `2` a tombstone (nothing follows), `3` a check of the KEK, `4` a revoked device (nothing follows), `5` whether a device's system is compromised (a byte follows, `0` or `1`, and when that was signed, unix milliseconds, 8 bytes, big-endian) |
+//! | 1 | 1 | kind: `1` a wrapped key, `2` a tombstone (nothing follows), `3` a check of the KEK, `4` a revoked device (nothing follows), `5` whether a device's system is compromised (a byte follows, `0` or `1`, and when that was signed, unix milliseconds, 8 bytes, big-endian), `6` the user is being erased (the 16 bytes of the erasure's id follow) |
 //! | 2 | 4 | version of the KEK, big-endian |
 //! | 6 | n | sealed: the year (2 bytes, big-endian) and the 32 bytes of the key; for a check, a single zero |
 //!
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::UserRef;
 use crate::data_key::{DataKey, DataKeyId, Year};
 use crate::kek::{Kek, UnwrapError};
+use crate::own_id::ErasureId;
 use crate::seal::random;
 
 const FORMAT: u8 = 1;
@@ -26,7 +27,22 @@ const KIND_TOMBSTONE: u8 = 2;
 const KIND_CHECK: u8 = 3;
 const KIND_REVOKED: u8 = 4;
 const KIND_COMPROMISED: u8 = 5;
+const KIND_ERASING: u8 = 6;
 const HEAD_BYTES: usize = 6;
+
+/// What stands for a key that was destroyed, and for a user all of whose keys were.
+pub(crate) const TOMBSTONE: [u8; 2] = [FORMAT, KIND_TOMBSTONE];
+
+/// What stands for a user who is being erased; who that is stands in the subject.
+pub(crate) fn erasing_record(erasure: ErasureId) -> Vec<u8> {
+    [&[FORMAT, KIND_ERASING], erasure.as_bytes().as_slice()].concat()
+}
+
+/// The erasure of such a record; `None` for any other.
+pub(crate) fn erasing(record: &[u8]) -> Option<ErasureId> {
+    let [FORMAT, KIND_ERASING, id @ ..] = record else { return None };
+    Some(ErasureId::from_bytes(id.try_into().ok()?))
+}
 
 /// What stands for a device that was revoked; which one is in the subject.
 pub(crate) const REVOKED: [u8; 2] = [FORMAT, KIND_REVOKED];
@@ -81,7 +97,7 @@ pub(crate) async fn unwrap(
     id: DataKeyId,
     record: &[u8],
 ) -> Result<Record, UnwrapError> {
-    if record == [FORMAT, KIND_TOMBSTONE] {
+    if record == TOMBSTONE {
         return Ok(Record::Tombstone);
     }
     let (version, sealed) = parts(KIND_WRAPPED, record)?;
@@ -98,7 +114,7 @@ pub(crate) async fn rewrap(
     id: DataKeyId,
     record: &[u8],
 ) -> Result<Option<Vec<u8>>, UnwrapError> {
-    if record == [FORMAT, KIND_TOMBSTONE] {
+    if record == TOMBSTONE {
         return Ok(None);
     }
     let (version, sealed) = parts(KIND_WRAPPED, record)?;
@@ -111,7 +127,7 @@ pub(crate) async fn rewrap(
 
 /// The version of the KEK that a wrapped key or a check is sealed under; `None` for a tombstone.
 pub(crate) fn version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
-    if record == [FORMAT, KIND_TOMBSTONE] {
+    if record == TOMBSTONE {
         return Ok(None);
     }
     let kind = *record.get(1).ok_or(UnwrapError::Format)?;
@@ -239,6 +255,16 @@ mod tests {
             assert_eq!(told(&other), None, "{other:?}");
         }
         assert!([&golden[..10], &[], &[1, 5, 1]].iter().all(|other| told(other).is_none()));
+    }
+
+    #[test]
+    fn golden_mark_of_an_erasure() {
+        let golden = [[1, 6].as_slice(), &[0xab; 16]].concat();
+        let id = ErasureId::from_bytes([0xab; 16]);
+        assert_eq!((erasing_record(id), erasing(&golden)), (golden.clone(), Some(id)));
+        for other in [&golden[..17], &[golden.clone(), vec![0]].concat(), &TOMBSTONE, &[], &[2, 6]] {
+            assert_eq!(erasing(other), None, "{other:?}");
+        }
     }
 
     #[tokio::test]

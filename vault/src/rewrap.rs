@@ -14,7 +14,7 @@ use crate::UserRef;
 use crate::data_key::DataKeyId;
 use crate::keeper::{KeeperError, draft};
 use crate::kek::Kek;
-use crate::keys_stream::{ALL_KEYS, KeysStream};
+use crate::keys_stream::{ALL_KEYS, ERASED, ERASING, KeysStream};
 use crate::record;
 
 /// Records read at a time.
@@ -75,7 +75,8 @@ impl Rewrap {
                 let Some((owner, name)) = names(&stored) else { continue };
                 let (erased, has_keys) = users.entry(owner.to_owned()).or_default();
                 match (owner, name, record::version(&stored.payload)) {
-                    (_, "erased", _) => *erased = true,
+                    (_, ERASED, _) => *erased = true,
+                    (_, ERASING, _) => {}
                     ("kek", _, Ok(Some(version))) => found.checks.push(version),
                     (_, _, Ok(Some(version))) => {
                         *has_keys = true;

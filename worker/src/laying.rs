@@ -3,7 +3,7 @@
 //! The worker's own events are laid too. They tell nothing new to a record that is there; to one that was lost with the
 //! broker's disk they tell that there were tokens, and that the user has to be asked again.
 
-use events::{ConnectionAuthorized, ConnectionRequested, Event, answer_id};
+use events::{ConnectionAuthorized, ConnectionRequested, Event, answer_id, new_event_id};
 use jiff::{SignedDuration, Timestamp};
 use schemas::{ConnectionStatus, ConnectionStep, EventId};
 use vault::{ConnectionId, DataKeyId};
@@ -55,7 +55,12 @@ impl<'e> Said<'e> {
             | Event::WebhookReceived(_)
             | Event::BreakGlass(_)
             | Event::AccessRecorded(_)
-            | Event::EventDiscarded(_) => return None,
+            | Event::EventDiscarded(_)
+            | Event::RetentionApplied(_)
+            | Event::ExportRequested(_)
+            | Event::ExportReady(_)
+            | Event::ExportFailed(_)
+            | Event::Erasure(_) => return None,
         })
     }
 
@@ -72,7 +77,7 @@ impl<'e> Said<'e> {
     }
 
     /// Whether the worker appended it.
-    fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         match self {
             Self::Activated | Self::ReauthNeeded | Self::Revoked => true,
             Self::Requested(_) | Self::Authorized(_) | Self::ReauthRequested | Self::RevocationRequested => {
@@ -133,6 +138,22 @@ pub(crate) fn lay(record: Option<Record>, said: &Said<'_>, at: &At) -> Option<Re
     let laid = if said.is_own() { &mut record.told } else { &mut record.sequence };
     *laid = at.sequence;
     record.key_id = at.key_id.to_string();
+    Some(record)
+}
+
+/// Ends a connection because its account ends: it is revoked as if its user had asked for that. `None` where it is already.
+pub(crate) fn end(record: Option<Record>, now: Timestamp) -> Option<Record> {
+    let mut record = record?;
+    let step = ConnectionStep::RevocationRequested;
+    if record.status == ConnectionStatus::Revoking && record.revocation.is_some() {
+        return None;
+    }
+    record.status = ConnectionStatus::after(Some(record.status), step)?;
+    record.revocation.get_or_insert_with(|| Revocation {
+        command: Command { event_id: new_event_id(now), outcome_to: None },
+        since: now,
+        attempt: Attempt::NONE,
+    });
     Some(record)
 }
 

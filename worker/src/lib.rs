@@ -8,6 +8,7 @@ mod agenda;
 mod book;
 mod buckets;
 mod due;
+mod erasures;
 mod feed;
 mod hands;
 mod laying;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use events::{Envelope, Event, EventKind, Log, LogError, RecordedEvent};
+use events::{Envelope, ErasureFact, Event, EventKind, Log, LogError, RecordedEvent};
 use stream::{Bucket, ScanFrom};
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use vault::{KeyClient, KeyError};
+use vault::{KeyClient, KeyError, Pseudonyms};
 
 use crate::Clock;
 use crate::book::{Book, BookError};
+use crate::erasures::{TaskError, Tasks};
 use crate::laying::{At, Said, lay};
 use crate::position::Position;
 use crate::record::RecordKey;
@@ -28,6 +29,7 @@ pub(crate) struct Reading {
     pub(crate) book: Book,
     pub(crate) keys: KeyClient,
     pub(crate) work: Bucket,
+    pub(crate) pseudonyms: Pseudonyms,
     pub(crate) clock: Clock,
     /// Set once the log was read to its end.
     pub(crate) caught_up: Arc<AtomicBool>,
@@ -68,6 +70,9 @@ impl Reading {
 
     async fn lay(&self, recorded: &RecordedEvent) -> Result<(), ReadingError> {
         let Ok(head) = Envelope::read_head(recorded.bytes()) else { return Ok(()) };
+        if is_about_an_erasure(head.kind) {
+            return self.lay_erasure(recorded).await;
+        }
         let Some(key_id) = head.key_id.filter(|_| is_about_a_connection(head.kind)) else { return Ok(()) };
         // What can't be opened is the projector's to tell of; here nothing comes of it.
         let data_key = match self.keys.get(&head.user, key_id).await {
@@ -80,6 +85,10 @@ impl Reading {
             return Ok(());
         };
         let Some((connection, said)) = Said::of(&event) else { return Ok(()) };
+        // Once an erasure has begun a connection only ends.
+        if !said.is_own() && Tasks::over(&self.work).is_begun(&head.user).await? {
+            return Ok(());
+        }
         let key = RecordKey { user: head.user, connection };
         let at = At {
             sequence: recorded.sequence().get(),
@@ -104,6 +113,25 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Writes down that an account is to be erased; and forgets the keys of one that is.
+    async fn lay_erasure(&self, recorded: &RecordedEvent) -> Result<(), ReadingError> {
+        let Ok(envelope) = Envelope::read(recorded.bytes()) else { return Ok(()) };
+        let (user, time) = (envelope.head.user, envelope.head.time);
+        let vouched = Event::vouched_erasure(&envelope, &self.pseudonyms);
+        let Some(erasure) = vouched.ok().filter(|_| recorded.is_filed_under(&user)) else { return Ok(()) };
+        match erasure.fact {
+            ErasureFact::Requested { due_at } => {
+                let (tasks, sequence) = (Tasks::over(&self.work), recorded.sequence().get());
+                tasks.add(&user, sequence, due_at, due_at > time).await?;
+            }
+            ErasureFact::Cancelled => {}
+            ErasureFact::StepDone { .. } | ErasureFact::Erased { .. } => self.keys.forget(&user),
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum ReadingError {
     #[error("the keys or the records can't be reached")]
@@ -112,6 +140,15 @@ enum ReadingError {
     Log(#[from] LogError),
     #[error(transparent)]
     Read(#[from] stream::ReadError),
+    #[error("an erasure can't be written down")]
+    Task(#[from] TaskError),
+}
+
+fn is_about_an_erasure(kind: EventKind) -> bool {
+    kind == EventKind::ErasureRequestedV1
+        || kind == EventKind::ErasureCancelledV1
+        || kind == EventKind::ErasureStepDoneV1
+        || kind == EventKind::AccountErasedV1
 }
 
 /// Told by the kind alone, so that nothing else is opened.
@@ -134,6 +171,14 @@ fn is_about_a_connection(kind: EventKind) -> bool {
         | EventKind::BreakGlassLookedUpV1
         | EventKind::BreakGlassRefusedV1
         | EventKind::AccessRecordedV1
-        | EventKind::EventDiscardedV1 => false,
+        | EventKind::EventDiscardedV1
+        | EventKind::RetentionAppliedV1
+        | EventKind::ExportRequestedV1
+        | EventKind::ExportReadyV1
+        | EventKind::ExportFailedV1
+        | EventKind::ErasureRequestedV1
+        | EventKind::ErasureCancelledV1
+        | EventKind::ErasureStepDoneV1
+        | EventKind::AccountErasedV1 => false,
     }
 }

@@ -11,12 +11,13 @@ use providers::Providers;
 use stream::{Broker, Commit, Leases, spawn_vital};
 use tokio::sync::Notify;
 use uuid::Uuid;
-use vault::{KeyClient, Pseudonyms, TokenSeal};
+use vault::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
 
 use crate::Clock;
 use crate::agenda::do_deeds;
 use crate::book::Book;
 use crate::buckets::WorkBucket;
+use crate::erasures::Erasures;
 use crate::feed::{Feed, FeedSettings};
 use crate::hands::Hands;
 use crate::oauth::OAuthClient;
@@ -69,6 +70,19 @@ impl Worker {
             settings.pseudonyms.clone(),
             settings.clock,
         )?;
+        let erasures = Arc::new(Erasures {
+            broker: broker.clone(),
+            log: log.clone(),
+            appender: log.appender(Commit::Grouped),
+            keys: settings.keys.clone(),
+            eraser: KeyEraser::over(broker.clone()),
+            pseudonyms: settings.pseudonyms.clone(),
+            book: book.clone(),
+            leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
+            work: WorkBucket::Work.open(broker.clone()),
+            clock: settings.clock,
+        });
+        let pseudonyms = settings.pseudonyms.clone();
         let hands = Arc::new(Hands {
             book: book.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
@@ -86,11 +100,13 @@ impl Worker {
             book,
             keys: settings.keys,
             work: WorkBucket::Work.open(broker),
+            pseudonyms,
             clock: settings.clock,
             caught_up: caught_up.clone(),
             laid: laid.clone(),
         };
         spawn_vital("worker's reading", reading.follow());
+        spawn_vital("worker's erasures", erasures.work());
         spawn_vital("worker's deeds", do_deeds(hands, caught_up.clone(), laid));
         Ok(Self { caught_up })
     }

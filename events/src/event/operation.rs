@@ -1,5 +1,5 @@
-//! What operators and auditors did, in clear and under the user ref of zeros: who was shown contents, and which event was
-//! left out of the view.
+//! What operators and auditors did, in clear and under the user ref of zeros: who was shown contents, which event was left
+//! out of the view, and which years were destroyed.
 
 use jiff::Timestamp;
 use schemas::{EventId, Sequence};
@@ -45,6 +45,29 @@ pub struct EventDiscarded {
     pub user_ref: String,
     /// Why. Never empty.
     pub reason: String,
+}
+
+/// An operator had the data keys of every user's years before this one destroyed, and views drop their rows. Version 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionApplied {
+    /// Who.
+    pub by: Actor,
+    /// The first year that is kept.
+    pub before_year: i16,
+    /// Why, by the person's own word; empty where they gave none.
+    pub reason: String,
+}
+
+impl RetentionApplied {
+    /// The event's stored bytes.
+    pub fn store(&self, id: EventId, time: Timestamp) -> Vec<u8> {
+        store(self, id, EventKind::RetentionAppliedV1, time)
+    }
+
+    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+        from_v1(content)
+    }
 }
 
 impl AccessRecorded {

@@ -24,7 +24,7 @@ pub(super) enum Kept {
     Stored,
     /// It was before.
     Replayed,
-    /// It is about nobody, or about accounts that were erased.
+    /// It is about nobody.
     Nothing,
 }
 
@@ -65,15 +65,22 @@ impl Door {
         // Waited for: a claim that stays open would have the delivery appended once more where it comes again after the
         // log has forgotten its name.
         deliveries.settle(&key, claim).await;
-        Ok(if stored == 0 { Kept::Nothing } else { Kept::Stored })
+        if stored == 0 {
+            return Err(Refusal::new(Code::AccountErased, "The account was erased or is being erased."));
+        }
+        Ok(Kept::Stored)
     }
 
-    /// Whether the part is in the log. One about an erased account is passed over, and the provider answered as always:
-    /// told of an error it would send the same again for days, and learn from that who erased an account.
+    /// Whether the part is in the log. One about an erased account is passed over; a delivery that is about nobody else is
+    /// gone for good (410), so that a provider that goes on delivering for it can stop.
     async fn keep_part(&self, incoming: &Incoming<'_>, part: &DeliveryPart) -> Result<bool, Refusal> {
         let Incoming { provider, delivery, key, claim, now } = incoming;
         let user = self.pseudonyms.provider_user(provider, part.provider_user.as_deref());
-        let data_key = match self.key_to_seal(&user, year_of(*now)).await {
+        let sealing = async {
+            self.check_account(&user)?;
+            self.key_to_seal(&user, year_of(*now)).await
+        };
+        let data_key = match sealing.await {
             Ok(data_key) => data_key,
             Err(refusal) if refusal.code() == Code::AccountErased => return Ok(false),
             Err(refusal) => return Err(refusal),

@@ -62,7 +62,7 @@ impl Refolded {
             Opened::Device(event) => fold_into(&mut self.devices, &event, from, told),
             Opened::Connection(event) => fold_into(&mut self.connections, &event, from, told),
             Opened::Report(event) => fold_into(&mut self.reports, &event, from, told),
-            Opened::Discard(_) => {}
+            Opened::Discard(_) | Opened::Erasure(_) | Opened::Retention(_) => {}
         }
     }
 }
@@ -97,6 +97,10 @@ impl Folder {
     ) -> Result<Repaired, FoldFailure> {
         if user == UserRef::NOBODY {
             return self.retry_nobody(view, left_out).map(Repaired::from);
+        }
+        if view.is_closed(&user) {
+            // Whatever can still be opened of it is nobody's any more.
+            return Ok(Changes::default().into());
         }
         let waits_from = view.parked_of(&user).map(|poison| poison.sequence);
         // One row of a user who waits is as far as all of them are.

@@ -85,6 +85,9 @@ impl<'f> Folding<'f> {
     /// Folds an event, or has it wait.
     pub(super) fn fold(&mut self, ready: Ready) -> Result<(), FoldFailure> {
         let Ready { event, opened, .. } = ready;
+        if event.filed_under().is_some_and(|user| self.view.is_closed(&user)) {
+            return Ok(());
+        }
         if !self.waiting.is_empty() && event.filed_under().is_some_and(|user| self.waits(&user)) {
             return Ok(());
         }
@@ -97,7 +100,9 @@ impl<'f> Folding<'f> {
             Ok(Some(Opened::Device(event))) => self.fold_into(|shard| &mut shard.devices, event),
             Ok(Some(Opened::Connection(event))) => self.fold_into(|shard| &mut shard.connections, event),
             Ok(Some(Opened::Report(event))) => self.fold_into(|shard| &mut shard.reports, event),
-            Ok(Some(Opened::Discard(_))) => unreachable!("BUG: a stretch has no discarded event"),
+            Ok(Some(Opened::Discard(_) | Opened::Erasure(_) | Opened::Retention(_))) => {
+                unreachable!("BUG: a stretch has no event that is folded by itself")
+            }
             Err(OpenFailure::Unavailable) => Err(FoldFailure::Unavailable),
             Err(OpenFailure::Poison(poison)) if self.waits(&poison.user) => Ok(()),
             Err(OpenFailure::Poison(poison)) => self.park(poison),
@@ -135,6 +140,8 @@ impl<'f> Folding<'f> {
                 };
                 let now = match read {
                     Ok(now) => now,
+                    // Its user is erased at this moment; the event that says so comes, and takes the entry along.
+                    Err(EntryFailure::Erased) => return Ok(()),
                     Err(EntryFailure::Key(why)) => {
                         return self.park(Poison::of_entry(event.sequence, key.user(), &why));
                     }

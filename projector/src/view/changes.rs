@@ -1,8 +1,12 @@
 //! What a batch of events, or the repair of a user, changes in a view.
 
+use std::sync::Arc;
+
+use folds::Account;
 use schemas::Sequence;
 use vault::UserRef;
 
+use super::accounts::account_key;
 use super::parked::{parked_key, parked_value};
 use super::{Discarded, Sealed, State};
 use crate::digest::Sum;
@@ -17,6 +21,7 @@ pub(crate) struct Changes {
     parked: Vec<Poison>,
     released: Vec<(UserRef, Option<Sequence>)>,
     discarded: Option<Discarded>,
+    account: Option<(UserRef, Account)>,
 }
 
 impl Changes {
@@ -53,6 +58,11 @@ impl Changes {
         self.discarded = Some(discarded);
     }
 
+    /// Says where an account stands on its way out.
+    pub(crate) fn set_account(&mut self, user: UserRef, account: Account) {
+        self.account = Some((user, account));
+    }
+
     /// Into the state and the batch: first what goes, then what comes.
     pub(super) fn write(self, state: &mut State, batch: &mut sled::Batch) {
         for key in self.removed {
@@ -82,6 +92,12 @@ impl Changes {
             state.discarded.insert(discarded.sequence, discarded);
             if state.parked.remove(&(discarded.user, discarded.sequence)).is_some() {
                 batch.remove(parked_key(&discarded.user, discarded.sequence).as_slice());
+            }
+        }
+        if let Some((user, account)) = self.account {
+            batch.insert(account_key(&user).as_slice(), account.encode());
+            if account.is_closed() && !state.closed.contains(&user) {
+                Arc::make_mut(&mut state.closed).insert(user);
             }
         }
         for poison in self.parked {

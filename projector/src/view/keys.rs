@@ -14,6 +14,7 @@ pub(super) const KEY_ROW: u8 = 1;
 pub(super) const KEY_DEVICE: u8 = 2;
 pub(super) const KEY_PARKED: u8 = 3;
 pub(super) const KEY_DISCARDED: u8 = 4;
+pub(super) const KEY_ACCOUNT: u8 = 7;
 pub(super) const KEY_CONNECTION: u8 = 5;
 pub(super) const KEY_REPORT: u8 = 6;
 

@@ -42,6 +42,21 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Verify a person's receipt of their erasure, offline, with the log's public key alone
+    #[command(after_help = "Example:\n  syncwell audit check-erasure receipt.json --vkey log.vkey")]
+    CheckErasure {
+        /// The answer of GET /v1/erasures/{id}, its receipt, or the proof in it.
+        file: PathBuf,
+        /// The data folder, for its log.vkey.
+        #[arg(long, default_value = ".syncwell")]
+        data_dir: PathBuf,
+        /// The log's public key.
+        #[arg(long, value_name = "FILE")]
+        vkey: Option<PathBuf>,
+        /// The result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Verify that a later checkpoint's log begins with an older one's
     #[command(
         after_help = "Example:\n  syncwell audit consistency january.checkpoint february.checkpoint\n  syncwell audit consistency 1000 2000"

@@ -2,6 +2,7 @@
 
 mod attest;
 mod blame;
+mod erasure;
 mod proofs;
 mod report;
 mod verify;
@@ -29,6 +30,9 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         AuditCommand::Prove { event_id, audit, out } => proofs::prove(&event_id, audit, out).await,
         AuditCommand::CheckProof { file, data_dir, vkey, json } => {
             proofs::check(&file, &log_verifier(vkey.as_deref(), &data_dir)?, json)
+        }
+        AuditCommand::CheckErasure { file, data_dir, vkey, json } => {
+            erasure::check(&file, &log_verifier(vkey.as_deref(), &data_dir)?, json)
         }
         AuditCommand::Consistency { old, new, audit } => proofs::consistency(&old, &new, audit).await,
         AuditCommand::Attest { audit, out, config } => attest::run(audit, out, config).await,

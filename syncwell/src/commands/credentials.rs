@@ -13,7 +13,7 @@ pub(super) fn run(args: &CredentialsArgs) -> anyhow::Result<ExitCode> {
         Some(url) => url.clone(),
         None => home.running()?.http,
     };
-    let credentials = CredentialMaker::new(&home, base_url)?.make(
+    let credentials = CredentialMaker::new(&home, base_url)?.issued_ago(args.issued_ago).make(
         &args.user,
         &args.scope,
         args.device.as_deref(),

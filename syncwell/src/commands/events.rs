@@ -200,6 +200,11 @@ impl Viewer {
             }),
             Event::AccessRecorded(access) => json!(access),
             Event::EventDiscarded(discarded) => json!(discarded),
+            Event::RetentionApplied(applied) => json!(applied),
+            Event::ExportRequested(content) => json!(content),
+            Event::ExportReady(content) => json!(content),
+            Event::ExportFailed(content) => json!(content),
+            Event::Erasure(erasure) => erasure.to_json(),
         }))
     }
 }

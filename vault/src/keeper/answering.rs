@@ -10,8 +10,10 @@ use super::KeeperError;
 use crate::UserRef;
 use crate::compromised::{COMPROMISED_SUBJECT, ReportRequest};
 use crate::data_key::Year;
+use crate::erasing::{ERASING_SUBJECT, EraseDeed};
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::{CurrentRequest, KeysAnswer, RINGS_SUBJECT, RINGS_USERS_MAX};
+use crate::keys_stream::{ERASED, ERASING};
 use crate::own_id::DeviceId;
 use crate::record::{self, Record, Told};
 use crate::revoked::{REVOKED_SUBJECT, RevokeRequest};
@@ -69,6 +71,8 @@ impl Answering {
             Some((user, Question::Ring)) => self.records(&user).await.map(|held| held.answer()),
             Some((user, Question::Revoke(device))) => self.revoke(&user, device).await,
             Some((user, Question::Report(holder, told))) => self.report(&user, holder, told).await,
+            Some((user, Question::Erase(deed))) => self.erase(&user, deed).await,
+            None if question.subject == ERASING_SUBJECT => self.erasing(&question.payload).await,
             None if question.subject == REVOKED_SUBJECT => self.revoked(&question.payload).await,
             None if question.subject == COMPROMISED_SUBJECT => self.compromised(&question.payload).await,
             None if question.subject == RINGS_SUBJECT => self.rings(&question.payload).await,
@@ -90,7 +94,7 @@ impl Answering {
     async fn current(&self, user: &UserRef, year: Year) -> Result<KeysAnswer, KeeperError> {
         for _ in 0..RACES_MAX {
             let held = self.records(user).await?;
-            if held.erased {
+            if held.erased || held.erasing {
                 return Ok(KeysAnswer::Erased);
             }
             if let Some(record) = held.newest_of(&self.kek, user, year).await? {
@@ -144,6 +148,8 @@ impl Answering {
             | KeysAnswer::Marked(_)
             | KeysAnswer::Revoked { .. }
             | KeysAnswer::Compromised { .. }
+            | KeysAnswer::Erasing { .. }
+            | KeysAnswer::Destroyed(_)
             | KeysAnswer::Rings(_) => None,
         });
         Ok(KeysAnswer::Rings(rings.collect()))
@@ -159,6 +165,8 @@ impl Answering {
 struct Held {
     records: Vec<(String, Vec<u8>)>,
     erased: bool,
+    /// No key is made any more, and those that are there still open.
+    erasing: bool,
     last: u64,
 }
 
@@ -166,15 +174,16 @@ impl Held {
     fn from(stored: Vec<Stored>) -> Self {
         let last = stored.iter().map(|stored| stored.sequence).max().unwrap_or(0);
         let mut records = Vec::with_capacity(stored.len());
-        let mut erased = false;
+        let (mut erased, mut erasing) = (false, false);
         for stored in stored {
             match stored.subject.rsplit('.').next() {
-                Some("erased") => erased = true,
+                Some(ERASED) => erased = true,
+                Some(ERASING) => erasing = true,
                 Some(id) => records.push((id.to_owned(), stored.payload.to_vec())),
                 None => {}
             }
         }
-        Self { records, erased, last }
+        Self { records, erased, erasing, last }
     }
 
     async fn newest_of(
@@ -208,6 +217,7 @@ enum Question {
     Ring,
     Revoke(DeviceId),
     Report(KeyHolder, Told),
+    Erase(EraseDeed),
 }
 
 fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
@@ -226,6 +236,7 @@ fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
             };
             Question::Report(request.holder.parse().ok()?, told)
         }
+        "erase" => Question::Erase(serde_json::from_slice(payload).ok()?),
         _ => return None,
     };
     Some((user.parse().ok()?, question))

@@ -208,7 +208,12 @@ async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Repor
             | Event::WebhookReceived(_)
             | Event::BreakGlass(_)
             | Event::AccessRecorded(_)
-            | Event::EventDiscarded(_),
+            | Event::EventDiscarded(_)
+            | Event::RetentionApplied(_)
+            | Event::ExportRequested(_)
+            | Event::ExportReady(_)
+            | Event::ExportFailed(_)
+            | Event::Erasure(_),
         ) => {}
         Err(error) => report.find(sequence, "sealed", error.to_string()),
     }

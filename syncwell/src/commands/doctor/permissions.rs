@@ -48,7 +48,7 @@ const CALLS: [&str; 35] = [
 const PREFIXES: [&str; 7] =
     ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API", "CHECKPOINTS.API", "DELIVERIES.API", "WORK.API"];
 /// Subjects on which something could be forged, or another role's questions be asked.
-const SUBJECTS: [&str; 25] = [
+const SUBJECTS: [&str; 30] = [
     "events.v1.0.probe",
     "$KV.keys.probe.probe",
     "$KV.breakglass.probe",
@@ -74,6 +74,11 @@ const SUBJECTS: [&str; 25] = [
     "$KV.leases.probe",
     "$KV.endpoints.probe",
     "$KV.work.probe",
+    "keys.v1.erase.probe",
+    "keys.v1.erasing",
+    "view.v1.erase",
+    "view.v1.export",
+    "exports.v1.progress",
 ];
 /// Where the projector records what operators do: all that it may append.
 const OPERATIONS: &str = "events.v1.47.aaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -128,7 +133,9 @@ fn rights(role: Role) -> &'static [&'static str] {
             "keys.v1.revoked",
             "keys.v1.report.probe",
             "keys.v1.compromised",
+            "keys.v1.erasing",
             "view.v1.connection",
+            "view.v1.export",
             "$KV.deliveries.probe",
             "DELIVERIES.API.DIRECT.GET.KV_deliveries",
         ],
@@ -140,6 +147,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "LOG.API.CONSUMER.MSG.NEXT.EVENTS.shadow",
             "keys.v1.ring.probe",
             "keys.v1.rings",
+            "exports.v1.progress",
             "tree.v1.prove",
             OPERATIONS,
             "changes.v1",
@@ -157,6 +165,8 @@ fn rights(role: Role) -> &'static [&'static str] {
             "events.v1.0.probe",
             "keys.v1.ring.probe",
             "keys.v1.rings",
+            "keys.v1.erase.probe",
+            "view.v1.erase",
             "view.v1.feed",
             "$KV.connections.probe",
             "$KV.leases.probe",

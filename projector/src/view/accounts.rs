@@ -1,0 +1,51 @@
+//! Accounts on their way out: key `07` user ref (16), value as [`folds::Account`] writes it, in clear.
+
+use std::collections::HashSet;
+
+use folds::Account;
+use vault::UserRef;
+
+use super::keys::{KEY_ACCOUNT, prefix, split};
+use super::{View, ViewError};
+
+pub(super) fn account_key(user: &UserRef) -> [u8; 17] {
+    prefix(KEY_ACCOUNT, *user)
+}
+
+/// Everybody whose account is closed.
+pub(super) fn closed(store: &sled::Db) -> sled::Result<HashSet<UserRef>> {
+    let mut closed = HashSet::new();
+    for entry in store.scan_prefix([KEY_ACCOUNT]) {
+        let (key, value) = entry?;
+        // One that can't be read is held for closed: nothing is shown of it until the view is folded anew.
+        let is_open = Account::decode(&value).is_some_and(|account| !account.is_closed());
+        if let Some((user, _)) = split(KEY_ACCOUNT, &key).filter(|_| !is_open) {
+            closed.insert(user);
+        }
+    }
+    Ok(closed)
+}
+
+impl View {
+    /// Whether the account is being erased, or was.
+    pub(crate) fn is_closed(&self, user: &UserRef) -> bool {
+        self.state().closed.contains(user)
+    }
+
+    /// Where an account stands on its way out; `None` for one that is not.
+    pub(crate) fn account(&self, user: &UserRef) -> Result<Option<Account>, ViewError> {
+        let found = self.store.get(account_key(user)).map_err(|error| self.store_error(error))?;
+        Ok(found.and_then(|value| Account::decode(&value)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_key() {
+        let key = account_key(&UserRef::from_bytes([0xab; 16]));
+        assert_eq!(data_encoding::HEXLOWER.encode(&key), format!("07{}", "ab".repeat(16)));
+    }
+}

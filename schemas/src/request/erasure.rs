@@ -1,0 +1,37 @@
+//! What an app sends to end an account.
+
+use super::Fields;
+use crate::EraseRequest;
+use crate::summary::Rejected;
+
+impl EraseRequest {
+    /// Reads what an app sent. Whether it is the token's own user is not for this crate to know.
+    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
+        let mut fields = Fields::parse(body)?;
+        fields.demand(&["user_id"]);
+        let user_id = fields.text("user_id", "must be a user id", |text| Some(text.to_owned()));
+        fields.finish(user_id.map(|user_id| Self { user_id }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::violations;
+    use super::*;
+    use crate::ViolationCode as Is;
+
+    #[test]
+    fn a_user_id_and_nothing_else() {
+        let read = EraseRequest::read(br#"{"user_id":"ana"}"#).unwrap();
+        assert_eq!(read, EraseRequest { user_id: "ana".to_owned() });
+        for (body, pointer, code) in [
+            (&br#"{}"#[..], "/user_id", Is::Required),
+            (br#"{"user_id":7}"#, "/user_id", Is::WrongType),
+            (br#"{"user_id":"a","user_id":"b"}"#, "/user_id", Is::DuplicateKey),
+            (br#"{"user_id":"a","force":true}"#, "/force", Is::UnknownField),
+            (br#"[]"#, "", Is::WrongType),
+        ] {
+            assert_eq!(violations(EraseRequest::read(body)), [(pointer.to_owned(), code)]);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What is no wish to be erased.
+
+use serde_json::json;
+
+use super::{ask_to_erase, erase, look, settled};
+use crate::harness::{RawRequest, System, run_in, summary};
+
+#[tokio::test]
+async fn only_the_user_and_only_now() {
+    let system = System::start();
+    let ana = settled(&system, "ana", r#""steps":1"#).await;
+    let with = |credentials: &client::Credentials, body: serde_json::Value| {
+        let mut request =
+            RawRequest::get(credentials, "/v1/erasures").header("content-type", "application/json");
+        (request.method, request.body) = ("POST", body.to_string().into_bytes());
+        request
+    };
+    let asked = json!({ "user_id": "ana" });
+    let without_scope = system.credentials("ana", &["--scope", "sync:write sync:read"]);
+    let answer = with(&without_scope, asked.clone()).send(&system.base_url).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (403, "insufficient_scope"));
+    let old = system.credentials("ana", &["--scope", super::SCOPES, "--issued-ago", "301"]);
+    let answer = with(&old, asked.clone()).send(&system.base_url).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (401, "invalid_token"));
+    assert!(answer.headers["www-authenticate"].contains("insufficient_user_authentication"), "{answer:?}");
+    for body in [json!({ "user_id": "ben" }), json!({}), json!({ "user_id": "ana", "now": true }), json!([])]
+    {
+        let answer = with(&ana, body.clone()).send(&system.base_url).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (422, "invalid_request"), "{body}");
+    }
+    let answer = with(&ana, asked).header("content-type", "text/plain").send(&system.base_url).await;
+    assert_eq!(answer.status, 415);
+    let row = RawRequest::post(&ana, summary("21:00:00", r#""steps":2"#)).send(&system.base_url).await;
+    assert_eq!(row.status, 200, "nothing came of any of it");
+}
+
+#[tokio::test]
+async fn a_receipt_is_for_whoever_holds_its_token() {
+    let system = System::start();
+    let ana = settled(&system, "ana", r#""steps":1"#).await;
+    let ben = settled(&system, "ben", r#""steps":2"#).await;
+    let accepted = ask_to_erase(&system.base_url, &ana).await.json();
+    let of_ben = erase(&system, &ben).await;
+    let mut other = accepted.clone();
+    other["erasure_id"] = of_ben["erasure_id"].clone();
+    assert_eq!(look(&system.base_url, &other).await.problem(), "not_found");
+    other["receipt_token"] = json!("x");
+    assert_eq!(look(&system.base_url, &other).await.problem(), "invalid_token");
+    let by_token = RawRequest::get(&ana, &format!("/v1/erasures/{}", of_ben["erasure_id"].as_str().unwrap()));
+    assert_eq!(by_token.send(&system.base_url).await.problem(), "invalid_token");
+    let receipt = super::receipt(&system.base_url, &accepted).await;
+    assert_ne!(receipt["receipt"]["user_ref"], of_ben["receipt"]["user_ref"]);
+    // A step that nobody vouches for is put aside, and ends nobody's account.
+    let tail = run_in(&system.data_dir(), &["events", "tail", "--json"]);
+    assert!(tail.output.contains("syncwell.account.erased.v1"), "{}", tail.text());
+}

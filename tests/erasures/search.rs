@@ -1,0 +1,84 @@
+//! Plant, erase, search.
+
+use std::collections::BTreeMap;
+
+use broker::Role;
+use events::{Envelope, Event};
+use stream::Broker;
+use vault::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};
+
+use super::{erase, settled};
+use crate::harness::{Needles, RawRequest, System, all_events, summary};
+
+/// The wrapped keys of every user, as they stand in the keys' stream.
+async fn wrapped(system: &System) -> BTreeMap<(UserRef, DataKeyId), Vec<u8>> {
+    let keys = KeysStream::over(system.connect(Role::Keys).await);
+    let records = keys.last_by_subject("$KV.keys.*.*").await.unwrap();
+    let key = |record: &stream::Stored| {
+        let (user, id) = record.subject.strip_prefix("$KV.keys.")?.split_once('.')?;
+        let is_key = record.payload.len() > 2;
+        Some(((user.parse().ok()?, id.parse().ok().filter(|_| is_key)?), record.payload.to_vec()))
+    };
+    records.iter().filter_map(key).collect()
+}
+
+/// How many events of each user open with the keys that still exist.
+async fn opened(system: &System, broker: Broker) -> BTreeMap<UserRef, usize> {
+    let secret = VersionedSecrets::read(&system.data_dir().join("secrets/kek")).unwrap();
+    let keys = KeyClient::new(broker, Kek::new(&secret).into());
+    let mut opened = BTreeMap::new();
+    for recorded in all_events(system.connect(Role::Auditor).await).await {
+        let envelope = Envelope::read(recorded.bytes()).unwrap();
+        let user = envelope.head.user;
+        let Some(id) = envelope.head.key_id else { continue };
+        let count: &mut usize = opened.entry(user).or_default();
+        if let Ok(Some(key)) = keys.get(&user, id).await {
+            Event::open(envelope, &key).unwrap();
+            *count += 1;
+        }
+    }
+    opened
+}
+
+#[tokio::test]
+async fn nothing_opens_what_was_erased_and_everything_else_opens() {
+    let system = System::start();
+    let planted = ["181173", "71.28125", "planted-kind-of-ana", "ana.who.leaves@example.org"];
+    let values = r#""steps":181173,"hrv":71.28125,"workouts":[{"type":"planted-kind-of-ana","duration":5,"start_time":"DATET06:00:00Z"}]"#
+        .replace("DATE", &crate::harness::yesterday().to_string());
+    let before = wrapped(&system).await;
+    assert!(before.is_empty());
+    let ana = settled(&system, planted[3], &values).await;
+    let of_ana = wrapped(&system).await;
+    assert_eq!(of_ana.len(), 2);
+    let ben = settled(&system, "ben", r#""steps":222"#).await;
+    for minute in 10..20 {
+        for who in [&ana, &ben] {
+            let post = RawRequest::post(who, summary(&format!("20:{minute}:00"), &values));
+            assert!(post.send(&system.base_url).await.status < 300);
+        }
+    }
+    let erasure = erase(&system, &ana).await;
+    let ana: UserRef = erasure["receipt"]["user_ref"].as_str().unwrap().parse().unwrap();
+    let after = wrapped(&system).await;
+    assert_eq!(after.len(), 2, "ben's keys are there");
+    assert!(after.keys().all(|(user, _)| *user != ana));
+    let opened = opened(&system, system.connect(Role::Projector).await).await;
+    assert_eq!(opened[&ana], 0, "none of the events of the one who left");
+    assert_eq!(opened.values().sum::<usize>(), 12, "all of the other's: {opened:?}");
+    let folder = system.stop().await;
+    let mut needles = Needles::of(planted);
+    // The wrapped keys themselves are overwritten in the broker's files, so that no key-encryption key brings them back.
+    for ((_, id), record) in &of_ana {
+        needles.add(&format!("the wrapped key {id}"), record[6..].to_vec());
+    }
+    let (files, found) = needles.search_below(folder.path());
+    assert!(files > 10 && found.is_empty(), "{found:#?}");
+    // The search finds a wrapped key where there is one.
+    let mut needles = Needles::default();
+    for ((_, id), record) in &after {
+        needles.add(&format!("the wrapped key {id}"), record[6..].to_vec());
+    }
+    let (_, found) = needles.search_below(folder.path());
+    assert_eq!(found.len(), 2, "{found:?}");
+}

@@ -1,0 +1,133 @@
+//! Users who are being erased, or were: how the worker has the keeper erase, and how every ingest knows within a second.
+//!
+//! A list that an ingest has once is kept up by asking for what is new. Where the keeper does not answer, nobody is newly
+//! marked either, since marking is the keeper's doing: what is known holds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use stream::{Broker, RequestError, spawn_vital};
+use tokio::time::sleep;
+
+use crate::UserRef;
+use crate::holder_list::ListRequest;
+use crate::key_client::{KeyClient, KeysAnswer};
+use crate::own_id::ErasureId;
+
+/// Where the keeper is asked for the list.
+pub(crate) const ERASING_SUBJECT: &str = "keys.v1.erasing";
+/// Between two questions for what is new: a user is refused everywhere within a second.
+const ASK_INTERVAL: Duration = Duration::from_millis(300);
+
+/// A step of an erasure that is the keeper's to do; the user ref stands in the subject. Again is as good as once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EraseDeed {
+    /// No data key is made for the user any more, and every ingest is told.
+    Mark {
+        /// Which erasure.
+        erasure_id: ErasureId,
+    },
+    /// What is remembered of the user's devices goes.
+    EndSessions,
+    /// Every data key is overwritten, and a tombstone left in its place.
+    DestroyKeys,
+    /// The same for the data keys of years before this one; the account's own key stays, and so does the user.
+    DestroyYears {
+        /// The first year that is kept.
+        before: i16,
+    },
+}
+
+/// Has the keeper erase.
+#[derive(Clone)]
+pub struct KeyEraser(Broker);
+
+impl KeyEraser {
+    /// Asks over this connection.
+    pub fn over(broker: Broker) -> Self {
+        Self(broker)
+    }
+
+    /// Returns how many records were destroyed, once that is on stable storage.
+    pub async fn erase(&self, user: &UserRef, deed: &EraseDeed) -> Result<u64, RequestError> {
+        let question = serde_json::to_vec(deed).unwrap_or_else(|_| unreachable!("BUG: a deed is JSON"));
+        let answer = self.0.request(format!("keys.v1.erase.{user}"), question.into()).await?;
+        match serde_json::from_slice(&answer) {
+            Ok(KeysAnswer::Destroyed(records)) => Ok(records),
+            _ => Err(RequestError::Unavailable),
+        }
+    }
+}
+
+/// Who is being erased, or was. Clones share the list.
+#[derive(Clone)]
+pub struct Erasing {
+    broker: Broker,
+    keys: KeyClient,
+    list: Arc<RwLock<List>>,
+}
+
+#[derive(Default)]
+struct List {
+    users: HashMap<UserRef, ErasureId>,
+    position: u64,
+    is_known: bool,
+}
+
+impl Erasing {
+    /// Begins to keep the list up; keys of whoever is on it are forgotten.
+    pub fn start(broker: Broker, keys: KeyClient) -> Self {
+        let erasing = Self { broker, keys, list: Arc::default() };
+        spawn_vital("erasures", erasing.clone().keep_up());
+        erasing
+    }
+
+    /// The erasure of this user, where there is one.
+    pub fn erasure_of(&self, user: &UserRef) -> Option<ErasureId> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).users.get(user).copied()
+    }
+
+    /// Says why it can't be told of anybody yet, or nothing.
+    pub fn check(&self) -> Result<(), String> {
+        let is_known = self.list.read().unwrap_or_else(PoisonError::into_inner).is_known;
+        if is_known { Ok(()) } else { Err("which accounts were erased is not known yet".to_owned()) }
+    }
+
+    async fn keep_up(self) {
+        loop {
+            // What fails is asked for again.
+            let _ = self.catch_up().await;
+            sleep(ASK_INTERVAL).await;
+        }
+    }
+
+    /// Page by page until nothing is new.
+    async fn catch_up(&self) -> Result<(), RequestError> {
+        loop {
+            let after = self.list.read().unwrap_or_else(PoisonError::into_inner).position;
+            let question = serde_json::to_vec(&ListRequest { after });
+            let question = question.unwrap_or_else(|_| unreachable!("BUG: a question is JSON"));
+            let answer = self.broker.request(ERASING_SUBJECT.to_owned(), question.into()).await?;
+            let Ok(KeysAnswer::Erasing { users, last }) = serde_json::from_slice(&answer) else {
+                return Err(RequestError::Unavailable);
+            };
+            let is_all = users.is_empty();
+            let users: Vec<(UserRef, ErasureId)> =
+                users.iter().filter_map(|(user, id)| Some((user.parse().ok()?, id.parse().ok()?))).collect();
+            let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+            for (user, id) in users {
+                if list.users.insert(user, id).is_none() {
+                    self.keys.forget(&user);
+                }
+            }
+            list.position = last;
+            if is_all {
+                list.is_known = true;
+                return Ok(());
+            }
+        }
+    }
+}

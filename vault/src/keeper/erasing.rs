@@ -1,0 +1,152 @@
+//! What the keeper does of an erasure.
+//!
+//! A record is destroyed by having the server overwrite its bytes; only then does a tombstone take its place, because a
+//! record that is merely replaced stays on the disk. The mark that says the user was erased comes before the first record
+//! goes, so that whoever is killed in between leaves no key that is missing without a word.
+
+use stream::{AppendError, ReadError, ScanFrom, Stored};
+
+use super::KeeperError;
+use super::answering::{Answering, RACES_MAX, draft};
+use crate::UserRef;
+use crate::data_key::{ACCOUNT, DataKeyId, Year};
+use crate::erasing::EraseDeed;
+use crate::holder_list::ListRequest;
+use crate::key_client::KeysAnswer;
+use crate::keys_stream::{ALL_ERASING, COMPROMISED_PREFIX, ERASED, ERASING, REVOKED_PREFIX};
+use crate::own_id::ErasureId;
+use crate::record::{self, Record};
+
+/// Users in one answer.
+const USERS_PAGE: usize = 1_000;
+/// Records of one look.
+const RECORDS_PAGE: usize = 1_000;
+
+impl Answering {
+    /// Again is as good as once.
+    pub(super) async fn erase(&self, user: &UserRef, deed: EraseDeed) -> Result<KeysAnswer, KeeperError> {
+        let destroyed = match deed {
+            EraseDeed::Mark { erasure_id } => {
+                self.mark(user, ERASING, record::erasing_record(erasure_id)).await?;
+                0
+            }
+            EraseDeed::EndSessions => {
+                let mut forgotten = 0;
+                for prefix in [REVOKED_PREFIX, COMPROMISED_PREFIX] {
+                    forgotten += self.forget(&format!("{prefix}{user}.*")).await?;
+                }
+                forgotten
+            }
+            EraseDeed::DestroyKeys => {
+                self.mark(user, ERASED, record::TOMBSTONE.to_vec()).await?;
+                self.destroy_keys(user, |_| true).await?
+            }
+            EraseDeed::DestroyYears { before } => {
+                self.destroy_keys(user, |year| year != ACCOUNT && year < before).await?
+            }
+        };
+        Ok(KeysAnswer::Destroyed(destroyed))
+    }
+
+    /// Who is being erased, or was, behind a position in the keys' stream.
+    pub(super) async fn erasing(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
+        let Ok(ListRequest { after }) = serde_json::from_slice(payload) else {
+            return Ok(KeysAnswer::Unavailable);
+        };
+        let from = ScanFrom::Sequence(after.saturating_add(1));
+        let stored = self.stream.scan(from, ALL_ERASING, USERS_PAGE).await?;
+        let last = stored.last().map_or(after, |stored| stored.sequence);
+        let user = |stored: &Stored| {
+            let (user, _) = stored.subject.strip_prefix("$KV.keys.")?.split_once('.')?;
+            let erasure: ErasureId = record::erasing(&stored.payload)?;
+            Some((user.to_owned(), erasure.to_string()))
+        };
+        Ok(KeysAnswer::Erasing { users: stored.iter().filter_map(user).collect(), last })
+    }
+
+    /// Leaves a mark where there is none. From then on a key that somebody is about to make meets a conflict.
+    async fn mark(&self, user: &UserRef, name: &str, mark: Vec<u8>) -> Result<(), KeeperError> {
+        let subject = format!("$KV.keys.{user}.{name}");
+        match self.appender.append(draft(subject.clone(), subject.clone(), 0, mark)).await {
+            Ok(_) | Err(AppendError::Conflict) => Ok(()),
+            Err(AppendError::Unknown) if self.stream.last(&subject).await?.is_some() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Destroys the user's data keys of these years. Of a record that does not open here the year is not known: it goes
+    /// where all of them go, and is an error otherwise.
+    async fn destroy_keys(
+        &self,
+        user: &UserRef,
+        is_meant: impl Fn(Year) -> bool,
+    ) -> Result<u64, KeeperError> {
+        let is_everything = is_meant(ACCOUNT);
+        let mut destroyed = 0;
+        for stored in self.stream.last_by_subject(&format!("$KV.keys.{user}.*")).await? {
+            let Some(id) = stored.subject.rsplit('.').next().and_then(|id| id.parse::<DataKeyId>().ok())
+            else {
+                continue;
+            };
+            if *stored.payload == record::TOMBSTONE {
+                // Counted again: whoever was killed before it could say so says it now.
+                destroyed += u64::from(is_everything);
+                continue;
+            }
+            let is_destroyed = is_everything
+                || match record::unwrap(&self.kek, user, id, &stored.payload).await? {
+                    Record::Key(key) => is_meant(key.year()),
+                    Record::Tombstone => false,
+                };
+            if is_destroyed {
+                self.bury(stored).await?;
+                destroyed += 1;
+            }
+        }
+        Ok(destroyed)
+    }
+
+    /// Overwrites a record, and leaves a tombstone. A rotation may wrap the key anew meanwhile: then that one goes too.
+    async fn bury(&self, mut stored: Stored) -> Result<(), KeeperError> {
+        let subject = stored.subject.clone();
+        for _ in 0..RACES_MAX {
+            self.destroy(stored.sequence).await?;
+            let tombstone = draft(subject.clone(), subject.clone(), 0, record::TOMBSTONE.to_vec());
+            match self.appender.append(tombstone).await {
+                Ok(_) => return Ok(()),
+                Err(AppendError::Conflict | AppendError::Unknown) => {
+                    match self.stream.last(&subject).await? {
+                        Some(found) if *found.payload == record::TOMBSTONE => return Ok(()),
+                        Some(found) => stored = found,
+                        None => {}
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(AppendError::Conflict.into())
+    }
+
+    /// Destroys everything under these subjects. Returns how much that was.
+    async fn forget(&self, subjects: &str) -> Result<u64, KeeperError> {
+        let mut forgotten = 0;
+        loop {
+            let stored = self.stream.scan(ScanFrom::Sequence(1), subjects, RECORDS_PAGE).await?;
+            if stored.is_empty() {
+                return Ok(forgotten);
+            }
+            for stored in stored {
+                self.destroy(stored.sequence).await?;
+                forgotten += 1;
+            }
+        }
+    }
+
+    /// What is gone already is as good as destroyed.
+    async fn destroy(&self, sequence: u64) -> Result<(), KeeperError> {
+        match self.stream.destroy(sequence).await {
+            Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
+            Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error.into()),
+        }
+    }
+}
