@@ -1,5 +1,6 @@
 //! Accounts are erased: nothing is left that anybody can read, others are untouched, and the person has a receipt.
 
+mod backups;
 mod grace;
 mod kills;
 mod refusals;

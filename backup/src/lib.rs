@@ -21,6 +21,7 @@ mod limits;
 mod lines;
 mod offload;
 mod pages;
+mod prune;
 mod restore;
 mod stage;
 mod subject;
@@ -37,6 +38,7 @@ pub use export::{
 };
 pub use folder::{Backup, BackupError, BackupFile, BackupSource, ReadBackupError, back_up, read_backup};
 pub use import::{ImportError, Imported, import_events};
+pub use prune::{Pruned, prune};
 pub use restore::{RestoreError, RestoreTarget, Restored, restore};
 pub use stage::Stage;
 pub use written::FileError;

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use audit::{AuditArgs, AuditCommand, AuditVerifyArgs};
-pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use backup::{BackupArgs, BackupCommand, PruneArgs, RestoreArgs};
 pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
 pub(crate) use devices::{DevicesCommand, ReportsArgs};
 pub(crate) use events::{CopyArgs, EventsCommand, ParkedArgs, ParkedCommand, ShowArgs};

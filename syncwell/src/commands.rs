@@ -86,7 +86,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Backup(args) => {
             quietly()?;
-            on_runtime(backup::back_up(args))
+            on_runtime(backup::run(args))
         }
         Command::Restore(args) => {
             quietly()?;

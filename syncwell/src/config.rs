@@ -67,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) feed: FeedSettings,
     /// The worker's own secret.
     pub(crate) tokens: SecretSource,
+    /// Where it is written down who was erased: a folder, or a URL like `s3://bucket/prefix`.
+    pub(crate) erasure_ledger: String,
     pub(crate) view: PathBuf,
     pub(crate) log: LogSettings,
 }
@@ -170,6 +172,9 @@ impl Config {
             glass: sources::glass(&mut read, home),
             audit: sources::audit(&mut read, home),
             tokens: secrets::source(&mut read, "tokens", home),
+            erasure_ledger: read
+                .text("erasure.ledger")
+                .unwrap_or_else(|| home.path("erased").display().to_string()),
             providers,
             feed: sources::feed(&mut read),
             view: read.path("view.folder").unwrap_or_else(|| home.path("view")),

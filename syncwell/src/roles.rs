@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use vault::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
-use worker::{Worker, WorkerSettings};
+use worker::{Ledger, Worker, WorkerSettings};
 
 use crate::config::{Config, KekSource, SecretSource};
 use crate::exit::Usage;
@@ -132,6 +132,7 @@ pub(crate) fn worker(config: &Config, broker: Broker, secrets: &Secrets) -> anyh
         providers: config.providers.tables.clone(),
         clients: config.providers.clients.clone(),
         providers_ca: config.providers.ca_file.clone(),
+        ledger: Ledger::open(&config.erasure_ledger, config.audit.tile_options.clone())?,
         feed: config.feed.clone(),
         clock: system_clock,
     };

@@ -14,7 +14,9 @@ use tokio::time::sleep;
 use crate::UserRef;
 use crate::holder_list::ListRequest;
 use crate::key_client::{KeyClient, KeysAnswer};
+use crate::keys_stream::{ERASED, ERASING};
 use crate::own_id::ErasureId;
+use crate::record;
 
 /// Where the keeper is asked for the list.
 pub(crate) const ERASING_SUBJECT: &str = "keys.v1.erasing";
@@ -39,6 +41,15 @@ pub enum EraseDeed {
         /// The first year that is kept.
         before: i16,
     },
+}
+
+/// What stands in the keys' stream for a user who was erased: subjects, and what they hold. For whoever fills an empty one,
+/// before any key is put into it.
+pub fn erased_marks(user: &UserRef, erasure: ErasureId) -> [(String, Vec<u8>); 2] {
+    [
+        (format!("$KV.keys.{user}.{ERASED}"), record::TOMBSTONE.to_vec()),
+        (format!("$KV.keys.{user}.{ERASING}"), record::erasing_record(erasure)),
+    ]
 }
 
 /// Has the keeper erase.

@@ -37,7 +37,7 @@ mod wycheproof;
 
 pub use compromised::Compromised;
 pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
-pub use erasing::{EraseDeed, Erasing, KeyEraser};
+pub use erasing::{EraseDeed, Erasing, KeyEraser, erased_marks};
 pub use files::{
     SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_versions_below,
     write_private,

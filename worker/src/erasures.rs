@@ -4,6 +4,7 @@
 //! ([`task`]). Where an erasure stands is what the log says ([`folds::Account`]): whoever takes over after a kill reads that,
 //! and does the next step ([`steps`]). A lease says which worker does it.
 
+mod ledger;
 mod steps;
 mod task;
 
@@ -23,6 +24,7 @@ use vault::{KeyClient, KeyEraser, Pseudonyms, UserRef};
 use crate::Clock;
 use crate::book::{Book, BookError};
 
+pub use ledger::{ErasedUser, Ledger, LedgerError};
 use task::{Standing, Task};
 pub(crate) use task::{TaskError, Tasks};
 
@@ -67,6 +69,7 @@ pub(crate) struct Erasures {
     pub(crate) book: Book,
     pub(crate) leases: Leases,
     pub(crate) work: Bucket,
+    pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
 }
 

@@ -21,6 +21,7 @@ mod record;
 mod worker;
 
 pub use buckets::WorkBucket;
+pub use erasures::{ErasedUser, Ledger, LedgerError};
 pub use feed::{
     Added, Disabled, DisabledReason, EndpointId, EndpointStatus, Feed, FeedAskError, FeedClient,
     FeedSettings, NotASchedule, NotAnEndpointId, ParkedMessage, Retried, RetrySchedule, Tested, Told,

@@ -17,7 +17,7 @@ use crate::Clock;
 use crate::agenda::do_deeds;
 use crate::book::Book;
 use crate::buckets::WorkBucket;
-use crate::erasures::Erasures;
+use crate::erasures::{Erasures, Ledger};
 use crate::feed::{Feed, FeedSettings};
 use crate::hands::Hands;
 use crate::oauth::OAuthClient;
@@ -41,6 +41,8 @@ pub struct WorkerSettings {
     pub clients: OAuthClients,
     /// A private authority of providers.
     pub providers_ca: Option<PathBuf>,
+    /// Where it is written down who was erased.
+    pub ledger: Ledger,
     /// How changes are delivered.
     pub feed: FeedSettings,
     /// The time.
@@ -80,6 +82,7 @@ impl Worker {
             book: book.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
             work: WorkBucket::Work.open(broker.clone()),
+            ledger: settings.ledger,
             clock: settings.clock,
         });
         let pseudonyms = settings.pseudonyms.clone();

@@ -19,6 +19,8 @@ const ALL_KEYS: &str = "$KV.keys.>";
 const PREFIX: &str = "$KV.keys.";
 /// What stands in place of a key's id for a user who was erased.
 const ERASED: &str = "erased";
+/// The same for one who is being erased.
+const ERASING: &str = "erasing";
 /// The record of a key that was destroyed: format 1, kind 2 (`vault`).
 const TOMBSTONE: [u8; 2] = [1, 2];
 
@@ -63,7 +65,8 @@ impl KeyRecord {
     /// Whether it says that something was erased: a mark, or a tombstone.
     pub(crate) fn is_erasure(&self) -> bool {
         let is_mark = self.subject.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
-        self.user().is_some() && (is_mark.is_some_and(|(_, key)| key == ERASED) || is_tombstone(&self.record))
+        self.user().is_some()
+            && (is_mark.is_some_and(|(_, key)| key == ERASED || key == ERASING) || is_tombstone(&self.record))
     }
 
     /// Where it would stand that the user was erased.
@@ -112,6 +115,7 @@ mod tests {
             (format!("{user}.abc"), &[1, 1, 0][..], true, false),
             (format!("{user}.abc"), &[1, 2], true, true),
             (format!("{user}.erased"), &[], true, true),
+            (format!("{user}.erasing"), &[1, 6, 7], true, true),
             (format!("revoked.{user}.abc"), &[1, 4], false, false),
             (format!("revoked.{user}.erased"), &[1, 2], false, false),
             ("kek.1".to_owned(), &[1, 3], false, false),

@@ -46,7 +46,7 @@ impl BackupFile {
 
 /// Why a manifest can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BadManifest {
+pub(crate) enum BadManifest {
     NotInForm,
     /// Of a format that is not known here.
     Version(u64),
@@ -77,7 +77,7 @@ impl Backup {
         })
     }
 
-    pub(super) fn parse(line: &[u8]) -> Result<Self, BadManifest> {
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, BadManifest> {
         let versioned: Versioned = serde_json::from_slice(line).map_err(|_| BadManifest::NotInForm)?;
         if versioned.syncwell_backup != FORMAT {
             return Err(BadManifest::Version(versioned.syncwell_backup));

@@ -1,5 +1,7 @@
 //! `syncwell backup` and `syncwell restore`: everything that is stored, out of the broker and back.
 
+mod prune;
+
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,16 +15,17 @@ use events::{Log, LogReader};
 use notary::Checkpoints;
 use schemas::Sequence;
 use serde_json::json;
-use stream::{Appender, Broker, Commit};
+use stream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
 use tlog::LogVerifier;
 use tokio::time::sleep;
-use vault::{KeysStream, write_private};
+use vault::{KeysStream, erased_marks, write_private};
+use worker::Ledger;
 
 use super::alone::Alone;
 use super::audit::log_verifier;
 use super::progress::Progress;
 use super::{print, setup, tell};
-use crate::cli::{BackupArgs, RestoreArgs};
+use crate::cli::{BackupArgs, BackupCommand, RestoreArgs};
 use crate::config::Config;
 use crate::exit::{Unreachable, Usage};
 use crate::home::{ATTEST_VKEY, Home, LOG_VKEY, SECRETS, TOKENS_CHECK};
@@ -31,10 +34,20 @@ use crate::reach;
 /// A checkpoint comes every 10 seconds at the latest.
 const WAITS_MAX: usize = 48;
 const WAIT_INTERVAL: Duration = Duration::from_millis(250);
+/// A tombstone; every wrapped key is longer.
+const TOMBSTONE_BYTES_MAX: usize = 2;
 /// What is public of the secrets, and of the development issuer where there is one: kept beside them.
 const BESIDE_SECRETS: [&str; 5] = [LOG_VKEY, ATTEST_VKEY, TOKENS_CHECK, "breakglass.pub", "jwks.json"];
 
-pub(super) async fn back_up(args: BackupArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: BackupArgs) -> anyhow::Result<ExitCode> {
+    match (args.prune, args.folder) {
+        (Some(BackupCommand::Prune(prune)), _) => prune::run(&prune),
+        (None, Some(folder)) => back_up(&folder, BackupArgs { prune: None, folder: None, ..args }).await,
+        (None, None) => Err(Usage("name the folder that is to be made".to_owned()).into()),
+    }
+}
+
+async fn back_up(folder: &Path, args: BackupArgs) -> anyhow::Result<ExitCode> {
     let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
     let broker = reach::connect(&args.broker, Role::Backup).await?;
     let checkpoint = newest_checkpoint(&broker, &verifier).await?;
@@ -45,7 +58,7 @@ pub(super) async fn back_up(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::events(args.json)?;
     let told = |stage, done, of| progress.show(done, of, stage_name(stage));
     let now = system_clock();
-    let made = ::backup::back_up(source, &checkpoint, &verifier, &args.folder, now, told).await?;
+    let made = ::backup::back_up(source, &checkpoint, &verifier, folder, now, told).await?;
     progress.done();
     if let Some(secrets) = &args.secrets_to {
         copy_secrets(&Home::at(&args.broker.data_dir), secrets)?;
@@ -53,12 +66,12 @@ pub(super) async fn back_up(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let lines: serde_json::Map<_, _> =
         made.files.iter().map(|file| (file.name.to_string(), json!(file.lines))).collect();
     if args.json {
-        print(json!({ "folder": args.folder, "log": made.log.as_str(), "lines": lines }));
+        print(json!({ "folder": folder, "log": made.log.as_str(), "lines": lines }));
     } else {
         print(format_args!(
             "{} events with their keys are in {}",
             made.files[0].lines.saturating_sub(2),
-            args.folder.display()
+            folder.display()
         ));
         match &args.secrets_to {
             Some(secrets) => tell(format_args!(
@@ -125,7 +138,9 @@ pub(super) async fn restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
         home.create_keys(&config.secrets_in(&home))?;
     }
     let alone = Alone::start_broker(&args.broker).await?;
-    let restored = fill(&alone, &args, &verifier).await;
+    let ledger = args.erased_from.as_deref().unwrap_or(&config.erasure_ledger);
+    let ledger = Ledger::open(ledger, config.audit.tile_options.clone())?;
+    let restored = fill(&alone, &args, &verifier, &ledger).await;
     alone.stop().await?;
     let restored = restored.context("the restore is not complete; the same command goes on from there")?;
     if args.json {
@@ -165,18 +180,47 @@ async fn fill(
     alone: &Alone,
     args: &RestoreArgs,
     verifier: &LogVerifier,
+    ledger: &Ledger,
 ) -> anyhow::Result<::backup::Restored> {
     let owner = alone.connect(&args.broker, Role::Owner).await?;
     setup::create(&owner, 1).await?;
     let (log, keys) = (Log::over(owner.clone()), KeysStream::over(owner.clone()));
     let checkpoints = Checkpoints::stream(owner.clone());
     let appender = Appender::start(owner, Commit::Grouped);
+    // Before any key is there: whoever was erased since the backup was made gets none.
+    reapply(&keys, &appender, ledger).await?;
     let target = RestoreTarget { log: &log, keys: &keys, checkpoints: &checkpoints, appender: &appender };
     let mut progress = Progress::events(args.json)?;
     let told = |stage, done, of| progress.show(done, of, stage_name(stage));
     let restored = ::backup::restore(target, &args.folder, verifier, told).await?;
     progress.done();
     Ok(restored)
+}
+
+/// Marks everybody in the keys' stream whom the ledger names, and destroys what is there of their keys.
+async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow::Result<()> {
+    for erased in ledger.all().await? {
+        let Some(user) = erased.user() else { continue };
+        for (subject, record) in erased_marks(&user, erased.erasure_id) {
+            let expected = Some(Expected { filter: subject.clone(), sequence: 0 });
+            let draft = Draft { subject, id: None, headers: Vec::new(), expected, payload: record.into() };
+            match appender.append(draft).await {
+                Ok(_) | Err(AppendError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for stored in keys.last_by_subjects(&[&format!("$KV.keys.{user}.*")]).await? {
+            anyhow::ensure!(
+                stored.payload.len() <= TOMBSTONE_BYTES_MAX || is_mark(&stored.subject),
+                "{user} was erased, and a key of this user is there: these keys came from a backup without the ledger; begin with an empty broker"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn is_mark(subject: &str) -> bool {
+    subject.ends_with(".erased") || subject.ends_with(".erasing")
 }
 
 /// The newest checkpoint; one that covers everything that the log holds now, if it comes in time.

@@ -42,7 +42,7 @@ impl Erasures {
                 let forgotten = self.have_erased(user, &EraseDeed::EndSessions).await?;
                 Ok([("device_marks".to_owned(), forgotten)].into())
             }
-            ErasureStep::KeysDestroyed => self.destroy_keys(user).await,
+            ErasureStep::KeysDestroyed => self.destroy_keys(user, account).await,
         }
     }
 
@@ -131,12 +131,15 @@ impl Erasures {
     }
 
     /// The providers' users first: whose they are is said by events that only the user's own keys open.
-    async fn destroy_keys(&self, user: &UserRef) -> Result<ErasedCounts, Hindrance> {
+    async fn destroy_keys(&self, user: &UserRef, account: &Account) -> Result<ErasedCounts, Hindrance> {
         // What came in late, as a code that was brought at the last moment, is of no use to anybody either.
         self.destroy_records(user).await?;
         let mut destroyed = 0;
         let provider_users = self.of_providers(user).await?.users;
         for erased in provider_users.iter().chain([user]) {
+            // First what outlives the broker: a backup that still has the key must not bring it back.
+            let written = self.ledger.add(erased, account.erasure_id, (self.clock)()).await;
+            written.map_err(|error| Hindrance::Stuck(error.to_string()))?;
             destroyed += self.have_erased(erased, &EraseDeed::DestroyKeys).await?;
             self.keys.forget(erased);
         }
