@@ -4,6 +4,7 @@ mod backups;
 mod grace;
 mod kills;
 mod refusals;
+mod retention;
 mod search;
 
 use client::Credentials;

@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// What each crate may know of ours.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("schemas", &[]),
     ("stream", &[]),
     ("broker", &[]),
     ("client", &["schemas"]),
     ("vault", &["stream"]),
     ("events", &["schemas", "stream", "vault"]),
+    ("folds", &["events", "schemas", "vault"]),
     ("tlog", &[]),
     ("notary", &["edge", "events", "schemas", "stream", "tlog"]),
     ("backup", &["events", "schemas", "stream", "tlog", "vault"]),
     ("providers", &[]),
     ("edge", &["schemas", "vault"]),
     ("ingest", &["edge", "events", "providers", "schemas", "stream", "vault"]),
-    ("projector", &["edge", "events", "notary", "schemas", "stream", "tlog", "vault"]),
+    ("projector", &["edge", "events", "folds", "notary", "schemas", "stream", "tlog", "vault"]),
     ("breakglass", &["edge", "events", "schemas", "stream", "vault"]),
-    ("worker", &["events", "providers", "schemas", "stream", "vault"]),
+    ("worker", &["events", "folds", "providers", "schemas", "stream", "vault"]),
     (
         "syncwell",
         &[
@@ -51,7 +52,8 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("sled", &["projector"]),
     ("signed_note", &["tlog"]),
     ("tlog_tiles", &["tlog"]),
-    ("object_store", &["tlog"]),
+    // Tiles, and the ledger of erasures.
+    ("object_store", &["tlog", "worker"]),
     ("hkdf", &["vault"]),
     ("governor", &["edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.

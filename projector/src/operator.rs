@@ -115,6 +115,11 @@ pub(crate) enum Question {
     Parked {
         skip: usize,
     },
+    /// Drops everybody's rows of the years before this one.
+    Retain {
+        before_year: i16,
+        access: Access,
+    },
     /// Leaves a parked event out for good.
     Discard {
         sequence: Sequence,

@@ -3,6 +3,7 @@
 mod connections;
 mod device_reports;
 mod devices;
+mod erasures;
 mod webhooks;
 
 use schemars::SchemaGenerator;
@@ -13,7 +14,8 @@ use crate::summary::schema;
 use crate::{
     Accepted, AuthorizeRequest, Code, ConnectRequest, ConnectionDocument, ConnectionStarted,
     ConnectionsDocument, DeviceDocument, DeviceReport, DeviceReportAccepted, DevicesDocument, EnrolRequest,
-    EnrolledDevice, HistoryDocument, Problem, ReauthRequest, RowDocument, RowsDocument,
+    EnrolledDevice, EraseRequest, ErasureAccepted, ErasureDocument, HistoryDocument, Problem, ReauthRequest,
+    RowDocument, RowsDocument,
 };
 
 /// What every operation of one's own data can be refused with.
@@ -67,6 +69,9 @@ pub(crate) fn document() -> Value {
             "/v1/connections/{connection_id}": { "get": connections::get(), "delete": connections::revoke() },
             "/v1/connections/{connection_id}/authorize": { "post": connections::authorize() },
             "/v1/connections/{connection_id}/reauth": { "post": connections::reauth() },
+            "/v1/erasures": { "post": erasures::erase() },
+            "/v1/erasures/{erasure_id}": { "get": erasures::get() },
+            "/v1/erasures/{erasure_id}/cancel": { "post": erasures::cancel() },
             "/v1/webhooks/{provider}": webhooks::path(false),
             "/v1/webhooks/{provider}/{secret}": webhooks::path(true),
             "/livez": { "get": plain("The process runs", "text/plain", &[]) },
@@ -79,6 +84,8 @@ pub(crate) fn document() -> Value {
             "securitySchemes": { "token": {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "Signed by a configured key (EdDSA, ES256 or RS256), with iss, aud, sub, iat and exp; at most 1 hour from iat to exp.",
+            }, "receiptToken": {
+                "type": "http", "scheme": "bearer", "description": "What POST /v1/erasures gave as receipt_token; good for that erasure, without an end.",
             } },
             "headers": {
                 "X-Correlation-Id": { "description": "The request's name in the logs.", "schema": { "type": "string" } },
@@ -109,6 +116,9 @@ fn components() -> Value {
     generator.subschema_for::<ConnectionsDocument>();
     generator.subschema_for::<DeviceReport>();
     generator.subschema_for::<DeviceReportAccepted>();
+    generator.subschema_for::<EraseRequest>();
+    generator.subschema_for::<ErasureAccepted>();
+    generator.subschema_for::<ErasureDocument>();
     generator.subschema_for::<Problem>();
     let mut schemas = generator.take_definitions(true);
     schemas.insert("Summary".to_owned(), schema::summary(false));

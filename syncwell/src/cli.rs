@@ -7,6 +7,7 @@ mod devices;
 mod events;
 mod keys;
 mod providers;
+mod retention;
 mod view;
 mod webhooks;
 
@@ -23,6 +24,7 @@ pub(crate) use devices::{DevicesCommand, ReportsArgs};
 pub(crate) use events::{CopyArgs, EventsCommand, ParkedArgs, ParkedCommand, ShowArgs};
 pub(crate) use keys::{KeysCommand, RotateKekArgs, SecretArgs};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand};
+pub(crate) use retention::RetentionArgs;
 pub(crate) use view::{AtArgs, GetArgs, RebuildArgs, ViewCommand, WaitArgs};
 pub(crate) use webhooks::{AskedArgs, ParkedMessagesCommand, WebhooksCommand};
 
@@ -100,6 +102,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  syncwell backup /backups/2026-02-16\n  syncwell backup /backups/today --secrets-to /vault/today"
     )]
     Backup(BackupArgs),
+    /// Destroy everybody's past years: the rows, and the keys that open what is left in the log
+    #[command(
+        after_help = "Example:\n  syncwell retention --older-than 3y --dry-run\n  syncwell retention --older-than 3y --reason 'policy 7'"
+    )]
+    Retention(RetentionArgs),
     /// Fill an empty installation from a backup; erased users stay erased
     #[command(
         after_help = "Example:\n  syncwell restore /backups/2026-02-16 --secrets-from /vault/2026-02-16\n\nWithout --nats nothing may run in the data folder: the private broker is started for as long as it takes. Killed half-way\nit is simply run again."

@@ -14,6 +14,7 @@ mod keys;
 mod post;
 mod progress;
 mod providers;
+mod retention;
 mod role;
 mod setup;
 mod table;
@@ -87,6 +88,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => {
             quietly()?;
             on_runtime(backup::run(args))
+        }
+        Command::Retention(args) => {
+            quietly()?;
+            on_runtime(retention::run(args))
         }
         Command::Restore(args) => {
             quietly()?;

@@ -19,6 +19,7 @@ use anyhow::Context;
 use edge::{AuthSettings, Forwarding, PublishedSource, RateSettings, ServeSettings, TlsFiles};
 use ingest::DoorSettings;
 use stream::Commit;
+use vault::UserRef;
 use worker::FeedSettings;
 
 use crate::development;
@@ -67,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) feed: FeedSettings,
     /// The worker's own secret.
     pub(crate) tokens: SecretSource,
+    /// Who was erased and may come back.
+    pub(crate) returned: BTreeMap<UserRef, u32>,
     /// Where it is written down who was erased: a folder, or a URL like `s3://bucket/prefix`.
     pub(crate) erasure_ledger: String,
     pub(crate) view: PathBuf,
@@ -172,6 +175,7 @@ impl Config {
             glass: sources::glass(&mut read, home),
             audit: sources::audit(&mut read, home),
             tokens: secrets::source(&mut read, "tokens", home),
+            returned: limits::returned(&mut read),
             erasure_ledger: read
                 .text("erasure.ledger")
                 .unwrap_or_else(|| home.path("erased").display().to_string()),

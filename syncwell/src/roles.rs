@@ -54,7 +54,7 @@ impl Secrets {
 
 pub(crate) fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonyms> {
     let (_, pseudonym) = config.pseudonym.read()?.current_owned();
-    Ok(Pseudonyms::new(pseudonym))
+    Ok(Pseudonyms::new(pseudonym).with_returned(config.returned.clone()))
 }
 
 /// The key-encryption key, kept up with its source.

@@ -34,6 +34,23 @@ async fn only_the_user_and_only_now() {
     assert_eq!(row.status, 200, "nothing came of any of it");
 }
 
+/// An operator may let somebody come back, as somebody else.
+#[tokio::test]
+async fn whoever_comes_back_begins_with_nothing() {
+    let system = System::start();
+    let ana = settled(&system, "ana", r#""steps":1"#).await;
+    let erasure = erase(&system, &ana).await;
+    let returned = format!("[\"{} 1\"]", erasure["receipt"]["user_ref"].as_str().unwrap());
+    let folder = system.stop().await;
+    let system = System::start_in(folder, &[("SYNCWELL_ERASURE__RETURNED", &returned)]);
+    let ana = system.credentials("ana", &["--scope", super::SCOPES]);
+    let row = format!("/v1/summaries/{}", crate::harness::yesterday());
+    assert_eq!(RawRequest::get(&ana, &row).send(&system.base_url).await.problem(), "not_found");
+    let mut enrol = RawRequest::get(&ana, "/v1/devices");
+    enrol.method = "POST";
+    assert_eq!(enrol.send(&system.base_url).await.status, 201, "an account like any other");
+}
+
 #[tokio::test]
 async fn a_receipt_is_for_whoever_holds_its_token() {
     let system = System::start();

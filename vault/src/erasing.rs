@@ -22,6 +22,8 @@ use crate::record;
 pub(crate) const ERASING_SUBJECT: &str = "keys.v1.erasing";
 /// Between two questions for what is new: a user is refused everywhere within a second.
 const ASK_INTERVAL: Duration = Duration::from_millis(300);
+/// What stands in place of a user where everybody's keys of past years were destroyed.
+const RETENTION: &str = "retention-";
 
 /// A step of an erasure that is the keeper's to do; the user ref stands in the subject. Again is as good as once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +38,6 @@ pub enum EraseDeed {
     EndSessions,
     /// Every data key is overwritten, and a tombstone left in its place.
     DestroyKeys,
-    /// The same for the data keys of years before this one; the account's own key stays, and so does the user.
-    DestroyYears {
-        /// The first year that is kept.
-        before: i16,
-    },
 }
 
 /// What stands in the keys' stream for a user who was erased: subjects, and what they hold. For whoever fills an empty one,
@@ -126,6 +123,9 @@ impl Erasing {
                 return Err(RequestError::Unavailable);
             };
             let is_all = users.is_empty();
+            if users.iter().any(|(user, _)| user.starts_with(RETENTION)) {
+                self.keys.forget_all();
+            }
             let users: Vec<(UserRef, ErasureId)> =
                 users.iter().filter_map(|(user, id)| Some((user.parse().ok()?, id.parse().ok()?))).collect();
             let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);

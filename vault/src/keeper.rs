@@ -17,6 +17,7 @@
 mod answering;
 mod erasing;
 mod marks;
+mod retention;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::keys_stream::KeysStream;
 use crate::revoked::REVOKED_SUBJECT;
 use answering::Answering;
 pub(crate) use answering::draft;
+pub use retention::Retention;
 
 /// Questions answered at the same time.
 const QUESTIONS_IN_FLIGHT_MAX: usize = 1_024;

@@ -8,6 +8,7 @@
 //! | `$KV.keys.<user ref>.<key id>` | a wrapped data key, or its tombstone |
 //! | `$KV.keys.<user ref>.erasing` | that the user is being erased: no key is made any more, those that are there still open |
 //! | `$KV.keys.<user ref>.erased` | that the user was erased |
+//! | `$KV.keys.retention-<occasion>.erasing` | that keys of past years were destroyed, so that nobody goes on with one from memory |
 //! | `$KV.keys.kek.<version>` | a check of that version of the KEK |
 //! | `$KV.keys.revoked.<user ref>.<device id>` | that the device was revoked |
 //! | `$KV.keys.compromised.<user ref>.<device id or "default">` | what whoever signs with this key last told of its system |

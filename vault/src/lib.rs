@@ -45,7 +45,7 @@ pub use files::{
 pub use index::{
     INDEX_STREAM, Index, IndexEntry, IndexError, IndexKey, IndexReader, IndexRecipient, IndexStream,
 };
-pub use keeper::{Keeper, KeeperError};
+pub use keeper::{Keeper, KeeperError, Retention};
 pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
 pub use keys_stream::{KEYS_STREAM, KeysStream};

@@ -1,7 +1,9 @@
 //! Users without names.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use data_encoding::{BASE32_NOPAD, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -106,20 +108,34 @@ pub(crate) fn base32() -> &'static Encoding {
 
 /// The secret that names users. Whoever holds it can tell whether a ref is a given user's.
 #[derive(Clone)]
-pub struct Pseudonyms(Zeroizing<[u8; 32]>);
+pub struct Pseudonyms {
+    secret: Zeroizing<[u8; 32]>,
+    /// Users who were erased and may come back, by the pseudonym that they had, and how often they did.
+    returned: Arc<BTreeMap<UserRef, u32>>,
+}
 
 impl Pseudonyms {
     /// From 32 secret bytes, which stay the same for the life of the log: another secret makes every user a stranger.
     pub fn new(secret: Zeroizing<[u8; 32]>) -> Self {
-        Self(secret)
+        Self { secret, returned: Arc::default() }
+    }
+
+    /// The same secret, and these users come back: whoever had one of these pseudonyms has another one from now on, the
+    /// same for the same number. What was erased stays erased under the old one.
+    #[must_use]
+    pub fn with_returned(self, returned: BTreeMap<UserRef, u32>) -> Self {
+        Self { returned: Arc::new(returned), ..self }
     }
 
     /// The user's pseudonym.
     pub fn user_ref(&self, user: &UserId) -> UserRef {
-        let hash = self.keyed_hash("syncwell.user-ref.v1", &[user.0.as_bytes()]);
-        let mut bytes = [0; REF_BYTES];
-        bytes.copy_from_slice(&hash[..REF_BYTES]);
-        UserRef(bytes)
+        let first = first_bytes(self.keyed_hash("syncwell.user-ref.v1", &[user.0.as_bytes()]));
+        match self.returned.get(&first) {
+            None => first,
+            Some(number) => first_bytes(
+                self.keyed_hash("syncwell.user-ref.returned.v1", &[user.0.as_bytes(), &number.to_be_bytes()]),
+            ),
+        }
     }
 
     /// The pseudonym of somebody whom a provider knows by an id of its own; without one, of the provider itself. What a
@@ -129,14 +145,12 @@ impl Pseudonyms {
             Some(id) => self.keyed_hash("syncwell.provider-user.v1", &[provider.as_bytes(), id.as_bytes()]),
             None => self.keyed_hash("syncwell.provider.v1", &[provider.as_bytes()]),
         };
-        let mut bytes = [0; REF_BYTES];
-        bytes.copy_from_slice(&hash[..REF_BYTES]);
-        UserRef(bytes)
+        first_bytes(hash)
     }
 
     /// HMAC-SHA-256 over a purpose and parts, each with its length before it, so that no two lists hash alike.
     pub fn keyed_hash(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = hmac_sha256(&*self.0);
+        let mut mac = hmac_sha256(&*self.secret);
         for part in [purpose.as_bytes()].iter().chain(parts) {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -149,6 +163,12 @@ impl fmt::Debug for Pseudonyms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+fn first_bytes(hash: [u8; 32]) -> UserRef {
+    let mut bytes = [0; REF_BYTES];
+    bytes.copy_from_slice(&hash[..REF_BYTES]);
+    UserRef(bytes)
 }
 
 pub(crate) fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
@@ -170,6 +190,17 @@ mod tests {
         // Computed once with Python's hmac and base64 modules.
         assert_eq!(pseudonyms(1).user_ref(&user).to_string(), "bv54zpiod3qorj64nzkxg56uze");
         assert_ne!(pseudonyms(1).user_ref(&user), pseudonyms(2).user_ref(&user));
+    }
+
+    #[test]
+    fn whoever_comes_back_has_another_name() {
+        let (user, other) = ("user-1".parse().unwrap(), "user-2".parse().unwrap());
+        let first = pseudonyms(1).user_ref(&user);
+        let again = |number| pseudonyms(1).with_returned([(first, number)].into());
+        // Computed once with Python's hmac and base64 modules.
+        assert_eq!(again(1).user_ref(&user).to_string(), "cv7kvmpjygfc4fw6f3ahffyvry");
+        assert_ne!(again(2).user_ref(&user), again(1).user_ref(&user));
+        assert_eq!(again(1).user_ref(&other), pseudonyms(1).user_ref(&other), "nobody else");
     }
 
     #[test]

@@ -113,6 +113,11 @@ impl Answering {
             }
             Question::Parked { skip } => self.parked(skip).await,
             Question::Discard { sequence, access } => self.discard(sequence, access).await,
+            Question::Retain { before_year, access } => {
+                let by = Actor { role: OPERATOR.to_owned(), ..access.by };
+                let appended = self.recording.retain(by, before_year, access.reason).await;
+                self.once_folded(appended.map_err(text)?).await
+            }
         }
     }
 
@@ -265,7 +270,10 @@ impl Answering {
             return Err("say why: an event is left out for good".to_owned());
         }
         let appended = self.recording.discard(access.by, sequence, poison.user, access.reason).await;
-        let at = appended.map_err(text)?;
+        self.once_folded(appended.map_err(text)?).await
+    }
+
+    async fn once_folded(&self, at: Sequence) -> Result<Answer, String> {
         let folded = tokio::time::timeout(DISCARD_TIMEOUT, async {
             while self.jobs.serving().ok().and_then(|view| view.position()) < Some(at) {
                 sleep(LOOK_INTERVAL).await;

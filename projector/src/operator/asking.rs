@@ -98,6 +98,11 @@ impl OperatorClient {
         self.order(Question::Discard { sequence, access }).await
     }
 
+    /// Has every view drop the rows of the years before this one. Returns when that is folded.
+    pub async fn retain(&self, before_year: i16, access: Access) -> Result<(), OperatorError> {
+        self.order(Question::Retain { before_year, access }).await
+    }
+
     /// A user's rows, all pages of them.
     pub async fn rows(
         &self,

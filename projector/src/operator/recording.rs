@@ -1,7 +1,9 @@
 //! Writing down who was shown what, before it is shown.
 
 use edge::Clock;
-use events::{AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, new_event_id};
+use events::{
+    AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, RetentionApplied, new_event_id,
+};
 use schemas::{EventId, Sequence};
 use stream::{AppendError, Broker, Commit};
 use vault::UserRef;
@@ -31,6 +33,15 @@ impl Recording {
     ) -> Result<Sequence, AppendError> {
         let user_ref = user.to_string();
         self.append(|id, now| EventDiscarded { by, sequence, user_ref, reason }.store(id, now)).await
+    }
+
+    pub(crate) async fn retain(
+        &self,
+        by: Actor,
+        before_year: i16,
+        reason: String,
+    ) -> Result<Sequence, AppendError> {
+        self.append(|id, now| RetentionApplied { by, before_year, reason }.store(id, now)).await
     }
 
     async fn append(

@@ -9,13 +9,13 @@ use stream::{AppendError, ReadError, ScanFrom, Stored};
 use super::KeeperError;
 use super::answering::{Answering, RACES_MAX, draft};
 use crate::UserRef;
-use crate::data_key::{ACCOUNT, DataKeyId, Year};
+use crate::data_key::DataKeyId;
 use crate::erasing::EraseDeed;
 use crate::holder_list::ListRequest;
 use crate::key_client::KeysAnswer;
 use crate::keys_stream::{ALL_ERASING, COMPROMISED_PREFIX, ERASED, ERASING, REVOKED_PREFIX};
 use crate::own_id::ErasureId;
-use crate::record::{self, Record};
+use crate::record;
 
 /// Users in one answer.
 const USERS_PAGE: usize = 1_000;
@@ -39,10 +39,7 @@ impl Answering {
             }
             EraseDeed::DestroyKeys => {
                 self.mark(user, ERASED, record::TOMBSTONE.to_vec()).await?;
-                self.destroy_keys(user, |_| true).await?
-            }
-            EraseDeed::DestroyYears { before } => {
-                self.destroy_keys(user, |year| year != ACCOUNT && year < before).await?
+                self.destroy_keys(user).await?
             }
         };
         Ok(KeysAnswer::Destroyed(destroyed))
@@ -74,40 +71,23 @@ impl Answering {
         }
     }
 
-    /// Destroys the user's data keys of these years. Of a record that does not open here the year is not known: it goes
-    /// where all of them go, and is an error otherwise.
-    async fn destroy_keys(
-        &self,
-        user: &UserRef,
-        is_meant: impl Fn(Year) -> bool,
-    ) -> Result<u64, KeeperError> {
-        let is_everything = is_meant(ACCOUNT);
+    /// Destroys the user's data keys. Returns how many are destroyed then, also by whoever was killed before saying so.
+    async fn destroy_keys(&self, user: &UserRef) -> Result<u64, KeeperError> {
         let mut destroyed = 0;
         for stored in self.stream.last_by_subject(&format!("$KV.keys.{user}.*")).await? {
-            let Some(id) = stored.subject.rsplit('.').next().and_then(|id| id.parse::<DataKeyId>().ok())
-            else {
-                continue;
-            };
-            if *stored.payload == record::TOMBSTONE {
-                // Counted again: whoever was killed before it could say so says it now.
-                destroyed += u64::from(is_everything);
-                continue;
-            }
-            let is_destroyed = is_everything
-                || match record::unwrap(&self.kek, user, id, &stored.payload).await? {
-                    Record::Key(key) => is_meant(key.year()),
-                    Record::Tombstone => false,
-                };
-            if is_destroyed {
-                self.bury(stored).await?;
+            let name = stored.subject.rsplit('.').next();
+            if name.is_some_and(|name| name.parse::<DataKeyId>().is_ok()) {
                 destroyed += 1;
+                if *stored.payload != record::TOMBSTONE {
+                    self.bury(stored).await?;
+                }
             }
         }
         Ok(destroyed)
     }
 
     /// Overwrites a record, and leaves a tombstone. A rotation may wrap the key anew meanwhile: then that one goes too.
-    async fn bury(&self, mut stored: Stored) -> Result<(), KeeperError> {
+    pub(super) async fn bury(&self, mut stored: Stored) -> Result<(), KeeperError> {
         let subject = stored.subject.clone();
         for _ in 0..RACES_MAX {
             self.destroy(stored.sequence).await?;

@@ -1,0 +1,64 @@
+//! `syncwell retention`: what lies further back than this is nobody's to read any more.
+//!
+//! Data keys are per year of the summary's date (of a delivery's receipt), so a year goes as a whole, once all of it lies
+//! behind. First the views drop their rows, by an event that every later fold drops them by too; then the keys are
+//! destroyed; then ingests forget what they remember of keys, and the event comes once more, for what was posted meanwhile.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use broker::Role;
+use edge::system_clock;
+use jiff::{ToSpan, tz::TimeZone};
+use projector::OperatorClient;
+use serde_json::json;
+use stream::Broker;
+use vault::Retention;
+
+use super::{print, tell};
+use crate::cli::{BrokerArgs, RetentionArgs};
+use crate::config::Config;
+use crate::exit::Usage;
+use crate::home::Home;
+use crate::reach;
+use crate::roles;
+
+pub(super) async fn run(args: RetentionArgs) -> anyhow::Result<ExitCode> {
+    let today = system_clock().to_zoned(TimeZone::UTC).date();
+    // A year goes once its last day is that old.
+    let before = today.checked_sub(args.older_than.years()).context("that is too long ago")?.year();
+    let home = Home::at(&args.broker.data_dir);
+    let config = Config::read(args.config.as_deref(), &home)?;
+    let broker = reach::connect(&args.broker, Role::Keys).await?;
+    let retention = Retention::over(broker, roles::kek(&config).await?);
+    if args.dry_run {
+        let keys = retention.apply(before, false, |_| ()).await?;
+        return Ok(told(&args, before, keys, false));
+    }
+    if args.access.reason.trim().is_empty() {
+        return Err(Usage("say why with --reason: what is destroyed does not come back".to_owned()).into());
+    }
+    let creds = args.operator_creds.clone();
+    let operator: Broker =
+        reach::connect(&BrokerArgs { creds, ..args.broker.clone() }, Role::Operator).await?;
+    let operator = OperatorClient::new(operator);
+    let access = args.access.of(Role::Operator, "retention");
+    operator.retain(before, access.clone()).await?;
+    let keys = retention.apply(before, true, |seen| tracing::debug!(seen, "keys were looked at")).await?;
+    retention.have_forgotten().await?;
+    operator.retain(before, access).await?;
+    Ok(told(&args, before, keys, true))
+}
+
+fn told(args: &RetentionArgs, before: i16, keys: u64, destroyed: bool) -> ExitCode {
+    if args.json {
+        print(json!({ "before_year": before, "data_keys": keys, "destroyed": destroyed }));
+    } else {
+        let word = if destroyed { "destroyed" } else { "would be destroyed" };
+        print(format_args!("{keys} data keys of years before {before} {word}"));
+        if destroyed {
+            tell("backups from before can still open them with the secrets: `syncwell backup prune`");
+        }
+    }
+    ExitCode::SUCCESS
+}
