@@ -1,6 +1,7 @@
 //! Connections to providers: from consent to tokens, and to their end, with a provider that does as it should or doesn't.
 
 mod consent;
+mod erased;
 mod flow;
 mod kills;
 mod needs_reauth;

@@ -3,6 +3,7 @@
 mod backups;
 mod grace;
 mod kills;
+mod meanwhile;
 mod refusals;
 mod retention;
 mod search;

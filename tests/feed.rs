@@ -1,6 +1,7 @@
 //! The change feed, from a summary that changes to a receiver that is told: signed, once or with the same name, and
 //! without a word of anybody's health.
 
+mod erased;
 mod failures;
 mod kills;
 mod kinds;

@@ -1,6 +1,7 @@
 //! What providers deliver: taken in once where it is the provider's, and nowhere else.
 
 mod durable;
+mod erased;
 mod handshakes;
 mod keys;
 mod limits;

@@ -141,6 +141,8 @@ impl Folder {
 
     /// What is known is there at once: the runtime is entered only for what has to be waited for.
     fn now<T>(&self, work: impl Future<Output = T>) -> T {
+        // Whatever is not there at once is asked for over the broker, which takes the runtime's clock from the first poll on.
+        let _entered = self.runtime.enter();
         let mut work = pin!(work);
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(done) => done,

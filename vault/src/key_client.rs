@@ -102,12 +102,17 @@ pub struct KeyClient {
     kek: Arc<Kek>,
     current: Cache<(UserRef, Year), Arc<DataKey>>,
     rings: Cache<(UserRef, DataKeyId), Arc<DataKey>>,
+    /// Users who were erased, and keys that were destroyed: neither ever comes back, and a log that is folded anew asks for
+    /// each as often as it has events.
+    erased: Cache<UserRef, ()>,
+    destroyed: Cache<(UserRef, DataKeyId), ()>,
 }
 
 impl KeyClient {
     /// Asks over this connection, opens with this key.
     pub fn new(broker: Broker, kek: Arc<Kek>) -> Self {
-        Self { broker, kek, current: cache(), rings: cache() }
+        let (erased, destroyed) = (Cache::new(CACHE_USERS_MAX), Cache::new(CACHE_USERS_MAX));
+        Self { broker, kek, current: cache(), rings: cache(), erased, destroyed }
     }
 
     /// The key under which the user's summaries of this year are sealed now. The keeper makes it where there is none.
@@ -130,8 +135,18 @@ impl KeyClient {
         if let Some(key) = self.rings.get(&(*user, id)).await {
             return Ok(Some(key));
         }
+        if self.erased.contains_key(user) || self.destroyed.contains_key(&(*user, id)) {
+            return Err(KeyError::Erased);
+        }
         for _ in 0..MISSING_ASKED_MAX {
-            let ring = self.ask(ring_subject(user), Vec::new(), user).await?;
+            let asked = self.ask(ring_subject(user), Vec::new(), user).await;
+            if let Err(KeyError::Erased) = asked {
+                self.erased.insert(*user, ()).await;
+            }
+            let ring = asked?;
+            for destroyed in &ring.destroyed {
+                self.destroyed.insert((*user, *destroyed), ()).await;
+            }
             if ring.destroyed.contains(&id) {
                 return Err(KeyError::Erased);
             }

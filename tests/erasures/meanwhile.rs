@@ -1,0 +1,88 @@
+//! Posts in flight and rebuilds while an account ends: no value comes back, and nobody else is touched.
+
+use std::time::Duration;
+
+use super::{ask_to_erase, receipt, settled};
+use crate::harness::{RawRequest, System, raw, run_in, summary, until, yesterday};
+
+const WITHOUT_RATES: [(&str, &str); 2] =
+    [("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"), ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "0")];
+
+/// Phones of both post as fast as they can, from before the erasure until after it, while views are built anew.
+#[tokio::test]
+async fn posts_and_rebuilds_bring_nothing_back() {
+    let system = System::start_with(&WITHOUT_RATES);
+    let ana = settled(&system, "ana", r#""steps":1"#).await;
+    let ben = settled(&system, "ben", r#""steps":1"#).await;
+    let posting = async |who: &client::Credentials| {
+        let mut statuses = Vec::new();
+        for number in 0..200 {
+            let (minute, second) = (number / 60, number % 60);
+            let values = format!(r#""steps":{}"#, 1_000 + number);
+            let post = RawRequest::post(who, summary(&format!("21:{minute:02}:{second:02}"), &values));
+            statuses.push(post.send(&system.base_url).await.status);
+        }
+        statuses
+    };
+    let erasing = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let accepted = ask_to_erase(&system.base_url, &ana).await;
+        assert_eq!(accepted.status, 202);
+        let data_dir = system.data_dir();
+        let rebuilding = tokio::task::spawn_blocking(move || run_in(&data_dir, &["view", "rebuild"]));
+        let erasure = receipt(&system.base_url, &accepted.json()).await;
+        (erasure, rebuilding.await.unwrap())
+    };
+    let (of_ana, of_ben, (erasure, rebuilt)) = tokio::join!(posting(&ana), posting(&ben), erasing);
+    assert_eq!(rebuilt.code, Some(0), "{}", rebuilt.text());
+    assert!(of_ana.iter().all(|status| [200, 201, 202, 410].contains(status)), "{of_ana:?}");
+    assert_eq!(of_ana.last(), Some(&410));
+    assert!(of_ben.iter().all(|status| *status == 200), "{of_ben:?}");
+    let gone = async || {
+        let row = format!("/v1/summaries/{}", yesterday());
+        assert_eq!(RawRequest::get(&ana, &row).send(&system.base_url).await.problem(), "account_erased");
+        assert_eq!(RawRequest::get(&ben, &row).send(&system.base_url).await.json()["steps"], 1_199);
+        let rows = run_in(&system.data_dir(), &["view", "get", "--user", "ana", "--json"]);
+        assert!(!rows.output.contains("steps"), "{}", rows.text());
+    };
+    gone().await;
+    // The view that served before, and one that is folded from the first event.
+    for command in
+        [["view", "rollback"].as_slice(), &["view", "verify"], &["view", "rebuild"], &["view", "verify"]]
+    {
+        let ran = run_in(&system.data_dir(), command);
+        let log = std::fs::read_to_string(&system.process.log).unwrap();
+        assert_eq!(
+            ran.code,
+            Some(0),
+            "{command:?}: {}\n{}",
+            ran.text(),
+            &log[log.len().saturating_sub(3_000)..]
+        );
+        gone().await;
+    }
+    assert_eq!(erasure["steps"].as_array().unwrap().len(), 6);
+    let metrics =
+        raw(&system.base_url, b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(metrics.text.contains("syncwell_accounts_erased_total 1"), "counted once");
+}
+
+/// The view from before is kept, and has a row of the account until it is cleared.
+#[tokio::test]
+async fn a_kept_view_is_cleared_too() {
+    let system = System::start();
+    let ana = settled(&system, "ana", r#""steps":1"#).await;
+    settled(&system, "ben", r#""steps":2"#).await;
+    assert_eq!(run_in(&system.data_dir(), &["view", "rebuild"]).code, Some(0));
+    let accepted = ask_to_erase(&system.base_url, &ana).await.json();
+    let erasure = receipt(&system.base_url, &accepted).await;
+    assert_eq!(erasure["receipt"]["destroyed"]["views"], 2, "{erasure}");
+    // What is kept is compared as it lies there.
+    let differ = until("the views can be compared", async || {
+        let ran =
+            run_in(&system.data_dir(), &["view", "diff", "serving", "kept", "--json", "--reason", "a test"]);
+        (ran.code != Some(3)).then_some(ran)
+    })
+    .await;
+    assert_eq!(differ.code, Some(0), "{}", differ.text());
+}

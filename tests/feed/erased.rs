@@ -1,0 +1,28 @@
+//! That an account is no more is told by name alone.
+
+use serde_json::json;
+
+use super::{Scene, add, done, webhooks};
+use crate::harness::{RawRequest, summary};
+
+#[tokio::test]
+async fn other_systems_are_told_that_an_account_is_no_more() {
+    let scene = Scene::new("[1]");
+    let system = scene.system();
+    let (_, secret) = add(
+        &system.data_dir(),
+        &[&scene.receiver.url("/gone"), "--kind", "account.erased", "--user-ref", "shared"],
+    );
+    let ana = system.credentials("ana", &["--scope", "sync:write account:manage"]);
+    let post = RawRequest::post(&ana, summary("20:00:00", r#""steps":1"#));
+    assert_eq!(post.send(&system.base_url).await.status, 201);
+    let mut request = RawRequest::get(&ana, "/v1/erasures").header("content-type", "application/json");
+    (request.method, request.body) = ("POST", json!({ "user_id": "ana" }).to_string().into_bytes());
+    assert_eq!(request.send(&system.base_url).await.status, 202);
+    let told = scene.receiver.wait_for(1, |delivery| delivery.path == "/gone").await.remove(0);
+    assert!(told.is_signed_with(&secret));
+    let told = told.json();
+    assert_eq!(told["type"], "account.erased");
+    assert!(told["data"]["user_ref"].is_string() && told["data"].get("id").is_none(), "{told}");
+    assert_eq!(done(webhooks(&system.data_dir(), &["list", "--json"])).as_array().unwrap().len(), 1);
+}
