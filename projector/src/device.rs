@@ -1,67 +1,21 @@
-//! The fold of a user's devices, as pure as that of the rows: enrolled, given a newer key, revoked for good.
+//! A device as the view keeps it ([`folds::device`] says what it is).
 
 use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
 use jiff::Timestamp;
-use schemas::{DeviceDocument, Outcome};
+use schemas::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::{DeviceId, SigningKeyId, UserRef};
+use vault::{DeviceId, UserRef};
+
+pub(crate) use folds::device::{Device, DeviceChange, document, fold};
 
 use crate::entry::{Entry, named};
 use crate::open::OpenedEvent;
 use crate::view::DeviceKey;
 
 const FORMAT: u8 = 1;
-
-/// What is known of a device.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Device {
-    pub(crate) key_id: Option<SigningKeyId>,
-    pub(crate) enrolled_at: Option<Timestamp>,
-    pub(crate) revoked_at: Option<Timestamp>,
-}
-
-/// What happened to a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DeviceChange {
-    Enrolled(SigningKeyId),
-    Revoked,
-}
-
-/// Folds a change. Of several keys the newest counts, of several revocations the first.
-pub(crate) fn fold(device: Option<Device>, change: DeviceChange, time: Timestamp) -> (Device, Outcome) {
-    let is_new = device.is_none();
-    let before = device.unwrap_or_default();
-    let mut after = before.clone();
-    match change {
-        DeviceChange::Enrolled(key_id) => {
-            after.enrolled_at = before.enrolled_at.or(Some(time));
-            if before.key_id.is_none_or(|known| known.version() < key_id.version()) {
-                after.key_id = Some(key_id);
-            }
-        }
-        DeviceChange::Revoked => after.revoked_at = before.revoked_at.or(Some(time)),
-    }
-    let outcome = match (is_new, after == before) {
-        (true, _) => Outcome::Created,
-        (false, true) => Outcome::Unchanged,
-        (false, false) => Outcome::Merged,
-    };
-    (after, outcome)
-}
-
-/// As its owner sees it.
-pub(crate) fn document(id: DeviceId, device: &Device) -> DeviceDocument {
-    DeviceDocument {
-        device_id: id.to_string(),
-        key_id: device.key_id.map(|key_id| key_id.to_string()),
-        enrolled_at: device.enrolled_at,
-        revoked_at: device.revoked_at,
-        position: None,
-    }
-}
 
 /// One byte of format, then postcard's encoding of this.
 #[derive(Serialize, Deserialize)]
@@ -122,6 +76,8 @@ impl Entry for Device {
 
 #[cfg(test)]
 mod tests {
+    use vault::SigningKeyId;
+
     use super::*;
 
     fn key(version: u32) -> SigningKeyId {

@@ -16,7 +16,6 @@ mod device;
 mod digest;
 mod entry;
 mod feed;
-mod fold;
 mod follow;
 mod incident;
 mod jobs;
@@ -37,7 +36,7 @@ mod views;
 
 pub use compare::Difference;
 pub use digest::ViewDigest;
-pub use fold::FOLD_VERSION;
+pub use folds::FOLD_VERSION;
 pub use incident::Incident;
 pub use jobs::{Job, JobReport, JobState, RebuildReport, VerifyReport};
 pub use operator::{

@@ -8,17 +8,14 @@ use std::collections::BTreeMap;
 use events::{Log, RecordedEvent};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use schemas::{
-    EventId, HistoryEvent, OfferedFields, OfferedScalar, OfferedWorkout, Outcome, Quantity, Scalar, Sequence,
-    Summary,
-};
+use schemas::{EventId, HistoryEvent, Sequence, Summary};
 use stream::ScanFrom;
 use vault::{KeyClient, UserRef};
 
-use crate::fold::fold;
 use crate::open::{OpenFailure, Opened, OpenedEvent, open};
-use crate::row::{Origin, Register, Row};
+use crate::row::Row;
 use crate::view::View;
+use folds::{fold, told};
 
 /// Events of a user that one question may read.
 const SCANNED_EVENTS_MAX: usize = 20_000;
@@ -64,7 +61,8 @@ pub(crate) async fn refold(
         let Some(Opened::Summary(opened)) = open(&recorded, keys).await? else { continue };
         if opened.said.date == date {
             let (folded, outcome) = fold(row, &opened.said, opened.origin());
-            events.push(told(&opened, &folded, outcome));
+            let (head, sequence) = (&opened.head, opened.sequence);
+            events.push(told(&opened.said, head.id, sequence, head.time, &folded, outcome));
             row = Some(folded);
         }
     }
@@ -193,45 +191,4 @@ impl<'l> Scan<'l> {
         }
         Ok(self.batch.next())
     }
-}
-
-/// What an event offered, and what of it is in the row right after.
-fn told(event: &OpenedEvent<Summary>, row: &Row, outcome: Outcome) -> HistoryEvent {
-    let Summary { scalars, workouts, .. } = &event.said;
-    let offered = |value: Quantity, register: Option<&Register>| OfferedScalar {
-        offered: value,
-        taken: register.is_some_and(|register| is_from(&register.origin, event)),
-    };
-    let scalar = |scalar: Scalar| scalars[scalar].map(|value| offered(value, row.scalars[scalar].as_ref()));
-    let mut workouts: Vec<_> = workouts
-        .iter()
-        .map(|workout| {
-            let registers = row.workouts.get(&workout.key);
-            let calories = registers.and_then(|registers| registers.calories.as_ref());
-            OfferedWorkout {
-                key: workout.key.clone(),
-                duration: offered(workout.duration, registers.map(|registers| &registers.duration)),
-                calories: workout.calories.map(|value| offered(value, calories)),
-            }
-        })
-        .collect();
-    workouts.sort_by(|a, b| a.key.cmp(&b.key));
-    HistoryEvent {
-        event_id: event.head.id,
-        sequence: event.sequence,
-        received_at: event.head.time,
-        generated_at: event.said.generated_at,
-        outcome,
-        fields: OfferedFields {
-            steps: scalar(Scalar::Steps),
-            resting_hr: scalar(Scalar::RestingHr),
-            sleep_hours: scalar(Scalar::SleepHours),
-            hrv: scalar(Scalar::Hrv),
-            workouts,
-        },
-    }
-}
-
-fn is_from(origin: &Origin, event: &OpenedEvent<Summary>) -> bool {
-    origin.sequence == event.sequence
 }

@@ -1,3 +1,6 @@
+use jiff::Timestamp;
+use schemas::{AtProvider, ConnectionStatus, ReauthReason};
+
 use super::*;
 
 fn at(second: i64) -> Timestamp {

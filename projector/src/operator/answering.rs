@@ -16,12 +16,12 @@ use super::{
 use crate::asked::answer_all;
 use crate::blocking::blocking;
 use crate::compare::differences;
-use crate::fold::FOLD_VERSION;
 use crate::incident::with_causes;
 use crate::jobs::Jobs;
 use crate::poison::Poison;
 use crate::reader::Reader;
 use crate::view::View;
+use folds::FOLD_VERSION;
 
 /// Bytes of rows in one answer: a message of the broker carries 1 MiB.
 pub(super) const ANSWER_BYTES_MAX: usize = 512 * 1024;

@@ -150,7 +150,7 @@ fn instant(ns: i128) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::fold;
+    use folds::fold;
     use schemas::{Bounds, Summary};
 
     fn row() -> Row {

@@ -20,7 +20,7 @@ use tlog::{Frontier, Hash};
 
 use super::ViewError;
 use crate::digest::Sum;
-use crate::fold::FOLD_VERSION;
+use folds::FOLD_VERSION;
 
 pub(super) const FORMAT: u8 = 2;
 

@@ -6,7 +6,7 @@ use schemas::{FirstReported, RowDocument, RowSources, Scalar, ValueSource, Worko
 use super::{Origin, Register, Row};
 
 /// The row's values.
-pub(crate) fn document(date: Date, row: &Row) -> RowDocument {
+pub fn document(date: Date, row: &Row) -> RowDocument {
     let value = |scalar: Scalar| row.scalars[scalar].map(|register| register.value);
     let workouts = row.workouts.iter().map(|(key, workout)| WorkoutDocument {
         key: key.clone(),
@@ -28,7 +28,7 @@ pub(crate) fn document(date: Date, row: &Row) -> RowDocument {
 }
 
 /// The row's values, each with the event it came from.
-pub(crate) fn sources(row: &Row) -> RowSources {
+pub fn sources(row: &Row) -> RowSources {
     let value = |scalar: Scalar| row.scalars[scalar].as_ref().map(source);
     let workouts = row.workouts.iter().map(|(key, workout)| WorkoutSources {
         key: key.clone(),

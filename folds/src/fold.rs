@@ -18,7 +18,7 @@ use crate::row::{Origin, Register, Row, WorkoutRegisters};
 pub const FOLD_VERSION: u32 = 1;
 
 /// Folds one event into its row. `origin.generated_at` is the summary's.
-pub(crate) fn fold(row: Option<Row>, summary: &Summary, origin: Origin) -> (Row, Outcome) {
+pub fn fold(row: Option<Row>, summary: &Summary, origin: Origin) -> (Row, Outcome) {
     let Some(mut row) = row else { return (first(summary, origin), Outcome::Created) };
     let mut changed = false;
     for scalar in Scalar::ALL {

@@ -1,0 +1,58 @@
+//! The fold of a user's devices, as pure as that of the rows: enrolled, given a newer key, revoked for good.
+
+use jiff::Timestamp;
+use schemas::{DeviceDocument, Outcome};
+use vault::{DeviceId, SigningKeyId};
+
+/// What is known of a device.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Device {
+    /// Its newest key.
+    pub key_id: Option<SigningKeyId>,
+    /// When it was given its first.
+    pub enrolled_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What happened to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// It was given this key.
+    Enrolled(SigningKeyId),
+    /// Its keys are good no more.
+    Revoked,
+}
+
+/// Folds a change. Of several keys the newest counts, of several revocations the first.
+pub fn fold(device: Option<Device>, change: DeviceChange, time: Timestamp) -> (Device, Outcome) {
+    let is_new = device.is_none();
+    let before = device.unwrap_or_default();
+    let mut after = before.clone();
+    match change {
+        DeviceChange::Enrolled(key_id) => {
+            after.enrolled_at = before.enrolled_at.or(Some(time));
+            if before.key_id.is_none_or(|known| known.version() < key_id.version()) {
+                after.key_id = Some(key_id);
+            }
+        }
+        DeviceChange::Revoked => after.revoked_at = before.revoked_at.or(Some(time)),
+    }
+    let outcome = match (is_new, after == before) {
+        (true, _) => Outcome::Created,
+        (false, true) => Outcome::Unchanged,
+        (false, false) => Outcome::Merged,
+    };
+    (after, outcome)
+}
+
+/// As its owner sees it.
+pub fn document(id: DeviceId, device: &Device) -> DeviceDocument {
+    DeviceDocument {
+        device_id: id.to_string(),
+        key_id: device.key_id.map(|key_id| key_id.to_string()),
+        enrolled_at: device.enrolled_at,
+        revoked_at: device.revoked_at,
+        position: None,
+    }
+}
