@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// What each crate may know of ours.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("schemas", &[]),
     ("stream", &[]),
     ("broker", &[]),
@@ -14,6 +14,8 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("vault", &["stream"]),
     ("events", &["schemas", "stream", "vault"]),
     ("folds", &["events", "schemas", "vault"]),
+    ("exports", &["events", "folds", "schemas", "vault"]),
+    ("objects", &["vault"]),
     ("tlog", &[]),
     ("notary", &["edge", "events", "schemas", "stream", "tlog"]),
     ("backup", &["events", "schemas", "stream", "tlog", "vault"]),
@@ -52,14 +54,14 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("sled", &["projector"]),
     ("signed_note", &["tlog"]),
     ("tlog_tiles", &["tlog"]),
-    // Tiles, and the ledger of erasures.
-    ("object_store", &["tlog", "worker"]),
+    // Tiles, the ledger of erasures, exports.
+    ("object_store", &["objects", "tlog", "worker"]),
     ("hkdf", &["vault"]),
     ("governor", &["edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.
     ("jsonwebtoken", &["edge", "syncwell"]),
-    // The edge fetches issuers' keys; the worker asks providers and delivers.
-    ("reqwest", &["edge", "worker"]),
+    // The edge fetches issuers' keys; the worker asks providers and delivers; objects looks at its bucket.
+    ("reqwest", &["edge", "objects", "worker"]),
     ("oauth2", &["worker"]),
     ("aws-sdk-kms", &["vault"]),
     ("opentelemetry-otlp", &["syncwell"]),

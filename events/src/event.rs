@@ -7,6 +7,7 @@ mod erasure;
 mod export;
 mod operation;
 mod sealed;
+mod shown;
 mod signed;
 mod webhook;
 

@@ -172,40 +172,7 @@ impl Viewer {
                 Event::open(envelope, &key)?
             }
         };
-        Ok(Some(match event {
-            Event::SummaryReceived(content) | Event::DeviceReported(content) => json!({
-                "body": content.body, "timestamp": content.timestamp, "signature": content.signature.to_string(),
-                "key_id": content.signing_key.to_string(), "jti": content.token_id,
-            }),
-            Event::DeviceEnrolled(content) => json!({
-                "device_id": content.device.to_string(), "key_id": content.key_id.to_string(), "jti": content.token_id,
-            }),
-            Event::DeviceRevoked(content) => {
-                json!({ "device_id": content.device.to_string(), "jti": content.token_id })
-            }
-            Event::ConnectionRequested(content) => json!(content),
-            // A code is good for nothing once it was exchanged, and is nobody's to see before.
-            Event::ConnectionAuthorized(content) => json!({
-                "connection_id": content.connection_id, "code": "[redacted]", "jti": content.jti,
-            }),
-            Event::ConnectionReauthRequested(content) => json!(content),
-            Event::ConnectionRevocationRequested(content) => json!(content),
-            Event::ConnectionActivated(content) => json!(content),
-            Event::ConnectionReauthNeeded(content) => json!(content),
-            Event::ConnectionRevoked(content) => json!(content),
-            Event::WebhookReceived(content) => json!(content),
-            Event::BreakGlass(step) => json!({
-                "person": step.person, "statement": step.statement, "signature": step.signature,
-                "refusal": step.refusal,
-            }),
-            Event::AccessRecorded(access) => json!(access),
-            Event::EventDiscarded(discarded) => json!(discarded),
-            Event::RetentionApplied(applied) => json!(applied),
-            Event::ExportRequested(content) => json!(content),
-            Event::ExportReady(content) => json!(content),
-            Event::ExportFailed(content) => json!(content),
-            Event::Erasure(erasure) => erasure.to_json(),
-        }))
+        Ok(Some(event.to_json()))
     }
 }
 

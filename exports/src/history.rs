@@ -1,0 +1,71 @@
+//! `history.json`: why every value is what it is.
+//!
+//! ```json
+//! {"events":[{"date":"2026-02-16","event_id":"…","sequence":4711,"outcome":"merged","fields":{…}},…],
+//!  "rows":[{"date":"2026-02-16","steps":{"value":9234,"event_id":"…","sequence":4711,"generated_at":"…"},…},…]}
+//! ```
+//!
+//! The events are in the log's order and written while they are folded, so that only the rows are held.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use events::Head;
+use folds::row::{Origin, Row, sources};
+use folds::{fold, told};
+use jiff::civil::Date;
+use schemas::{HistoryEvent, RowSources, Summary};
+use serde::Serialize;
+
+/// The file, being written.
+pub(crate) struct History<'w> {
+    file: &'w mut dyn Write,
+    rows: BTreeMap<Date, Row>,
+    is_first: bool,
+}
+
+#[derive(Serialize)]
+struct EventOfDate<'e> {
+    date: Date,
+    #[serde(flatten)]
+    event: &'e HistoryEvent,
+}
+
+#[derive(Serialize)]
+struct RowOfDate {
+    date: Date,
+    #[serde(flatten)]
+    row: RowSources,
+}
+
+impl<'w> History<'w> {
+    pub(crate) fn begin(file: &'w mut dyn Write) -> io::Result<Self> {
+        file.write_all(b"{\"events\":[")?;
+        Ok(Self { file, rows: BTreeMap::new(), is_first: true })
+    }
+
+    /// Folds a summary, and writes what became of it.
+    pub(crate) fn add(&mut self, head: &Head, summary: &Summary, origin: Origin) -> io::Result<()> {
+        let (row, outcome) = fold(self.rows.remove(&summary.date), summary, origin);
+        let event = told(summary, head.id, origin.sequence, head.time, &row, outcome);
+        self.rows.insert(summary.date, row);
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        self.element(is_first, &EventOfDate { date: summary.date, event: &event })
+    }
+
+    /// The rows that all of it makes.
+    pub(crate) fn finish(mut self) -> io::Result<BTreeMap<Date, Row>> {
+        self.file.write_all(b"\n],\"rows\":[")?;
+        let rows = std::mem::take(&mut self.rows);
+        for (number, (date, row)) in rows.iter().enumerate() {
+            self.element(number == 0, &RowOfDate { date: *date, row: sources(row) })?;
+        }
+        self.file.write_all(b"\n]}\n")?;
+        Ok(rows)
+    }
+
+    fn element(&mut self, is_first: bool, element: &impl Serialize) -> io::Result<()> {
+        self.file.write_all(if is_first { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut *self.file, element).map_err(io::Error::from)
+    }
+}
