@@ -22,9 +22,9 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("providers", &[]),
     ("edge", &["schemas", "vault"]),
     ("ingest", &["edge", "events", "providers", "schemas", "stream", "vault"]),
-    ("projector", &["edge", "events", "folds", "notary", "schemas", "stream", "tlog", "vault"]),
+    ("projector", &["edge", "events", "folds", "notary", "objects", "schemas", "stream", "tlog", "vault"]),
     ("breakglass", &["edge", "events", "schemas", "stream", "vault"]),
-    ("worker", &["events", "folds", "providers", "schemas", "stream", "vault"]),
+    ("worker", &["events", "exports", "folds", "objects", "providers", "schemas", "stream", "vault"]),
     (
         "syncwell",
         &[
@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "events",
             "ingest",
             "notary",
+            "objects",
             "projector",
             "providers",
             "schemas",

@@ -23,6 +23,7 @@ mod device_reports;
 mod devices;
 mod doctor;
 mod erasures;
+mod exports;
 mod feed;
 mod house;
 mod keys;

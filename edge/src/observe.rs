@@ -150,7 +150,8 @@ fn verification(verified: Verification, refusal: Option<Code>) -> Option<&'stati
             | Code::WrongStatus
             | Code::DeviceCompromised
             | Code::UnsupportedMediaType
-            | Code::AccountErased => Some("passed"),
+            | Code::AccountErased
+            | Code::LinkExpired => Some("passed"),
             Code::InvalidParameter
             | Code::NotFound
             | Code::ProofPending

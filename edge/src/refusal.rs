@@ -53,6 +53,7 @@ impl Refusal {
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::AccountErased
+            | Code::LinkExpired
             | Code::UnsupportedMediaType
             | Code::InvalidSummary
             | Code::InvalidRequest

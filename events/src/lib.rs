@@ -33,7 +33,7 @@ pub use log::{
 };
 pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
 pub use question::{
-    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EraseAnswer, EraseQuestion,
-    FEED_SUBJECT, FeedAnswer,
+    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EXPORT_SUBJECT, EraseAnswer,
+    EraseQuestion, ExportAnswer, ExportQuestion, FEED_SUBJECT, FeedAnswer, PROGRESS_SUBJECT,
 };
 pub use subject::{PARTITIONS, partition, subject_of};

@@ -1,5 +1,6 @@
 //! What other roles ask the projector over the broker: ingest, which reads neither log nor view itself, and the worker.
 
+use jiff::Timestamp;
 use schemas::{ConnectionDocument, Sequence};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,36 @@ pub enum EraseAnswer {
     /// Not yet: ask again.
     Unavailable,
 }
+
+/// Where the projector is asked how a user's exports stand.
+pub const EXPORT_SUBJECT: &str = "view.v1.export";
+
+/// Whose exports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportQuestion {
+    /// Whose.
+    pub user_ref: String,
+}
+
+/// How they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportAnswer {
+    /// When the latest was asked for that did not fail, and whether it is being made still.
+    Latest {
+        /// When; `null` where there is none.
+        requested_at: Option<Timestamp>,
+        /// Whether it is being made.
+        is_pending: bool,
+    },
+    /// The account was erased.
+    Erased,
+    /// It can't be told now.
+    Unavailable,
+}
+
+/// Where the worker is asked how far an export is; the question is its id, the answer an `ExportProgress` as JSON.
+pub const PROGRESS_SUBJECT: &str = "exports.v1.progress";
 
 /// Where the projector is told that a receiver of the change feed came or went; the question is empty.
 pub const FEED_SUBJECT: &str = "view.v1.feed";

@@ -3,6 +3,7 @@
 mod account;
 pub mod connection;
 pub mod device;
+pub mod export;
 mod fold;
 mod history;
 pub mod row;

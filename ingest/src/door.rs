@@ -16,6 +16,7 @@ use crate::connections::{authorize_connection, delete_connection, post_connectio
 use crate::device_reports::post_device_report;
 use crate::devices::{delete_device, post_device};
 use crate::erasures::{cancel_erasure, post_erasure};
+use crate::exports::post_export;
 use crate::log_watch::LogWatch;
 use crate::outcomes::Outcomes;
 use crate::post::post_summary;
@@ -40,6 +41,8 @@ pub struct DoorSettings {
     pub commit: Commit,
     /// Whether a phone that reported a compromised system may post no summaries.
     pub refuse_compromised: bool,
+    /// How long after an export the next may be asked for.
+    pub export_pause: Duration,
     /// How long an erasure can be taken back.
     pub erasure_grace: Duration,
     /// Which providers users can connect to, and which send here.
@@ -137,6 +140,7 @@ impl Ingest {
             .route("/v1/connections/{connection_id}", delete(delete_connection))
             .route("/v1/connections/{connection_id}/authorize", post(authorize_connection))
             .route("/v1/connections/{connection_id}/reauth", post(reauth_connection))
+            .route("/v1/exports", post(post_export))
             .route("/v1/erasures", post(post_erasure))
             .route("/v1/erasures/{erasure_id}/cancel", post(cancel_erasure))
             .route("/v1/webhooks/{provider}", on(WEBHOOK_METHODS, webhook))

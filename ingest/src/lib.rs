@@ -13,6 +13,7 @@ mod device_reports;
 mod devices;
 mod door;
 mod erasures;
+mod exports;
 mod headers;
 mod log_watch;
 mod outcomes;

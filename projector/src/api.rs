@@ -3,6 +3,7 @@
 mod connections;
 mod devices;
 mod erasures;
+mod exports;
 mod rows;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use axum::{Json, Router};
 use edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
 use http::HeaderMap;
 use jiff::civil::Date;
+use objects::Objects;
 use schemas::{Code, EventId, parse_date};
 use vault::{Pseudonyms, UserRef};
 
@@ -23,7 +25,13 @@ use crate::open::OpenFailure;
 use crate::reader::{ReadFailure, Reader};
 use notary::ask::AskError;
 
-pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>, pseudonyms: Pseudonyms) -> Router {
+pub(crate) fn routes(
+    gate: Arc<Gate>,
+    reader: Arc<Reader>,
+    pseudonyms: Pseudonyms,
+    exports: ExportSettings,
+) -> Router {
+    let ExportSettings { objects, link_base, is_tls } = exports;
     Router::new()
         .route("/v1/summaries", get(rows::get_rows))
         .route("/v1/summaries/{date}", get(rows::get_row))
@@ -35,7 +43,9 @@ pub(crate) fn routes(gate: Arc<Gate>, reader: Arc<Reader>, pseudonyms: Pseudonym
         .route("/v1/connections", get(connections::get_connections))
         .route("/v1/connections/{connection_id}", get(connections::get_connection))
         .route("/v1/erasures/{erasure_id}", get(erasures::get_erasure))
-        .with_state(Api { gate, reader, pseudonyms })
+        .route("/v1/exports/{export_id}", get(exports::get_export))
+        .route("/v1/exports/{export_id}/download", get(exports::download))
+        .with_state(Api { gate, reader, pseudonyms, objects, link_base, is_tls })
 }
 
 /// What every handler needs.
@@ -44,6 +54,21 @@ struct Api {
     gate: Arc<Gate>,
     reader: Arc<Reader>,
     pseudonyms: Pseudonyms,
+    objects: Objects,
+    /// What links begin with, where the operator says so.
+    link_base: Option<String>,
+    is_tls: bool,
+}
+
+/// Where exports are, and what links to them begin with.
+#[derive(Debug, Clone)]
+pub struct ExportSettings {
+    /// Where they are.
+    pub objects: Objects,
+    /// What links begin with; without it, whatever address was asked.
+    pub link_base: Option<String>,
+    /// Whether that address is asked over TLS.
+    pub is_tls: bool,
 }
 
 impl Api {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::{
-    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EraseAnswer, EraseQuestion,
-    FEED_SUBJECT, FeedAnswer,
+    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EXPORT_SUBJECT, EraseAnswer,
+    EraseQuestion, ExportAnswer, ExportQuestion, FEED_SUBJECT, FeedAnswer,
 };
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
@@ -62,19 +62,29 @@ pub(crate) struct Asked {
 impl Asked {
     /// Answers for as long as the process runs.
     pub(crate) async fn serve(self) {
-        let subjects = [CONNECTION_SUBJECT, FEED_SUBJECT, ERASE_SUBJECT];
+        let subjects = [CONNECTION_SUBJECT, FEED_SUBJECT, ERASE_SUBJECT, EXPORT_SUBJECT];
         answer_all(&self.broker, &subjects, QUESTIONS_IN_FLIGHT_MAX, |heard| self.answer(heard)).await;
     }
 
     async fn answer(&self, heard: Heard) -> Vec<u8> {
         let answer = if heard.subject == FEED_SUBJECT {
             serde_json::to_vec(&FeedAnswer { wanted: self.feed.look().await.ok() })
+        } else if heard.subject == EXPORT_SUBJECT {
+            serde_json::to_vec(&self.exports(&heard.payload).await)
         } else if heard.subject == ERASE_SUBJECT {
             serde_json::to_vec(&self.erase(&heard.payload).await)
         } else {
             serde_json::to_vec(&self.connection(&heard.payload).await)
         };
         answer.unwrap_or_else(|_| unreachable!("BUG: an answer is JSON"))
+    }
+
+    async fn exports(&self, question: &[u8]) -> ExportAnswer {
+        let question: Option<ExportQuestion> = serde_json::from_slice(question).ok();
+        let Some(user) = question.and_then(|question| question.user_ref.parse().ok()) else {
+            return ExportAnswer::Unavailable;
+        };
+        self.reader.exports(user).await.unwrap_or(ExportAnswer::Unavailable)
     }
 
     async fn erase(&self, question: &[u8]) -> EraseAnswer {

@@ -9,6 +9,8 @@ use vault::KeyClient;
 
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;
+use folds::export::Export;
+
 use crate::connection::Connection;
 use crate::device::Device;
 use crate::entry::{Entry, named};
@@ -197,6 +199,7 @@ async fn values(
         Some(AnyKey::Row(key)) => read_values::<Row>(&key, sealed, keys).await,
         Some(AnyKey::Device(key)) => read_values::<Device>(&key, sealed, keys).await,
         Some(AnyKey::Connection(key)) => read_values::<Connection>(&key, sealed, keys).await,
+        Some(AnyKey::Export(key)) => read_values::<Export>(&key, sealed, keys).await,
         Some(AnyKey::Report(key)) => read_values::<Report>(&key, sealed, keys).await,
         None => Ok(named([("key", json!("not one of an entry"))])),
     };

@@ -15,6 +15,7 @@ mod connection;
 mod device;
 mod digest;
 mod entry;
+mod export;
 mod feed;
 mod follow;
 mod incident;
@@ -34,6 +35,7 @@ mod shared;
 mod view;
 mod views;
 
+pub use api::ExportSettings;
 pub use compare::Difference;
 pub use digest::ViewDigest;
 pub use folds::FOLD_VERSION;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use events::{Envelope, Event, EventDiscarded, Head, OpenEventError, OutcomeAddress, RecordedEvent};
+use folds::export::{ExportChange, Ready};
 use jiff::Timestamp;
 use schemas::{DeviceReport, Sequence, Summary};
-use vault::{ConnectionId, DataKey, DeviceId, KeyClient, KeyError, KeyHolder, UserRef, Year};
+use vault::{ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, UserRef, Year};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;
@@ -20,6 +21,7 @@ pub(crate) enum Opened {
     Device(OpenedEvent<(DeviceId, DeviceChange)>),
     Connection(OpenedEvent<(ConnectionId, ConnectionChange)>),
     Report(OpenedEvent<(KeyHolder, DeviceReport)>),
+    Export(OpenedEvent<(ExportId, ExportChange)>),
     Discard(Discarded),
     /// An account ends, as somebody says; whether that is to be believed is judged where it is folded.
     Erasure(UserRef),
@@ -35,6 +37,7 @@ impl Opened {
             Self::Device(event) => event.head.user,
             Self::Connection(event) => event.head.user,
             Self::Report(event) => event.head.user,
+            Self::Export(event) => event.head.user,
             Self::Discard(discarded) => discarded.user,
             Self::Erasure(user) => *user,
             Self::Retention(_) => UserRef::NOBODY,
@@ -149,8 +152,18 @@ fn said(opened: OpenedEvent<()>, content: Event, event: &RecordedEvent) -> Resul
         }
         // A delivery is the worker's to look at: nothing of it is read here.
         Event::WebhookReceived(_) => return Ok(None),
-        // Exports are folded apart.
-        Event::ExportRequested(_) | Event::ExportReady(_) | Event::ExportFailed(_) => return Ok(None),
+        Event::ExportRequested(requested) => {
+            let said = (requested.export_id, ExportChange::Requested);
+            return Ok(Some(Opened::Export(opened.saying(said))));
+        }
+        Event::ExportReady(made) => {
+            let ready = Ready { position: made.position, bytes: made.bytes, deleted_at: made.deleted_at };
+            return Ok(Some(Opened::Export(opened.saying((made.export_id, ExportChange::Ready(ready))))));
+        }
+        Event::ExportFailed(failed) => {
+            let said = (failed.export_id, ExportChange::Failed(failed.code));
+            return Ok(Some(Opened::Export(opened.saying(said))));
+        }
         Event::BreakGlass(_)
         | Event::AccessRecorded(_)
         | Event::EventDiscarded(_)

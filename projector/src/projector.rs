@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use vault::{KeyClient, Pseudonyms};
 
 use crate::api;
+use crate::api::ExportSettings;
 use crate::asked::Asked;
 use crate::batch::{Folder, Tolerated};
 use crate::digest::Digester;
@@ -37,6 +38,8 @@ pub struct ProjectorSettings {
     pub verifier: LogVerifier,
     /// Where the views are.
     pub folder: PathBuf,
+    /// Where exports are.
+    pub exports: ExportSettings,
     /// The time.
     pub clock: Clock,
 }
@@ -54,7 +57,7 @@ pub struct Projector {
 impl Projector {
     /// Starts following. The broker may still be away: reads are refused until the view is open.
     pub fn start(broker: Broker, settings: ProjectorSettings) -> Self {
-        let ProjectorSettings { gate, pseudonyms, keys, verifier, folder, clock } = settings;
+        let ProjectorSettings { gate, pseudonyms, keys, verifier, folder, exports, clock } = settings;
         let shared = Arc::new(Shared::new(broker.clone()));
         let log = Log::over(broker.clone());
         let digester = Digester::new(pseudonyms.clone());
@@ -99,7 +102,7 @@ impl Projector {
             let shared = shared.clone();
             Arc::new(move || shared.ready())
         };
-        Self { routes: api::routes(gate, reader, pseudonyms), ready, shared, incident }
+        Self { routes: api::routes(gate, reader, pseudonyms, exports), ready, shared, incident }
     }
 
     /// Returns if something happens that must not.

@@ -1,6 +1,7 @@
 //! Questions about rows and events, whoever asks: phones over HTTP, operators over the broker.
 
 mod erasures;
+mod exports;
 mod owned;
 
 use std::sync::Arc;
@@ -186,6 +187,10 @@ impl Reader {
     /// Whether the account is being erased, or was; while that is not known, nothing is shown of it.
     pub(crate) fn is_closed(&self, user: &UserRef) -> Result<bool, ReadFailure> {
         Ok(self.view()?.is_closed(user))
+    }
+
+    pub(crate) fn keys(&self) -> &KeyClient {
+        &self.keys
     }
 
     fn view(&self) -> Result<Arc<View>, ReadFailure> {

@@ -95,6 +95,7 @@ pub(crate) async fn refold_rows(
                     Opened::Device(_)
                     | Opened::Connection(_)
                     | Opened::Report(_)
+                    | Opened::Export(_)
                     | Opened::Discard(_)
                     | Opened::Erasure(_)
                     | Opened::Retention(_),
@@ -123,6 +124,7 @@ pub(crate) async fn find(
             Opened::Device(_)
             | Opened::Connection(_)
             | Opened::Report(_)
+            | Opened::Export(_)
             | Opened::Discard(_)
             | Opened::Erasure(_)
             | Opened::Retention(_),

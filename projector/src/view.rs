@@ -9,6 +9,7 @@
 //! | `04` sequence (8) | an event that is left out ([`parked`]) |
 //! | `05` user ref (16) connection id (16) | one sealed connection ([`owned`], [`sealed`]) |
 //! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`reports`], [`sealed`]) |
+//! | `08` user ref (16) export id (16) | one sealed export ([`owned`], [`sealed`]) |
 //! | `07` user ref (16) | an account on its way out, in clear ([`accounts`]) |
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
@@ -41,7 +42,7 @@ pub(crate) use keys::{AnyKey, EntryKey};
 use keys::{KEY_DISCARDED, KEY_META, KEY_PARKED};
 use meta::Meta;
 pub(crate) use meta::Tip;
-pub(crate) use owned::{ConnectionKey, DeviceKey};
+pub(crate) use owned::{ConnectionKey, DeviceKey, ExportKey};
 pub(crate) use parked::Discarded;
 pub(crate) use reports::ReportKey;
 pub(crate) use rows::RowKey;

@@ -33,6 +33,8 @@ pub enum Code {
     RequestTimeout,
     /// The account was erased or is being erased.
     AccountErased,
+    /// A download link that has ended.
+    LinkExpired,
     /// The body is larger than this resource takes.
     BodyTooLarge,
     /// The content type is another one, or the content is encoded.
@@ -69,7 +71,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the document and its tests.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::InvalidJson,
         Self::InvalidHeader,
         Self::InvalidParameter,
@@ -83,6 +85,7 @@ impl Code {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::AccountErased,
+        Self::LinkExpired,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidSummary,
@@ -117,6 +120,7 @@ impl Code {
             Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here"),
             Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time"),
             Self::AccountErased => ("account_erased", 410, "The account was erased"),
+            Self::LinkExpired => ("link_expired", 403, "The link has ended"),
             Self::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", 415, "The content type is not supported")

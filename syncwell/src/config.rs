@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) feed: FeedSettings,
     /// The worker's own secret.
     pub(crate) tokens: SecretSource,
+    /// Where exports are kept: a folder, or a URL like `s3://bucket/prefix`.
+    pub(crate) exports: String,
     /// Who was erased and may come back.
     pub(crate) returned: BTreeMap<UserRef, u32>,
     /// Where it is written down who was erased: a folder, or a URL like `s3://bucket/prefix`.
@@ -146,6 +148,11 @@ impl Config {
                 bounds: limits::bounds(&mut read),
                 commit: Commit::Grouped,
                 providers: providers.door.clone(),
+                export_pause: Duration::from_secs(read.whole(
+                    "exports.pause_seconds",
+                    86_400,
+                    0..=366 * 86_400,
+                )),
                 erasure_grace: Duration::from_secs(read.whole("erasure.grace_seconds", 0, 0..=30 * 86_400)),
                 refuse_compromised: read.flag("devices.refuse_compromised", false),
             },
@@ -175,6 +182,9 @@ impl Config {
             glass: sources::glass(&mut read, home),
             audit: sources::audit(&mut read, home),
             tokens: secrets::source(&mut read, "tokens", home),
+            exports: read
+                .text("exports.location")
+                .unwrap_or_else(|| home.path("exports").display().to_string()),
             returned: limits::returned(&mut read),
             erasure_ledger: read
                 .text("erasure.ledger")

@@ -9,6 +9,7 @@
 //!   log.vkey            the public half of secrets/checkpoint: the log's name, and what its checkpoints are verified by
 //!   attest.vkey         the public half of secrets/attestation
 //!   tokens.check        a hash by which secrets/tokens is told from another
+//!   exports/            what people asked to take along, sealed, for 3 days
 //!   erased/             who was erased, by pseudonym: what a restore from an older backup must know
 //!   tiles/              the tree over the log, by the layout of C2SP tlog-tiles
 //!   jwks.json           the development issuer's public key

@@ -14,7 +14,8 @@ use edge::{
 use ingest::Ingest;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use notary::{Notary, NotarySettings};
-use projector::{Projector, ProjectorSettings};
+use objects::Objects;
+use projector::{ExportSettings, Projector, ProjectorSettings};
 use schemas::Code;
 use stream::{Broker, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};
@@ -118,13 +119,25 @@ pub(crate) fn projector(
         keys: KeyClient::new(broker.clone(), secrets.kek.clone()),
         verifier: read_vkey(&config.audit.log_vkey)?,
         folder: config.view.clone(),
+        exports: ExportSettings {
+            objects: objects(config)?,
+            link_base: config.feed.link_base.clone(),
+            is_tls: config.tls.is_some(),
+        },
         clock: system_clock,
     };
     Ok(Projector::start(broker, settings))
 }
 
+/// Where exports are kept.
+fn objects(config: &Config) -> anyhow::Result<Objects> {
+    Ok(Objects::open(&config.exports, config.audit.tile_options.clone())?)
+}
+
 /// Does what events ask for, for as long as the process runs.
-pub(crate) fn worker(config: &Config, broker: Broker, secrets: &Secrets) -> anyhow::Result<Worker> {
+pub(crate) async fn worker(config: &Config, broker: Broker, secrets: &Secrets) -> anyhow::Result<Worker> {
+    let objects = objects(config)?;
+    objects.check().await.context("`[exports] location` is no place for exports")?;
     let settings = WorkerSettings {
         keys: KeyClient::new(broker.clone(), secrets.kek.clone()),
         seal: TokenSeal::new(config.tokens.read()?),
@@ -132,6 +145,7 @@ pub(crate) fn worker(config: &Config, broker: Broker, secrets: &Secrets) -> anyh
         providers: config.providers.tables.clone(),
         clients: config.providers.clients.clone(),
         providers_ca: config.providers.ca_file.clone(),
+        objects,
         ledger: Ledger::open(&config.erasure_ledger, config.audit.tile_options.clone())?,
         feed: config.feed.clone(),
         clock: system_clock,

@@ -7,6 +7,7 @@
 //! | `KV_endpoints` | `<endpoint id>` | a receiver of the change feed |
 //! | `KV_work` | `position`, `cursor.<endpoint id>`, `retry.<endpoint id>.<change>` | how far the worker is |
 //! | `KV_work` | `erasure.<user ref>` | an account that is to be erased ([`crate::erasures`]) |
+//! | `KV_work` | `export.<export id>` | an export that is to be made ([`crate::exporting`]) |
 //!
 //! Unlike an ordinary bucket these, but for the leases, keep what was replaced until it is deleted, and let it be deleted so
 //! that the server overwrites its bytes: a token that was replaced or revoked must not stay on a disk.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender, NewEvent, erasure_step_id};
 use folds::{Account, SaidAt};
 use jiff::SignedDuration;
+use objects::Objects;
 use schemas::{ErasureStatus, ErasureStep};
 use stream::{Broker, Bucket, LeaseError, Leases, ScanFrom, spawn_vital};
 use tokio::sync::Semaphore;
@@ -70,6 +71,7 @@ pub(crate) struct Erasures {
     pub(crate) leases: Leases,
     pub(crate) work: Bucket,
     pub(crate) ledger: Ledger,
+    pub(crate) objects: Objects,
     pub(crate) clock: Clock,
 }
 

@@ -9,6 +9,7 @@ mod book;
 mod buckets;
 mod due;
 mod erasures;
+mod exporting;
 mod feed;
 mod hands;
 mod laying;

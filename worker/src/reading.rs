@@ -14,6 +14,7 @@ use vault::{KeyClient, KeyError, Pseudonyms};
 use crate::Clock;
 use crate::book::{Book, BookError};
 use crate::erasures::{TaskError, Tasks};
+use crate::exporting::{ExportTask, ExportTasks};
 use crate::laying::{At, Said, lay};
 use crate::position::Position;
 use crate::record::RecordKey;
@@ -73,7 +74,8 @@ impl Reading {
         if is_about_an_erasure(head.kind) {
             return self.lay_erasure(recorded).await;
         }
-        let Some(key_id) = head.key_id.filter(|_| is_about_a_connection(head.kind)) else { return Ok(()) };
+        let is_wanted = is_about_a_connection(head.kind) || head.kind == EventKind::ExportRequestedV1;
+        let Some(key_id) = head.key_id.filter(|_| is_wanted) else { return Ok(()) };
         // What can't be opened is the projector's to tell of; here nothing comes of it.
         let data_key = match self.keys.get(&head.user, key_id).await {
             Ok(Some(data_key)) => data_key,
@@ -84,6 +86,14 @@ impl Reading {
         let Some(event) = opened.and_then(|envelope| Event::open(envelope, &data_key).ok()) else {
             return Ok(());
         };
+        if let Event::ExportRequested(requested) = &event {
+            let task = ExportTask { user: head.user, event_id: head.id, key_id, requested_at: head.time };
+            let tasks = ExportTasks::over(&self.work);
+            return tasks
+                .add(requested.export_id, &task)
+                .await
+                .map_err(|error| TaskError::from(error).into());
+        }
         let Some((connection, said)) = Said::of(&event) else { return Ok(()) };
         // Once an erasure has begun a connection only ends.
         if !said.is_own() && Tasks::over(&self.work).is_begun(&head.user).await? {

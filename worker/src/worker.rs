@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
+use objects::Objects;
 use providers::Providers;
 use stream::{Broker, Commit, Leases, spawn_vital};
 use tokio::sync::Notify;
@@ -18,6 +19,7 @@ use crate::agenda::do_deeds;
 use crate::book::Book;
 use crate::buckets::WorkBucket;
 use crate::erasures::{Erasures, Ledger};
+use crate::exporting::{Exporting, ProgressBoard};
 use crate::feed::{Feed, FeedSettings};
 use crate::hands::Hands;
 use crate::oauth::OAuthClient;
@@ -41,6 +43,8 @@ pub struct WorkerSettings {
     pub clients: OAuthClients,
     /// A private authority of providers.
     pub providers_ca: Option<PathBuf>,
+    /// Where exports are kept.
+    pub objects: Objects,
     /// Where it is written down who was erased.
     pub ledger: Ledger,
     /// How changes are delivered.
@@ -83,6 +87,18 @@ impl Worker {
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
             work: WorkBucket::Work.open(broker.clone()),
             ledger: settings.ledger,
+            objects: settings.objects.clone(),
+            clock: settings.clock,
+        });
+        let exporting = Arc::new(Exporting {
+            broker: broker.clone(),
+            log: log.clone(),
+            appender: log.appender(Commit::Grouped),
+            keys: settings.keys.clone(),
+            leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
+            work: WorkBucket::Work.open(broker.clone()),
+            objects: settings.objects,
+            board: ProgressBoard::default(),
             clock: settings.clock,
         });
         let pseudonyms = settings.pseudonyms.clone();
@@ -109,6 +125,7 @@ impl Worker {
             laid: laid.clone(),
         };
         spawn_vital("worker's reading", reading.follow());
+        spawn_vital("worker's exports", exporting.work());
         spawn_vital("worker's erasures", erasures.work());
         spawn_vital("worker's deeds", do_deeds(hands, caught_up.clone(), laid));
         Ok(Self { caught_up })

@@ -96,6 +96,7 @@ fn seal(shard: &Shard, folder: &Folder) -> Vec<SealedEntry> {
     seal_all(&shard.devices, folder, &mut sealed);
     seal_all(&shard.connections, folder, &mut sealed);
     seal_all(&shard.reports, folder, &mut sealed);
+    seal_all(&shard.exports, folder, &mut sealed);
     sealed
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use events::Change;
+use folds::export::Export;
 use jiff::civil::Date;
 use schemas::Sequence;
 use stream::ScanFrom;
@@ -47,6 +48,7 @@ struct Refolded {
     devices: Entries<Device>,
     connections: Entries<Connection>,
     reports: Entries<Report>,
+    exports: Entries<Export>,
     /// Events from here on are told.
     tell_from: Option<Sequence>,
     told: Vec<Change>,
@@ -62,6 +64,7 @@ impl Refolded {
             Opened::Device(event) => fold_into(&mut self.devices, &event, from, told),
             Opened::Connection(event) => fold_into(&mut self.connections, &event, from, told),
             Opened::Report(event) => fold_into(&mut self.reports, &event, from, told),
+            Opened::Export(event) => fold_into(&mut self.exports, &event, from, told),
             Opened::Discard(_) | Opened::Erasure(_) | Opened::Retention(_) => {}
         }
     }
@@ -150,6 +153,7 @@ impl Folder {
         sealed.extend(self.seal_entries(&refolded.devices));
         sealed.extend(self.seal_entries(&refolded.connections));
         sealed.extend(self.seal_entries(&refolded.reports));
+        sealed.extend(self.seal_entries(&refolded.exports));
         sealed
     }
 

@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use events::{Change, FoldedEvent, RecordedEvent};
+use folds::export::Export;
 use jiff::Timestamp;
 use vault::{DataKey, UserRef};
 
@@ -40,13 +41,18 @@ pub(super) struct Shard {
     pub(super) devices: PendingEntries<Device>,
     pub(super) connections: PendingEntries<Connection>,
     pub(super) reports: PendingEntries<Report>,
+    pub(super) exports: PendingEntries<Export>,
     pub(super) parked: Vec<Poison>,
 }
 
 impl Shard {
     /// How many entries wait to be written.
     pub(super) fn len(&self) -> usize {
-        self.rows.len() + self.devices.len() + self.connections.len() + self.reports.len()
+        self.rows.len()
+            + self.devices.len()
+            + self.connections.len()
+            + self.reports.len()
+            + self.exports.len()
     }
 }
 
@@ -99,6 +105,7 @@ impl<'f> Folding<'f> {
             Ok(Some(Opened::Summary(event))) => self.fold_into(|shard| &mut shard.rows, event),
             Ok(Some(Opened::Device(event))) => self.fold_into(|shard| &mut shard.devices, event),
             Ok(Some(Opened::Connection(event))) => self.fold_into(|shard| &mut shard.connections, event),
+            Ok(Some(Opened::Export(event))) => self.fold_into(|shard| &mut shard.exports, event),
             Ok(Some(Opened::Report(event))) => self.fold_into(|shard| &mut shard.reports, event),
             Ok(Some(Opened::Discard(_) | Opened::Erasure(_) | Opened::Retention(_))) => {
                 unreachable!("BUG: a stretch has no event that is folded by itself")

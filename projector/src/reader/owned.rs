@@ -55,7 +55,7 @@ impl Reader {
     }
 
     /// A user's entries of one kind, opened, as many as are listed, and the position that they reflect.
-    async fn entries<E: Entry<Key: Send + 'static>>(
+    pub(super) async fn entries<E: Entry<Key: Send + 'static>>(
         &self,
         user: UserRef,
     ) -> Result<(Vec<(E::Key, E)>, Option<Sequence>), ReadFailure> {

@@ -1,13 +1,13 @@
 //! The keys of entries, whichever kind. The numbers before every key are persisted: append, never change.
 //!
-//! Connections and reports came later than the view's format 2 and the fold's version 1, and raised neither: no log from
+//! Connections, reports and exports came later than the view's format 2 and the fold's version 1, and raised neither: no log from
 //! before has events of theirs, so a view from before is what its log folds to.
 
 use std::hash::Hash;
 
 use vault::UserRef;
 
-use super::{ConnectionKey, DeviceKey, ReportKey, RowKey};
+use super::{ConnectionKey, DeviceKey, ExportKey, ReportKey, RowKey};
 
 pub(super) const KEY_META: u8 = 0;
 pub(super) const KEY_ROW: u8 = 1;
@@ -15,11 +15,12 @@ pub(super) const KEY_DEVICE: u8 = 2;
 pub(super) const KEY_PARKED: u8 = 3;
 pub(super) const KEY_DISCARDED: u8 = 4;
 pub(super) const KEY_ACCOUNT: u8 = 7;
+pub(super) const KEY_EXPORT: u8 = 8;
 pub(super) const KEY_CONNECTION: u8 = 5;
 pub(super) const KEY_REPORT: u8 = 6;
 
 /// The kinds of sealed entries, ascending: what the digest is of, and what comparing and repairing go through.
-pub(super) const ENTRY_KINDS: [u8; 4] = [KEY_ROW, KEY_DEVICE, KEY_CONNECTION, KEY_REPORT];
+pub(super) const ENTRY_KINDS: [u8; 5] = [KEY_ROW, KEY_DEVICE, KEY_CONNECTION, KEY_REPORT, KEY_EXPORT];
 
 /// The key of one kind of entries: its number, the user ref (16), and what tells the user's entries of that kind apart.
 pub(crate) trait EntryKey: Copy + Ord + Hash {
@@ -59,6 +60,7 @@ pub(crate) enum AnyKey {
     Device(DeviceKey),
     Connection(ConnectionKey),
     Report(ReportKey),
+    Export(ExportKey),
 }
 
 impl AnyKey {
@@ -68,7 +70,8 @@ impl AnyKey {
         let device = || DeviceKey::decode(key).map(Self::Device);
         let connection = || ConnectionKey::decode(key).map(Self::Connection);
         let report = || ReportKey::decode(key).map(Self::Report);
-        row.or_else(device).or_else(connection).or_else(report)
+        let export = || ExportKey::decode(key).map(Self::Export);
+        row.or_else(device).or_else(connection).or_else(report).or_else(export)
     }
 
     pub(crate) fn user(&self) -> UserRef {
@@ -77,6 +80,7 @@ impl AnyKey {
             Self::Device(key) => key.user(),
             Self::Connection(key) => key.user(),
             Self::Report(key) => key.user(),
+            Self::Export(key) => key.user(),
         }
     }
 
@@ -86,6 +90,7 @@ impl AnyKey {
             Self::Device(key) => key.name(),
             Self::Connection(key) => key.name(),
             Self::Report(key) => key.name(),
+            Self::Export(key) => key.name(),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The keys of what is known by an id of its own: `02` of a device, `05` of a connection, then user ref (16), id (16).
+//! The keys of what is known by an id of its own: `02` of a device, `05` of a connection, `08` of an export, then user ref (16), id (16).
 
 use std::fmt::Display;
 use std::hash::Hash;
 
-use vault::{ConnectionId, DeviceId, UserRef};
+use vault::{ConnectionId, DeviceId, ExportId, UserRef};
 
 use super::EntryKey;
-use super::keys::{KEY_CONNECTION, KEY_DEVICE, prefix, split};
+use super::keys::{KEY_CONNECTION, KEY_DEVICE, KEY_EXPORT, prefix, split};
 
 /// An id of 16 bytes.
 pub(crate) trait EntryId: Copy + Ord + Hash + Display {
@@ -42,6 +42,18 @@ impl EntryId for ConnectionId {
     }
 }
 
+impl EntryId for ExportId {
+    const KIND: u8 = KEY_EXPORT;
+
+    fn bytes(&self) -> &[u8; 16] {
+        self.as_bytes()
+    }
+
+    fn of(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
 /// Which one of which user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct OwnedKey<I> {
@@ -52,6 +64,8 @@ pub(crate) struct OwnedKey<I> {
 /// Which device.
 pub(crate) type DeviceKey = OwnedKey<DeviceId>;
 
+/// Which export.
+pub(crate) type ExportKey = OwnedKey<ExportId>;
 /// Which connection.
 pub(crate) type ConnectionKey = OwnedKey<ConnectionId>;
 
@@ -94,6 +108,7 @@ mod tests {
     fn golden_keys() {
         golden::<DeviceId>("02");
         golden::<ConnectionId>("05");
+        golden::<ExportId>("08");
     }
 
     #[test]

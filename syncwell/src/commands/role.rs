@@ -95,7 +95,7 @@ pub(super) async fn notary(args: RoleArgs, log: Option<&str>) -> anyhow::Result<
 pub(super) async fn worker(args: RoleArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
     let start = Start::of(&args, Role::Worker, log).await?;
     let secrets = Secrets::read(&start.config).await?;
-    let worker = roles::worker(&start.config, start.broker.clone(), &secrets)?;
+    let worker = roles::worker(&start.config, start.broker.clone(), &secrets).await?;
     let server = start.serve(Router::new(), vec![worker.ready()]).await?;
     asked_to_end().await?;
     server.stop().await;

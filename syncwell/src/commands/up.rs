@@ -89,7 +89,7 @@ async fn serve(
         let notary = roles::notary(config, connect(Role::Notary).await?)?;
         let projector = roles::projector(config, connect(Role::Projector).await?, door.gate, &secrets)?;
         roles::break_glass(config, connect(Role::BreakGlass).await?)?;
-        let worker = roles::worker(config, connect(Role::Worker).await?, &secrets)?;
+        let worker = roles::worker(config, connect(Role::Worker).await?, &secrets).await?;
         anyhow::Ok((keeper, ingest, projector, notary, worker, door.ready))
     };
     let (_keeper, ingest, mut projector, mut notary, worker, tokens_ready) = tokio::select! {

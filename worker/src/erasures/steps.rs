@@ -10,9 +10,10 @@ use schemas::{AtProvider, ConnectionStatus, ErasureStep};
 use stream::{ReadError, ScanFrom};
 use vault::{ConnectionId, EraseDeed, KeyError, UserRef};
 
-use super::{Erasures, Hindrance};
+use super::{Erasures, Hindrance, LEASE_TTL};
 use crate::book::PAGE_ENTRIES;
 use crate::buckets::WorkBucket;
+use crate::exporting::{ExportTasks, lease_of};
 use crate::laying::end;
 use crate::record::RecordKey;
 
@@ -113,8 +114,21 @@ impl Erasures {
         Ok(())
     }
 
-    async fn delete_exports(&self, _user: &UserRef) -> Result<ErasedCounts, Hindrance> {
-        Ok(ErasedCounts::new())
+    /// What is wanted first, then whoever makes one now is waited for, then what lies there.
+    async fn delete_exports(&self, user: &UserRef) -> Result<ErasedCounts, Hindrance> {
+        let tasks = ExportTasks::over(&self.work);
+        let unavailable = |_| Hindrance::NotYet("the tasks can't be reached");
+        for (_, task, revision) in tasks.all().await.map_err(unavailable)? {
+            if task.user == *user {
+                tasks.finish(revision).await.map_err(unavailable)?;
+            }
+        }
+        let lease = self.leases.take(&lease_of(user), LEASE_TTL).await;
+        let lease = lease.map_err(|_| Hindrance::NotYet("an export is being made"))?;
+        let deleted = self.objects.delete_all_of(user).await;
+        lease.release().await;
+        let deleted = deleted.map_err(|error| Hindrance::Stuck(error.to_string()))?;
+        Ok([("exports".to_owned(), deleted)].into())
     }
 
     async fn clear_views(&self, user: &UserRef, account: &Account) -> Result<ErasedCounts, Hindrance> {

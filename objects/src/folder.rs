@@ -1,0 +1,201 @@
+//! Exports in a folder: a folder per user, a sealed file per export.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use vault::{DataKey, DataKeyId, UserRef};
+
+use crate::name::ObjectName;
+use crate::sealed::{Opening, Sealing, plain_bytes, read_head};
+
+/// What is being written has this name until it is whole.
+const DRAFT: &str = "draft";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Folder(PathBuf);
+
+/// A file on its way.
+pub(crate) struct Draft {
+    sealing: Sealing<BufWriter<File>>,
+    draft: PathBuf,
+    whole: PathBuf,
+}
+
+impl Folder {
+    /// Makes it, for its owner alone, where it is not there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        private(path)?;
+        #[cfg(unix)]
+        {
+            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path)?.permissions());
+            if mode & 0o077 != 0 {
+                let why = format!(
+                    "{} can be read by others (mode {:o}): chmod 700 it",
+                    path.display(),
+                    mode & 0o777
+                );
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+            }
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    fn path(&self, name: &ObjectName) -> PathBuf {
+        self.0.join(name.to_string())
+    }
+
+    pub(crate) fn create(&self, name: ObjectName, key: Arc<DataKey>) -> io::Result<Draft> {
+        let whole = self.path(&name);
+        private(&self.0.join(name.user.to_string()))?;
+        let draft = whole.with_extension(DRAFT);
+        let file = BufWriter::new(File::create(&draft)?);
+        Ok(Draft { sealing: Sealing::begin(file, name, key)?, draft, whole })
+    }
+
+    /// The data key of an object, its plain length, and what opens it.
+    pub(crate) fn read(&self, name: &ObjectName) -> io::Result<Option<(DataKeyId, u64, BufReader<File>)>> {
+        let file = match File::open(self.path(name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = plain_bytes(file.metadata()?.len()).ok_or(io::ErrorKind::InvalidData)?;
+        let mut file = BufReader::new(file);
+        Ok(Some((read_head(&mut file)?, length, file)))
+    }
+
+    pub(crate) fn open_chunks(
+        file: BufReader<File>,
+        name: ObjectName,
+        key: Arc<DataKey>,
+    ) -> Opening<BufReader<File>> {
+        Opening::behind_head(file, name, key)
+    }
+
+    /// Deletes everything of a user, drafts too. Returns how many files there were.
+    pub(crate) fn delete_all_of(&self, user: &UserRef) -> io::Result<u64> {
+        let folder = self.0.join(user.to_string());
+        let mut deleted = 0;
+        for file in entries(&folder)? {
+            fs::remove_file(file)?;
+            deleted += 1;
+        }
+        match fs::remove_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(deleted),
+        }
+    }
+
+    /// Deletes what is older than this, drafts too. Returns how many files that were.
+    pub(crate) fn sweep(&self, age_max: Duration, now: SystemTime) -> io::Result<u64> {
+        let mut deleted = 0;
+        for folder in entries(&self.0)? {
+            for file in entries(&folder)? {
+                let written = fs::metadata(&file)?.modified()?;
+                if now.duration_since(written).is_ok_and(|age| age >= age_max) {
+                    fs::remove_file(file)?;
+                    deleted += 1;
+                }
+            }
+            // Where nothing is left in it.
+            let _ = fs::remove_dir(&folder);
+        }
+        Ok(deleted)
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sealing.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sealing.flush()
+    }
+}
+
+impl Draft {
+    /// Whole and on the disk, or not there.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        let file = self.sealing.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        fs::rename(&self.draft, &self.whole)?;
+        let folder = self.whole.parent().unwrap_or_else(|| Path::new("."));
+        File::open(folder)?.sync_all()
+    }
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use vault::ExportId;
+
+    use super::*;
+
+    fn name(user: u8, export: u8) -> ObjectName {
+        ObjectName { user: UserRef::from_bytes([user; 16]), export: ExportId::from_bytes([export; 16]) }
+    }
+
+    fn key() -> Arc<DataKey> {
+        Arc::new(DataKey::new(DataKeyId::from_bytes([4; 10]), 0, &[7; 32]))
+    }
+
+    fn put(folder: &Folder, name: ObjectName) {
+        let mut draft = folder.create(name, key()).unwrap();
+        draft.write_all(b"planted").unwrap();
+        draft.finish().unwrap();
+    }
+
+    #[test]
+    fn written_sealed_read_deleted_and_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&place.path().join("exports")).unwrap();
+        put(&folder, name(1, 2));
+        put(&folder, name(3, 4));
+        let mut unfinished = folder.create(name(1, 5), key()).unwrap();
+        unfinished.write_all(b"planted").unwrap();
+        assert!(folder.read(&name(1, 5)).unwrap().is_none(), "half an object is none");
+        let stored = fs::read(folder.path(&name(1, 2))).unwrap();
+        assert!(!stored.windows(7).any(|window| window == b"planted"), "sealed at rest");
+        let (id, length, file) = folder.read(&name(1, 2)).unwrap().unwrap();
+        assert_eq!((id, length), (key().id(), 7));
+        assert_eq!(**Folder::open_chunks(file, name(1, 2), key()).next().unwrap().unwrap(), *b"planted");
+        assert_eq!(folder.delete_all_of(&name(1, 0).user).unwrap(), 2, "the draft too");
+        assert_eq!(folder.delete_all_of(&name(1, 0).user).unwrap(), 0);
+        let now = fs::metadata(folder.path(&name(3, 4))).unwrap().modified().unwrap();
+        assert_eq!(folder.sweep(Duration::from_secs(60), now).unwrap(), 0);
+        assert_eq!(folder.sweep(Duration::from_secs(60), now + Duration::from_secs(61)).unwrap(), 1);
+        assert!(folder.read(&name(3, 4)).unwrap().is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("exports");
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = Folder::open(&path).unwrap_err();
+        assert!(error.to_string().contains("chmod 700"), "{error}");
+    }
+}

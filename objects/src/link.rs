@@ -1,0 +1,111 @@
+//! A link to an export in a folder of ours: good for whoever has it, for one export, until it ends.
+//!
+//! `/v1/exports/<export id>/download?user=<user ref>&expires=<unix seconds>&signature=<64 characters of lowercase hex>`; the
+//! signature is a keyed hash over the user ref, the export's id and the end. The user stands there by pseudonym alone.
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+use vault::{ExportId, Pseudonyms};
+
+use crate::name::ObjectName;
+
+const PURPOSE: &str = "syncwell.export-link.v1";
+
+/// Makes and verifies links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// To which export.
+    pub name: ObjectName,
+    /// When it ends, unix seconds.
+    pub expires: i64,
+}
+
+/// Why a link is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// It was, and has ended.
+    #[error("the link has ended")]
+    Expired,
+    /// It was never given.
+    #[error("the link is not one that was given")]
+    Wrong,
+}
+
+impl Link {
+    /// As it is given: path and query.
+    pub fn render(&self, secret: &Pseudonyms) -> String {
+        let Self { name: ObjectName { user, export }, expires } = self;
+        let signature = self.signature(secret);
+        format!("/v1/exports/{export}/download?user={user}&expires={expires}&signature={signature}")
+    }
+
+    /// Whether this query, to this export, is of a link that was given and has not ended. There is one spelling.
+    pub fn verify(
+        export: ExportId,
+        query: &str,
+        secret: &Pseudonyms,
+        now: Timestamp,
+    ) -> Result<Self, LinkError> {
+        let read = || {
+            let (user, rest) = query.strip_prefix("user=")?.split_once("&expires=")?;
+            let (expires, signature) = rest.split_once("&signature=")?;
+            Some((user.parse().ok()?, expires, signature))
+        };
+        let (user, expires, signature) = read().ok_or(LinkError::Wrong)?;
+        let number: i64 = expires.parse().map_err(|_| LinkError::Wrong)?;
+        let link = Self { name: ObjectName { user, export }, expires: number };
+        let is_spelled = number.to_string() == expires;
+        let is_right: bool = link.signature(secret).as_bytes().ct_eq(signature.as_bytes()).into();
+        if !is_spelled || !is_right {
+            return Err(LinkError::Wrong);
+        }
+        if now.as_second() < number { Ok(link) } else { Err(LinkError::Expired) }
+    }
+
+    fn signature(&self, secret: &Pseudonyms) -> String {
+        let ObjectName { user, export } = self.name;
+        let parts: [&[u8]; 3] = [user.as_bytes(), export.as_bytes(), &self.expires.to_be_bytes()];
+        HEXLOWER.encode(&secret.keyed_hash(PURPOSE, &parts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vault::UserRef;
+    use zeroize::Zeroizing;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_for_one_export_until_it_ends() {
+        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (one, other) = (ExportId::from_bytes([2; 16]), ExportId::from_bytes([3; 16]));
+        let user = UserRef::from_bytes([1; 16]);
+        let link = Link { name: ObjectName { user, export: one }, expires: 1_771_290_000 };
+        let rendered = link.render(&secret);
+        let (path, query) = rendered.split_once('?').unwrap();
+        assert_eq!(path, format!("/v1/exports/{one}/download"));
+        let verify = |export, query: &str, now| Link::verify(export, query, &secret, at(now));
+        assert_eq!(verify(one, query, 1_771_289_999), Ok(link));
+        assert_eq!(verify(one, query, 1_771_290_000), Err(LinkError::Expired));
+        assert_eq!(verify(other, query, 0), Err(LinkError::Wrong), "another path");
+        let signature = query.split_once("&signature=").unwrap().1;
+        for changed in [
+            query.replace("1771290000", "1771290001"),
+            query.replace("1771290000", "+1771290000"),
+            query.replace("1771290000", "01771290000"),
+            format!("{query}&expires=1771290001"),
+            query.replace(&user.to_string(), &UserRef::from_bytes([2; 16]).to_string()),
+            format!("signature={signature}&expires=1771290000"),
+            query.to_uppercase(),
+            query[..query.len() - 1].to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(verify(one, &changed, 0), Err(LinkError::Wrong), "{changed}");
+        }
+        let stranger = Pseudonyms::new(Zeroizing::new([9; 32]));
+        assert_eq!(Link::verify(one, query, &stranger, at(0)), Err(LinkError::Wrong));
+    }
+}

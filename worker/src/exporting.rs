@@ -1,0 +1,157 @@
+//! Exports are made: one of a user at a time, from one position of the log, into a place of their own.
+//!
+//! That one is to be made is written down before the worker's position moves past the event that asks for it ([`task`]). A
+//! worker that is killed leaves half an object, which is none, and whoever takes over begins again.
+
+mod making;
+mod progress;
+mod source;
+mod task;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use events::{Log, LogAppender};
+use jiff::{SignedDuration, Timestamp};
+use objects::Objects;
+use stream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
+use tokio::time::sleep;
+use vault::{ExportId, KeyClient, UserRef};
+
+use crate::Clock;
+use crate::erasures::Tasks as ErasureTasks;
+
+pub(crate) use progress::ProgressBoard;
+pub(crate) use task::{ExportTask, ExportTasks};
+
+/// Between two looks at what is to be made.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Exports in the making at the same time: each holds a thread.
+const EXPORTS_AT_ONCE_MAX: usize = 4;
+/// How long a lease lasts that nobody renews.
+const LEASE_TTL: Duration = Duration::from_secs(10);
+const LEASE_RENEWAL: Duration = Duration::from_secs(3);
+/// How long an export is kept.
+pub(crate) const EXPORT_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
+/// Between two looks for exports that are too old.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// After so long an export that can't be made is given up.
+const TRIED_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// Between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What making exports takes.
+pub(crate) struct Exporting {
+    pub(crate) broker: Broker,
+    pub(crate) log: Log,
+    pub(crate) appender: LogAppender,
+    pub(crate) keys: KeyClient,
+    pub(crate) leases: Leases,
+    pub(crate) work: Bucket,
+    pub(crate) objects: Objects,
+    pub(crate) board: ProgressBoard,
+    pub(crate) clock: Clock,
+}
+
+/// The lease of whoever makes a user's exports, or deletes them.
+pub(crate) fn lease_of(user: &UserRef) -> String {
+    format!("exports.{user}")
+}
+
+impl Exporting {
+    /// Makes exports for as long as the process runs.
+    pub(crate) async fn work(self: Arc<Self>) {
+        spawn_vital("progress of exports", self.board.clone().answer(self.broker.clone()));
+        spawn_vital("sweeper of exports", self.clone().sweep());
+        let in_hand: Arc<Mutex<BTreeSet<ExportId>>> = Arc::default();
+        loop {
+            self.broker.connected().await;
+            for (export, task, revision) in ExportTasks::over(&self.work).all().await.unwrap_or_default() {
+                let is_taken = {
+                    let mut in_hand = lock(&in_hand);
+                    in_hand.len() >= EXPORTS_AT_ONCE_MAX || !in_hand.insert(export)
+                };
+                if is_taken {
+                    continue;
+                }
+                let (exporting, in_hand) = (self.clone(), in_hand.clone());
+                spawn_vital("an export", async move {
+                    if !exporting.under_lease(export, &task, revision).await {
+                        sleep(RETRY_INTERVAL).await;
+                    }
+                    lock(&in_hand).remove(&export);
+                });
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// Says whether it is done with.
+    async fn under_lease(&self, export: ExportId, task: &ExportTask, revision: u64) -> bool {
+        let mut lease = match self.leases.take(&lease_of(&task.user), LEASE_TTL).await {
+            Ok(lease) => lease,
+            Err(LeaseError::Held | LeaseError::Unavailable) => return false,
+        };
+        let renewing = async {
+            loop {
+                sleep(LEASE_RENEWAL).await;
+                // Two workers at one export write the same object twice.
+                let _ = lease.renew().await;
+            }
+        };
+        let is_late = (self.clock)().duration_since(task.requested_at) > TRIED_MAX;
+        let made = tokio::select! {
+            made = self.one(export, task, revision, is_late) => made,
+            () = renewing => unreachable!("BUG: a lease is renewed for as long as there is work"),
+        };
+        self.board.clear(export);
+        lease.release().await;
+        match made {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(user = %task.user, %export, why, "an export is not made yet");
+                false
+            }
+        }
+    }
+
+    async fn one(
+        &self,
+        export: ExportId,
+        task: &ExportTask,
+        revision: u64,
+        is_late: bool,
+    ) -> Result<(), String> {
+        let tasks = ExportTasks::over(&self.work);
+        let is_wanted = tasks.is_there(export).await.map_err(|error| error.to_string())?;
+        let is_ending = ErasureTasks::over(&self.work).is_begun(&task.user).await;
+        if is_wanted && !is_ending.map_err(|error| error.to_string())? {
+            self.make(export, task, is_late).await?;
+        }
+        tasks.finish(revision).await.map_err(|error| error.to_string())
+    }
+
+    /// Deletes what no rule of a bucket does.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            let objects = self.objects.clone();
+            let age_max = Duration::try_from(EXPORT_LIFETIME).unwrap_or_default();
+            let now = SystemTime::from((self.clock)());
+            let swept = tokio::task::spawn_blocking(move || objects.sweep(age_max, now)).await;
+            if let Ok(Err(error)) = swept {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old exports can't be deleted yet");
+            }
+            sleep(SWEEP_INTERVAL).await;
+        }
+    }
+
+    fn deleted_at(&self) -> Timestamp {
+        (self.clock)().saturating_add(EXPORT_LIFETIME).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Nothing that holds the lock can panic half-way, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
