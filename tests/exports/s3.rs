@@ -35,10 +35,8 @@ async fn a_bucket_is_used_once_it_is_what_it_must_be() {
     let folder = tempfile::tempdir().unwrap();
     let data_dir = folder.path().join("data");
     let refused = |why: &str| {
-        let started = run(
-            &["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()],
-            &environment,
-        );
+        let started =
+            run(&["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()], &environment);
         let told = String::from_utf8_lossy(&started.stderr).into_owned();
         assert!(!started.status.success() && told.contains(why), "{why}: {told}");
     };
