@@ -1,7 +1,8 @@
-//! What a bucket must be before anything is put into it: private, sealed by the server, and emptied after 3 days.
+//! What a bucket must be before anything is put into it: private, sealed by the server, without old versions, and emptied
+//! after 3 days.
 //!
 //! Asked with the S3 API itself, signed like every other request: `GetPublicAccessBlock`, `GetBucketAcl`,
-//! `GetBucketPolicyStatus`, `GetBucketEncryption`, `GetBucketLifecycleConfiguration`.
+//! `GetBucketPolicyStatus`, `GetBucketEncryption`, `GetBucketVersioning`, `GetBucketLifecycleConfiguration`.
 
 use http::{Method, Request};
 use object_store::aws::{AmazonS3, AwsAuthorizer};
@@ -25,6 +26,11 @@ pub enum BucketError {
     /// The server does not seal what is put there.
     #[error("the bucket has no default server-side encryption: turn on SSE-S3 or SSE-KMS")]
     Unsealed,
+    /// What is deleted stays.
+    #[error(
+        "the bucket keeps old versions, so that nothing in it is ever deleted: exports need one without versioning"
+    )]
+    Versioned,
     /// Nothing deletes what is old.
     #[error(
         "no enabled lifecycle rule of the bucket deletes what is below {0:?} after {EXPIRATION_DAYS_MAX} days at most and aborts what was not finished"
@@ -61,6 +67,9 @@ impl Bucket {
         let encryption = self.get("encryption").await?.ok_or(BucketError::Unsealed)?;
         if encryption.all("SSEAlgorithm").next().is_none() {
             return Err(BucketError::Unsealed);
+        }
+        if self.get("versioning").await?.is_some_and(|versioning| versioning.has("Status", "Enabled")) {
+            return Err(BucketError::Versioned);
         }
         let lifecycle = self.get("lifecycle").await?;
         let is_emptied = lifecycle.is_some_and(|lifecycle| lifecycle.rules().any(|rule| self.empties(&rule)));

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::summary::schema;
 use crate::{
     Accepted, ConnectionDocument, ConnectionStarted, ConnectionsDocument, DeviceDocument, DeviceReport,
-    DeviceReportAccepted, DevicesDocument, EnrolledDevice, ErasureAccepted, ErasureDocument, HistoryDocument,
-    Problem, RowDocument, RowsDocument, openapi,
+    DeviceReportAccepted, DevicesDocument, EnrolledDevice, ErasureAccepted, ErasureDocument, ExportAccepted,
+    ExportDocument, HistoryDocument, Problem, RowDocument, RowsDocument, openapi,
 };
 
 /// Every document by file name, as it should stand in this folder.
@@ -28,6 +28,8 @@ pub fn documents() -> Vec<(&'static str, String)> {
         ("connections.schema.json", of::<ConnectionsDocument>()),
         ("device_report.schema.json", of::<DeviceReport>()),
         ("device_report_accepted.schema.json", of::<DeviceReportAccepted>()),
+        ("export_accepted.schema.json", of::<ExportAccepted>()),
+        ("export.schema.json", of::<ExportDocument>()),
         ("erasure_accepted.schema.json", of::<ErasureAccepted>()),
         ("erasure.schema.json", of::<ErasureDocument>()),
         ("problem.schema.json", of::<Problem>()),

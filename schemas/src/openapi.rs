@@ -4,6 +4,7 @@ mod connections;
 mod device_reports;
 mod devices;
 mod erasures;
+mod exports;
 mod webhooks;
 
 use schemars::SchemaGenerator;
@@ -14,8 +15,8 @@ use crate::summary::schema;
 use crate::{
     Accepted, AuthorizeRequest, Code, ConnectRequest, ConnectionDocument, ConnectionStarted,
     ConnectionsDocument, DeviceDocument, DeviceReport, DeviceReportAccepted, DevicesDocument, EnrolRequest,
-    EnrolledDevice, EraseRequest, ErasureAccepted, ErasureDocument, HistoryDocument, Problem, ReauthRequest,
-    RowDocument, RowsDocument,
+    EnrolledDevice, EraseRequest, ErasureAccepted, ErasureDocument, ExportAccepted, ExportDocument,
+    HistoryDocument, Problem, ReauthRequest, RowDocument, RowsDocument,
 };
 
 /// What every operation of one's own data can be refused with.
@@ -69,6 +70,9 @@ pub(crate) fn document() -> Value {
             "/v1/connections/{connection_id}": { "get": connections::get(), "delete": connections::revoke() },
             "/v1/connections/{connection_id}/authorize": { "post": connections::authorize() },
             "/v1/connections/{connection_id}/reauth": { "post": connections::reauth() },
+            "/v1/exports": { "post": exports::ask() },
+            "/v1/exports/{export_id}": { "get": exports::get() },
+            "/v1/exports/{export_id}/download": { "get": exports::download() },
             "/v1/erasures": { "post": erasures::erase() },
             "/v1/erasures/{erasure_id}": { "get": erasures::get() },
             "/v1/erasures/{erasure_id}/cancel": { "post": erasures::cancel() },
@@ -116,6 +120,8 @@ fn components() -> Value {
     generator.subschema_for::<ConnectionsDocument>();
     generator.subschema_for::<DeviceReport>();
     generator.subschema_for::<DeviceReportAccepted>();
+    generator.subschema_for::<ExportAccepted>();
+    generator.subschema_for::<ExportDocument>();
     generator.subschema_for::<EraseRequest>();
     generator.subschema_for::<ErasureAccepted>();
     generator.subschema_for::<ErasureDocument>();

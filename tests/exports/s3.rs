@@ -46,6 +46,12 @@ async fn a_bucket_is_used_once_it_is_what_it_must_be() {
     refused("server-side encryption");
     configure(&aws, "encryption", ENCRYPTION).await;
     refused("lifecycle rule");
+    let versioning = |status: &str| {
+        format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>")
+    };
+    configure(&aws, "versioning", &versioning("Enabled")).await;
+    refused("old versions");
+    configure(&aws, "versioning", &versioning("Suspended")).await;
     configure(&aws, "lifecycle", &LIFECYCLE.replace("<Days>3", "<Days>4")).await;
     refused("lifecycle rule");
     configure(&aws, "lifecycle", LIFECYCLE).await;

@@ -1,3 +1,5 @@
+mod leaving;
+
 use proptest::prelude::*;
 use vault::{DataKeyId, DeviceId, Signature, UserRef};
 
