@@ -62,3 +62,14 @@ fn bench_feed_measures() {
     assert!(load["delivered"].as_u64().unwrap() > 0, "{load}");
     assert!(load["delay_p99_ms"].as_f64().unwrap() >= load["delay_p50_ms"].as_f64().unwrap(), "{load}");
 }
+
+#[test]
+fn bench_exports_measures() {
+    nats_server();
+    let output = run(&["bench", "exports", "--events", "3000", "--runs", "1", "--json"], &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figure = |name: &str| figures[name].as_f64().unwrap();
+    assert!(figure("raw_open_per_s") > 0.0 && figure("export_per_s") > 0.0, "{figures}");
+    assert!(figure("bytes") > 10_000.0, "{figures}");
+}

@@ -34,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "client",
             "edge",
             "events",
+            "exports",
             "ingest",
             "notary",
             "objects",

@@ -299,6 +299,11 @@ pub(crate) enum BenchCommand {
         after_help = "Example:\n  syncwell bench rebuild\n  syncwell bench rebuild --events 20000 --users 2000 --runs 1 --json"
     )]
     Rebuild(RebuildBenchArgs),
+    /// How fast a person's export is made, and what it holds in memory
+    #[command(
+        after_help = "Example:\n  syncwell bench exports\n  syncwell bench exports --events 5000 --runs 1 --json"
+    )]
+    Exports(ExportBenchArgs),
     /// What verifying a request costs: microseconds of CPU, by parts
     #[command(after_help = "Example:\n  syncwell bench verify\n  syncwell bench verify --json")]
     Verify {
@@ -316,6 +321,19 @@ pub(crate) struct RebuildBenchArgs {
     /// Users that they are of.
     #[arg(long, default_value_t = 20_000)]
     pub(crate) users: u64,
+    /// How often everything is measured; the medians are printed.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) runs: usize,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ExportBenchArgs {
+    /// Events of the one user.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) events: u64,
     /// How often everything is measured; the medians are printed.
     #[arg(long, default_value_t = 3)]
     pub(crate) runs: usize,

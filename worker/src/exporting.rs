@@ -23,6 +23,7 @@ use crate::Clock;
 use crate::erasures::Tasks as ErasureTasks;
 
 pub(crate) use progress::ProgressBoard;
+pub use source::LogSource;
 pub(crate) use task::{ExportTask, ExportTasks};
 
 /// Between two looks at what is to be made.

@@ -23,6 +23,7 @@ mod worker;
 
 pub use buckets::WorkBucket;
 pub use erasures::{ErasedUser, Ledger, LedgerError};
+pub use exporting::LogSource;
 pub use feed::{
     Added, Disabled, DisabledReason, EndpointId, EndpointStatus, Feed, FeedAskError, FeedClient,
     FeedSettings, NotASchedule, NotAnEndpointId, ParkedMessage, Retried, RetrySchedule, Tested, Told,

@@ -1,5 +1,6 @@
 //! `syncwell bench`: measurements that anyone can repeat.
 
+mod exports;
 mod feed;
 mod ingest;
 mod installation;
@@ -18,6 +19,7 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
     match command {
         BenchCommand::Ingest(args) => ingest::run(args).await,
         BenchCommand::Rebuild(args) => rebuild::run(args).await,
+        BenchCommand::Exports(args) => exports::run(args).await,
         BenchCommand::Feed(args) => feed::run(args).await,
         BenchCommand::Webhooks(args) => webhooks::run(args).await,
         BenchCommand::Verify { json } => verify::run(json).await,

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use vault::{DataKey, ExportId, KeyError, UserRef};
 
 use super::source::LogSource;
-use super::{ExportTask, Exporting};
+use super::{ErasureTasks, ExportTask, Exporting};
 
 /// Bytes that wait to be written together.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -100,12 +100,25 @@ impl Exporting {
             }
         });
         let bytes = writing.await.map_err(|error| error.to_string())??;
+        // An erasure takes the wish for an export away before it deletes what there is; whoever was too slow for its lease must
+        // not leave one behind.
+        if self.is_ending(task).await? {
+            self.objects.delete_all_of(&task.user).await.map_err(|error| error.to_string())?;
+            return Ok(());
+        }
         let deleted_at = self.deleted_at();
         let ready = ExportReady { export_id: export, position, bytes, deleted_at };
         self.tell(task, &key, EventKind::ExportReadyV1, |head| ready.seal(head, &key)).await?;
         tracing::info!(user = %task.user, %export, bytes, position = position.get(), "an export was made");
         metrics::counter!("syncwell_exports_made_total").increment(1);
         Ok(())
+    }
+
+    /// Whether the account is being erased, or was.
+    async fn is_ending(&self, task: &ExportTask) -> Result<bool, String> {
+        let is_begun = ErasureTasks::over(&self.work).is_begun(&task.user).await;
+        let is_erased = matches!(self.keys.get(&task.user, task.key_id).await, Err(KeyError::Erased));
+        Ok(is_erased || is_begun.map_err(|error| error.to_string())?)
     }
 
     /// The same event again and again until the log has it.

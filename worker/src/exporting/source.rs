@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use vault::{KeyClient, KeyError, UserRef};
 
 /// Reads the log, for a thread that may block.
-pub(super) struct LogSource {
+pub struct LogSource {
     pub(super) log: Log,
     pub(super) keys: KeyClient,
     pub(super) runtime: Handle,
@@ -20,6 +20,18 @@ pub(super) struct LogSource {
     pub(super) position: Sequence,
     /// Events that operators had left out.
     pub(super) left_out: BTreeSet<Sequence>,
+}
+
+impl LogSource {
+    /// A person's own events up to a position, none of them left out.
+    pub fn of(log: Log, keys: KeyClient, runtime: Handle, user: UserRef, position: Sequence) -> Self {
+        Self { log, keys, runtime, users: vec![user], position, left_out: BTreeSet::new() }
+    }
+
+    /// The last that is read.
+    pub fn position(&self) -> Sequence {
+        self.position
+    }
 }
 
 impl Source for LogSource {

@@ -1,0 +1,138 @@
+//! `syncwell bench exports`: how fast a person's export is made, beside how fast their events can be read at all, and what it
+//! holds in memory for half as many events and for all of them.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use broker::Role;
+use edge::system_clock;
+use events::Log;
+use exports::{About, Source};
+use schemas::Sequence;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use vault::{KeyClient, UserRef};
+use worker::LogSource;
+
+use super::installation::Quiet;
+use super::{median, seed};
+use crate::cli::ExportBenchArgs;
+use crate::commands::{print, tell};
+use crate::config::Config;
+use crate::exit::FAILED;
+use crate::roles;
+
+/// What twice as many events may take more, in megabytes: nothing that grows with them.
+const GROWTH_MB_MAX: f64 = 40.0;
+
+/// What is printed.
+#[derive(Serialize)]
+struct Figures {
+    events: u64,
+    /// The events read and opened, and nothing done with them.
+    raw_open_per_s: f64,
+    /// The whole export.
+    export_per_s: f64,
+    export_of_raw: f64,
+    bytes: u64,
+    /// Resident memory behind the export of half the events, and of all.
+    resident_mb: [f64; 2],
+}
+
+/// Counts and throws away.
+struct Counting(u64);
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) async fn run(args: ExportBenchArgs) -> anyhow::Result<ExitCode> {
+    tell(format_args!("filling a log: {} events of one user", args.events));
+    let quiet = Quiet::start().await?;
+    let config = Config::read(None, &quiet.home)?;
+    let (kek, pseudonyms) = (roles::kek(&config).await?, roles::pseudonyms(&config)?);
+    seed::fill(quiet.connect(Role::Ingest).await?, kek.clone(), &pseudonyms, args.events, 1).await?;
+    let user = pseudonyms.user_ref(&"bench-0".parse()?);
+    let broker = quiet.connect(Role::Worker).await?;
+    let (log, keys) = (Log::over(broker.clone()), KeyClient::new(broker, kek));
+    let source = |events: u64| -> anyhow::Result<LogSource> {
+        let position = Sequence::new(events.max(1)).ok_or_else(|| anyhow::anyhow!("no events"))?;
+        Ok(LogSource::of(log.clone(), keys.clone(), Handle::current(), user, position))
+    };
+    let (mut raw, mut made, mut bytes, mut resident) = (Vec::new(), Vec::new(), 0, [0.0_f64; 2]);
+    for run in 1..=args.runs.max(1) {
+        tell(format_args!("run {run} of {}", args.runs.max(1)));
+        export(source(args.events / 2)?, user).await?;
+        resident[0] = resident[0].max(resident_mb());
+        raw.push(args.events as f64 / open(source(args.events)?).await?);
+        let (seconds, written) = export(source(args.events)?, user).await?;
+        resident[1] = resident[1].max(resident_mb());
+        made.push(args.events as f64 / seconds);
+        bytes = written;
+    }
+    quiet.stop().await?;
+    let (raw, made) = (median(raw), median(made));
+    let figures = Figures {
+        events: args.events,
+        raw_open_per_s: raw,
+        export_per_s: made,
+        export_of_raw: made / raw,
+        bytes,
+        resident_mb: resident,
+    };
+    if args.json {
+        print(serde_json::to_string(&figures)?);
+    } else {
+        print(format_args!(
+            "{} events of one user, medians of {} runs:\nread and opened once  {raw:>9.0} events/s\nexported             {made:>9.0} events/s, {:.2} of it; {bytes} bytes\n\nresident memory: {:.0} MB behind the export of half of them, {:.0} MB behind all",
+            args.events,
+            args.runs.max(1),
+            figures.export_of_raw,
+            resident[0],
+            resident[1],
+        ));
+    }
+    let is_bounded = resident[1] - resident[0] <= GROWTH_MB_MAX;
+    Ok(if is_bounded { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+/// Seconds to read and open the events once.
+async fn open(mut source: LogSource) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    tokio::task::spawn_blocking(move || source.each(&mut |_| Ok(()))).await??;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// Seconds of an export, and its length.
+async fn export(mut source: LogSource, user: UserRef) -> anyhow::Result<(f64, u64)> {
+    let about = About {
+        export_id: "bench".to_owned(),
+        user_ref: user.to_string(),
+        created_at: system_clock(),
+        log: "bench".to_owned(),
+        position: source.position(),
+    };
+    let started = Instant::now();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut out = Counting(0);
+        exports::write(&mut out, &about, user, &mut source, &mut |_| ()).map(|_| out.0)
+    });
+    let bytes = written.await??;
+    Ok((started.elapsed().as_secs_f64(), bytes))
+}
+
+/// Of this process, in megabytes (10^6 bytes), from `/proc`; 0 where there is none.
+fn resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kib =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")?.trim().parse().ok());
+    kib.map_or(0.0, |kib: f64| kib * 1_024.0 / 1e6)
+}
