@@ -7,7 +7,7 @@ use crate::plot::Metric;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}\
     table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}svg{width:100%;height:auto}\
-    svg line{stroke:#999}svg polyline{fill:none;stroke:#0b6;stroke-width:1.5}svg text{font-size:12px;text-anchor:end}\
+    svg line{stroke:#999}svg polyline{fill:none;stroke:#0b6;stroke-width:1.5}svg circle{fill:#0b6}svg text{font-size:12px;text-anchor:end}\
     svg text.from{text-anchor:start}";
 
 /// What each file is.

@@ -41,6 +41,11 @@ impl Metric {
             // Writing to a string can't fail.
             let _ = write!(points, "{:.1},{:.1} ", x(*date), y(*value));
         }
+        // A line of one point is none.
+        let dot = match self.values.as_slice() {
+            [(date, value)] => format!(r#"<circle cx="{:.1}" cy="{:.1}" r="3"/>"#, x(*date), y(*value)),
+            _ => String::new(),
+        };
         let (name, unit) = (self.name, self.unit);
         let below = HEIGHT - 8.0;
         Some(format!(
@@ -49,7 +54,7 @@ impl Metric {
                 r#"<line x1="{left}" y1="{bottom}" x2="{width}" y2="{bottom}"/><line x1="{left}" y1="{top}" x2="{left}" y2="{bottom}"/>"#,
                 r#"<text x="{label}" y="{high_at}">{high}</text><text x="{label}" y="{low_at}">{low}</text>"#,
                 r#"<text class="from" x="{left}" y="{below}">{first}</text><text x="{right}" y="{below}">{last}</text>"#,
-                r#"<polyline points="{points}"/></svg>"#
+                r#"<polyline points="{points}"/>{dot}</svg>"#
             ),
             width = WIDTH,
             height = HEIGHT,
@@ -62,6 +67,7 @@ impl Metric {
             right = WIDTH - 10.0,
             below = below,
             points = points.trim_end(),
+            dot = dot,
             name = name,
             unit = unit,
             first = first,

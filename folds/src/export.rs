@@ -60,7 +60,7 @@ mod tests {
     fn an_export_ends_once() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let ready = Ready { position: Sequence::FIRST, bytes: 7, deleted_at: at(9) };
-        let failed = ExportChange::Failed(ExportFailure::Internal);
+        let failed = ExportChange::Failed(ExportFailure::NotMadeInTime);
         assert_eq!(fold(None, &ExportChange::Ready(ready), at(1)), (None, Outcome::Unchanged));
         let (asked, outcome) = fold(None, &ExportChange::Requested, at(1));
         assert_eq!((asked.unwrap().requested_at, outcome), (at(1), Outcome::Created));
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!((made.unwrap().ready, outcome), (Some(ready), Outcome::Merged));
         assert_eq!(fold(made, &failed, at(4)), (made, Outcome::Unchanged));
         let (lost, _) = fold(asked, &failed, at(3));
-        assert_eq!(lost.unwrap().failed, Some(ExportFailure::Internal));
+        assert_eq!(lost.unwrap().failed, Some(ExportFailure::NotMadeInTime));
         assert_eq!(fold(lost, &ExportChange::Ready(ready), at(4)), (lost, Outcome::Unchanged));
     }
 }

@@ -98,8 +98,8 @@ mod tests {
                 "0180a8d6b9070107ac0280d0acf30e00",
             ),
             (
-                Export { requested_at: at(1), ready: None, failed: Some(ExportFailure::StoreUnavailable) },
-                "0180a8d6b907000101",
+                Export { requested_at: at(1), ready: None, failed: Some(ExportFailure::NotMadeInTime) },
+                "0180a8d6b907000100",
             ),
         ] {
             assert_eq!(data_encoding::HEXLOWER.encode(&export.encode()), golden);

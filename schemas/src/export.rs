@@ -22,12 +22,8 @@ pub enum ExportStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportFailure {
-    /// Another export of the account was under way.
-    OneAtATime,
-    /// It could not be written, again and again.
-    StoreUnavailable,
-    /// It can't be made of this log; the operator has been told.
-    Internal,
+    /// It could not be made, again and again, for an hour. The operator's log says why; ask for another.
+    NotMadeInTime,
 }
 
 /// How far an export is.

@@ -49,11 +49,15 @@ impl Exporting {
             Ok(Some(key)) => key,
             // Nobody is there to take it.
             Err(KeyError::Erased) => return Ok(()),
+            Ok(None) if is_late => {
+                tracing::error!(user = %task.user, %export, "INCIDENT: an export's data key is missing, and no tombstone says why");
+                return Ok(());
+            }
             Ok(None) => return Err("its data key is missing".to_owned()),
             Err(error @ (KeyError::Unavailable | KeyError::Unwrap(_))) => return Err(error.to_string()),
         };
         if is_late {
-            let failed = ExportFailed { export_id: export, code: ExportFailure::StoreUnavailable };
+            let failed = ExportFailed { export_id: export, code: ExportFailure::NotMadeInTime };
             return self.tell(task, &key, EventKind::ExportFailedV1, |head| failed.seal(head, &key)).await;
         }
         let state = self.log.open().await.map_err(|error| error.to_string())?;

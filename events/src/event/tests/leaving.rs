@@ -50,7 +50,7 @@ fn samples_of_exports() {
     check_sample(include_bytes!("../../../samples/syncwell.export.ready.v1.json"), &ready);
     check_sample(
         include_bytes!("../../../samples/syncwell.export.failed.v1.json"),
-        &ExportFailed { export_id, code: ExportFailure::StoreUnavailable },
+        &ExportFailed { export_id, code: ExportFailure::NotMadeInTime },
     );
 }
 
