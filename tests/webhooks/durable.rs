@@ -72,6 +72,8 @@ async fn an_ingest_that_is_killed_on_the_way_loses_and_doubles_nothing() {
         // It may have been answered, or not.
         let _ = sending.await;
         cluster.start_part(Part::IngestOne);
+        // One that does not know yet which accounts were erased accepts nothing.
+        cluster.ready().await;
         let answer = until("it is accepted", async || {
             Some(request.send(cluster.url(Part::IngestTwo)).await).filter(|answer| answer.status != 503)
         })
