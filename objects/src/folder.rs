@@ -75,6 +75,22 @@ impl Folder {
         Opening::behind_head(file, name, key)
     }
 
+    pub(crate) fn delete(&self, name: &ObjectName) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // No folder is left to name the user, if this was the last.
+        match fs::remove_dir(self.0.join(name.user.to_string())) {
+            Err(error)
+                if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) =>
+            {
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Deletes everything of a user, drafts too. Returns how many files there were.
     pub(crate) fn delete_all_of(&self, user: &UserRef) -> io::Result<u64> {
         let folder = self.0.join(user.to_string());
@@ -179,6 +195,10 @@ mod tests {
         let (id, length, file) = folder.read(&name(1, 2)).unwrap().unwrap();
         assert_eq!((id, length), (key().id(), 7));
         assert_eq!(**Folder::open_chunks(file, name(1, 2), key()).next().unwrap().unwrap(), *b"planted");
+        put(&folder, name(1, 6));
+        folder.delete(&name(1, 6)).unwrap();
+        folder.delete(&name(1, 6)).unwrap();
+        assert!(folder.read(&name(1, 6)).unwrap().is_none() && folder.read(&name(1, 2)).unwrap().is_some());
         assert_eq!(folder.delete_all_of(&name(1, 0).user).unwrap(), 2, "the draft too");
         assert_eq!(folder.delete_all_of(&name(1, 0).user).unwrap(), 0);
         let now = fs::metadata(folder.path(&name(3, 4))).unwrap().modified().unwrap();

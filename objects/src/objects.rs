@@ -154,6 +154,17 @@ impl Objects {
         }
     }
 
+    /// Deletes this one alone; one that is not there is no error. May block for a moment.
+    pub async fn delete(&self, name: &ObjectName) -> Result<(), ObjectError> {
+        match &*self.0 {
+            Place::Folder(folder) => Ok(folder.delete(name)?),
+            Place::S3(bucket) => match bucket.store.delete(&bucket.path(name)).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
     /// Deletes everything of a user, also what was never finished. Returns how much that was. May block for a moment.
     pub async fn delete_all_of(&self, user: &UserRef) -> Result<u64, ObjectError> {
         match &*self.0 {

@@ -105,9 +105,10 @@ impl Exporting {
         });
         let bytes = writing.await.map_err(|error| error.to_string())??;
         // An erasure takes the wish for an export away before it deletes what there is; whoever was too slow for its lease must
-        // not leave one behind.
+        // not leave one behind. Only its own: the ones before are the erasure's, whose receipt counts them.
         if self.is_ending(task).await? {
-            self.objects.delete_all_of(&task.user).await.map_err(|error| error.to_string())?;
+            let own = ObjectName { user: task.user, export };
+            self.objects.delete(&own).await.map_err(|error| error.to_string())?;
             return Ok(());
         }
         let deleted_at = self.deleted_at();
