@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, RawRequest, System, raw, run_in, summary, until, yesterday};
 
-const SCOPES: &str = "sync:write sync:read device:enroll account:manage";
+pub(crate) const SCOPES: &str = "sync:write sync:read device:enroll account:manage";
 
 /// A user with a row and a device, who may do everything.
 async fn settled(system: &System, user: &str, values: &str) -> Credentials {
@@ -26,7 +26,7 @@ async fn settled(system: &System, user: &str, values: &str) -> Credentials {
     credentials
 }
 
-async fn ask_to_erase(base_url: &str, credentials: &Credentials) -> Answer {
+pub(crate) async fn ask_to_erase(base_url: &str, credentials: &Credentials) -> Answer {
     let body = json!({ "user_id": credentials.user }).to_string();
     let mut request = RawRequest::get(credentials, "/v1/erasures").header("content-type", "application/json");
     (request.method, request.body) = ("POST", body.into_bytes());
@@ -42,7 +42,7 @@ async fn look(base_url: &str, accepted: &Value) -> Answer {
 }
 
 /// Asks for it, and waits until it is erased and there is a receipt.
-async fn erase(system: &System, credentials: &Credentials) -> Value {
+pub(crate) async fn erase(system: &System, credentials: &Credentials) -> Value {
     let answer = ask_to_erase(&system.base_url, credentials).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     let accepted = answer.json();
@@ -54,7 +54,7 @@ async fn erase(system: &System, credentials: &Credentials) -> Value {
 }
 
 /// Waits until it is erased and there is a receipt.
-async fn receipt(base_url: &str, accepted: &Value) -> Value {
+pub(crate) async fn receipt(base_url: &str, accepted: &Value) -> Value {
     until("the account is erased", async || {
         let erasure = look(base_url, accepted).await;
         let erasure = (erasure.status == 200).then(|| erasure.json())?;

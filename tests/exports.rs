@@ -1,5 +1,6 @@
 //! A person takes their data along: asked for, made, fetched by a link that ends, and gone after a while.
 
+mod overtaken;
 mod s3;
 
 use std::io::{Cursor, Read};
@@ -8,9 +9,8 @@ use client::Credentials;
 use serde_json::Value;
 use zip::ZipArchive;
 
+use crate::erasures::{SCOPES, erase};
 use crate::harness::{Answer, Needles, RawRequest, System, run_in, summary, until, yesterday};
-
-const SCOPES: &str = "sync:write sync:read device:enroll account:manage";
 
 async fn ask(system: &System, who: &Credentials) -> Answer {
     let mut request = RawRequest::get(who, "/v1/exports");
@@ -151,20 +151,7 @@ async fn an_erasure_takes_exports_along() {
     let made = export(&system, &ana).await;
     let url = of_ours(&system, &made);
     assert_eq!(ask(&system, &ana).await.status, 202);
-    let mut erase = RawRequest::get(&ana, "/v1/erasures").header("content-type", "application/json");
-    (erase.method, erase.body) = ("POST", br#"{"user_id":"ana"}"#.to_vec());
-    let accepted = erase.send(&system.base_url).await;
-    assert_eq!(accepted.status, 202, "{accepted:?}");
-    let accepted = accepted.json();
-    let receipt = until("the account is erased", async || {
-        let path = format!("/v1/erasures/{}", accepted["erasure_id"].as_str().unwrap());
-        let token = format!("Bearer {}", accepted["receipt_token"].as_str().unwrap());
-        let erasure =
-            RawRequest::get(&ana, &path).header("authorization", token).send(&system.base_url).await;
-        let erasure = erasure.json();
-        erasure["receipt"].is_object().then_some(erasure)
-    })
-    .await;
+    let receipt = erase(&system, &ana).await;
     assert!(receipt["receipt"]["destroyed"]["exports"].as_u64().unwrap() >= 1, "{receipt}");
     assert_eq!(fetch(&url).await.0, 410);
     assert_eq!(ask(&system, &ana).await.problem(), "account_erased");

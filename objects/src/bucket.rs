@@ -1,192 +1,201 @@
-//! What a bucket must be before anything is put into it: private, sealed by the server, without old versions, and emptied
-//! after 3 days.
-//!
-//! Asked with the S3 API itself, signed like every other request: `GetPublicAccessBlock`, `GetBucketAcl`,
-//! `GetBucketPolicyStatus`, `GetBucketEncryption`, `GetBucketVersioning`, `GetBucketLifecycleConfiguration`.
+//! Exports in S3, or in what speaks like it: an object per export, below a prefix of the bucket.
 
-use http::{Method, Request};
-use object_store::aws::{AmazonS3, AwsAuthorizer};
-use object_store::client::HttpRequest;
-use quick_xml::Reader;
-use quick_xml::events::Event;
+mod asked;
+mod promises;
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use http::Method;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::signer::Signer;
+use object_store::{ClientConfigKey, MultipartUpload, ObjectStore, ObjectStoreExt};
 use url::Url;
+use vault::UserRef;
 
-/// Days after which a rule of the bucket must delete an export.
-const EXPIRATION_DAYS_MAX: u32 = 3;
+use crate::name::ObjectName;
+use asked::{Asking, Server};
+pub use promises::BucketError;
 
-/// Why a bucket is no place for exports.
-#[derive(Debug, thiserror::Error)]
-pub enum BucketError {
-    /// It does not answer, or not to us.
-    #[error("the bucket can't be asked what it is ({0}): may these credentials read its settings?")]
-    Unavailable(String),
-    /// Others may read it.
-    #[error("the bucket is not private: {0}; turn on all four settings of Block Public Access")]
-    Public(&'static str),
-    /// The server does not seal what is put there.
-    #[error("the bucket has no default server-side encryption: turn on SSE-S3 or SSE-KMS")]
-    Unsealed,
-    /// What is deleted stays.
-    #[error(
-        "the bucket keeps old versions, so that nothing in it is ever deleted: exports need one without versioning"
-    )]
-    Versioned,
-    /// Nothing deletes what is old.
-    #[error(
-        "no enabled lifecycle rule of the bucket deletes what is below {0:?} after {EXPIRATION_DAYS_MAX} days at most and aborts what was not finished"
-    )]
-    Everlasting(String),
-}
+/// Pages of unfinished uploads of one user, who has one export made at a time.
+const UPLOAD_PAGES_MAX: usize = 100;
 
-/// A bucket, to be asked.
+/// A bucket, or what is below a prefix in it.
 pub(crate) struct Bucket {
-    pub(crate) store: AmazonS3,
-    pub(crate) url: Url,
-    pub(crate) region: String,
-    pub(crate) prefix: String,
-    pub(crate) http: reqwest::Client,
+    store: AmazonS3,
+    asking: Asking,
+    prefix: String,
 }
 
-/// What stands in an answer: the text of each element, by its path.
-struct Answer(Vec<(String, String)>);
+/// Why no bucket can be had by this URL and these options.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoBucket {
+    #[error("a folder or s3://bucket/prefix")]
+    Scheme,
+    #[error("it names no bucket")]
+    Name,
+    #[error(transparent)]
+    Options(#[from] object_store::Error),
+    #[error(transparent)]
+    Endpoint(#[from] url::ParseError),
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+}
 
 impl Bucket {
-    /// Refuses a bucket that is no place for exports.
-    pub(crate) async fn check(&self) -> Result<(), BucketError> {
-        match self.get("publicAccessBlock").await? {
-            Some(block) => {
-                let flags =
-                    ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
-                if !flags.iter().all(|flag| block.has(flag, "true")) {
-                    return Err(BucketError::Public("Block Public Access is not on"));
+    /// `s3://bucket/prefix`, with the options of AWS by their lowercase names, such as `aws_region`. Nothing is asked yet.
+    pub(crate) fn open(
+        place: &Url,
+        options: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, NoBucket> {
+        if place.scheme() != "s3" {
+            return Err(NoBucket::Scheme);
+        }
+        let name = place.host_str().ok_or(NoBucket::Name)?;
+        // Asked for with every upload, whatever the bucket does by itself.
+        let sealed = [("aws_server_side_encryption".to_owned(), "AES256".to_owned())];
+        let mut builder = AmazonS3Builder::new().with_bucket_name(name);
+        for (key, value) in sealed.into_iter().chain(options) {
+            if let Ok(key) = key.to_ascii_lowercase().parse() {
+                builder = builder.with_config(key, value);
+            }
+        }
+        let server = Server::of(&builder, name)?;
+        let prefix = place.path().trim_matches('/').to_owned();
+        let store = builder.build()?;
+        let asking = Asking::new(server, store.credentials().clone())?;
+        Ok(Self { store, asking, prefix })
+    }
+
+    fn below(&self, path: &str) -> Path {
+        Path::from_iter(self.prefix.split('/').chain(path.split('/')).filter(|part| !part.is_empty()))
+    }
+
+    fn path(&self, name: &ObjectName) -> Path {
+        self.below(&name.to_string())
+    }
+
+    pub(crate) async fn begin(&self, name: &ObjectName) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.store.put_multipart(&self.path(name)).await
+    }
+
+    pub(crate) async fn link(&self, name: &ObjectName, lasts: Duration) -> object_store::Result<Url> {
+        self.store.signed_url(Method::GET, &self.path(name), lasts).await
+    }
+
+    /// One that is not there is no error.
+    pub(crate) async fn delete(&self, name: &ObjectName) -> object_store::Result<()> {
+        self.delete_at(&self.path(name)).await
+    }
+
+    async fn delete_at(&self, path: &Path) -> object_store::Result<()> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn delete_objects_of(&self, user: &UserRef) -> object_store::Result<u64> {
+        let found: Vec<_> = self.store.list(Some(&self.below(&user.to_string()))).try_collect().await?;
+        for object in &found {
+            self.delete_at(&object.location).await?;
+        }
+        Ok(found.len() as u64)
+    }
+
+    /// Aborts what was begun of a user and not finished: its parts lie there, and no list of objects shows them.
+    pub(crate) async fn abort_uploads_of(&self, user: &UserRef) -> Result<u64, AbortError> {
+        let folder = self.below(&user.to_string());
+        let query = [("uploads", ""), ("prefix", &format!("{folder}/"))];
+        let mut aborted = 0;
+        for _ in 0..UPLOAD_PAGES_MAX {
+            // One page after the other: what is aborted is not in the next.
+            let answer = self.asking.get(&query).await?;
+            let uploads: Vec<_> = answer.iter().flat_map(|answer| answer.each("Upload")).collect();
+            if uploads.is_empty() {
+                return Ok(aborted);
+            }
+            for upload in uploads {
+                let (key, id) = (upload.all("Key").next(), upload.all("UploadId").next());
+                let (Some(key), Some(id)) = (key, id) else {
+                    return Err(BucketError::Unavailable("uploads: one without a name".to_owned()).into());
+                };
+                let name = key.rsplit('/').next().unwrap_or_default();
+                match self.store.abort_multipart(&folder.clone().join(name), &id.to_owned()).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => aborted += 1,
+                    Err(error) => return Err(error.into()),
                 }
             }
-            // Of a server that does not know it, or a bucket that has none, the rest says.
-            None => self.check_grants().await?,
         }
-        let encryption = self.get("encryption").await?.ok_or(BucketError::Unsealed)?;
-        if encryption.all("SSEAlgorithm").next().is_none() {
-            return Err(BucketError::Unsealed);
-        }
-        if self.get("versioning").await?.is_some_and(|versioning| versioning.has("Status", "Enabled")) {
-            return Err(BucketError::Versioned);
-        }
-        let lifecycle = self.get("lifecycle").await?;
-        let is_emptied = lifecycle.is_some_and(|lifecycle| lifecycle.rules().any(|rule| self.empties(&rule)));
-        if is_emptied { Ok(()) } else { Err(BucketError::Everlasting(self.prefix.clone())) }
-    }
-
-    async fn check_grants(&self) -> Result<(), BucketError> {
-        let acl = self.get("acl").await?;
-        let groups = ["AllUsers", "AuthenticatedUsers"];
-        if acl.is_some_and(|acl| acl.all("URI").any(|uri| groups.iter().any(|group| uri.ends_with(group)))) {
-            return Err(BucketError::Public("its access control list grants everybody something"));
-        }
-        if self.get("policyStatus").await?.is_some_and(|status| status.has("IsPublic", "true")) {
-            return Err(BucketError::Public("its policy is public"));
-        }
-        Ok(())
-    }
-
-    fn empties(&self, rule: &Answer) -> bool {
-        let days = rule
-            .0
-            .iter()
-            .find(|(path, _)| path.ends_with("Expiration/Days"))
-            .and_then(|(_, days)| days.parse().ok());
-        let covers = rule.all("Prefix").all(|prefix| self.prefix.starts_with(prefix));
-        let aborts = rule.all("DaysAfterInitiation").next().is_some();
-        rule.has("Status", "Enabled")
-            && covers
-            && aborts
-            && days.is_some_and(|days: u32| days <= EXPIRATION_DAYS_MAX)
-    }
-
-    /// `None` where there is no such configuration.
-    async fn get(&self, what: &str) -> Result<Option<Answer>, BucketError> {
-        let unavailable = |why: &dyn std::fmt::Display| BucketError::Unavailable(format!("{what}: {why}"));
-        let credential = self.store.credentials().get_credential().await;
-        let credential = credential.map_err(|error| unavailable(&error))?;
-        let mut url = self.url.clone();
-        url.set_query(Some(what));
-        let request = Request::builder().method(Method::GET).uri(url.as_str());
-        let mut request: HttpRequest = request
-            .body(bytes::Bytes::new().into())
-            .unwrap_or_else(|_| unreachable!("BUG: a bucket's URL is one"));
-        AwsAuthorizer::new(&credential, "s3", &self.region)
-            .try_authorize(&mut request, None)
-            .map_err(|error| unavailable(&error))?;
-        let asked = self.http.get(url).headers(request.headers().clone()).send().await;
-        let answer = asked.map_err(|error| unavailable(&error.without_url()))?;
-        let status = answer.status();
-        if status == http::StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        if !status.is_success() {
-            return Err(unavailable(&status));
-        }
-        let text = answer.text().await.map_err(|error| unavailable(&error.without_url()))?;
-        parse(&text).map(Some).ok_or_else(|| unavailable(&"no XML"))
+        Err(BucketError::Unavailable("uploads: what is aborted stays in the list".to_owned()).into())
     }
 }
 
-impl Answer {
-    fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        let name = format!("/{name}");
-        self.0.iter().filter(move |(path, _)| path.ends_with(&name)).map(|(_, text)| text.as_str())
-    }
+/// Why an upload is not aborted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AbortError {
+    #[error(transparent)]
+    Asked(#[from] BucketError),
+    #[error(transparent)]
+    Store(#[from] object_store::Error),
+}
 
-    fn has(&self, name: &str, text: &str) -> bool {
-        self.all(name).any(|found| found == text)
-    }
-
-    /// Each lifecycle rule by itself.
-    fn rules(&self) -> impl Iterator<Item = Self> {
-        let mut rules: Vec<Self> = Vec::new();
-        for (path, text) in &self.0 {
-            if path.ends_with("/Rule") {
-                rules.push(Self(Vec::new()));
-            } else if let Some(rule) = rules.last_mut() {
-                rule.0.push((path.clone(), text.clone()));
-            }
-        }
-        rules.into_iter()
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.asking.url, self.prefix)
     }
 }
 
-/// Every element with its text, in the order in which they begin.
-fn parse(xml: &str) -> Option<Answer> {
-    let mut reader = Reader::from_str(xml);
-    let mut found: Vec<(String, String)> = Vec::new();
-    let mut open: Vec<(String, usize)> = Vec::new();
-    let path = |open: &[(String, usize)], name: &str| {
-        let above = open.last().map_or("", |(path, _)| path.as_str());
-        format!("{above}/{name}")
-    };
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(element) => {
-                let path = path(&open, std::str::from_utf8(element.local_name().as_ref()).ok()?);
-                open.push((path.clone(), found.len()));
-                found.push((path, String::new()));
-            }
-            Event::Empty(element) => {
-                let path = path(&open, std::str::from_utf8(element.local_name().as_ref()).ok()?);
-                found.push((path, String::new()));
-            }
-            Event::Text(text) => {
-                if let Some((_, at)) = open.last() {
-                    found[*at].1.push_str(text.decode().ok()?.trim());
-                }
-            }
-            Event::End(_) => drop(open.pop()?),
-            Event::Eof => return open.is_empty().then_some(Answer(found)),
-            Event::CData(_)
-            | Event::Comment(_)
-            | Event::Decl(_)
-            | Event::PI(_)
-            | Event::DocType(_)
-            | Event::GeneralRef(_) => {}
-        }
+impl Server {
+    /// The one that the store asks, as the store reaches it.
+    fn of(builder: &AmazonS3Builder, bucket: &str) -> Result<Self, url::ParseError> {
+        let config = |key| builder.get_config_value(&key);
+        let is_on = |key| config(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let region = config(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".to_owned());
+        let endpoint = config(AmazonS3ConfigKey::S3Endpoint).or_else(|| config(AmazonS3ConfigKey::Endpoint));
+        let url = match endpoint {
+            Some(endpoint) if is_on(AmazonS3ConfigKey::VirtualHostedStyleRequest) => endpoint,
+            Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+            None => format!("https://s3.{region}.amazonaws.com/{bucket}"),
+        };
+        let allows_http = is_on(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+        Ok(Self { url: url.parse()?, region, allows_http })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_server_is_asked_that_the_store_writes_to() {
+        let server = |options: &[(AmazonS3ConfigKey, &str)]| {
+            let builder = AmazonS3Builder::new().with_bucket_name("people");
+            let with = |builder: AmazonS3Builder, (key, value): &(AmazonS3ConfigKey, &str)| {
+                builder.with_config(*key, *value)
+            };
+            let server = Server::of(&options.iter().fold(builder, with), "people").unwrap();
+            (server.url.to_string(), server.region, server.allows_http)
+        };
+        let plain = |url: &str| (url.to_owned(), "us-east-1".to_owned(), false);
+        let (one, other) = ("https://one.example", "https://other.example/");
+        assert_eq!(server(&[]), plain("https://s3.us-east-1.amazonaws.com/people"));
+        assert_eq!(server(&[(AmazonS3ConfigKey::Endpoint, one)]), plain("https://one.example/people"));
+        assert_eq!(
+            server(&[(AmazonS3ConfigKey::Endpoint, one), (AmazonS3ConfigKey::S3Endpoint, other)]),
+            plain("https://other.example/people")
+        );
+        assert_eq!(
+            server(&[
+                (AmazonS3ConfigKey::Endpoint, other),
+                (AmazonS3ConfigKey::VirtualHostedStyleRequest, "true"),
+                (AmazonS3ConfigKey::Region, "eu-west-1"),
+                (AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp), "true"),
+            ]),
+            (other.to_owned(), "eu-west-1".to_owned(), true)
+        );
     }
 }

@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tempfile::NamedTempFile;
 use vault::{DataKey, DataKeyId, UserRef};
 
 use crate::name::ObjectName;
 use crate::sealed::{Opening, Sealing, plain_bytes, read_head};
 
-/// What is being written has this name until it is whole.
-const DRAFT: &str = "draft";
+/// What the name of a file ends with that is not whole yet.
+const DRAFT: &str = ".draft";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Folder(PathBuf);
 
-/// A file on its way.
+/// A file on its way, under a name of its own: whoever was too slow for a lease writes into nobody else's. Dropped, it is gone.
 pub(crate) struct Draft {
-    sealing: Sealing<BufWriter<File>>,
-    draft: PathBuf,
+    sealing: Sealing<BufWriter<NamedTempFile>>,
     whole: PathBuf,
 }
 
@@ -48,11 +48,12 @@ impl Folder {
     }
 
     pub(crate) fn create(&self, name: ObjectName, key: Arc<DataKey>) -> io::Result<Draft> {
-        let whole = self.path(&name);
-        private(&self.0.join(name.user.to_string()))?;
-        let draft = whole.with_extension(DRAFT);
-        let file = BufWriter::new(File::create(&draft)?);
-        Ok(Draft { sealing: Sealing::begin(file, name, key)?, draft, whole })
+        let folder = self.0.join(name.user.to_string());
+        private(&folder)?;
+        let draft =
+            tempfile::Builder::new().prefix(&name.export.to_string()).suffix(DRAFT).tempfile_in(&folder)?;
+        let sealing = Sealing::begin(BufWriter::new(draft), name, key)?;
+        Ok(Draft { sealing, whole: self.path(&name) })
     }
 
     /// The data key of an object, its plain length, and what opens it.
@@ -75,6 +76,7 @@ impl Folder {
         Opening::behind_head(file, name, key)
     }
 
+    /// Deletes this one alone; one that is not there is no error.
     pub(crate) fn delete(&self, name: &ObjectName) -> io::Result<()> {
         match fs::remove_file(self.path(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -136,9 +138,9 @@ impl Write for Draft {
 impl Draft {
     /// Whole and on the disk, or not there.
     pub(crate) fn finish(self) -> io::Result<()> {
-        let file = self.sealing.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
-        fs::rename(&self.draft, &self.whole)?;
+        let draft = self.sealing.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        draft.as_file().sync_all()?;
+        draft.persist(&self.whole)?;
         let folder = self.whole.parent().unwrap_or_else(|| Path::new("."));
         File::open(folder)?.sync_all()
     }
@@ -190,6 +192,12 @@ mod tests {
         let mut unfinished = folder.create(name(1, 5), key()).unwrap();
         unfinished.write_all(b"planted").unwrap();
         assert!(folder.read(&name(1, 5)).unwrap().is_none(), "half an object is none");
+        let mut given_up = folder.create(name(1, 5), key()).unwrap();
+        given_up.write_all(b"planted").unwrap();
+        let of_one = || entries(&place.path().join(format!("exports/{}", name(1, 0).user))).unwrap().len();
+        assert_eq!(of_one(), 3, "each has a draft of its own");
+        drop(given_up);
+        assert_eq!(of_one(), 2, "what is given up is gone");
         let stored = fs::read(folder.path(&name(1, 2))).unwrap();
         assert!(!stored.windows(7).any(|window| window == b"planted"), "sealed at rest");
         let (id, length, file) = folder.read(&name(1, 2)).unwrap().unwrap();

@@ -85,6 +85,12 @@ mod tests {
         let user = UserRef::from_bytes([1; 16]);
         let link = Link { name: ObjectName { user, export: one }, expires: 1_771_290_000 };
         let rendered = link.render(&secret);
+        // The keyed hash was computed once with Python's hmac.
+        assert_eq!(
+            rendered,
+            "/v1/exports/aibaeaqcaibaeaqcaibaeaqcai/download?user=aeaqcaibaeaqcaibaeaqcaibae&expires=1771290000\
+             &signature=d937e0aa2fa78bdc34250eb634d50baab4b2a562c764a9064232e349266f4d08"
+        );
         let (path, query) = rendered.split_once('?').unwrap();
         assert_eq!(path, format!("/v1/exports/{one}/download"));
         let verify = |export, query: &str, now| Link::verify(export, query, &secret, at(now));

@@ -6,17 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::TryStreamExt;
-use http::Method;
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::path::Path as StorePath;
-use object_store::signer::Signer;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::WriteMultipart;
 use tokio::runtime::Handle;
 use url::Url;
 use vault::{DataKey, DataKeyId, Pseudonyms, UserRef};
 
-use crate::bucket::{Bucket, BucketError};
+use crate::bucket::{AbortError, Bucket, BucketError};
 use crate::folder::{Draft, Folder};
 use crate::link::Link;
 use crate::name::ObjectName;
@@ -42,6 +37,15 @@ pub enum ObjectError {
     Store(#[from] object_store::Error),
 }
 
+impl From<AbortError> for ObjectError {
+    fn from(error: AbortError) -> Self {
+        match error {
+            AbortError::Asked(error) => Self::Bucket(error),
+            AbortError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
 /// Where exports are kept. Clones are the same place.
 #[derive(Clone)]
 pub struct Objects(Arc<Place>);
@@ -64,32 +68,7 @@ impl Objects {
             return Ok(Self(Arc::new(Place::Folder(folder))));
         }
         let place: Url = location.parse().map_err(|error| refused(&error))?;
-        if place.scheme() != "s3" {
-            return Err(refused(&"a folder or s3://bucket/prefix"));
-        }
-        let name = place.host_str().ok_or_else(|| refused(&"it names no bucket"))?.to_owned();
-        // Asked for with every upload, whatever the bucket does by itself.
-        let sealed = [("aws_server_side_encryption".to_owned(), "AES256".to_owned())];
-        let mut builder = AmazonS3Builder::new().with_bucket_name(&name);
-        for (key, value) in sealed.into_iter().chain(options) {
-            if let Ok(key) = key.to_ascii_lowercase().parse() {
-                builder = builder.with_config(key, value);
-            }
-        }
-        let config = |key| builder.get_config_value(&key);
-        let region = config(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".to_owned());
-        let endpoint = config(AmazonS3ConfigKey::Endpoint)
-            .unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
-        let url =
-            format!("{}/{name}", endpoint.trim_end_matches('/')).parse().map_err(|error| refused(&error))?;
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        let bucket = Bucket {
-            store: builder.build().map_err(|error| refused(&error))?,
-            url,
-            region,
-            prefix: place.path().trim_matches('/').to_owned(),
-            http: http.build().map_err(|error| refused(&error))?,
-        };
+        let bucket = Bucket::open(&place, options).map_err(|error| refused(&error))?;
         Ok(Self(Arc::new(Place::S3(bucket))))
     }
 
@@ -112,7 +91,7 @@ impl Objects {
         match &*self.0 {
             Place::Folder(folder) => Ok(Writer(Writing::Folder(Box::new(folder.create(name, key)?)))),
             Place::S3(bucket) => {
-                let upload = runtime.block_on(bucket.store.put_multipart(&bucket.path(&name)))?;
+                let upload = runtime.block_on(bucket.begin(&name))?;
                 Ok(Writer(Writing::S3 { upload: WriteMultipart::new(upload), runtime: runtime.clone() }))
             }
         }
@@ -130,8 +109,7 @@ impl Objects {
             Place::Folder(_) => Ok(Link { name, expires: expires.as_second() }.render(secret)),
             Place::S3(bucket) => {
                 let lasts = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
-                let signed = bucket.store.signed_url(Method::GET, &bucket.path(&name), lasts).await?;
-                Ok(signed.into())
+                Ok(bucket.link(&name, lasts).await?.into())
             }
         }
     }
@@ -158,27 +136,19 @@ impl Objects {
     pub async fn delete(&self, name: &ObjectName) -> Result<(), ObjectError> {
         match &*self.0 {
             Place::Folder(folder) => Ok(folder.delete(name)?),
-            Place::S3(bucket) => match bucket.store.delete(&bucket.path(name)).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                Err(error) => Err(error.into()),
-            },
+            Place::S3(bucket) => Ok(bucket.delete(name).await?),
         }
     }
 
-    /// Deletes everything of a user, also what was never finished. Returns how much that was. May block for a moment.
+    /// Deletes everything of a user, also what was never finished. Returns how many objects that were, in a folder with those
+    /// that were not finished. May block for a moment.
     pub async fn delete_all_of(&self, user: &UserRef) -> Result<u64, ObjectError> {
         match &*self.0 {
             Place::Folder(folder) => Ok(folder.delete_all_of(user)?),
             Place::S3(bucket) => {
-                let below = bucket.below(&user.to_string());
-                let found: Vec<_> = bucket.store.list(Some(&below)).try_collect().await?;
-                for object in &found {
-                    match bucket.store.delete(&object.location).await {
-                        Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                Ok(found.len() as u64)
+                // First what could still become an object.
+                bucket.abort_uploads_of(user).await?;
+                Ok(bucket.delete_objects_of(user).await?)
             }
         }
     }
@@ -196,18 +166,8 @@ impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Place::Folder(folder) => folder.fmt(f),
-            Place::S3(bucket) => write!(f, "{}/{}", bucket.url, bucket.prefix),
+            Place::S3(bucket) => bucket.fmt(f),
         }
-    }
-}
-
-impl Bucket {
-    fn below(&self, path: &str) -> StorePath {
-        StorePath::from_iter(self.prefix.split('/').chain(path.split('/')).filter(|part| !part.is_empty()))
-    }
-
-    fn path(&self, name: &ObjectName) -> StorePath {
-        self.below(&name.to_string())
     }
 }
 
@@ -231,7 +191,7 @@ impl Writer {
         }
     }
 
-    /// Gives it up.
+    /// Gives it up. Of one in a folder nothing is left.
     pub fn abort(self) {
         if let Writing::S3 { upload, runtime } = self.0 {
             // Where that fails the bucket's rule does it.

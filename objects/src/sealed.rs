@@ -159,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn golden_file() {
+        // Made once with Python's cryptography.
+        let golden =
+            "01040404040404040404040109090909090909090909090957e9e5faca95a548beac80431cd99436a7d5e03b26de68";
+        let golden = data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap();
+        assert_eq!(open(&golden, name(2)).unwrap(), b"planted");
+        assert_eq!(seal(b"planted").len(), golden.len());
+    }
+
+    #[test]
     fn round_trips_at_every_edge_and_the_golden_head() {
         for length in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES] {
             let plain: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();

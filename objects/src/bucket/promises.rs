@@ -1,0 +1,169 @@
+//! What a bucket must be before anything is put into it: private, sealed by the server, without old versions, and emptied
+//! after 3 days.
+//!
+//! `GetPublicAccessBlock`, `GetBucketAcl`, `GetBucketPolicyStatus`, `GetBucketEncryption`, `GetBucketVersioning`,
+//! `GetBucketLifecycleConfiguration`.
+
+use super::Bucket;
+use super::asked::Answer;
+
+/// Days after which a rule of the bucket must delete an export, and abort what was not finished of one.
+const DAYS_MAX: u32 = 3;
+/// What limits a lifecycle rule to some of the objects below its prefix.
+const LIMITS: [&str; 3] = ["Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan"];
+
+/// Why a bucket is no place for exports.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// It does not answer, or not to us.
+    #[error("the bucket can't be asked what it is ({0}): may these credentials read its settings?")]
+    Unavailable(String),
+    /// Others may read it.
+    #[error("the bucket is not private: {0}; turn on all four settings of Block Public Access")]
+    Public(&'static str),
+    /// The server does not seal what is put there.
+    #[error("the bucket has no default server-side encryption: turn on SSE-S3 or SSE-KMS")]
+    Unsealed,
+    /// What is deleted stays.
+    #[error(
+        "the bucket keeps old versions, so that nothing in it is ever deleted: exports need one without versioning"
+    )]
+    Versioned,
+    /// Nothing deletes what is old.
+    #[error(
+        "no enabled lifecycle rule of the bucket deletes everything below {0:?} after {DAYS_MAX} days at most and aborts what was not finished by then"
+    )]
+    Everlasting(String),
+}
+
+impl Bucket {
+    /// Refuses a bucket that is no place for exports.
+    pub(crate) async fn check(&self) -> Result<(), BucketError> {
+        match self.said("publicAccessBlock").await? {
+            Some(block) => {
+                let flags =
+                    ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+                if !flags.iter().all(|flag| block.has(flag, "true")) {
+                    return Err(BucketError::Public("Block Public Access is not on"));
+                }
+            }
+            // Of a server that does not know it, or a bucket that has none, the rest says.
+            None => {
+                if self.said("policyStatus").await?.is_some_and(|status| status.has("IsPublic", "true")) {
+                    return Err(BucketError::Public("its policy is public"));
+                }
+            }
+        }
+        if self.said("acl").await?.is_some_and(|acl| grants_others(&acl)) {
+            return Err(BucketError::Public("its access control list grants others something"));
+        }
+        let encryption = self.said("encryption").await?.ok_or(BucketError::Unsealed)?;
+        if encryption.all("SSEAlgorithm").next().is_none() {
+            return Err(BucketError::Unsealed);
+        }
+        if self.said("versioning").await?.is_some_and(|versioning| versioning.has("Status", "Enabled")) {
+            return Err(BucketError::Versioned);
+        }
+        let lifecycle = self.said("lifecycle").await?.unwrap_or_default();
+        let is_emptied = lifecycle.each("Rule").iter().any(|rule| empties(rule, &self.prefix));
+        if is_emptied { Ok(()) } else { Err(BucketError::Everlasting(self.prefix.clone())) }
+    }
+
+    async fn said(&self, what: &str) -> Result<Option<Answer>, BucketError> {
+        self.asking.get(&[(what, "")]).await
+    }
+}
+
+/// Whether anybody has a right who is not the bucket's owner. Block Public Access leaves those of single accounts.
+fn grants_others(acl: &Answer) -> bool {
+    let owner = acl.all("Owner/ID").next().unwrap_or_default();
+    acl.all("Grantee/URI").chain(acl.all("Grantee/EmailAddress")).next().is_some()
+        || acl.all("Grantee/ID").any(|grantee| grantee != owner)
+}
+
+/// Whether this rule leaves nothing below the prefix for longer.
+fn empties(rule: &Answer, prefix: &str) -> bool {
+    let in_time = |name| {
+        rule.all(name).next().and_then(|days| days.parse().ok()).is_some_and(|days: u32| days <= DAYS_MAX)
+    };
+    let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+    rule.has("Status", "Enabled")
+        && rule.all("Prefix").all(|covered| folder.starts_with(covered))
+        && LIMITS.iter().all(|limit| rule.all(limit).next().is_none())
+        && in_time("Expiration/Days")
+        && in_time("AbortIncompleteMultipartUpload/DaysAfterInitiation")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(filter: &str, more: &str) -> String {
+        format!(
+            "<Rule><ID>r</ID>{filter}<Status>Enabled</Status><Expiration><Days>3</Days></Expiration>{more}</Rule>"
+        )
+    }
+
+    #[test]
+    fn a_rule_covers_everything_below_the_prefix_or_it_is_none() {
+        let abort = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>";
+        let emptied = |rules: &str| {
+            let configuration = format!(r#"<?xml version="1.0"?><C xmlns="x">{rules}</C>"#);
+            let rules = Answer::parse(&configuration).unwrap().each("Rule");
+            rules.iter().any(|rule| empties(rule, "people/exports"))
+        };
+        for covering in [
+            "<Filter/>",
+            "<Prefix></Prefix>",
+            "<Filter><Prefix>people</Prefix></Filter>",
+            "<Filter><Prefix>people/exports</Prefix></Filter>",
+            "<Filter><Prefix>people/exports/</Prefix></Filter>",
+        ] {
+            assert!(emptied(&rule(covering, abort)), "{covering}");
+            assert!(emptied(&format!("{}{}", rule("<Prefix>logs</Prefix>", ""), rule(covering, abort))));
+        }
+        for limited in [
+            "<Filter><Prefix>people/exports/a</Prefix></Filter>",
+            "<Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>",
+            "<Filter><And><Prefix>people/exports</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And></Filter>",
+            "<Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter>",
+            "<Filter><And><Prefix>people</Prefix><ObjectSizeLessThan>9</ObjectSizeLessThan></And></Filter>",
+        ] {
+            assert!(!emptied(&rule(limited, abort)), "{limited}");
+        }
+        assert!(!emptied(&rule("<Filter/>", "")), "what is unfinished stays");
+        assert!(!emptied(&rule("<Filter/>", &abort.replace('1', "4"))), "for too long");
+        assert!(!emptied(&rule("<Filter/>", abort).replace("<Days>3", "<Days>4")));
+        assert!(!emptied(&rule("<Filter/>", abort).replace("Enabled", "Disabled")));
+        // Of two rules each does half.
+        assert!(!emptied(&format!("{}{}", rule("<Filter/>", ""), rule("<Prefix>logs</Prefix>", abort))));
+    }
+
+    #[test]
+    fn a_grant_to_anybody_but_the_owner_is_one_too_many() {
+        let acl = |grantee: &str| {
+            let own = "<Grant><Grantee><ID>me</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>";
+            let other = format!("<Grant><Grantee>{grantee}</Grantee><Permission>READ</Permission></Grant>");
+            let grants = if grantee.is_empty() { own.to_owned() } else { format!("{own}{other}") };
+            let acl =
+                format!("<P><Owner><ID>me</ID></Owner><AccessControlList>{grants}</AccessControlList></P>");
+            grants_others(&Answer::parse(&acl).unwrap())
+        };
+        assert!(!acl(""));
+        for other in [
+            "<ID>you</ID>",
+            "<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>",
+            "<URI>http://acs.amazonaws.com/groups/global/AuthenticatedUsers</URI>",
+            "<EmailAddress>you@example.org</EmailAddress>",
+        ] {
+            assert!(acl(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_xml() {
+        for wrong in ["", "no", "<A>", "<A></B>", r#"{"a":1}"#] {
+            assert!(Answer::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}
