@@ -22,6 +22,11 @@ struct Content {
 }
 
 impl Refusal {
+    /// Whoever asks has no account any more.
+    pub fn account_erased() -> Self {
+        Self::new(Code::AccountErased, "The account was erased or is being erased.")
+    }
+
     /// An error with a sentence for the one who reads it. Never a value that was sent.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         let content = Content {

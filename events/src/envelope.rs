@@ -87,6 +87,10 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Every kind of an account's way out.
+    pub const ERASURES: [Self; 4] =
+        [Self::ErasureRequestedV1, Self::ErasureCancelledV1, Self::ErasureStepDoneV1, Self::AccountErasedV1];
+
     /// Every kind.
     pub const ALL: [Self; 26] = [
         Self::SummaryReceivedV1,

@@ -29,7 +29,7 @@ pub use event::{
 pub use id::{answer_id, authorization_event_id, erasure_step_id, event_id, new_event_id, webhook_event_id};
 pub use log::{
     AppendedEvent, BrokenPromise, CopiedEvent, EVENTS_STREAM, Follower, Log, LogAppender, LogError,
-    LogIdentity, LogReader, LogState, NewEvent, RecordedEvent, Stretch, StretchError,
+    LogIdentity, LogReader, LogState, NewEvent, Pages, RecordedEvent, Stretch, StretchError,
 };
 pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
 pub use question::{

@@ -325,6 +325,33 @@ impl Log {
         let stored = self.stream.scan(from, &subject, SCAN_EVENTS_MAX).await?;
         Ok(stored.into_iter().map(RecordedEvent).collect())
     }
+
+    /// A user's events from a position on, up to another one or the end, page by page.
+    pub fn pages(&self, user: UserRef, from: Sequence, until: Option<Sequence>) -> Pages<'_> {
+        Pages { log: self, user, from: Some(from.get()), until }
+    }
+}
+
+/// A user's events, page by page.
+pub struct Pages<'l> {
+    log: &'l Log,
+    user: UserRef,
+    /// Where the next page begins; `None` behind the last.
+    from: Option<u64>,
+    until: Option<Sequence>,
+}
+
+impl Pages<'_> {
+    /// The next page; `None` behind the last. One that could not be read is read again by asking again.
+    pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, LogError> {
+        let Some(from) = self.from else { return Ok(None) };
+        let mut events = self.log.scan(ScanFrom::Sequence(from), Some(&self.user)).await?;
+        let last = events.last().map(RecordedEvent::sequence);
+        self.from =
+            last.filter(|last| self.until.is_none_or(|until| *last < until)).map(|last| last.get() + 1);
+        events.retain(|event| self.until.is_none_or(|until| event.sequence() <= until));
+        Ok(last.map(|_| events))
+    }
 }
 
 /// Appends events.

@@ -1,21 +1,35 @@
 //! `events.ndjson`: a line for each event.
 
+use events::Head;
 use serde_json::{Value, json};
 
 use crate::writing::{Content, SourceEvent};
 
 /// The line, with its line feed.
 pub(crate) fn render(event: &SourceEvent) -> Vec<u8> {
-    let mut line = json!({
-        "sequence": event.sequence,
-        "event_id": event.head.id,
-        "type": event.head.kind.as_str(),
-        "received_at": event.head.time,
-        "user_ref": event.head.user.to_string(),
-    });
-    match &event.content {
-        Content::Opened(opened) => line["opened"] = opened.to_json(),
-        Content::Unopened(why) => (line["opened"], line["why"]) = (Value::Null, (*why).into()),
+    let mut line = json!({ "sequence": event.sequence, "user_ref": event.user.to_string() });
+    let mut told = |head: &Head| {
+        line["event_id"] = json!(head.id);
+        line["type"] = head.kind.as_str().into();
+        line["received_at"] = json!(head.time);
+    };
+    let (opened, why) = match &event.content {
+        Content::Opened(head, opened) => {
+            told(head);
+            (opened.to_json(), None)
+        }
+        Content::Destroyed(head) => {
+            told(head);
+            (Value::Null, Some("its key was destroyed"))
+        }
+        Content::Unreadable(head, why) => {
+            head.iter().for_each(told);
+            (Value::Null, Some(*why))
+        }
+    };
+    line["opened"] = opened;
+    if let Some(why) = why {
+        line["why"] = why.into();
     }
     if event.left_out {
         line["left_out"] = true.into();

@@ -14,7 +14,7 @@ use events::Head;
 use folds::row::{Origin, Row, sources};
 use folds::{fold, told};
 use jiff::civil::Date;
-use schemas::{HistoryEvent, RowSources, Summary};
+use schemas::{HistoryEvent, RowSources, Sequence, Summary};
 use serde::Serialize;
 
 /// The file, being written.
@@ -45,9 +45,10 @@ impl<'w> History<'w> {
     }
 
     /// Folds a summary, and writes what became of it.
-    pub(crate) fn add(&mut self, head: &Head, summary: &Summary, origin: Origin) -> io::Result<()> {
+    pub(crate) fn add(&mut self, head: &Head, sequence: Sequence, summary: &Summary) -> io::Result<()> {
+        let origin = Origin { generated_at: summary.generated_at, sequence, event_id: head.id };
         let (row, outcome) = fold(self.rows.remove(&summary.date), summary, origin);
-        let event = told(summary, head.id, origin.sequence, head.time, &row, outcome);
+        let event = told(summary, head.id, sequence, head.time, &row, outcome);
         self.rows.insert(summary.date, row);
         let is_first = std::mem::replace(&mut self.is_first, false);
         self.element(is_first, &EventOfDate { date: summary.date, event: &event })

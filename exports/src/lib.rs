@@ -24,7 +24,6 @@ mod manifest;
 mod page;
 mod parts;
 mod plot;
-mod said;
 #[cfg(test)]
 mod tests;
 mod writing;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use events::{Event, Head};
+use folds::Said;
 use folds::connection::{self, Connection};
 use folds::device::{self, Device};
-use folds::row::{Origin, Row, document};
+use folds::row::{Row, document};
 use jiff::civil::Date;
 use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
 use vault::{ConnectionId, DeviceId, UserRef};
@@ -14,7 +15,6 @@ use vault::{ConnectionId, DeviceId, UserRef};
 use crate::history::History;
 use crate::manifest::{About, Manifest};
 use crate::parts::Parts;
-use crate::said::{Said, said};
 use crate::{csv_files, event_line, page};
 
 /// Why an export was not made.
@@ -34,18 +34,20 @@ pub enum ExportError {
     Source(String),
 }
 
-/// What is known of an event's content.
+/// What is known of an event.
 pub enum Content {
     /// It is open.
-    Opened(Box<Event>),
-    /// It can't be opened any more, for this reason.
-    Unopened(&'static str),
+    Opened(Head, Box<Event>),
+    /// Nobody can open it any more, as it should be.
+    Destroyed(Head),
+    /// It can't be read, for this reason; without a head not even its clear part, or that is another user's.
+    Unreadable(Option<Head>, &'static str),
 }
 
 /// An event of the person.
 pub struct SourceEvent {
-    /// Its clear part.
-    pub head: Head,
+    /// Under whom it is filed.
+    pub user: UserRef,
     /// Its position.
     pub sequence: Sequence,
     /// What it says.
@@ -88,7 +90,7 @@ pub fn write(
     parts.file("events.ndjson", |file| {
         source.each(&mut |event| {
             file.write_all(&event_line::render(&event))?;
-            folded.fold(user, &event);
+            folded.fold(user, event);
             seen += 1;
             on_progress(seen);
             Ok(())
@@ -98,8 +100,8 @@ pub fn write(
         let mut history = History::begin(file)?;
         let mut stale = false;
         source.each(&mut |event| {
-            if let Some((summary, origin)) = summary_of(user, &event, &mut stale) {
-                history.add(&event.head, &summary, origin)?;
+            if let Some((head, sequence, Said::Summary(summary))) = said(user, event, &mut stale) {
+                history.add(&head, sequence, &summary)?;
             }
             seen += 1;
             on_progress(seen);
@@ -127,41 +129,34 @@ fn json(file: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), Expor
     Ok(file.write_all(b"\n")?)
 }
 
-/// The summary of an event that is folded; notes where folding ends.
-fn summary_of(user: UserRef, event: &SourceEvent, stale: &mut bool) -> Option<(schemas::Summary, Origin)> {
-    if event.left_out || *stale || event.head.user != user {
+/// What an event says that is folded. Behind the first that can't be read nothing is, as in the view.
+fn said(user: UserRef, event: SourceEvent, stale: &mut bool) -> Option<(Head, Sequence, Said)> {
+    if event.left_out || *stale || event.user != user {
         return None;
     }
-    match said(event) {
-        Some(Said::Summary(summary)) => {
-            let (generated_at, sequence, event_id) = (summary.generated_at, event.sequence, event.head.id);
-            Some((*summary, Origin { generated_at, sequence, event_id }))
-        }
-        Some(Said::Unreadable) => {
-            *stale = true;
-            None
-        }
-        Some(Said::Device(..) | Said::Connection(..)) | None => None,
-    }
+    let said = match event.content {
+        Content::Opened(head, opened) => Said::of(*opened).ok().map(|said| (head, event.sequence, said)),
+        Content::Destroyed(_) => return None,
+        Content::Unreadable(..) => None,
+    };
+    *stale = said.is_none();
+    said
 }
 
 impl Folded {
-    fn fold(&mut self, user: UserRef, event: &SourceEvent) {
-        if event.left_out || self.stale || event.head.user != user {
-            return;
-        }
-        match said(event) {
-            Some(Said::Device(id, change)) => {
+    fn fold(&mut self, user: UserRef, event: SourceEvent) {
+        match said(user, event, &mut self.stale) {
+            Some((head, _, Said::Device(id, change))) => {
                 let before = self.devices.remove(&id);
-                self.devices.insert(id, device::fold(before, change, event.head.time).0);
+                self.devices.insert(id, device::fold(before, change, head.time).0);
             }
-            Some(Said::Connection(id, change)) => {
+            Some((head, _, Said::Connection(id, change))) => {
                 let before = self.connections.remove(&id);
-                let folded = connection::fold(before, &change, event.head.time).0;
+                let folded = connection::fold(before, &change, head.time).0;
                 self.connections.extend(folded.map(|folded| (id, folded)));
             }
-            Some(Said::Unreadable) => self.stale = true,
-            Some(Said::Summary(_)) | None => {}
+            // Summaries are folded where their history is told. Reports and exports have no file of their own.
+            Some((_, _, Said::Summary(_) | Said::Report(..) | Said::Export(..) | Said::Nothing)) | None => {}
         }
     }
 

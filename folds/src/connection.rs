@@ -1,6 +1,9 @@
 //! The fold of a user's connections to providers, as pure as that of the rows. What a step does to the status is judged by
 //! [`ConnectionStatus::after`] alone: a step that it calls impossible changes nothing, whatever the event says.
 
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 use schemas::{AtProvider, ConnectionDocument, ConnectionStatus, ConnectionStep, Outcome, ReauthReason};
 use vault::{ConnectionId, UserRef};

@@ -56,3 +56,38 @@ pub fn document(id: DeviceId, device: &Device) -> DeviceDocument {
         position: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(version: u32) -> SigningKeyId {
+        format!("{version}.{}", DeviceId::from_bytes([0xab; 16])).parse().unwrap()
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_device_is_enrolled_renewed_and_revoked_for_good() {
+        let (device, outcome) = fold(None, DeviceChange::Enrolled(key(1)), at(1));
+        assert_eq!(
+            (device.key_id, device.enrolled_at, outcome),
+            (Some(key(1)), Some(at(1)), Outcome::Created)
+        );
+        let (device, outcome) = fold(Some(device), DeviceChange::Enrolled(key(2)), at(2));
+        assert_eq!(
+            (device.key_id, device.enrolled_at, outcome),
+            (Some(key(2)), Some(at(1)), Outcome::Merged)
+        );
+        let (device, outcome) = fold(Some(device), DeviceChange::Enrolled(key(1)), at(3));
+        assert_eq!((device.key_id, outcome), (Some(key(2)), Outcome::Unchanged));
+        let (device, outcome) = fold(Some(device), DeviceChange::Revoked, at(4));
+        assert_eq!((device.revoked_at, outcome), (Some(at(4)), Outcome::Merged));
+        for change in [DeviceChange::Revoked, DeviceChange::Enrolled(key(2))] {
+            let (again, outcome) = fold(Some(device.clone()), change, at(5));
+            assert_eq!((again, outcome), (device.clone(), Outcome::Unchanged));
+        }
+    }
+}

@@ -7,7 +7,9 @@ pub mod export;
 mod fold;
 mod history;
 pub mod row;
+mod said;
 
 pub use account::{Account, Erased, SaidAt};
 pub use fold::{FOLD_VERSION, fold};
 pub use history::told;
+pub use said::{Said, Unreadable};

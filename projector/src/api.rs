@@ -104,7 +104,7 @@ impl Api {
     fn check_account(&self, user: &UserRef) -> Result<(), Refusal> {
         match self.reader.is_closed(user) {
             Ok(false) => Ok(()),
-            Ok(true) => Err(Refusal::new(Code::AccountErased, "The account was erased or is being erased.")),
+            Ok(true) => Err(Refusal::account_erased()),
             Err(failure) => Err(refuse(&failure)),
         }
     }

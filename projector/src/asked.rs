@@ -1,5 +1,6 @@
-//! What is asked over core NATS: how it is heard and answered, and what other roles ask. Ingest asks where a connection
-//! is, the worker says that a receiver of the change feed came or went, or that an account ends. Operators' questions are in [`crate::operator`].
+//! What is asked over core NATS: how it is heard and answered, and what other roles ask. Ingest asks where a connection is
+//! and how a user's exports stand, the worker says that a receiver of the change feed came or went, or that an account
+//! ends. Operators' questions are in [`crate::operator`].
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,12 +18,12 @@ use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use vault::{KeyClient, Year};
+use vault::Year;
 
 use crate::digest::Digester;
 use crate::feed::Feed;
 use crate::incident::Incident;
-use crate::open::Opened;
+use crate::open::{Opened, Opener};
 use crate::poison::Poison;
 use crate::shared::Shared;
 use crate::view::{Discarded, Tip, View, ViewError};
@@ -79,7 +79,7 @@ pub(crate) enum Tolerated {
 #[derive(Clone)]
 pub(crate) struct Folder {
     pub(crate) log: Log,
-    pub(crate) keys: KeyClient,
+    pub(crate) opener: Opener,
     pub(crate) digester: Digester,
     pub(crate) runtime: Handle,
     pub(crate) tolerated: Tolerated,
@@ -130,7 +130,7 @@ impl Folder {
             let tip = Tip { sequence: event.event.sequence(), leaf: event.leaf };
             match alone {
                 Alone::Discard(discarded) => self.discard(view, tip, event.event.stored_at(), discarded)?,
-                Alone::Erasure => told.extend(self.close(view, tip, &event.event)?),
+                Alone::Erasure => told.extend(self.close(view, tip, event)?),
                 Alone::Retention(before) => self.retain(view, tip, before)?,
             }
             events = behind;
@@ -230,7 +230,7 @@ enum Alone {
 fn next_alone(events: &[Ready]) -> Option<(usize, Alone)> {
     events.iter().enumerate().find_map(|(at, event)| match event.opened.as_deref() {
         Some(Ok(Some(Opened::Discard(discarded)))) => Some((at, Alone::Discard(*discarded))),
-        Some(Ok(Some(Opened::Erasure(_)))) => Some((at, Alone::Erasure)),
+        Some(Ok(Some(Opened::Erasure(..)))) => Some((at, Alone::Erasure)),
         Some(Ok(Some(Opened::Retention(before)))) => Some((at, Alone::Retention(*before))),
         // An account can end while its events wait, and what waits is not opened.
         None if closing::is_erasure(&event.event) => Some((at, Alone::Erasure)),

@@ -218,5 +218,5 @@ async fn open(
 pub(crate) async fn fetch_keys(folder: &Folder, batch: &[RecordedEvent]) {
     let wanted =
         batch.iter().filter_map(|event| Some((event.filed_under()?, Envelope::peek_key(event.bytes())?)));
-    folder.keys.prefetch(wanted).await;
+    folder.opener.keys.prefetch(wanted).await;
 }

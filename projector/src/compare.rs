@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use folds::export::Export;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vault::KeyClient;
 
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;
-use folds::export::Export;
-
 use crate::connection::Connection;
 use crate::device::Device;
 use crate::entry::{Entry, named};

@@ -63,11 +63,6 @@ impl Digester {
         Self(pseudonyms)
     }
 
-    /// The secret that keys it.
-    pub(crate) fn pseudonyms(&self) -> &Pseudonyms {
-        &self.0
-    }
-
     /// The hash of one entry.
     pub(crate) fn entry(&self, key: &[u8], plain: &[u8]) -> Sum {
         Sum::from_bytes(&self.0.keyed_hash("syncwell.view-entry.v1", &[key, plain]))

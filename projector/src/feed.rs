@@ -3,9 +3,9 @@
 //! The follower of the serving view tells before it writes a batch, so a kill in between repeats and loses nothing: a
 //! change is named after its event, and whoever hears it twice can tell. What is built beside tells nothing, also where it
 //! folds what still waits in the view that serves; nor does a rebuild that is made while no projector runs, of what came in
-//! since one did. A repair tells nothing but of events that waited, each as if it were
-//! folded now; so an operator who has a user tried again, or an event left out, leaves no gap. A view that is folded once
-//! more from the first event, since its files were lost, tells again what the stream would still hold, and no more.
+//! since one did. A repair tells nothing but of events that waited, each as if it were folded now; so an operator who has a
+//! user tried again, or an event left out, leaves no gap. A view that is folded once more from the first event, since its
+//! files were lost, tells again what the stream would still hold, and no more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -22,6 +22,7 @@ use crate::compare::CompareError;
 use crate::digest::Digester;
 use crate::feed::Feed;
 use crate::incident::{Incident, with_causes};
+use crate::open::Opener;
 use crate::progress::Progress;
 use crate::shared::Shared;
 use crate::view::{View, ViewError};
@@ -67,7 +68,7 @@ impl From<Incident> for JobError {
 pub(crate) struct Jobs {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Log,
-    keys: KeyClient,
+    opener: Opener,
     digester: Digester,
     feed: Arc<Feed>,
     clock: Clock,
@@ -89,13 +90,13 @@ impl Jobs {
     pub(crate) fn new(
         shared: Arc<Shared>,
         log: Log,
-        keys: KeyClient,
+        opener: Opener,
         digester: Digester,
         feed: Arc<Feed>,
         clock: Clock,
     ) -> Self {
         let (current, past, beside) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { shared, log, keys, digester, feed, clock, current, past, beside }
+        Self { shared, log, opener, digester, feed, clock, current, past, beside }
     }
 
     fn current(&self) -> std::sync::MutexGuard<'_, Current> {
@@ -186,7 +187,7 @@ impl Jobs {
     fn folder(&self, tolerated: Tolerated) -> Folder {
         Folder {
             log: self.log.clone(),
-            keys: self.keys.clone(),
+            opener: self.opener.clone(),
             digester: self.digester.clone(),
             runtime: Handle::current(),
             tolerated,
@@ -205,7 +206,7 @@ impl Jobs {
     }
 
     pub(crate) fn keys(&self) -> &KeyClient {
-        &self.keys
+        &self.opener.keys
     }
 
     /// Folds a user anew in the view that serves. What waited, and does not any more, is told to other systems.

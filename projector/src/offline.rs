@@ -17,6 +17,7 @@ use crate::blocking::blocking;
 use crate::build::{BuildError, Builder};
 use crate::digest::{Digester, ViewDigest};
 use crate::jobs::{begin, known_poison};
+use crate::open::Opener;
 use crate::progress::{Progress, ProgressReport};
 use crate::view::{View, ViewError};
 use crate::views::Views;
@@ -68,7 +69,7 @@ impl Offline {
         let log = Log::over(broker);
         let folder = Folder {
             log: log.clone(),
-            keys,
+            opener: Opener { keys, pseudonyms: pseudonyms.clone() },
             digester: Digester::new(pseudonyms),
             runtime: Handle::current(),
             tolerated: Tolerated::All,

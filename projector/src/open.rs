@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use events::{Envelope, Event, EventDiscarded, Head, OpenEventError, OutcomeAddress, RecordedEvent};
-use folds::export::{ExportChange, Ready};
+use events::{
+    Envelope, ErasureEvent, Event, EventDiscarded, EventKind, Head, OpenEventError, OutcomeAddress,
+    RecordedEvent,
+};
+use folds::export::ExportChange;
+use folds::{Said, Unreadable};
 use jiff::Timestamp;
 use schemas::{DeviceReport, Sequence, Summary};
-use vault::{ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, UserRef, Year};
+use vault::{
+    ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, Pseudonyms, UserRef, Year,
+};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;
 use crate::poison::Poison;
-use crate::report;
 use crate::row::Origin;
 use crate::view::Discarded;
 
@@ -23,8 +28,8 @@ pub(crate) enum Opened {
     Report(OpenedEvent<(KeyHolder, DeviceReport)>),
     Export(OpenedEvent<(ExportId, ExportChange)>),
     Discard(Discarded),
-    /// An account ends, as somebody says; whether that is to be believed is judged where it is folded.
-    Erasure(UserRef),
+    /// A step of an account's end, by somebody who may say so.
+    Erasure(Head, ErasureEvent),
     /// Everything of the years before this one is destroyed.
     Retention(Year),
 }
@@ -39,8 +44,22 @@ impl Opened {
             Self::Report(event) => event.head.user,
             Self::Export(event) => event.head.user,
             Self::Discard(discarded) => discarded.user,
-            Self::Erasure(user) => *user,
+            Self::Erasure(head, _) => head.user,
             Self::Retention(_) => UserRef::NOBODY,
+        }
+    }
+
+    /// The summary, where it is one.
+    pub(crate) fn into_summary(self) -> Option<OpenedEvent<Summary>> {
+        match self {
+            Self::Summary(event) => Some(event),
+            Self::Device(_)
+            | Self::Connection(_)
+            | Self::Report(_)
+            | Self::Export(_)
+            | Self::Discard(_)
+            | Self::Erasure(..)
+            | Self::Retention(_) => None,
         }
     }
 }
@@ -82,104 +101,66 @@ pub(crate) enum OpenFailure {
     Poison(#[from] Poison),
 }
 
-/// Opens one event. `None` for one that there is nothing to fold of: an event of an erased user, which nobody can open
-/// and that is as it should be, or one that is about no data of the user.
-pub(crate) async fn open(event: &RecordedEvent, keys: &KeyClient) -> Result<Option<Opened>, OpenFailure> {
-    let sequence = event.sequence();
-    let envelope = Envelope::read(event.bytes()).map_err(|error| Poison::malformed(event, error))?;
-    let head = envelope.head.clone();
-    if !event.is_filed_under(&head.user) {
-        return Err(Poison::misfiled(event, &envelope).into());
+/// Opens events, and judges what vouches for those in clear.
+#[derive(Clone)]
+pub(crate) struct Opener {
+    pub(crate) keys: KeyClient,
+    pub(crate) pseudonyms: Pseudonyms,
+}
+
+impl Opener {
+    /// Opens one event. `None` for one that there is nothing to fold of: an event of an erased user, which nobody can open
+    /// and that is as it should be, or one that is about no data of the user.
+    pub(crate) async fn open(&self, event: &RecordedEvent) -> Result<Option<Opened>, OpenFailure> {
+        let sequence = event.sequence();
+        let envelope = Envelope::read(event.bytes()).map_err(|error| Poison::malformed(event, error))?;
+        let head = envelope.head.clone();
+        if !event.is_filed_under(&head.user) {
+            return Err(Poison::misfiled(event, &envelope).into());
+        }
+        if EventKind::ERASURES.contains(&head.kind) {
+            let said = Event::vouched_erasure(&envelope, &self.pseudonyms);
+            let said = said.map_err(|error| Poison::sealed(event, error))?;
+            return Ok((head.user != UserRef::NOBODY).then_some(Opened::Erasure(head, said)));
+        }
+        let Some(key_id) = head.key_id else {
+            let content = Event::read_clear(&envelope).map_err(|error| Poison::sealed(event, error))?;
+            return Ok(in_clear(&content, head.user, sequence));
+        };
+        let key = match self.keys.get(&head.user, key_id).await {
+            Ok(Some(key)) => key,
+            Ok(None) => return Err(Poison::key_missing(event, key_id).into()),
+            Err(KeyError::Erased) => return Ok(None),
+            Err(KeyError::Unavailable) => return Err(OpenFailure::Unavailable),
+            Err(KeyError::Unwrap(error)) => return Err(Poison::key_damaged(event, error).into()),
+        };
+        let content = Event::open(envelope, &key).map_err(|error| Poison::sealed(event, error))?;
+        let (stored_at, outcome_to) = (event.stored_at(), event.outcome_to());
+        Ok(said(OpenedEvent { head, sequence, said: (), stored_at, outcome_to, key }, content, event)?)
     }
-    let Some(key_id) = head.key_id else {
-        let content = Event::read_clear(&envelope).map_err(|error| Poison::sealed(event, error))?;
-        return Ok(in_clear(&content, head.user, sequence));
-    };
-    let key = match keys.get(&head.user, key_id).await {
-        Ok(Some(key)) => key,
-        Ok(None) => return Err(Poison::key_missing(event, key_id).into()),
-        Err(KeyError::Erased) => return Ok(None),
-        Err(KeyError::Unavailable) => return Err(OpenFailure::Unavailable),
-        Err(KeyError::Unwrap(error)) => return Err(Poison::key_damaged(event, error).into()),
-    };
-    let content = Event::open(envelope, &key).map_err(|error| Poison::sealed(event, error))?;
-    let (stored_at, outcome_to) = (event.stored_at(), event.outcome_to());
-    Ok(said(OpenedEvent { head, sequence, said: (), stored_at, outcome_to, key }, content, event)?)
 }
 
 /// What a sealed content says.
 fn said(opened: OpenedEvent<()>, content: Event, event: &RecordedEvent) -> Result<Option<Opened>, Poison> {
-    let (connection, change) = match content {
-        Event::SummaryReceived(received) => {
-            let summary =
-                Summary::read_accepted(received.body.as_bytes()).map_err(|_| Poison::summary(event))?;
-            return Ok(Some(Opened::Summary(opened.saying(summary))));
-        }
-        Event::DeviceEnrolled(enrolled) => {
-            let said = (enrolled.device, DeviceChange::Enrolled(enrolled.key_id));
-            return Ok(Some(Opened::Device(opened.saying(said))));
-        }
-        Event::DeviceRevoked(revoked) => {
-            return Ok(Some(Opened::Device(opened.saying((revoked.device, DeviceChange::Revoked)))));
-        }
-        Event::DeviceReported(reported) => {
-            let report = report::read(&reported.body).ok_or_else(|| Poison::report(event))?;
-            return Ok(Some(Opened::Report(opened.saying((reported.signing_key.holder(), report)))));
-        }
-        Event::ConnectionRequested(requested) => {
-            let (provider, redirect_uri) = (requested.provider, requested.redirect_uri);
-            (requested.connection_id, ConnectionChange::Requested { provider, redirect_uri })
-        }
-        Event::ConnectionAuthorized(authorized) => (authorized.connection_id, ConnectionChange::Authorized),
-        Event::ConnectionReauthRequested(requested) => {
-            (requested.connection_id, ConnectionChange::ReauthRequested)
-        }
-        Event::ConnectionRevocationRequested(requested) => {
-            (requested.connection_id, ConnectionChange::RevocationRequested)
-        }
-        Event::ConnectionActivated(activated) => {
-            let user = activated.provider_user_ref.map(|user| user.parse::<UserRef>()).transpose();
-            let provider_user =
-                user.map_err(|_| Poison::sealed(event, OpenEventError::Content(opened.head.id)))?;
-            let (scopes, access_until) = (activated.scopes, activated.access_until);
-            (activated.connection_id, ConnectionChange::Activated { scopes, provider_user, access_until })
-        }
-        Event::ConnectionReauthNeeded(needed) => {
-            (needed.connection_id, ConnectionChange::ReauthNeeded(needed.reason))
-        }
-        Event::ConnectionRevoked(revoked) => {
-            (revoked.connection_id, ConnectionChange::Revoked(revoked.at_provider))
-        }
-        // A delivery is the worker's to look at: nothing of it is read here.
-        Event::WebhookReceived(_) => return Ok(None),
-        Event::ExportRequested(requested) => {
-            let said = (requested.export_id, ExportChange::Requested);
-            return Ok(Some(Opened::Export(opened.saying(said))));
-        }
-        Event::ExportReady(made) => {
-            let ready = Ready { position: made.position, bytes: made.bytes, deleted_at: made.deleted_at };
-            return Ok(Some(Opened::Export(opened.saying((made.export_id, ExportChange::Ready(ready))))));
-        }
-        Event::ExportFailed(failed) => {
-            let said = (failed.export_id, ExportChange::Failed(failed.code));
-            return Ok(Some(Opened::Export(opened.saying(said))));
-        }
-        Event::BreakGlass(_)
-        | Event::AccessRecorded(_)
-        | Event::EventDiscarded(_)
-        | Event::RetentionApplied(_)
-        | Event::Erasure(_) => {
-            unreachable!("BUG: an event in clear is not sealed")
-        }
-    };
-    Ok(Some(Opened::Connection(opened.saying((connection, change)))))
+    let said = Said::of(content).map_err(|unreadable| match unreadable {
+        Unreadable::Summary => Poison::summary(event),
+        Unreadable::Report => Poison::report(event),
+        Unreadable::Content => Poison::sealed(event, OpenEventError::Content(opened.head.id)),
+    })?;
+    Ok(Some(match said {
+        Said::Summary(summary) => Opened::Summary(opened.saying(summary)),
+        Said::Device(id, change) => Opened::Device(opened.saying((id, change))),
+        Said::Report(holder, report) => Opened::Report(opened.saying((holder, report))),
+        Said::Connection(id, change) => Opened::Connection(opened.saying((id, change))),
+        Said::Export(id, change) => Opened::Export(opened.saying((id, change))),
+        Said::Nothing => return Ok(None),
+    }))
 }
 
 /// What an event in clear asks of the view. Only what stands under the user ref of zeros may ask for anything, since
-/// nobody but the projector can append there; and a step of an erasure, which carries what vouches for it.
+/// nobody but the projector can append there.
 fn in_clear(content: &Event, filed_under: UserRef, by: Sequence) -> Option<Opened> {
     match content {
-        Event::Erasure(_) if filed_under != UserRef::NOBODY => Some(Opened::Erasure(filed_under)),
         Event::RetentionApplied(applied) if filed_under == UserRef::NOBODY => {
             Some(Opened::Retention(applied.before_year))
         }

@@ -22,6 +22,7 @@ use crate::feed::Feed;
 use crate::follow::Follow;
 use crate::incident::Incident;
 use crate::jobs::Jobs;
+use crate::open::Opener;
 use crate::operator::{Answering, Cursors, Recording};
 use crate::reader::Reader;
 use crate::shared::Shared;
@@ -61,13 +62,14 @@ impl Projector {
         let shared = Arc::new(Shared::new(broker.clone()));
         let log = Log::over(broker.clone());
         let digester = Digester::new(pseudonyms.clone());
+        let opener = Opener { keys, pseudonyms: pseudonyms.clone() };
         let feed = Arc::new(Feed::new(broker.clone(), clock));
         spawn_vital("change feed", feed.clone().watch());
         let follow = Follow {
             log: log.clone(),
             folder: Folder {
                 log: log.clone(),
-                keys: keys.clone(),
+                opener: opener.clone(),
                 digester: digester.clone(),
                 runtime: Handle::current(),
                 tolerated: Tolerated::All,
@@ -84,11 +86,11 @@ impl Projector {
         spawn_vital("follow", async move {
             let _ = happened.send(follow.run(&folder).await);
         });
-        let reader = Arc::new(Reader::new(shared.clone(), log.clone(), keys.clone(), verifier));
+        let reader = Arc::new(Reader::new(shared.clone(), log.clone(), opener.clone(), verifier));
         let recording = Recording { appender: log.appender(Commit::Grouped), clock };
         let asked = Asked { broker: broker.clone(), reader: reader.clone(), feed: feed.clone() };
         spawn_vital("other roles' questions", asked.serve());
-        let jobs = Arc::new(Jobs::new(shared.clone(), log, keys, digester, feed, clock));
+        let jobs = Arc::new(Jobs::new(shared.clone(), log, opener, digester, feed, clock));
         let answering = Answering {
             broker,
             reader: reader.clone(),

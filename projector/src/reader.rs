@@ -15,7 +15,7 @@ use vault::{KeyClient, UserRef};
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;
 use crate::entry::Entry;
-use crate::open::{OpenFailure, OpenedEvent};
+use crate::open::{OpenFailure, OpenedEvent, Opener};
 use crate::refold::{RefoldError, find, find_recorded, refold, refold_rows};
 use crate::row::{Row, document, sources};
 use crate::shared::Shared;
@@ -30,7 +30,7 @@ const REFOLDS_MAX: usize = 8;
 pub(crate) struct Reader {
     shared: Arc<Shared>,
     log: Log,
-    keys: KeyClient,
+    opener: Opener,
     verifier: LogVerifier,
     /// Questions that read the log take turns: each may hold a thousand events in memory.
     refolding: Semaphore,
@@ -68,8 +68,8 @@ impl From<RefoldError> for ReadFailure {
 }
 
 impl Reader {
-    pub(crate) fn new(shared: Arc<Shared>, log: Log, keys: KeyClient, verifier: LogVerifier) -> Self {
-        Self { shared, log, keys, verifier, refolding: Semaphore::new(REFOLDS_MAX) }
+    pub(crate) fn new(shared: Arc<Shared>, log: Log, opener: Opener, verifier: LogVerifier) -> Self {
+        Self { shared, log, opener, verifier, refolding: Semaphore::new(REFOLDS_MAX) }
     }
 
     /// One row with its position.
@@ -91,7 +91,7 @@ impl Reader {
         let (sealed, position) = blocking(move || view.rows(user, from, to)).await?;
         let mut summaries = Vec::with_capacity(sealed.len());
         for (date, sealed) in sealed {
-            let row: Row = read_entry(&RowKey { user, date }, &sealed, &self.keys).await?;
+            let row: Row = read_entry(&RowKey { user, date }, &sealed, &self.opener.keys).await?;
             summaries.push(RowDocument { stale, ..document(date, &row) });
         }
         Ok(RowsDocument { summaries, position: number(position) })
@@ -114,7 +114,7 @@ impl Reader {
         if view.is_closed(&user) {
             return Ok(RowsDocument { summaries: Vec::new(), position: at.get() });
         }
-        let rows = refold_rows(&self.log, &self.keys, &view, &user, at).await?;
+        let rows = refold_rows(&self.log, &self.opener, &view, &user, at).await?;
         let summaries = rows.range(from..=to).map(|(date, row)| document(*date, row)).collect();
         Ok(RowsDocument { summaries, position: at.get() })
     }
@@ -130,7 +130,7 @@ impl Reader {
         let Some(row) = row else { return Ok(None) };
         let view = self.view()?;
         let (events, refolded) =
-            refold(&self.log, &self.keys, &view, &user, date, row.first, row.last).await?;
+            refold(&self.log, &self.opener, &view, &user, date, row.first, row.last).await?;
         if refolded.as_ref() != Some(&row) {
             // The history is the log's word either way; that the view differs is for the operator to know.
             tracing::error!(%user, "INCIDENT: a row is not what its events fold to");
@@ -142,7 +142,7 @@ impl Reader {
     /// What became of one event of this user.
     pub(crate) async fn event(&self, user: UserRef, id: EventId) -> Result<Option<Accepted>, ReadFailure> {
         let _turn = self.refolding.acquire().await;
-        let Some(event) = find(&self.log, &self.keys, &user, id).await? else { return Ok(None) };
+        let Some(event) = find(&self.log, &self.opener, &user, id).await? else { return Ok(None) };
         let outcome = self.outcome(&event).await?;
         let (date, sequence) = (event.said.date, event.sequence);
         Ok(Some(Accepted { outcome, date, event_id: id, sequence, replayed: false }))
@@ -170,7 +170,8 @@ impl Reader {
         let Some(row) = row.filter(|_| position >= Some(event.sequence)) else { return Ok(None) };
         let view = self.view()?;
         let last = event.sequence;
-        let (events, _) = refold(&self.log, &self.keys, &view, &key.user, key.date, row.first, last).await?;
+        let (events, _) =
+            refold(&self.log, &self.opener, &view, &key.user, key.date, row.first, last).await?;
         Ok(events.last().filter(|last| last.event_id == event.head.id).map(|last| last.outcome))
     }
 
@@ -179,7 +180,7 @@ impl Reader {
         let (view, encoded) = (self.view()?, key.encode());
         let (sealed, position) = blocking(move || view.entry(&encoded)).await?;
         Ok(match sealed {
-            Some(sealed) => (Some(read_entry(&key, &sealed, &self.keys).await?), position),
+            Some(sealed) => (Some(read_entry(&key, &sealed, &self.opener.keys).await?), position),
             None => (None, position),
         })
     }
@@ -190,7 +191,7 @@ impl Reader {
     }
 
     pub(crate) fn keys(&self) -> &KeyClient {
-        &self.keys
+        &self.opener.keys
     }
 
     fn view(&self) -> Result<Arc<View>, ReadFailure> {

@@ -10,9 +10,9 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use schemas::{EventId, HistoryEvent, Sequence, Summary};
 use stream::ScanFrom;
-use vault::{KeyClient, UserRef};
+use vault::UserRef;
 
-use crate::open::{OpenFailure, Opened, OpenedEvent, open};
+use crate::open::{OpenFailure, Opened, OpenedEvent, Opener};
 use crate::row::Row;
 use crate::view::View;
 use folds::{fold, told};
@@ -39,7 +39,7 @@ pub(crate) enum RefoldError {
 /// and what waits is where it ends.
 pub(crate) async fn refold(
     log: &Log,
-    keys: &KeyClient,
+    opener: &Opener,
     view: &View,
     user: &UserRef,
     date: Date,
@@ -58,7 +58,7 @@ pub(crate) async fn refold(
         if left_out.iter().any(|discarded| discarded.sequence == recorded.sequence()) {
             continue;
         }
-        let Some(Opened::Summary(opened)) = open(&recorded, keys).await? else { continue };
+        let Some(Opened::Summary(opened)) = opener.open(&recorded).await? else { continue };
         if opened.said.date == date {
             let (folded, outcome) = fold(row, &opened.said, opened.origin());
             let (head, sequence) = (&opened.head, opened.sequence);
@@ -72,7 +72,7 @@ pub(crate) async fn refold(
 /// A user's rows from the events up to `last`; what is left out later was not left out yet.
 pub(crate) async fn refold_rows(
     log: &Log,
-    keys: &KeyClient,
+    opener: &Opener,
     view: &View,
     user: &UserRef,
     last: Sequence,
@@ -84,28 +84,16 @@ pub(crate) async fn refold_rows(
         if left_out.iter().any(|discarded| discarded.sequence == recorded.sequence()) {
             continue;
         }
-        match open(&recorded, keys).await {
-            Ok(Some(Opened::Summary(opened))) => {
-                let before = rows.remove(&opened.said.date);
-                let (row, _) = fold(before, &opened.said, opened.origin());
-                rows.insert(opened.said.date, row);
-            }
-            Ok(
-                Some(
-                    Opened::Device(_)
-                    | Opened::Connection(_)
-                    | Opened::Report(_)
-                    | Opened::Export(_)
-                    | Opened::Discard(_)
-                    | Opened::Erasure(_)
-                    | Opened::Retention(_),
-                )
-                | None,
-            ) => {}
+        let opened = match opener.open(&recorded).await {
+            Ok(opened) => opened.and_then(Opened::into_summary),
             // From here on the user's events waited.
             Err(OpenFailure::Poison(_)) => break,
             Err(failure @ OpenFailure::Unavailable) => return Err(failure.into()),
-        }
+        };
+        let Some(opened) = opened else { continue };
+        let before = rows.remove(&opened.said.date);
+        let (row, _) = fold(before, &opened.said, opened.origin());
+        rows.insert(opened.said.date, row);
     }
     Ok(rows)
 }
@@ -113,24 +101,12 @@ pub(crate) async fn refold_rows(
 /// A summary of this user by its event's name, opened.
 pub(crate) async fn find(
     log: &Log,
-    keys: &KeyClient,
+    opener: &Opener,
     user: &UserRef,
     id: EventId,
 ) -> Result<Option<OpenedEvent<Summary>>, RefoldError> {
     let Some(recorded) = find_recorded(log, user, id).await? else { return Ok(None) };
-    Ok(match open(&recorded, keys).await? {
-        Some(Opened::Summary(opened)) => Some(opened),
-        Some(
-            Opened::Device(_)
-            | Opened::Connection(_)
-            | Opened::Report(_)
-            | Opened::Export(_)
-            | Opened::Discard(_)
-            | Opened::Erasure(_)
-            | Opened::Retention(_),
-        )
-        | None => None,
-    })
+    Ok(opener.open(&recorded).await?.and_then(Opened::into_summary))
 }
 
 /// An event of this user by its name, if there is one. The time inside the name says where to look; what was received

@@ -27,11 +27,6 @@ pub(crate) struct Report {
     pub(crate) received_at: Timestamp,
 }
 
-/// Reads a report that the door accepted. `None` for one that it never would have.
-pub(crate) fn read(body: &str) -> Option<DeviceReport> {
-    serde_json::from_str(body).ok().filter(|report: &DeviceReport| report.misspelled().is_empty())
-}
-
 /// Of two reports the later one counts.
 fn fold(before: Option<Report>, reported: Report) -> (Report, Outcome) {
     match before {
@@ -144,23 +139,6 @@ mod tests {
         assert_eq!(fold(Some(second.clone()), first), (second.clone(), Outcome::Unchanged));
         let (same, outcome) = fold(Some(second), report(3, "4.3.0"));
         assert_eq!((same, outcome), (report(3, "4.3.0"), Outcome::Unchanged), "said once more");
-    }
-
-    #[test]
-    fn what_the_door_refuses_is_no_report() {
-        let good = r#"{"os_compromised":true,"key_storage":"none","app_version":"4.2.0","os":"ios","os_version":"26.1"}"#;
-        assert_eq!(read(good), Some(report(1, "4.2.0").report));
-        for wrong in [
-            "",
-            "{}",
-            &good.replace("none", "cloud"),
-            &good.replace("4.2.0", "4.2\u{1b}[2J"),
-            &good.replace("4.2.0", ""),
-            &good.replace(r#""os":"#, r#""os_name":"#),
-            &format!("{good}{good}"),
-        ] {
-            assert_eq!(read(wrong), None, "{wrong:?}");
-        }
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! | `04` sequence (8) | an event that is left out ([`parked`]) |
 //! | `05` user ref (16) connection id (16) | one sealed connection ([`owned`], [`sealed`]) |
 //! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`reports`], [`sealed`]) |
-//! | `08` user ref (16) export id (16) | one sealed export ([`owned`], [`sealed`]) |
 //! | `07` user ref (16) | an account on its way out, in clear ([`accounts`]) |
+//! | `08` user ref (16) export id (16) | one sealed export ([`owned`], [`sealed`]) |
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
 //! can't give back.

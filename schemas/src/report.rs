@@ -36,6 +36,11 @@ pub struct DeviceReport {
 }
 
 impl DeviceReport {
+    /// Reads a report that was accepted once. `None` for one that never would have been.
+    pub fn read_accepted(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok().filter(|report: &Self| report.misspelled().is_empty())
+    }
+
     /// Names the fields whose text is not in its form.
     pub fn misspelled(&self) -> Vec<&'static str> {
         let fields = [
@@ -80,6 +85,24 @@ mod tests {
             let report =
                 DeviceReport { os: Some(wrong.to_owned()), os_version: wrong.to_owned(), ..good.clone() };
             assert_eq!(report.misspelled(), ["/os", "/os_version"], "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_door_refuses_was_never_accepted() {
+        let good = r#"{"os_compromised":true,"key_storage":"none","app_version":"4.2.0","os":"ios","os_version":"26.1"}"#;
+        let report = DeviceReport::read_accepted(good).unwrap();
+        assert_eq!((report.app_version.as_str(), report.key_storage), ("4.2.0", KeyStorage::None));
+        for wrong in [
+            "",
+            "{}",
+            &good.replace("none", "cloud"),
+            &good.replace("4.2.0", "4.2\u{1b}[2J"),
+            &good.replace("4.2.0", ""),
+            &good.replace(r#""os":"#, r#""os_name":"#),
+            &format!("{good}{good}"),
+        ] {
+            assert_eq!(DeviceReport::read_accepted(wrong), None, "{wrong:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Posts in flight and rebuilds while an account ends: no value comes back, and nobody else is touched.
 
-use std::time::Duration;
+use tokio::sync::Notify;
 
 use super::{ask_to_erase, receipt, settled};
 use crate::harness::{RawRequest, System, raw, run_in, summary, until, yesterday};
@@ -8,15 +8,23 @@ use crate::harness::{RawRequest, System, raw, run_in, summary, until, yesterday}
 const WITHOUT_RATES: [(&str, &str); 2] =
     [("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"), ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "0")];
 
+/// Posts of each before the erasure is asked for, and the most that come behind it.
+const POSTS_BEFORE: u32 = 20;
+const POSTS: u32 = 200;
+
 /// Phones of both post as fast as they can, from before the erasure until after it, while views are built anew.
 #[tokio::test]
 async fn posts_and_rebuilds_bring_nothing_back() {
     let system = System::start_with(&WITHOUT_RATES);
     let ana = settled(&system, "ana", r#""steps":1"#).await;
     let ben = settled(&system, "ben", r#""steps":1"#).await;
+    let under_way = Notify::new();
     let posting = async |who: &client::Credentials| {
         let mut statuses = Vec::new();
-        for number in 0..200 {
+        for number in 0..POSTS {
+            if number == POSTS_BEFORE {
+                under_way.notify_one();
+            }
             let (minute, second) = (number / 60, number % 60);
             let values = format!(r#""steps":{}"#, 1_000 + number);
             let post = RawRequest::post(who, summary(&format!("21:{minute:02}:{second:02}"), &values));
@@ -25,7 +33,7 @@ async fn posts_and_rebuilds_bring_nothing_back() {
         statuses
     };
     let erasing = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        under_way.notified().await;
         let accepted = ask_to_erase(&system.base_url, &ana).await;
         assert_eq!(accepted.status, 202);
         let data_dir = system.data_dir();

@@ -1,9 +1,15 @@
 //! What is no wish to be erased.
 
+use broker::Role;
+use events::{Envelope, ErasedCounts, ErasureEvent, ErasureFact, Head, Log, NewEvent, new_event_id};
+use schemas::{ErasureStep, Sequence};
 use serde_json::json;
+use stream::Commit;
+use vault::{ErasureId, Pseudonyms};
+use zeroize::Zeroizing;
 
 use super::{ask_to_erase, erase, look, settled};
-use crate::harness::{RawRequest, System, run_in, summary};
+use crate::harness::{RawRequest, System, now, run_in, summary, until, yesterday};
 
 #[tokio::test]
 async fn only_the_user_and_only_now() {
@@ -44,7 +50,7 @@ async fn whoever_comes_back_begins_with_nothing() {
     let folder = system.stop().await;
     let system = System::start_in(folder, &[("SYNCWELL_ERASURE__RETURNED", &returned)]);
     let ana = system.credentials("ana", &["--scope", super::SCOPES]);
-    let row = format!("/v1/summaries/{}", crate::harness::yesterday());
+    let row = format!("/v1/summaries/{}", yesterday());
     assert_eq!(RawRequest::get(&ana, &row).send(&system.base_url).await.problem(), "not_found");
     let mut enrol = RawRequest::get(&ana, "/v1/devices");
     enrol.method = "POST";
@@ -67,7 +73,61 @@ async fn a_receipt_is_for_whoever_holds_its_token() {
     assert_eq!(by_token.send(&system.base_url).await.problem(), "invalid_token");
     let receipt = super::receipt(&system.base_url, &accepted).await;
     assert_ne!(receipt["receipt"]["user_ref"], of_ben["receipt"]["user_ref"]);
-    // A step that nobody vouches for is put aside, and ends nobody's account.
     let tail = run_in(&system.data_dir(), &["events", "tail", "--json"]);
     assert!(tail.output.contains("syncwell.account.erased.v1"), "{}", tail.text());
+}
+
+/// Whoever has ingest's credentials can append, and can't vouch for a step.
+#[tokio::test]
+async fn a_step_that_nobody_vouches_for_waits_and_ends_nobody_s_account() {
+    let system = System::start();
+    let ana = settled(&system, "ana", r#""steps":1"#).await;
+    let log = Log::over(system.connect(Role::Auditor).await);
+    let first = log.get(Sequence::FIRST).await.unwrap().unwrap();
+    let user = Envelope::read(first.bytes()).unwrap().head.user;
+    let appender = Log::over(system.connect(Role::Ingest).await).appender(Commit::Grouped);
+    let stranger = Pseudonyms::new(Zeroizing::new([9; 32]));
+    let erasure_id = ErasureId::from_bytes([7; 16]);
+    let (time, counts) = (now(), ErasedCounts::new());
+    let mut forged = Vec::new();
+    for fact in [
+        ErasureFact::Requested { due_at: time },
+        ErasureFact::StepDone { step: ErasureStep::AccountMarked, counts: counts.clone() },
+        ErasureFact::Erased { requested_at: time, counts },
+    ] {
+        let head = Head { id: new_event_id(time), kind: fact.kind(), user, time, key_id: None };
+        let bytes = ErasureEvent { erasure_id, fact }.store(&head, &stranger);
+        let appended = appender.append(NewEvent { id: head.id, user, bytes, outcome_to: None }).await;
+        forged.push(appended.unwrap().sequence);
+    }
+    let last = forged.last().unwrap().get();
+    let row = async || {
+        let path = format!("/v1/summaries/{}", yesterday());
+        RawRequest::get(&ana, &path).send(&system.base_url).await.json()
+    };
+    until("the forged steps are put aside", async || {
+        let row = row().await;
+        (row["stale"] == true && row["position"].as_u64() >= Some(last)).then_some(())
+    })
+    .await;
+    assert_eq!(row().await["steps"], 1, "the account is there");
+    let waiting = run_in(&system.data_dir(), &["events", "parked", "list", "--json"]);
+    assert_eq!(
+        waiting.json().as_array().unwrap().len(),
+        1,
+        "the others wait for the first: {}",
+        waiting.text()
+    );
+    for sequence in &forged {
+        let left_out = run_in(
+            &system.data_dir(),
+            &["events", "parked", "discard", &sequence.to_string(), "--reason", "forged, ticket 7"],
+        );
+        assert_eq!(left_out.code, Some(0), "{}", left_out.text());
+    }
+    let post = RawRequest::post(&ana, summary("21:00:00", r#""steps":2"#)).send(&system.base_url).await;
+    assert_eq!(post.status, 200, "nothing came of it: {post:?}");
+    let row = row().await;
+    assert_eq!((&row["steps"], row.get("stale")), (&2.into(), None));
+    assert_eq!(run_in(&system.data_dir(), &["view", "verify"]).code, Some(0));
 }

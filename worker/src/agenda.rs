@@ -1,17 +1,18 @@
 //! What is due when, and having it done.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use stream::spawn_vital;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::book::{Book, BookError, PAGE_ENTRIES};
 use crate::hands::{Hands, Hindrance};
+use crate::in_hand::InHand;
 use crate::record::RecordKey;
 
 /// Between two looks at the records.
@@ -26,9 +27,8 @@ const DEEDS_AT_ONCE_MAX: usize = 32;
 /// Finds what is due, and has it done.
 pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid: Arc<Notify>) {
     let mut agenda = Agenda::default();
-    let in_hand: Arc<Mutex<BTreeSet<RecordKey>>> = Arc::default();
+    let in_hand = InHand::up_to(DEEDS_AT_ONCE_MAX);
     let again: Arc<Mutex<Vec<(RecordKey, Timestamp)>>> = Arc::default();
-    let places = Arc::new(Semaphore::new(DEEDS_AT_ONCE_MAX));
     loop {
         hands.book.bucket.stream().broker().connected().await;
         let looked = agenda.look(&hands.book).await;
@@ -40,13 +40,9 @@ pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid
         agenda.come_back(std::mem::take(&mut *lock(&again)));
         let now = (hands.clock)();
         for key in agenda.due(now) {
-            if lock(&in_hand).contains(&key) {
-                continue;
-            }
-            let Ok(place) = places.clone().try_acquire_owned() else { break };
-            lock(&in_hand).insert(key);
+            let Some(held) = in_hand.take(key) else { continue };
             agenda.done(&key);
-            let (hands, in_hand, again) = (hands.clone(), in_hand.clone(), again.clone());
+            let (hands, again) = (hands.clone(), again.clone());
             spawn_vital("a deed", async move {
                 let worked = hands.work(&key).await;
                 let now = (hands.clock)();
@@ -61,8 +57,7 @@ pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid
                         "INCIDENT: a connection's record can't be opened; nothing is done with it"
                     ),
                 }
-                lock(&in_hand).remove(&key);
-                drop(place);
+                drop(held);
             });
         }
         // Another worker may have laid something, and time goes by: both are looked after now and then.

@@ -8,8 +8,8 @@ mod ledger;
 mod steps;
 mod task;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender, NewEvent, erasure_step_id};
@@ -17,13 +17,14 @@ use folds::{Account, SaidAt};
 use jiff::SignedDuration;
 use objects::Objects;
 use schemas::{ErasureStatus, ErasureStep};
-use stream::{Broker, Bucket, LeaseError, Leases, ScanFrom, spawn_vital};
-use tokio::sync::Semaphore;
+use stream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
 use vault::{KeyClient, KeyEraser, Pseudonyms, UserRef};
 
 use crate::Clock;
 use crate::book::{Book, BookError};
+use crate::holding::{LEASE_TTL, to_the_end};
+use crate::in_hand::InHand;
 
 pub use ledger::{ErasedUser, Ledger, LedgerError};
 use task::{Standing, Task};
@@ -33,9 +34,8 @@ pub(crate) use task::{TaskError, Tasks};
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Accounts in hand at the same time.
 const ACCOUNTS_AT_ONCE_MAX: usize = 8;
-/// How long a lease lasts that nobody renews: so long an erasure waits whose worker was killed.
-const LEASE_TTL: Duration = Duration::from_secs(10);
-const LEASE_RENEWAL: Duration = Duration::from_secs(3);
+/// Before an erasure is tried again that could not go on.
+const STUCK_PAUSE: Duration = Duration::from_secs(5);
 /// What was taken back in time is in the log so much later, at most: until then an erasure that had a grace period waits.
 const CANCEL_SLACK: SignedDuration = SignedDuration::from_secs(15);
 
@@ -78,22 +78,17 @@ pub(crate) struct Erasures {
 impl Erasures {
     /// Erases for as long as the process runs.
     pub(crate) async fn work(self: Arc<Self>) {
-        let places = Arc::new(Semaphore::new(ACCOUNTS_AT_ONCE_MAX));
-        let in_hand: Arc<Mutex<BTreeSet<UserRef>>> = Arc::default();
+        let in_hand = InHand::up_to(ACCOUNTS_AT_ONCE_MAX);
         loop {
             self.broker.connected().await;
             for standing in Tasks::over(&self.work).all().await.unwrap_or_default() {
-                let user = standing.user;
-                if lock(&in_hand).contains(&user) || !self.is_due(&standing.task) {
+                let Some(held) = in_hand.take(standing.user).filter(|_| self.is_due(&standing.task)) else {
                     continue;
-                }
-                let Ok(place) = places.clone().try_acquire_owned() else { break };
-                lock(&in_hand).insert(user);
-                let (erasures, in_hand) = (self.clone(), in_hand.clone());
+                };
+                let erasures = self.clone();
                 spawn_vital("an erasure", async move {
                     erasures.under_lease(standing).await;
-                    lock(&in_hand).remove(&user);
-                    drop(place);
+                    drop(held);
                 });
             }
             sleep(LOOK_INTERVAL).await;
@@ -107,30 +102,23 @@ impl Erasures {
 
     async fn under_lease(&self, standing: Standing) {
         let user = standing.user;
-        let mut lease = match self.leases.take(&format!("erasure.{user}"), LEASE_TTL).await {
+        let lease = match self.leases.take(&format!("erasure.{user}"), LEASE_TTL).await {
             Ok(lease) => lease,
             Err(LeaseError::Held | LeaseError::Unavailable) => return,
         };
-        let renewing = async {
-            loop {
-                sleep(LEASE_RENEWAL).await;
-                // Two workers at one erasure do every step twice, which is as good as once.
-                let _ = lease.renew().await;
-            }
-        };
-        let erased = tokio::select! {
-            erased = self.erase(standing) => erased,
-            () = renewing => unreachable!("BUG: a lease is renewed for as long as there is work"),
-        };
+        // Two workers at one erasure do every step twice, which is as good as once.
+        let erased = to_the_end(lease, &AtomicBool::default(), self.erase(standing)).await;
         match erased {
             Ok(()) => {}
             Err(Hindrance::NotYet(why)) => tracing::debug!(%user, why, "an erasure waits"),
-            Err(error @ Hindrance::Stuck(_)) => tracing::error!(
-                %user, error = &error as &dyn std::error::Error,
-                "INCIDENT: an erasure can't go on; it is tried again"
-            ),
+            Err(error @ Hindrance::Stuck(_)) => {
+                tracing::error!(
+                    %user, error = &error as &dyn std::error::Error,
+                    "INCIDENT: an erasure can't go on; it is tried again"
+                );
+                sleep(STUCK_PAUSE).await;
+            }
         }
-        lease.release().await;
     }
 
     /// Every step that is left.
@@ -171,11 +159,8 @@ impl Erasures {
     /// Where it stands, by the log.
     async fn account(&self, user: &UserRef, task: &Task) -> Result<Option<Account>, Hindrance> {
         let mut account = None;
-        let mut from = ScanFrom::Sequence(task.sequence);
-        loop {
-            let events = self.log.scan(from, Some(user)).await.map_err(|_| Hindrance::NotYet("the log"))?;
-            let Some(last) = events.last() else { return Ok(account) };
-            from = ScanFrom::Sequence(last.sequence().get() + 1);
+        let mut pages = self.log.pages(*user, task.sequence, None);
+        while let Some(events) = pages.next().await.map_err(|_| Hindrance::NotYet("the log"))? {
             for recorded in &events {
                 let Ok(envelope) = Envelope::read(recorded.bytes()) else { continue };
                 let head = envelope.head.clone();
@@ -184,6 +169,7 @@ impl Erasures {
                 account = Account::fold(account, &event, at).0;
             }
         }
+        Ok(account)
     }
 
     /// The same event again and again until the log has it.
@@ -202,9 +188,4 @@ impl Erasures {
         self.appender.append(event).await.map_err(|_| Hindrance::NotYet("the log does not take it"))?;
         Ok(())
     }
-}
-
-/// Nothing that holds the lock can panic half-way, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

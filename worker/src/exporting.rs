@@ -8,8 +8,8 @@ mod progress;
 mod source;
 mod task;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use events::{Log, LogAppender};
@@ -17,10 +17,12 @@ use jiff::{SignedDuration, Timestamp};
 use objects::Objects;
 use stream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
-use vault::{ExportId, KeyClient, UserRef};
+use vault::{ExportId, KeyClient, Pseudonyms, UserRef};
 
 use crate::Clock;
 use crate::erasures::Tasks as ErasureTasks;
+use crate::holding::{LEASE_TTL, to_the_end};
+use crate::in_hand::InHand;
 
 pub(crate) use progress::ProgressBoard;
 pub use source::LogSource;
@@ -30,9 +32,6 @@ pub(crate) use task::{ExportTask, ExportTasks};
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// Exports in the making at the same time: each holds a thread.
 const EXPORTS_AT_ONCE_MAX: usize = 4;
-/// How long a lease lasts that nobody renews.
-const LEASE_TTL: Duration = Duration::from_secs(10);
-const LEASE_RENEWAL: Duration = Duration::from_secs(3);
 /// How long an export is kept.
 pub(crate) const EXPORT_LIFETIME: SignedDuration = SignedDuration::from_hours(72);
 /// Between two looks for exports that are too old.
@@ -48,6 +47,7 @@ pub(crate) struct Exporting {
     pub(crate) log: Log,
     pub(crate) appender: LogAppender,
     pub(crate) keys: KeyClient,
+    pub(crate) pseudonyms: Pseudonyms,
     pub(crate) leases: Leases,
     pub(crate) work: Bucket,
     pub(crate) objects: Objects,
@@ -65,23 +65,17 @@ impl Exporting {
     pub(crate) async fn work(self: Arc<Self>) {
         spawn_vital("progress of exports", self.board.clone().answer(self.broker.clone()));
         spawn_vital("sweeper of exports", self.clone().sweep());
-        let in_hand: Arc<Mutex<BTreeSet<ExportId>>> = Arc::default();
+        let in_hand = InHand::up_to(EXPORTS_AT_ONCE_MAX);
         loop {
             self.broker.connected().await;
             for (export, task, revision) in ExportTasks::over(&self.work).all().await.unwrap_or_default() {
-                let is_taken = {
-                    let mut in_hand = lock(&in_hand);
-                    in_hand.len() >= EXPORTS_AT_ONCE_MAX || !in_hand.insert(export)
-                };
-                if is_taken {
-                    continue;
-                }
-                let (exporting, in_hand) = (self.clone(), in_hand.clone());
+                let Some(held) = in_hand.take(export) else { continue };
+                let exporting = self.clone();
                 spawn_vital("an export", async move {
                     if !exporting.under_lease(export, &task, revision).await {
                         sleep(RETRY_INTERVAL).await;
                     }
-                    lock(&in_hand).remove(&export);
+                    drop(held);
                 });
             }
             sleep(LOOK_INTERVAL).await;
@@ -90,24 +84,15 @@ impl Exporting {
 
     /// Says whether it is done with.
     async fn under_lease(&self, export: ExportId, task: &ExportTask, revision: u64) -> bool {
-        let mut lease = match self.leases.take(&lease_of(&task.user), LEASE_TTL).await {
+        let lease = match self.leases.take(&lease_of(&task.user), LEASE_TTL).await {
             Ok(lease) => lease,
             Err(LeaseError::Held | LeaseError::Unavailable) => return false,
         };
-        let renewing = async {
-            loop {
-                sleep(LEASE_RENEWAL).await;
-                // Two workers at one export write the same object twice.
-                let _ = lease.renew().await;
-            }
-        };
         let is_late = (self.clock)().duration_since(task.requested_at) > TRIED_MAX;
-        let made = tokio::select! {
-            made = self.one(export, task, revision, is_late) => made,
-            () = renewing => unreachable!("BUG: a lease is renewed for as long as there is work"),
-        };
+        // The thread that writes goes on whatever becomes of the lease, and what it wrote is looked at behind it.
+        let making = self.one(export, task, revision, is_late);
+        let made = to_the_end(lease, &AtomicBool::default(), making).await;
         self.board.clear(export);
-        lease.release().await;
         match made {
             Ok(()) => true,
             Err(why) => {
@@ -150,9 +135,4 @@ impl Exporting {
     fn deleted_at(&self) -> Timestamp {
         (self.clock)().saturating_add(EXPORT_LIFETIME).unwrap_or(Timestamp::MAX)
     }
-}
-
-/// Nothing that holds the lock can panic half-way, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,6 @@ mod deeds;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use events::{
     ConnectionActivated, ConnectionReauthNeeded, ConnectionRevoked, EventKind, Head, LogAppender, NewEvent,
@@ -14,21 +13,17 @@ use events::{
 use jiff::Timestamp;
 use providers::{Provider, Providers};
 use stream::{LeaseError, Leases};
-use tokio::time::sleep;
 use vault::Pseudonyms;
 
 use crate::Clock;
 use crate::book::{Book, BookError};
 use crate::due::Deed;
+use crate::holding::{LEASE_TTL, to_the_end};
 use crate::oauth::Asking;
 use crate::outgoing::Outgoing;
 use crate::record::{Record, RecordKey, Tell, Told};
 use crate::worker::OAuthClients;
 
-/// How long a lease lasts that nobody renews: so long a connection waits whose worker was killed.
-const LEASE_TTL: Duration = Duration::from_secs(10);
-/// A lease is renewed as often, while a deed goes on.
-const LEASE_RENEWAL: Duration = Duration::from_secs(3);
 /// Deeds that one connection may have done in a row.
 const DEEDS_MAX: usize = 8;
 
@@ -80,7 +75,7 @@ impl Hands {
     /// Does what is due with a connection, and tells when something is due next.
     pub(crate) async fn work(&self, key: &RecordKey) -> Result<Option<Timestamp>, Hindrance> {
         let lease = self.leases.take(&format!("connection.{}", key.connection), LEASE_TTL).await;
-        let mut lease = lease.map_err(|error| match error {
+        let lease = lease.map_err(|error| match error {
             LeaseError::Held => Hindrance::Held,
             LeaseError::Unavailable => Hindrance::Unavailable,
         })?;
@@ -98,23 +93,7 @@ impl Hands {
             }
             Ok(Some((self.clock)()))
         };
-        let renewing = async {
-            loop {
-                sleep(LEASE_RENEWAL).await;
-                if let Err(error) = lease.renew().await {
-                    is_lost.fetch_or(error == LeaseError::Held, Ordering::Relaxed);
-                    tracing::warn!(error = &error as &dyn std::error::Error, connection = %key.connection, "a lease was not renewed");
-                }
-            }
-        };
-        let worked = tokio::select! {
-            worked = working => worked,
-            () = renewing => unreachable!("BUG: a lease is renewed for as long as there is work"),
-        };
-        if !is_lost.into_inner() {
-            lease.release().await;
-        }
-        worked
+        to_the_end(lease, &is_lost, working).await
     }
 
     /// One deed, if one is due.

@@ -71,7 +71,7 @@ impl Reading {
 
     async fn lay(&self, recorded: &RecordedEvent) -> Result<(), ReadingError> {
         let Ok(head) = Envelope::read_head(recorded.bytes()) else { return Ok(()) };
-        if is_about_an_erasure(head.kind) {
+        if EventKind::ERASURES.contains(&head.kind) {
             return self.lay_erasure(recorded).await;
         }
         let is_wanted = is_about_a_connection(head.kind) || head.kind == EventKind::ExportRequestedV1;
@@ -132,7 +132,7 @@ impl Reading {
         let Some(erasure) = vouched.ok().filter(|_| recorded.is_filed_under(&user)) else { return Ok(()) };
         match erasure.fact {
             ErasureFact::Requested { due_at } => {
-                let (tasks, sequence) = (Tasks::over(&self.work), recorded.sequence().get());
+                let (tasks, sequence) = (Tasks::over(&self.work), recorded.sequence());
                 tasks.add(&user, sequence, due_at, due_at > time).await?;
             }
             ErasureFact::Cancelled => {}
@@ -152,13 +152,6 @@ enum ReadingError {
     Read(#[from] stream::ReadError),
     #[error("an erasure can't be written down")]
     Task(#[from] TaskError),
-}
-
-fn is_about_an_erasure(kind: EventKind) -> bool {
-    kind == EventKind::ErasureRequestedV1
-        || kind == EventKind::ErasureCancelledV1
-        || kind == EventKind::ErasureStepDoneV1
-        || kind == EventKind::AccountErasedV1
 }
 
 /// Told by the kind alone, so that nothing else is opened.

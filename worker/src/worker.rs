@@ -95,6 +95,7 @@ impl Worker {
             log: log.clone(),
             appender: log.appender(Commit::Grouped),
             keys: settings.keys.clone(),
+            pseudonyms: settings.pseudonyms.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
             work: WorkBucket::Work.open(broker.clone()),
             objects: settings.objects,

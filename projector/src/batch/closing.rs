@@ -1,13 +1,13 @@
 //! What ends: an account, or everybody's past years. Nothing of either is left in a view behind the event that says so,
 //! whether it is folded when it happens or years later from the first event.
 
-use events::{Change, ChangeKind, Envelope, Event, EventKind, FoldedEvent, RecordedEvent};
+use events::{Change, ChangeKind, Envelope, EventKind, FoldedEvent, RecordedEvent};
 use folds::{Account, SaidAt};
 use vault::{UserRef, Year};
 
-use super::{FoldFailure, Folder, Told};
+use super::{FoldFailure, Folder, Ready, Told};
 use crate::incident::Incident;
-use crate::poison::Poison;
+use crate::open::{OpenFailure, Opened};
 use crate::view::{Changes, EntryKey, RowKey, Tip, View};
 
 /// Rows that are looked through, and taken away, together.
@@ -16,35 +16,28 @@ const ROWS_TOGETHER: usize = 1_000;
 /// Whether an event that nobody opened is a step of an erasure.
 pub(super) fn is_erasure(event: &RecordedEvent) -> bool {
     let kind = Envelope::read_head(event.bytes()).map(|head| head.kind);
-    kind.is_ok_and(|kind| {
-        kind == EventKind::ErasureRequestedV1
-            || kind == EventKind::ErasureCancelledV1
-            || kind == EventKind::ErasureStepDoneV1
-            || kind == EventKind::AccountErasedV1
-    })
+    kind.is_ok_and(|kind| EventKind::ERASURES.contains(&kind))
 }
 
 impl Folder {
     /// Folds a step of an erasure. From the first step on the account has no entry, and what waited does not wait.
-    pub(super) fn close(
-        &self,
-        view: &View,
-        tip: Tip,
-        event: &RecordedEvent,
-    ) -> Result<Option<Told>, FoldFailure> {
+    pub(super) fn close(&self, view: &View, tip: Tip, ready: Ready) -> Result<Option<Told>, FoldFailure> {
+        let Ready { event, opened, .. } = ready;
         let mut tree = view.tree();
         tree.push(tip.leaf);
         let mut changes = Changes::default();
-        let envelope = Envelope::read(event.bytes()).map_err(|error| Poison::malformed(event, error));
-        let said = envelope.and_then(|envelope| {
-            let said = Event::vouched_erasure(&envelope, self.digester.pseudonyms());
-            said.map(|said| (envelope.head, said)).map_err(|error| Poison::sealed(event, error))
-        });
-        let (head, said) = match said {
-            Ok(said) => said,
-            Err(poison) => {
-                self.tolerate(&poison)?;
-                if !view.is_closed(&poison.user) {
+        let opened = opened.map_or_else(|| self.now(self.opener.open(&event)), |opened| *opened);
+        let (head, said) = match opened {
+            Ok(Some(Opened::Erasure(head, said))) => (head, said),
+            // It was not opened because its user waits, so that it waits too; or there is nothing to be told of it.
+            Ok(_) => {
+                view.apply(changes, Some((tip, tree)))?;
+                return Ok(None);
+            }
+            Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
+            Err(OpenFailure::Poison(poison)) => {
+                if !view.is_closed(&poison.user) && view.parked_of(&poison.user).is_none() {
+                    self.tolerate(&poison)?;
                     changes.park(poison);
                 }
                 view.apply(changes, Some((tip, tree)))?;
@@ -55,7 +48,7 @@ impl Folder {
         let (account, outcome) = Account::fold(view.account(&user)?, &said, at);
         if let Some(account) = account {
             if account.is_closed() {
-                self.keys.forget(&user);
+                self.opener.keys.forget(&user);
                 take_away(view, user, &mut changes)?;
             }
             let is_last = account.erased.as_ref().is_some_and(|erased| erased.sequence == tip.sequence);
@@ -84,7 +77,7 @@ impl Folder {
     /// killed in between does the rest once more.
     pub(super) fn retain(&self, view: &View, tip: Tip, before: Year) -> Result<(), FoldFailure> {
         // Which keys are destroyed is not known here, and one that is remembered would still open what comes late.
-        self.keys.forget_all();
+        self.opener.keys.forget_all();
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = view.entries_of_kind::<RowKey>(after.as_deref(), ROWS_TOGETHER)?;

@@ -8,7 +8,7 @@ use tlog::Hash;
 use vault::UserRef;
 
 use super::{Folder, PARALLEL_EVENTS_MIN};
-use crate::open::{OpenFailure, Opened, open};
+use crate::open::{OpenFailure, Opened};
 
 /// An event, its leaf in the tree, and what opening it gave.
 pub(crate) struct Ready {
@@ -54,7 +54,7 @@ impl Folder {
                 && event.filed_under().is_some_and(|user| {
                     user != UserRef::NOBODY && (waiting.contains(&user) || found.contains(&user))
                 });
-            let opened = (!seems_to_wait).then(|| Box::new(self.now(open(&event, &self.keys))));
+            let opened = (!seems_to_wait).then(|| Box::new(self.now(self.opener.open(&event))));
             if let Some(Err(OpenFailure::Poison(poison))) = opened.as_deref() {
                 found.insert(poison.user);
             }

@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::device::Device;
 use crate::entry::Entry;
 use crate::incident::Incident;
-use crate::open::{OpenFailure, Opened, OpenedEvent, open};
+use crate::open::{OpenFailure, Opened, OpenedEvent};
 use crate::poison::Poison;
 use crate::report::Report;
 use crate::row::Row;
@@ -65,7 +65,7 @@ impl Refolded {
             Opened::Connection(event) => fold_into(&mut self.connections, &event, from, told),
             Opened::Report(event) => fold_into(&mut self.reports, &event, from, told),
             Opened::Export(event) => fold_into(&mut self.exports, &event, from, told),
-            Opened::Discard(_) | Opened::Erasure(_) | Opened::Retention(_) => {}
+            Opened::Discard(_) | Opened::Erasure(..) | Opened::Retention(_) => {}
         }
     }
 }
@@ -167,7 +167,7 @@ impl Folder {
         for poison in view.parked().into_iter().filter(|poison| poison.user == UserRef::NOBODY) {
             let event = self.runtime.block_on(self.log.get(poison.sequence));
             let Some(event) = event.map_err(|_| FoldFailure::Unavailable)? else { continue };
-            let reads = match self.runtime.block_on(open(&event, &self.keys)) {
+            let reads = match self.runtime.block_on(self.opener.open(&event)) {
                 Ok(_) => true,
                 Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
                 Err(OpenFailure::Poison(_)) => false,
@@ -199,7 +199,7 @@ impl Folder {
                 if left_out.contains(&event.sequence()) {
                     continue;
                 }
-                match open(&event, &self.keys).await {
+                match self.opener.open(&event).await {
                     Ok(opened) => opened.into_iter().for_each(|opened| refolded.fold(opened)),
                     Err(OpenFailure::Unavailable) => return Err(FoldFailure::Unavailable),
                     Err(OpenFailure::Poison(poison)) => {

@@ -16,7 +16,7 @@ use super::{EntryFailure, FoldFailure, Folder, Ready, Told, read_entry};
 use crate::connection::Connection;
 use crate::device::Device;
 use crate::entry::Entry;
-use crate::open::{OpenFailure, Opened, OpenedEvent, open};
+use crate::open::{OpenFailure, Opened, OpenedEvent};
 use crate::poison::Poison;
 use crate::report::Report;
 use crate::row::Row;
@@ -98,7 +98,7 @@ impl<'f> Folding<'f> {
             return Ok(());
         }
         let opened =
-            opened.map_or_else(|| self.folder.now(open(&event, &self.folder.keys)), |opened| *opened);
+            opened.map_or_else(|| self.folder.now(self.folder.opener.open(&event)), |opened| *opened);
         match opened {
             Ok(None) => Ok(()),
             Ok(Some(opened)) if self.waits(&opened.user()) => Ok(()),
@@ -107,7 +107,7 @@ impl<'f> Folding<'f> {
             Ok(Some(Opened::Connection(event))) => self.fold_into(|shard| &mut shard.connections, event),
             Ok(Some(Opened::Export(event))) => self.fold_into(|shard| &mut shard.exports, event),
             Ok(Some(Opened::Report(event))) => self.fold_into(|shard| &mut shard.reports, event),
-            Ok(Some(Opened::Discard(_) | Opened::Erasure(_) | Opened::Retention(_))) => {
+            Ok(Some(Opened::Discard(_) | Opened::Erasure(..) | Opened::Retention(_))) => {
                 unreachable!("BUG: a stretch has no event that is folded by itself")
             }
             Err(OpenFailure::Unavailable) => Err(FoldFailure::Unavailable),
@@ -141,7 +141,7 @@ impl<'f> Folding<'f> {
                 let old = self.view.entry(&key.encode())?.0;
                 let read = match &old {
                     Some(sealed) => {
-                        self.folder.now(read_entry::<E>(&key, sealed, &self.folder.keys)).map(Some)
+                        self.folder.now(read_entry::<E>(&key, sealed, &self.folder.opener.keys)).map(Some)
                     }
                     None => Ok(None),
                 };

@@ -63,7 +63,7 @@ impl Reader {
         let (sealed, position) = blocking(move || view.entries_of::<E::Key>(user, LISTED_MAX)).await?;
         let mut entries = Vec::with_capacity(sealed.len());
         for (key, sealed) in sealed {
-            let entry = read_entry(&key, &sealed, &self.keys).await?;
+            let entry = read_entry(&key, &sealed, &self.opener.keys).await?;
             entries.push((key, entry));
         }
         Ok((entries, position))

@@ -1,7 +1,7 @@
 //! The keys of entries, whichever kind. The numbers before every key are persisted: append, never change.
 //!
-//! Connections, reports and exports came later than the view's format 2 and the fold's version 1, and raised neither: no log from
-//! before has events of theirs, so a view from before is what its log folds to.
+//! Connections, reports, accounts and exports came later than the view's format 2 and the fold's version 1, and raised
+//! neither: no log from before has events of theirs, so a view from before is what its log folds to.
 
 use std::hash::Hash;
 
@@ -14,10 +14,10 @@ pub(super) const KEY_ROW: u8 = 1;
 pub(super) const KEY_DEVICE: u8 = 2;
 pub(super) const KEY_PARKED: u8 = 3;
 pub(super) const KEY_DISCARDED: u8 = 4;
-pub(super) const KEY_ACCOUNT: u8 = 7;
-pub(super) const KEY_EXPORT: u8 = 8;
 pub(super) const KEY_CONNECTION: u8 = 5;
 pub(super) const KEY_REPORT: u8 = 6;
+pub(super) const KEY_ACCOUNT: u8 = 7;
+pub(super) const KEY_EXPORT: u8 = 8;
 
 /// The kinds of sealed entries, ascending: what the digest is of, and what comparing and repairing go through.
 pub(super) const ENTRY_KINDS: [u8; 5] = [KEY_ROW, KEY_DEVICE, KEY_CONNECTION, KEY_REPORT, KEY_EXPORT];

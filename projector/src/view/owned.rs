@@ -1,4 +1,5 @@
-//! The keys of what is known by an id of its own: `02` of a device, `05` of a connection, `08` of an export, then user ref (16), id (16).
+//! The keys of what is known by an id of its own: `02` of a device, `05` of a connection, `08` of an export, then user ref
+//! (16), id (16).
 
 use std::fmt::Display;
 use std::hash::Hash;
@@ -64,10 +65,11 @@ pub(crate) struct OwnedKey<I> {
 /// Which device.
 pub(crate) type DeviceKey = OwnedKey<DeviceId>;
 
-/// Which export.
-pub(crate) type ExportKey = OwnedKey<ExportId>;
 /// Which connection.
 pub(crate) type ConnectionKey = OwnedKey<ConnectionId>;
+
+/// Which export.
+pub(crate) type ExportKey = OwnedKey<ExportId>;
 
 impl<I: EntryId> EntryKey for OwnedKey<I> {
     const KIND: u8 = I::KIND;

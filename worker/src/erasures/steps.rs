@@ -1,20 +1,21 @@
 //! The steps themselves. Each may be killed at any moment and done again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 
-use events::{
-    ERASE_SUBJECT, Envelope, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind, RecordedEvent,
-};
+use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind};
 use folds::Account;
-use schemas::{AtProvider, ConnectionStatus, ErasureStep};
+use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
 use stream::{ReadError, ScanFrom};
-use vault::{ConnectionId, EraseDeed, KeyError, UserRef};
+use vault::{ConnectionId, EraseDeed, UserRef};
 
-use super::{Erasures, Hindrance, LEASE_TTL};
+use super::{Erasures, Hindrance};
 use crate::book::PAGE_ENTRIES;
 use crate::buckets::WorkBucket;
 use crate::exporting::{ExportTasks, lease_of};
+use crate::holding::{LEASE_TTL, to_the_end};
 use crate::laying::end;
+use crate::opening::{open_one_of, provider_user};
 use crate::record::RecordKey;
 
 /// What the user's own events say of providers.
@@ -125,8 +126,7 @@ impl Erasures {
         }
         let lease = self.leases.take(&lease_of(user), LEASE_TTL).await;
         let lease = lease.map_err(|_| Hindrance::NotYet("an export is being made"))?;
-        let deleted = self.objects.delete_all_of(user).await;
-        lease.release().await;
+        let deleted = to_the_end(lease, &AtomicBool::default(), self.objects.delete_all_of(user)).await;
         let deleted = deleted.map_err(|error| Hindrance::Stuck(error.to_string()))?;
         Ok([("exports".to_owned(), deleted)].into())
     }
@@ -167,18 +167,15 @@ impl Erasures {
 
     /// Goes through the user's events, and opens those of connections.
     async fn of_providers(&self, user: &UserRef) -> Result<OfProviders, Hindrance> {
+        const KINDS: [EventKind; 2] = [EventKind::ConnectionActivatedV1, EventKind::ConnectionRevokedV1];
         let mut found = OfProviders::default();
-        let mut from = ScanFrom::Sequence(1);
-        loop {
-            let events = self.log.scan(from, Some(user)).await.map_err(|_| Hindrance::NotYet("the log"))?;
-            let Some(last) = events.last() else { return Ok(found) };
-            from = ScanFrom::Sequence(last.sequence().get() + 1);
+        let mut pages = self.log.pages(*user, Sequence::FIRST, None);
+        while let Some(events) = pages.next().await.map_err(|_| Hindrance::NotYet("the log"))? {
             for recorded in &events {
-                match self.open(recorded).await? {
+                let opened = open_one_of(&KINDS, recorded, &self.keys).await;
+                match opened.map_err(|_| Hindrance::NotYet("the keys can't be reached"))? {
                     Some(Event::ConnectionActivated(activated)) => {
-                        let named =
-                            activated.provider_user_ref.and_then(|named| named.parse::<UserRef>().ok());
-                        found.users.extend(named);
+                        found.users.extend(provider_user(&activated));
                     }
                     Some(Event::ConnectionRevoked(revoked)) => {
                         found.revoked.insert(revoked.connection_id, revoked.at_provider);
@@ -187,18 +184,6 @@ impl Erasures {
                 }
             }
         }
-    }
-
-    /// An event of a connection; what can't be opened says nothing.
-    async fn open(&self, recorded: &RecordedEvent) -> Result<Option<Event>, Hindrance> {
-        let Ok(envelope) = Envelope::read(recorded.bytes()) else { return Ok(None) };
-        let is_wanted = envelope.head.kind == EventKind::ConnectionActivatedV1
-            || envelope.head.kind == EventKind::ConnectionRevokedV1;
-        let Some(key_id) = envelope.head.key_id.filter(|_| is_wanted) else { return Ok(None) };
-        match self.keys.get(&envelope.head.user, key_id).await {
-            Ok(Some(key)) => Ok(Event::open(envelope, &key).ok()),
-            Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => Ok(None),
-            Err(KeyError::Unavailable) => Err(Hindrance::NotYet("the keys can't be reached")),
-        }
+        Ok(found)
     }
 }

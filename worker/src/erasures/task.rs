@@ -3,6 +3,7 @@
 //! Not where the erasure stands: that is the log's to say.
 
 use jiff::Timestamp;
+use schemas::Sequence;
 use serde::{Deserialize, Serialize};
 use stream::{AppendError, Bucket, ReadError, ScanFrom};
 use vault::UserRef;
@@ -20,7 +21,7 @@ const PAGE: usize = 500;
 pub(crate) struct Task {
     format: u8,
     /// The first event that asks for it.
-    pub(crate) sequence: u64,
+    pub(crate) sequence: Sequence,
     pub(crate) due_at: Timestamp,
     /// Whether it could be taken back for a while.
     pub(crate) has_grace: bool,
@@ -48,7 +49,7 @@ impl<'b> Tasks<'b> {
     pub(crate) async fn add(
         &self,
         user: &UserRef,
-        sequence: u64,
+        sequence: Sequence,
         due_at: Timestamp,
         has_grace: bool,
     ) -> Result<(), TaskError> {
@@ -143,7 +144,7 @@ mod tests {
         let golden = br#"{"format":1,"sequence":7,"due_at":"2026-11-25T00:00:00Z","has_grace":false,"is_marked":true}"#;
         let task = Task {
             format: FORMAT,
-            sequence: 7,
+            sequence: Sequence::new(7).unwrap(),
             due_at: "2026-11-25T00:00:00Z".parse().unwrap(),
             has_grace: false,
             is_marked: true,

@@ -9,12 +9,12 @@ use events::{
 use exports::About;
 use objects::ObjectName;
 use schemas::{ExportFailure, ExportProgress, Sequence};
-use stream::ScanFrom;
 use tokio::runtime::Handle;
 use vault::{DataKey, ExportId, KeyError, UserRef};
 
 use super::source::LogSource;
 use super::{ErasureTasks, ExportTask, Exporting};
+use crate::opening::{open_one_of, provider_user};
 
 /// Bytes that wait to be written together.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -66,6 +66,7 @@ impl Exporting {
         let source = LogSource {
             log: self.log.clone(),
             keys: self.keys.clone(),
+            pseudonyms: self.pseudonyms.clone(),
             runtime: Handle::current(),
             users,
             position,
@@ -144,18 +145,17 @@ impl Exporting {
     async fn about_whom(&self, user: UserRef, position: Sequence) -> Result<(Vec<UserRef>, u64), String> {
         let (mut users, mut at, mut number) = (vec![user], 0, 0);
         while let Some(of) = users.get(at).copied() {
-            let mut from = ScanFrom::Sequence(1);
-            loop {
-                let events = self.log.scan(from, Some(&of)).await.map_err(|error| error.to_string())?;
-                let Some(last) = events.last() else { break };
-                from = ScanFrom::Sequence(last.sequence().get() + 1);
-                for recorded in events.iter().filter(|event| event.sequence() <= position) {
-                    number += 1;
-                    let named = if at == 0 { self.named(recorded.bytes()).await? } else { None };
-                    users.extend(named.filter(|named| !users.contains(named)));
-                }
-                if last.sequence() >= position {
-                    break;
+            let mut pages = self.log.pages(of, Sequence::FIRST, Some(position));
+            while let Some(events) = pages.next().await.map_err(|error| error.to_string())? {
+                number += events.len() as u64;
+                for recorded in events.iter().filter(|_| at == 0) {
+                    let opened = open_one_of(&[EventKind::ConnectionActivatedV1], recorded, &self.keys).await;
+                    let Some(Event::ConnectionActivated(activated)) =
+                        opened.map_err(|error| error.to_string())?
+                    else {
+                        continue;
+                    };
+                    users.extend(provider_user(&activated).filter(|named| !users.contains(named)));
                 }
             }
             at += 1;
@@ -163,38 +163,18 @@ impl Exporting {
         Ok((users, number))
     }
 
-    /// The provider's user that an event connects the person to.
-    async fn named(&self, bytes: &[u8]) -> Result<Option<UserRef>, String> {
-        let Ok(envelope) = Envelope::read(bytes) else { return Ok(None) };
-        let is_wanted = envelope.head.kind == EventKind::ConnectionActivatedV1;
-        let Some(key_id) = envelope.head.key_id.filter(|_| is_wanted) else { return Ok(None) };
-        match self.keys.get(&envelope.head.user, key_id).await {
-            Ok(Some(key)) => Ok(match Event::open(envelope, &key) {
-                Ok(Event::ConnectionActivated(activated)) => {
-                    activated.provider_user_ref.and_then(|named| named.parse().ok())
-                }
-                _ => None,
-            }),
-            Err(error @ KeyError::Unavailable) => Err(error.to_string()),
-            Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => Ok(None),
-        }
-    }
-
     /// The events that operators had left out by then.
     async fn left_out(&self, position: Sequence) -> Result<BTreeSet<Sequence>, String> {
         let mut left_out = BTreeSet::new();
-        let mut from = ScanFrom::Sequence(1);
-        loop {
-            let events =
-                self.log.scan(from, Some(&UserRef::NOBODY)).await.map_err(|error| error.to_string())?;
-            let Some(last) = events.last() else { return Ok(left_out) };
-            from = ScanFrom::Sequence(last.sequence().get() + 1);
-            for recorded in events.iter().filter(|event| event.sequence() <= position) {
+        let mut pages = self.log.pages(UserRef::NOBODY, Sequence::FIRST, Some(position));
+        while let Some(events) = pages.next().await.map_err(|error| error.to_string())? {
+            for recorded in &events {
                 let Ok(envelope) = Envelope::read(recorded.bytes()) else { continue };
                 if let Ok(Event::EventDiscarded(discarded)) = Event::read_clear(&envelope) {
                     left_out.insert(discarded.sequence);
                 }
             }
         }
+        Ok(left_out)
     }
 }

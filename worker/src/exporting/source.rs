@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use events::{Envelope, Event, Log, RecordedEvent};
+use events::{Envelope, Event, EventKind, Log, RecordedEvent};
 use exports::{Content, ExportError, Source, SourceEvent};
 use schemas::Sequence;
-use stream::ScanFrom;
 use tokio::runtime::Handle;
-use vault::{KeyClient, KeyError, UserRef};
+use vault::{KeyClient, KeyError, Pseudonyms, UserRef};
 
 /// Reads the log, for a thread that may block.
 pub struct LogSource {
     pub(super) log: Log,
     pub(super) keys: KeyClient,
+    pub(super) pseudonyms: Pseudonyms,
     pub(super) runtime: Handle,
     /// The person, then the pseudonyms under which providers' deliveries about them are filed.
     pub(super) users: Vec<UserRef>,
@@ -24,8 +24,15 @@ pub struct LogSource {
 
 impl LogSource {
     /// A person's own events up to a position, none of them left out.
-    pub fn of(log: Log, keys: KeyClient, runtime: Handle, user: UserRef, position: Sequence) -> Self {
-        Self { log, keys, runtime, users: vec![user], position, left_out: BTreeSet::new() }
+    pub fn of(
+        log: Log,
+        keys: KeyClient,
+        pseudonyms: Pseudonyms,
+        runtime: Handle,
+        user: UserRef,
+        position: Sequence,
+    ) -> Self {
+        Self { log, keys, pseudonyms, runtime, users: vec![user], position, left_out: BTreeSet::new() }
     }
 
     /// The last that is read.
@@ -40,20 +47,14 @@ impl Source for LogSource {
         &mut self,
         visit: &mut dyn FnMut(SourceEvent) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
+        let away = |error: events::LogError| ExportError::Source(error.to_string());
         for user in &self.users {
-            let mut from = ScanFrom::Sequence(1);
-            loop {
-                let events = self.runtime.block_on(self.log.scan(from, Some(user)));
-                let events = events.map_err(|error| ExportError::Source(error.to_string()))?;
-                let Some(last) = events.last() else { break };
-                from = ScanFrom::Sequence(last.sequence().get() + 1);
-                for recorded in events.iter().filter(|event| event.sequence() <= self.position) {
-                    if let Some(event) = self.open(recorded)? {
-                        visit(event)?;
-                    }
-                }
-                if last.sequence() >= self.position {
-                    break;
+            let mut pages = self.log.pages(*user, Sequence::FIRST, Some(self.position));
+            while let Some(events) = self.runtime.block_on(pages.next()).map_err(away)? {
+                for recorded in &events {
+                    let (sequence, content) = (recorded.sequence(), self.open(*user, recorded)?);
+                    let left_out = self.left_out.contains(&sequence);
+                    visit(SourceEvent { user: *user, sequence, content, left_out })?;
                 }
             }
         }
@@ -62,26 +63,37 @@ impl Source for LogSource {
 }
 
 impl LogSource {
-    /// `None` for what is no event, or another user's: it says nothing of this person.
-    fn open(&self, recorded: &RecordedEvent) -> Result<Option<SourceEvent>, ExportError> {
-        let Ok(envelope) = Envelope::read(recorded.bytes()) else { return Ok(None) };
-        let head = envelope.head.clone();
-        if !recorded.is_filed_under(&head.user) {
-            return Ok(None);
-        }
-        let content = match head.key_id {
-            None => Event::read_clear(&envelope)
-                .map_or(Content::Unopened("it can't be read"), |event| Content::Opened(Box::new(event))),
-            Some(key_id) => match self.runtime.block_on(self.keys.get(&head.user, key_id)) {
-                Ok(Some(key)) => Event::open(envelope, &key)
-                    .map_or(Content::Unopened("it does not open"), |event| Content::Opened(Box::new(event))),
-                Ok(None) => Content::Unopened("its key is missing"),
-                Err(KeyError::Erased) => Content::Unopened("its key was destroyed"),
-                Err(KeyError::Unwrap(_)) => Content::Unopened("its key can't be used"),
-                Err(error @ KeyError::Unavailable) => return Err(ExportError::Source(error.to_string())),
-            },
+    /// What the view has wait can't be read here either.
+    fn open(&self, user: UserRef, recorded: &RecordedEvent) -> Result<Content, ExportError> {
+        let Ok(envelope) = Envelope::read(recorded.bytes()) else {
+            return Ok(Content::Unreadable(None, "it is no event"));
         };
-        let sequence = recorded.sequence();
-        Ok(Some(SourceEvent { head, sequence, content, left_out: self.left_out.contains(&sequence) }))
+        let head = envelope.head.clone();
+        if head.user != user {
+            // Nothing of it is this person's to see.
+            return Ok(Content::Unreadable(None, "it is another user's"));
+        }
+        let Some(key_id) = head.key_id else {
+            let read = if EventKind::ERASURES.contains(&head.kind) {
+                Event::vouched_erasure(&envelope, &self.pseudonyms).map(Event::Erasure)
+            } else {
+                Event::read_clear(&envelope)
+            };
+            return Ok(match read {
+                Ok(event) => Content::Opened(head, Box::new(event)),
+                Err(_) => Content::Unreadable(Some(head), "it can't be read"),
+            });
+        };
+        let why = match self.runtime.block_on(self.keys.get(&head.user, key_id)) {
+            Ok(Some(key)) => match Event::open(envelope, &key) {
+                Ok(event) => return Ok(Content::Opened(head, Box::new(event))),
+                Err(_) => "it does not open",
+            },
+            Ok(None) => "its key is missing",
+            Err(KeyError::Erased) => return Ok(Content::Destroyed(head)),
+            Err(KeyError::Unwrap(_)) => "its key can't be used",
+            Err(error @ KeyError::Unavailable) => return Err(ExportError::Source(error.to_string())),
+        };
+        Ok(Content::Unreadable(Some(head), why))
     }
 }

@@ -4,19 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use stream::{Lease, LeaseError, spawn_vital};
-use tokio::time::{Instant, sleep};
+use stream::{LeaseError, spawn_vital};
+use tokio::time::sleep;
 
 use super::delivering::Delivering;
 use super::endpoint::{Endpoint, EndpointId, Secrets};
 use super::{Means, Unavailable};
+use crate::holding::{LEASE_TTL, while_held};
 
 /// Between two looks at the endpoints.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a lease lasts that nobody renews: so long an endpoint waits whose worker was killed.
-const LEASE_TTL: Duration = Duration::from_secs(10);
-/// A lease is renewed as often.
-const LEASE_RENEWAL: Duration = Duration::from_secs(3);
 /// Keys of one look at what is left.
 const PAGE_ENTRIES: usize = 500;
 
@@ -82,7 +79,7 @@ impl Supervising {
         let (id, in_hand, means) = (endpoint.id, self.in_hand.clone(), means.clone());
         lock(&in_hand).insert(id);
         spawn_vital("deliveries to an endpoint", async move {
-            hold(lease, async {
+            while_held(lease, async {
                 // What could not be reached is tried again by whoever takes the lease next.
                 if let Ok(delivering) = Delivering::load(means, endpoint, secrets).await {
                     let _ = delivering.run().await;
@@ -92,23 +89,6 @@ impl Supervising {
             lock(&in_hand).remove(&id);
         });
         Ok(())
-    }
-}
-
-/// Works for as long as the lease is held, and gives it back. A lease that is lost ends the work at once: somebody else has
-/// begun it.
-async fn hold(mut lease: Lease, working: impl Future<Output = ()>) {
-    tokio::pin!(working);
-    let mut held_at = Instant::now();
-    loop {
-        tokio::select! {
-            () = &mut working => return lease.release().await,
-            () = sleep(LEASE_RENEWAL) => match lease.renew().await {
-                Ok(()) => held_at = Instant::now(),
-                Err(LeaseError::Unavailable) if held_at.elapsed() < LEASE_TTL => {}
-                Err(LeaseError::Unavailable | LeaseError::Held) => return,
-            }
-        }
     }
 }
 

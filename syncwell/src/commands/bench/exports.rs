@@ -65,7 +65,8 @@ pub(super) async fn run(args: ExportBenchArgs) -> anyhow::Result<ExitCode> {
     let (log, keys) = (Log::over(broker.clone()), KeyClient::new(broker, kek));
     let source = |events: u64| -> anyhow::Result<LogSource> {
         let position = Sequence::new(events.max(1)).ok_or_else(|| anyhow::anyhow!("no events"))?;
-        Ok(LogSource::of(log.clone(), keys.clone(), Handle::current(), user, position))
+        let (log, keys, pseudonyms) = (log.clone(), keys.clone(), pseudonyms.clone());
+        Ok(LogSource::of(log, keys, pseudonyms, Handle::current(), user, position))
     };
     let (mut raw, mut made, mut bytes, mut resident) = (Vec::new(), Vec::new(), 0, [0.0_f64; 2]);
     for run in 1..=args.runs.max(1) {
