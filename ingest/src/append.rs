@@ -192,7 +192,7 @@ pub(crate) fn refuse_of_account(error: &AppendError) -> Refusal {
 
 fn refuse_key(error: &KeyError) -> Refusal {
     match error {
-        KeyError::Erased => Refusal::new(Code::AccountErased, "The account was erased or is being erased."),
+        KeyError::Erased => Refusal::account_erased(),
         KeyError::Unavailable => Refusal::new(
             Code::LogUnavailable,
             "Nothing was stored: the keys can't be reached. Send the same bytes again.",

@@ -164,7 +164,7 @@ impl Door {
     /// Refuses whoever is being erased, or was, and everybody while that can't be told of anybody yet.
     pub(crate) fn check_account(&self, user: &UserRef) -> Result<(), Refusal> {
         if self.erasing.erasure_of(user).is_some() {
-            return Err(Refusal::new(Code::AccountErased, "The account was erased or is being erased."));
+            return Err(Refusal::account_erased());
         }
         self.erasing.check().map_err(unavailable)
     }

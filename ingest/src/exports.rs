@@ -52,10 +52,7 @@ impl Door {
         let told = asked.ok().and_then(|told| serde_json::from_slice(&told).ok());
         let (requested_at, is_pending) = match told {
             Some(ExportAnswer::Latest { requested_at, is_pending }) => (requested_at, is_pending),
-            Some(ExportAnswer::Erased) => {
-                let detail = "The account was erased or is being erased.";
-                return Err(Refusal::new(Code::AccountErased, detail));
-            }
+            Some(ExportAnswer::Erased) => return Err(Refusal::account_erased()),
             Some(ExportAnswer::Unavailable) | None => {
                 let detail = "Nothing was done: how your exports stand can't be told now. Send the same request again.";
                 return Err(Refusal::new(Code::ViewUnavailable, detail));

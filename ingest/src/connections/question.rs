@@ -32,9 +32,7 @@ impl Door {
                 Ok(FoundConnection { connection: *connection, redirect_uri })
             }
             ConnectionAnswer::Unknown => Err(no_connection()),
-            ConnectionAnswer::Erased => {
-                Err(Refusal::new(Code::AccountErased, "The account was erased or is being erased."))
-            }
+            ConnectionAnswer::Erased => Err(Refusal::account_erased()),
             ConnectionAnswer::Unavailable => Err(unavailable()),
         }
     }

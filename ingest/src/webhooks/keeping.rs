@@ -66,7 +66,7 @@ impl Door {
         // log has forgotten its name.
         deliveries.settle(&key, claim).await;
         if stored == 0 {
-            return Err(Refusal::new(Code::AccountErased, "The account was erased or is being erased."));
+            return Err(Refusal::account_erased());
         }
         Ok(Kept::Stored)
     }

@@ -32,30 +32,16 @@ pub(crate) enum AuditCommand {
     CheckProof {
         /// The proof.
         file: PathBuf,
-        /// The data folder, for its log.vkey.
-        #[arg(long, default_value = ".syncwell")]
-        data_dir: PathBuf,
-        /// The log's public key.
-        #[arg(long, value_name = "FILE")]
-        vkey: Option<PathBuf>,
-        /// The result as JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        offline: OfflineArgs,
     },
     /// Verify a person's receipt of their erasure, offline, with the log's public key alone
     #[command(after_help = "Example:\n  syncwell audit check-erasure receipt.json --vkey log.vkey")]
     CheckErasure {
         /// The answer of GET /v1/erasures/{id}, its receipt, or the proof in it.
         file: PathBuf,
-        /// The data folder, for its log.vkey.
-        #[arg(long, default_value = ".syncwell")]
-        data_dir: PathBuf,
-        /// The log's public key.
-        #[arg(long, value_name = "FILE")]
-        vkey: Option<PathBuf>,
-        /// The result as JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        offline: OfflineArgs,
     },
     /// Verify that a later checkpoint's log begins with an older one's
     #[command(
@@ -81,6 +67,20 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+}
+
+/// What is verified by the log's public key alone.
+#[derive(Args)]
+pub(crate) struct OfflineArgs {
+    /// The data folder, for its log.vkey.
+    #[arg(long, default_value = ".syncwell")]
+    pub(crate) data_dir: PathBuf,
+    /// The log's public key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vkey: Option<PathBuf>,
+    /// The result as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -28,11 +28,11 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         AuditCommand::Checkpoint(args) => checkpoint(args).await,
         AuditCommand::Verify(args) => verify::run(args).await,
         AuditCommand::Prove { event_id, audit, out } => proofs::prove(&event_id, audit, out).await,
-        AuditCommand::CheckProof { file, data_dir, vkey, json } => {
-            proofs::check(&file, &log_verifier(vkey.as_deref(), &data_dir)?, json)
+        AuditCommand::CheckProof { file, offline } => {
+            proofs::check(&file, &log_verifier(offline.vkey.as_deref(), &offline.data_dir)?, offline.json)
         }
-        AuditCommand::CheckErasure { file, data_dir, vkey, json } => {
-            erasure::check(&file, &log_verifier(vkey.as_deref(), &data_dir)?, json)
+        AuditCommand::CheckErasure { file, offline } => {
+            erasure::check(&file, &log_verifier(offline.vkey.as_deref(), &offline.data_dir)?, offline.json)
         }
         AuditCommand::Consistency { old, new, audit } => proofs::consistency(&old, &new, audit).await,
         AuditCommand::Attest { audit, out, config } => attest::run(audit, out, config).await,

@@ -197,11 +197,12 @@ async fn fill(
     Ok(restored)
 }
 
-/// Marks everybody in the keys' stream whom the ledger names, and destroys what is there of their keys.
+/// Marks everybody in the keys' stream whom the ledger names. Refuses where a key of such a user is there already.
 async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow::Result<()> {
     for erased in ledger.all().await? {
         let Some(user) = erased.user() else { continue };
-        for (subject, record) in erased_marks(&user, erased.erasure_id) {
+        let marks = erased_marks(&user, erased.erasure_id);
+        for (subject, record) in marks.clone() {
             let expected = Some(Expected { filter: subject.clone(), sequence: 0 });
             let draft = Draft { subject, id: None, headers: Vec::new(), expected, payload: record.into() };
             match appender.append(draft).await {
@@ -210,17 +211,14 @@ async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow:
             }
         }
         for stored in keys.last_by_subjects(&[&format!("$KV.keys.{user}.*")]).await? {
+            let is_mark = marks.iter().any(|(subject, _)| *subject == stored.subject);
             anyhow::ensure!(
-                stored.payload.len() <= TOMBSTONE_BYTES_MAX || is_mark(&stored.subject),
+                is_mark || stored.payload.len() <= TOMBSTONE_BYTES_MAX,
                 "{user} was erased, and a key of this user is there: these keys came from a backup without the ledger; begin with an empty broker"
             );
         }
     }
     Ok(())
-}
-
-fn is_mark(subject: &str) -> bool {
-    subject.ends_with(".erased") || subject.ends_with(".erasing")
 }
 
 /// The newest checkpoint; one that covers everything that the log holds now, if it comes in time.
