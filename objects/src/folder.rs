@@ -141,8 +141,11 @@ impl Draft {
         let draft = self.sealing.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
         draft.as_file().sync_all()?;
         draft.persist(&self.whole)?;
-        let folder = self.whole.parent().unwrap_or_else(|| Path::new("."));
-        File::open(folder)?.sync_all()
+        // The file's name, and the name of a folder that may be new.
+        for folder in self.whole.ancestors().skip(1).take(2) {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
     }
 }
 
