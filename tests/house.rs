@@ -62,10 +62,11 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("governor", &["edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.
     ("jsonwebtoken", &["edge", "syncwell"]),
-    // The edge fetches issuers' keys; the worker asks providers and delivers; objects looks at its bucket.
-    ("reqwest", &["edge", "objects", "worker"]),
+    // The edge fetches issuers' keys; the worker asks providers and delivers; objects looks at its bucket;
+    // vault asks KMS.
+    ("reqwest", &["edge", "objects", "vault", "worker"]),
     ("oauth2", &["worker"]),
-    ("aws-sdk-kms", &["vault"]),
+    ("reqsign-aws-v4", &["vault"]),
     ("opentelemetry-otlp", &["syncwell"]),
     ("clap", &["syncwell"]),
     ("anyhow", &["syncwell"]),

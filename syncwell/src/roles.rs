@@ -62,7 +62,7 @@ pub(crate) fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonyms> {
 pub(crate) async fn kek(config: &Config) -> anyhow::Result<Arc<Kek>> {
     let kek = Arc::new(match &config.kek {
         KekSource::Local(source) => Kek::local(source.source()?)?,
-        KekSource::Kms(settings) => Kek::kms(settings.clone()).await?,
+        KekSource::Kms(settings) => Kek::kms(settings.clone())?,
     });
     let followed = kek.clone();
     spawn_vital("key-encryption key", async move { followed.follow().await });

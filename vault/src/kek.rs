@@ -67,8 +67,8 @@ impl Kek {
     }
 
     /// Keys of AWS KMS.
-    pub async fn kms(settings: KmsSettings) -> Result<Self, KmsError> {
-        KmsKek::connect(settings).await.map(|kms| Self(Wrapping::Kms(kms)))
+    pub fn kms(settings: KmsSettings) -> Result<Self, KmsError> {
+        KmsKek::new(settings).map(|kms| Self(Wrapping::Kms(kms)))
     }
 
     /// Looks for new versions, again and again.
@@ -107,7 +107,7 @@ impl Kek {
     ) -> Result<Vec<u8>, UnwrapError> {
         match &self.0 {
             Wrapping::Local(local) => local.seal(version, associated, plaintext),
-            // Apart: a call of the SDK is tens of kilobytes, and every post that waits for a key would have room for it.
+            // Boxed: the future of a call is large, and every post that waits for a key would reserve room for it.
             Wrapping::Kms(kms) => Box::pin(kms.seal(version, associated, plaintext)).await,
         }
     }
