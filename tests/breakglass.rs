@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use stream::{Broker, BrokerAddress};
 
-use crate::harness::{RawRequest, System, run, summary, until};
+use crate::harness::{RawRequest, System, TestFolder, run, summary, until};
 
 fn key(folder: &Path, name: &str) -> (String, String) {
     let file = folder.join(format!("{name}.key")).to_str().unwrap().to_owned();
@@ -51,7 +51,7 @@ const USER: &str = "ana.glass@example.org";
 
 #[tokio::test]
 async fn two_people_look_up_once_and_auditors_see_every_step() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let (ana, ana_line) = key(folder.path(), "ana");
     let (ben, ben_line) = key(folder.path(), "ben");
     let (eve, _) = key(folder.path(), "eve");
@@ -143,7 +143,7 @@ async fn two_people_look_up_once_and_auditors_see_every_step() {
 
 #[tokio::test]
 async fn what_can_not_be_asked_is_said_so() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let (ana, ana_line) = key(folder.path(), "ana");
     let people = format!("[\"{ana_line}\"]");
     let system = System::start_with(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);

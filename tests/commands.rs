@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use crate::harness::{Process, System, run, summary, yesterday};
+use crate::harness::{Process, System, TestFolder, run, summary, yesterday};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -62,7 +62,7 @@ async fn post_then_look_at_it_from_every_side() {
 
 #[tokio::test]
 async fn exit_codes_tell_usage_from_reach() {
-    let nowhere = tempfile::tempdir().unwrap();
+    let nowhere = TestFolder::new();
     let nowhere = nowhere.path().to_str().unwrap();
     let code = |arguments: &[&str]| run(arguments, &[]).status.code();
     assert_eq!(code(&["nonsense"]), Some(2));
@@ -74,7 +74,7 @@ async fn exit_codes_tell_usage_from_reach() {
     let closed = ["events", "tail", "--nats", "nats://127.0.0.1:1", "--data-dir"];
     assert_eq!(code(&[&closed[..], &[system.data_dir().to_str().unwrap()]].concat()), Some(3));
     assert_eq!(system.command(&["credentials", "--user", "a b"]).status.code(), Some(2));
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = TestFolder::new();
     let no_broker = ["up", "--nats", "nats://127.0.0.1:1", "--listen", "127.0.0.1:0", "--data-dir"];
     assert_eq!(code(&[&no_broker[..], &[elsewhere.path().to_str().unwrap()]].concat()), Some(3));
     let second =
@@ -132,7 +132,7 @@ async fn setup_changes_nothing_that_exists() {
 
 #[tokio::test]
 async fn the_demo_ends_with_what_to_try_next() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     crate::harness::nats_server();
     let data_dir = folder.path().join("data");
     let arguments = ["up", "--demo", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];

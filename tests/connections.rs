@@ -22,10 +22,11 @@ use broker::Role;
 use client::Credentials;
 use events::{Envelope, RecordedEvent};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::harness::provider::{Returned, Simulator, Variant, borrowed, follow};
-use crate::harness::{Answer, Authority, Cluster, Part, RawRequest, System, all_events, credentials, until};
+use crate::harness::{
+    Answer, Authority, Cluster, Part, RawRequest, System, TestFolder, all_events, credentials, until,
+};
 
 const REDIRECT_URI: &str = "myapp://connected";
 const SCOPES: &str = "sync:read account:manage";
@@ -34,12 +35,12 @@ const SCOPES: &str = "sync:read account:manage";
 struct Providers {
     simulators: Vec<Simulator>,
     authority: Arc<Authority>,
-    folder: TempDir,
+    folder: TestFolder,
 }
 
 impl Providers {
     fn of(variants: Vec<Variant>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let authority = Arc::new(Authority::new(folder.path()));
         let simulators = variants.into_iter().map(|variant| Simulator::start(&authority, variant)).collect();
         Self { simulators, authority, folder }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::harness::{Cluster, System, run};
+use crate::harness::{Cluster, System, TestFolder, run};
 
 fn checks(output: &std::process::Output) -> Vec<(String, String, String)> {
     let checks: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
@@ -97,7 +97,7 @@ async fn a_loud_log_and_a_lazy_broker_are_found() {
 
 #[tokio::test]
 async fn who_is_not_there_can_not_be_examined() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let nobody = run(&["doctor", "--data-dir", folder.path().to_str().unwrap()], &[]);
     assert_eq!(nobody.status.code(), Some(3), "{nobody:?}");
 }

@@ -12,22 +12,21 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use self::receiver::Receiver;
-use crate::harness::{Authority, Ran, RawRequest, System, run_in, summary, until, yesterday};
+use crate::harness::{Authority, Ran, RawRequest, System, TestFolder, run_in, summary, until, yesterday};
 
 /// A receiver, and what SyncWell must be told to reach it.
 struct Scene {
     receiver: Receiver,
     ca_file: PathBuf,
     retry_seconds: &'static str,
-    _folder: TempDir,
+    _folder: TestFolder,
 }
 
 impl Scene {
     fn new(retry_seconds: &'static str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let authority = Authority::new(folder.path());
         let receiver = Receiver::start(&authority, folder.path());
         Self { receiver, ca_file: authority.ca_file.clone(), retry_seconds, _folder: folder }

@@ -37,6 +37,7 @@ mod rotation;
 mod secrecy;
 mod simulator;
 mod telemetry;
+mod time_limit;
 mod tls;
 mod tokens;
 mod views;

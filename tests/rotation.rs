@@ -12,7 +12,8 @@ use serde_json::Value;
 use vault::{Kek, KeyClient, Rewrap, SecretSource, UserRef};
 
 use crate::harness::{
-    AWS_ENVIRONMENT, Aws, Cluster, Part, Process, RawRequest, command_in, credentials, run, summary, until,
+    AWS_ENVIRONMENT, Aws, Cluster, Part, Process, RawRequest, TestFolder, command_in, credentials, run,
+    summary, until,
 };
 
 /// Phones that post without a pause. Every answer but an acceptance is kept.
@@ -201,7 +202,7 @@ async fn the_kek_may_be_a_key_of_kms() {
         let ours = [("SYNCWELL_SECRETS__KMS_ENDPOINT", endpoint), ("SYNCWELL_SECRETS__KMS_KEYS", keys)];
         [AWS_ENVIRONMENT.as_slice(), &ours].concat()
     }
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let data_dir = folder.path().join("data");
     let up = |keys: &str| {
         let arguments = ["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];

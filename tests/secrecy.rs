@@ -5,14 +5,14 @@ use std::path::Path;
 use client::Credentials;
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
 
-use crate::harness::{Needles, RawRequest, System, raw, run, summary, yesterday};
+use crate::harness::{Needles, RawRequest, System, TestFolder, raw, run, summary, yesterday};
 
 /// Posts, errors, reads, devices, break-glass, crashes and a view folded anew, all with the log at its loudest.
 #[tokio::test]
 async fn planted_values_and_user_ids_are_nowhere() {
     let user = "planted.person@example.org";
     let planted = [user, "173519", "97.53125", "planted-workout-kind", "1234.5678"];
-    let keys = tempfile::tempdir().unwrap();
+    let keys = TestFolder::new();
     let people = people(keys.path());
     let environment = [("SYNCWELL_LOG", "trace"), ("SYNCWELL_BREAKGLASS__PEOPLE", people.as_str())];
     let mut system = System::start_with(&environment);
@@ -155,7 +155,7 @@ async fn look_up(system: &System, keys: &Path, user: &str) -> Vec<serde_json::Va
 /// The search itself must be able to find something.
 #[test]
 fn the_search_finds_what_is_there() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let plain = "xy planted.person@example.org z";
     for (name, content) in [("plain", plain.to_owned()), ("hex", HEXLOWER.encode(plain.as_bytes()))] {
         std::fs::write(folder.path().join(name), content).unwrap();

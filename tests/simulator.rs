@@ -5,22 +5,21 @@ mod oauth;
 mod webhooks;
 
 use data_encoding::BASE64;
-use tempfile::TempDir;
 
 use crate::harness::provider::{ClientAuthentication, Simulator, Variant, follow, over_tls, pkce, plain};
-use crate::harness::{Answer, Authority, RawRequest};
+use crate::harness::{Answer, Authority, RawRequest, TestFolder};
 
 /// A client that knows everything, beside the simulator.
 struct Client {
     simulator: Simulator,
     authority: Authority,
     body: bool,
-    _folder: TempDir,
+    _folder: TestFolder,
 }
 
 impl Client {
     fn of(variant: Variant) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let authority = Authority::new(folder.path());
         let body = variant.client_authentication == ClientAuthentication::Body;
         Self { simulator: Simulator::start(&authority, variant), authority, body, _folder: folder }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::harness::{Authority, Cluster, Part, Process, RawRequest, System, exchange, run, summary, until};
+use crate::harness::{
+    Authority, Cluster, Part, Process, RawRequest, System, TestFolder, exchange, run, summary, until,
+};
 
 const HEALTH: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
@@ -22,7 +24,7 @@ fn files(folder: &Path) -> Files {
 
 #[tokio::test]
 async fn a_certificate_is_read_again_and_no_connection_is_dropped() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let Files { authority, certificate, key } = files(folder.path());
     let environment =
         [("SYNCWELL_TLS__CERTIFICATE_FILE", certificate.as_str()), ("SYNCWELL_TLS__KEY_FILE", key.as_str())];
@@ -70,7 +72,7 @@ async fn a_certificate_is_read_again_and_no_connection_is_dropped() {
 
 #[tokio::test]
 async fn in_clear_only_on_this_machine() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let data_dir = folder.path().join("data");
     let arguments = ["up", "--listen", "0.0.0.0:0", "--data-dir", data_dir.to_str().unwrap()];
     let refused = run(&arguments, &[]);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{Authority, Cluster, KeyServer, Part, RawRequest, raw, run, summary, until};
+use crate::harness::{Authority, Cluster, KeyServer, Part, RawRequest, TestFolder, raw, run, summary, until};
 
 async fn ready(cluster: &Cluster) -> (u16, String) {
     let answer =
@@ -14,7 +14,7 @@ async fn ready(cluster: &Cluster) -> (u16, String) {
 
 #[tokio::test]
 async fn a_key_set_is_fetched_kept_and_fetched_again_for_a_new_key() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let authority = Authority::new(folder.path());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/keys", listener.local_addr().unwrap().port());
@@ -80,7 +80,7 @@ fn header_with_kid(token: &str, kid: &str) -> String {
 
 #[tokio::test]
 async fn a_key_set_over_plain_http_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let arguments = ["up", "--listen", "127.0.0.1:0", "--data-dir", folder.path().to_str().unwrap()];
     let refused = run(&arguments, &[("SYNCWELL_AUTH__JWKS", "http://issuer.test/keys")]);
     assert_eq!(refused.status.code(), Some(2));

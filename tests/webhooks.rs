@@ -13,11 +13,10 @@ mod taken;
 use broker::Role;
 use events::{Envelope, EventKind, RecordedEvent};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::harness::provider::borrowed;
 use crate::harness::provider::webhooks::{STANDARD_TABLE, Scheme, Sender};
-use crate::harness::{Answer, Cluster, Part, RawRequest, System, all_events};
+use crate::harness::{Answer, Cluster, Part, RawRequest, System, TestFolder, all_events};
 
 /// A provider's user that stands nowhere else; a number, as most providers' are.
 const USER: &str = "8315529047";
@@ -27,7 +26,7 @@ const OTHER_USER: &str = "8315529048";
 struct Senders {
     all: Vec<Sender>,
     environment: Vec<(String, String)>,
-    _folder: TempDir,
+    _folder: TestFolder,
 }
 
 impl Senders {
@@ -36,7 +35,7 @@ impl Senders {
     }
 
     fn of(schemes: &[Scheme]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let tables = folder.path().join("providers");
         std::fs::create_dir_all(&tables).unwrap();
         std::fs::write(tables.join("standard.toml"), STANDARD_TABLE).unwrap();

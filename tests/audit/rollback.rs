@@ -2,10 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::{copy_folder, files_below, refused, signed};
-use crate::harness::{System, post_many};
+use crate::harness::{System, TestFolder, post_many};
 
 const STORE: &str = "data/nats/store";
 
@@ -23,7 +21,7 @@ fn stream(store: &Path, name: &str) -> PathBuf {
 }
 
 /// A system with six signed events that was stopped, and a copy of its broker's files from when there were three.
-async fn six_and_three() -> (TempDir, PathBuf) {
+async fn six_and_three() -> (TestFolder, PathBuf) {
     let system = System::start();
     post_many(&system.data_dir(), &system.base_url, &["ana"], 3, 0).await;
     signed(&system.data_dir(), 3).await;
@@ -37,8 +35,8 @@ async fn six_and_three() -> (TempDir, PathBuf) {
 }
 
 /// The broker's files of a system that went on otherwise from the same three events, to seven.
-async fn another_seven(folder: &Path, three: &Path) -> TempDir {
-    let other = tempfile::tempdir().unwrap();
+async fn another_seven(folder: &Path, three: &Path) -> TestFolder {
+    let other = TestFolder::new();
     for part in ["keys", "secrets"] {
         copy_folder(&folder.join("data").join(part), &other.path().join("data").join(part));
     }

@@ -1,8 +1,8 @@
 //! Answers to an exchange that are no answers: whether the code was used is not known, and it is not used again.
 
 use super::Connected;
-use crate::harness::Authority;
 use crate::harness::provider::{Endpoint, Misbehaviour, Revocation, Simulator, Variant};
+use crate::harness::{Authority, TestFolder};
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_no_tokens() {
@@ -39,7 +39,7 @@ async fn a_redirect_from_the_token_endpoint_is_not_followed() {
     let connected = Connected::to(Variant::default());
     let (app, simulator) = (connected.app("ana"), connected.simulator());
     let elsewhere = Simulator::start(&connected.providers.authority, Variant::default());
-    let other_authority = tempfile::tempdir().unwrap();
+    let other_authority = TestFolder::new();
     let stranger = Simulator::start(&Authority::new(other_authority.path()), Variant::default());
     for status in [302, 307, 308] {
         for target in [&elsewhere, &stranger, simulator] {
@@ -96,7 +96,7 @@ async fn an_answer_in_withings_envelope() {
 #[tokio::test]
 async fn nobody_else_s_authority_vouches_for_a_provider() {
     // The provider's certificate is of an authority that was not configured.
-    let other = tempfile::tempdir().unwrap();
+    let other = TestFolder::new();
     let environment =
         [("SYNCWELL_PROVIDERS__CA_FILE", Authority::new(other.path()).ca_file.to_str().unwrap().to_owned())];
     let more: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();

@@ -5,14 +5,14 @@ use serde_json::json;
 use super::Connected;
 use crate::feed::receiver::Receiver;
 use crate::harness::provider::{Endpoint, Misbehaviour, Variant};
-use crate::harness::{Authority, run_in};
+use crate::harness::{Authority, TestFolder, run_in};
 
 /// Long enough not to stand in a pseudonym by chance.
 const USER: &str = "ana.told@example.org";
 
 #[tokio::test]
 async fn a_receiver_is_told_that_a_refresh_was_refused_and_by_which_name_the_user_goes() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let authority = Authority::new(folder.path());
     let receiver = Receiver::start(&authority, folder.path());
     let feed = [

@@ -1,7 +1,7 @@
 //! A backup that is older than an erasure.
 
 use super::{erase, settled};
-use crate::harness::{RawRequest, System, run, run_in, summary, yesterday};
+use crate::harness::{RawRequest, System, TestFolder, run, run_in, summary, yesterday};
 
 /// Everything is lost but the secrets, an old backup and the ledger: the erased user does not come back.
 #[tokio::test]
@@ -10,7 +10,7 @@ async fn an_older_backup_does_not_bring_the_erased_back() {
     let data_dir = system.data_dir();
     let ana = settled(&system, "ana", r#""steps":111"#).await;
     settled(&system, "ben", r#""steps":222"#).await;
-    let aside = tempfile::tempdir().unwrap();
+    let aside = TestFolder::new();
     let at = |name: &str| aside.path().join(name).to_str().unwrap().to_owned();
     let made = run_in(&data_dir, &["backup", &at("old"), "--secrets-to", &at("secrets")]);
     assert_eq!(made.code, Some(0), "{}", made.text());
@@ -21,7 +21,7 @@ async fn an_older_backup_does_not_bring_the_erased_back() {
     assert!(copied.unwrap().success());
     drop(system.stop().await);
 
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let fresh = folder.path().join("data");
     let restore = |ledger: &str| {
         run(
@@ -57,7 +57,7 @@ async fn an_older_backup_does_not_bring_the_erased_back() {
 
 #[test]
 fn old_backups_are_pruned_after_35_days_at_most() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let backup = |name: &str, created_at: &str| {
         let path = folder.path().join(name);
         std::fs::create_dir(&path).unwrap();

@@ -9,7 +9,7 @@ use vault::{DataKey, DataKeyId, ExportId, Pseudonyms, UserRef};
 use zeroize::Zeroizing;
 
 use super::{SCOPES, erase, export, fetch, text, unpack};
-use crate::harness::{AWS_ENVIRONMENT, Answer, Aws, RawRequest, System, now, raw, run, summary};
+use crate::harness::{AWS_ENVIRONMENT, Answer, Aws, RawRequest, System, TestFolder, now, raw, run, summary};
 
 const LIFECYCLE: &str = "<LifecycleConfiguration><Rule><ID>exports</ID><Status>Enabled</Status><Filter><Prefix>exports</Prefix></Filter>\
     <Expiration><Days>3</Days></Expiration><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation>\
@@ -57,7 +57,7 @@ async fn a_bucket_is_used_once_it_is_what_it_must_be() {
     let aws = Aws::start().await;
     aws.create_bucket("people").await;
     let environment = environment(&aws);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let data_dir = folder.path().join("data");
     let refused = |why: &str| {
         let started =

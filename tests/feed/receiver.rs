@@ -89,6 +89,7 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// On a free port of this machine, with a certificate of this authority; takes everything.
     pub(crate) fn start(authority: &Authority, folder: &Path) -> Self {
+        crate::harness::enforce_time_limit();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let base_url = format!("https://127.0.0.1:{}", listener.local_addr().unwrap().port());

@@ -24,6 +24,7 @@ pub(crate) struct Aws {
 
 impl Aws {
     pub(crate) async fn start() -> Self {
+        crate::harness::enforce_time_limit();
         let home = moto();
         // Free a moment ago; the emulator can't be asked to choose one by itself.
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();

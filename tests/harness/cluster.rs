@@ -7,11 +7,11 @@ use broker::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
 use client::{Connection, Credentials};
 use http::Request;
 use stream::{Broker, BrokerAddress};
-use tempfile::TempDir;
 
 use super::process::{Process, nats_server, run, until};
 use super::system::credentials;
 use super::tls::Authority;
+use crate::harness::TestFolder;
 
 /// A process of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +51,6 @@ impl Part {
 }
 
 pub(crate) struct Cluster {
-    pub(crate) folder: TempDir,
     broker: Option<Server>,
     port: u16,
     keys: RoleKeys,
@@ -61,6 +60,8 @@ pub(crate) struct Cluster {
     conf: String,
     /// What every role that is started from now on is told.
     pub(crate) environment: Vec<(String, String)>,
+    /// Dropped last, after the processes that write into it.
+    pub(crate) folder: TestFolder,
 }
 
 impl Cluster {
@@ -130,7 +131,7 @@ impl Cluster {
 
     /// Keys and secrets, and nothing that runs.
     fn prepared() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let data_dir = folder.path().join("data");
         let made = run(&["keys", "create", "--development", "--data-dir", data_dir.to_str().unwrap()], &[]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));

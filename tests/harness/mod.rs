@@ -13,6 +13,8 @@ pub(crate) mod provider;
 mod proxy;
 mod search;
 mod system;
+mod test_folder;
+mod time_limit;
 mod tls;
 
 pub(crate) use aws::{Aws, ENVIRONMENT as AWS_ENVIRONMENT};
@@ -27,6 +29,8 @@ pub(crate) use process::{Process, nats_server, run, until};
 pub(crate) use proxy::{Frame, man_in_the_middle};
 pub(crate) use search::Needles;
 pub(crate) use system::{System, command_in, credentials};
+pub(crate) use test_folder::TestFolder;
+pub(crate) use time_limit::enforce as enforce_time_limit;
 pub(crate) use tls::{Authority, exchange};
 
 /// The current time.

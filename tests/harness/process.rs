@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::time_limit;
+
 /// How long anything may take that a test waits for. A hung test is a failed one.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -105,6 +107,7 @@ pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 }
 
 fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    time_limit::enforce();
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncwell"));
     // Whoever waits for a checkpoint in a test need not wait for as long as elsewhere.
     command.env("SYNCWELL_AUDIT__CHECKPOINT_SECONDS", "1");
@@ -114,6 +117,7 @@ fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
 
 /// Looks again and again until there is something, and gives up loudly after a minute.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    time_limit::enforce();
     let deadline = Instant::now() + PATIENCE;
     let mut tick = interval(Duration::from_millis(15));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,6 +133,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 /// The nats-server that `syncwell up` would run too.
 pub(crate) fn nats_server() -> &'static Path {
     static SERVER: OnceLock<PathBuf> = OnceLock::new();
+    time_limit::enforce();
     SERVER.get_or_init(|| {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".cache");
         broker::find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| println!("{line}"))

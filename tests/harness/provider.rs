@@ -28,6 +28,7 @@ pub(crate) use variant::{ClientAuthentication, Pkce, Refresh, Revocation, UserId
 
 use super::process::PATIENCE;
 use super::tls::Authority;
+use crate::harness::TestFolder;
 use grants::Grants;
 
 /// An environment, as `System::start_with` takes it.
@@ -58,6 +59,7 @@ struct State {
 impl Simulator {
     /// Starts it on a free port of this machine, with a certificate of this authority.
     pub(crate) fn start(authority: &Authority, variant: Variant) -> Self {
+        crate::harness::enforce_time_limit();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let state = Arc::new(State {
@@ -71,7 +73,7 @@ impl Simulator {
             recorded: watch::Sender::default(),
             variant,
         });
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let config = authority.server_config(folder.path());
         let (end, ended) = oneshot::channel();
         let known = state.clone();

@@ -7,16 +7,16 @@ use broker::Role;
 use client::{Credentials, Phone};
 use serde_json::Value;
 use stream::{Broker, BrokerAddress};
-use tempfile::TempDir;
 
 use super::command::text_of;
 use super::http::raw;
 use super::process::{Process, nats_server, run, until};
+use crate::harness::TestFolder;
 
 pub(crate) struct System {
     pub(crate) process: Process,
     pub(crate) base_url: String,
-    pub(crate) folder: TempDir,
+    pub(crate) folder: TestFolder,
 }
 
 impl System {
@@ -26,11 +26,11 @@ impl System {
 
     /// With keys of the configuration in the environment.
     pub(crate) fn start_with(environment: &[(&str, &str)]) -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), environment)
+        Self::start_in(TestFolder::new(), environment)
     }
 
     /// In a folder that may have been used before.
-    pub(crate) fn start_in(folder: TempDir, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_in(folder: TestFolder, environment: &[(&str, &str)]) -> Self {
         nats_server();
         let data_dir = folder.path().join("data");
         let arguments = ["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()];
@@ -40,7 +40,7 @@ impl System {
     }
 
     /// Ends it as SIGTERM does, and keeps its folder.
-    pub(crate) async fn stop(mut self) -> TempDir {
+    pub(crate) async fn stop(mut self) -> TestFolder {
         assert_eq!(
             self.process.stop().await,
             Some(0),

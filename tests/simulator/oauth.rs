@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{Client, error, token};
-use crate::harness::RawRequest;
 use crate::harness::provider::{
     ClientAuthentication, Endpoint, Pkce, Refresh, Revocation, UserId, Variant, follow, pkce, plain,
 };
+use crate::harness::{RawRequest, TestFolder};
 
 #[tokio::test]
 async fn it_checks_who_is_authorised() {
@@ -239,7 +239,7 @@ async fn it_writes_down_and_writes_its_table() {
     let secrets = simulator.secrets();
     assert!([access, refresh, simulator.client_secret().to_owned()].iter().all(|one| secrets.contains(one)));
 
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let told = simulator.environment(folder.path());
     assert!(told.iter().any(|(name, _)| name == "SYNCWELL_PROVIDERS__SIMULATED__CLIENT_SECRET"), "{told:?}");
     let table = std::fs::read_to_string(folder.path().join("providers/simulated.toml")).unwrap();

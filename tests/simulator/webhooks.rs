@@ -8,8 +8,8 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::harness::RawRequest;
 use crate::harness::provider::webhooks::{Notice, Scheme, Sender};
+use crate::harness::{RawRequest, TestFolder};
 
 const BODY: &str = r#"{"steps":4210}"#;
 
@@ -111,7 +111,7 @@ fn it_tells_of_users_and_shakes_hands() {
             assert!(handshake.path.starts_with(&path));
             shook.insert(scheme);
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TestFolder::new();
         let told = sender.environment(folder.path());
         let prefix = format!("SYNCWELL_PROVIDERS__{}__", sender.provider.to_ascii_uppercase());
         assert!(!told.is_empty() && told.iter().all(|(name, _)| name.starts_with(&prefix)), "{told:?}");

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use client::{Backoff, Posted};
 use schemas::RowsDocument;
-use tempfile::TempDir;
 use tokio::time::Duration;
 
 use super::Said;
-use crate::harness::{System, command_in, now, run, summary};
+use crate::harness::{System, TestFolder, command_in, now, run, summary};
 
 async fn post(system: &System, time: &str, steps: u32) {
     let mut phone = system.phone("ana");
@@ -26,12 +25,12 @@ async fn steps(system: &System) -> Option<f64> {
     rows.summaries.first().map(|row| row.steps.unwrap().get())
 }
 
-fn command(folder: &TempDir, arguments: &[&str]) -> Said {
+fn command(folder: &TestFolder, arguments: &[&str]) -> Said {
     Said::by(command_in(&folder.path().join("data"), arguments))
 }
 
 /// Starts on a view that it must not start on, and returns what it says.
-fn refused(folder: &TempDir) -> String {
+fn refused(folder: &TestFolder) -> String {
     let data_dir = folder.path().join("data");
     let said =
         Said::by(run(&["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()], &[]));
@@ -42,7 +41,7 @@ fn refused(folder: &TempDir) -> String {
 }
 
 /// Does exactly what the complaint says.
-fn mend(folder: &TempDir, complaint: &str) -> Said {
+fn mend(folder: &TestFolder, complaint: &str) -> Said {
     let named = complaint.split('`').find_map(|part| part.strip_prefix("syncwell ")).expect(complaint);
     let said = command(folder, &named.split(' ').collect::<Vec<_>>());
     assert_eq!(said.code, Some(0), "{named}: {}", said.text);
@@ -97,7 +96,7 @@ async fn a_stopped_installation_is_rebuilt_and_rolled_back() {
 }
 
 /// The view is mended, and the notary still knows that more was signed than this log has: it says what to do, too.
-fn forget_what_was_signed(folder: &TempDir) {
+fn forget_what_was_signed(folder: &TestFolder) {
     let complaint = refused(folder);
     assert!(
         complaint.contains("events were signed") && complaint.contains("remove the tiles"),

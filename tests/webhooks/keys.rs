@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use super::{Scheme, USER, assert_accepted, assert_refused, received};
 use crate::harness::provider::borrowed;
 use crate::harness::provider::webhooks::Sender;
-use crate::harness::{Authority, KeyServer, System, until};
+use crate::harness::{Authority, KeyServer, System, TestFolder, until};
 
 /// The shipped table, but for where the keys are.
 const TABLE: &str = include_str!("../../providers/tables/google_health.toml");
@@ -13,7 +13,7 @@ const PUBLISHED_AT: &str = "https://www.gstatic.com/googlehealthapi/webhooks/web
 
 #[tokio::test]
 async fn published_keys_are_fetched_and_a_delivery_waits_for_them_at_the_provider() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     let authority = Authority::new(folder.path());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/keyset", listener.local_addr().unwrap().port());

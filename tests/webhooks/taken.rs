@@ -4,8 +4,8 @@ use data_encoding::BASE64;
 use serde_json::json;
 
 use super::{Part, Scheme, Senders, USER, assert_accepted, received, received_by, revealed};
-use crate::harness::now;
 use crate::harness::provider::webhooks::{Notice, Sender};
+use crate::harness::{TestFolder, now};
 
 #[tokio::test]
 async fn every_scheme_is_taken_in_once_as_it_was_sent() {
@@ -95,7 +95,7 @@ async fn a_replay_is_told_by_every_ingest_and_after_a_restart() {
 #[tokio::test]
 async fn in_a_rotation_both_secrets_are_good() {
     let mut senders = Senders::of(&[Scheme::Oura, Scheme::Suunto, Scheme::StandardWebhooks, Scheme::Garmin]);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TestFolder::new();
     // Beside the first secrets: the client secret, or the one in the first file.
     let mut others = Vec::new();
     for sender in &senders.all {
