@@ -36,6 +36,7 @@ mod restarts;
 mod rotation;
 mod secrecy;
 mod simulator;
+mod stored_samples;
 mod telemetry;
 mod time_limit;
 mod tls;
