@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 
 use crate::harness::{RawRequest, System, TestFolder, run, summary, until};
 

@@ -8,7 +8,7 @@ use broker::Role;
 use client::{Backoff, Phone, Posted};
 use events::{Envelope, Log};
 use schemas::{Accepted, Bounds, EventId, RowsDocument, Sequence, Summary};
-use stream::ScanFrom;
+use jetstream::ScanFrom;
 use tokio::sync::watch;
 
 use crate::harness::{Cluster, Expected, Part, independent_fold, now, until, yesterday};

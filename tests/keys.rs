@@ -1,7 +1,7 @@
 //! What happens when a data key is not there.
 
 use broker::Role;
-use stream::{Appender, Commit, Draft};
+use jetstream::{Appender, Commit, Draft};
 use vault::KeysStream;
 
 use crate::harness::{Cluster, Part, RawRequest, System, run, summary, until};

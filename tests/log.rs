@@ -7,7 +7,7 @@ use broker::Role;
 use bytes::Bytes;
 use events::{BrokenPromise, Log, LogError};
 use futures_util::future::join_all;
-use stream::{AppendError, Appended, Appender, Commit, Draft, Expected, Stream};
+use jetstream::{AppendError, Appended, Appender, Commit, Draft, Expected, Stream};
 
 use crate::harness::{Cluster, run};
 

@@ -5,7 +5,7 @@ use client::Credentials;
 use events::Log;
 use schemas::Sequence;
 use serde_json::Value;
-use stream::{Appender, Commit, Draft, Stored};
+use jetstream::{Appender, Commit, Draft, Stored};
 use vault::KeysStream;
 
 use crate::harness::{Answer, Cluster, Part, RawRequest, command_in, run, summary, until, yesterday};

@@ -24,10 +24,10 @@ struct State {
 
 async fn state(cluster: &Cluster) -> State {
     let owner = cluster.connect(Role::Owner).await;
-    let info = async |stream: stream::Stream| stream.info().await.unwrap().expect("the stream is gone");
-    let events = info(stream::Stream::new(owner.clone(), "LOG.API", "EVENTS")).await;
+    let info = async |stream: jetstream::Stream| stream.info().await.unwrap().expect("the stream is gone");
+    let events = info(jetstream::Stream::new(owner.clone(), "LOG.API", "EVENTS")).await;
     let keys = info(KeysStream::over(owner.clone())).await;
-    let connections = info(stream::Stream::new(owner, "WORK.API", "KV_connections")).await;
+    let connections = info(jetstream::Stream::new(owner, "WORK.API", "KV_connections")).await;
     State {
         events: (events.state.messages, events.state.last_seq),
         keys: (keys.state.messages, keys.state.last_seq),

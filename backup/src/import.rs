@@ -7,7 +7,7 @@ use std::path::Path;
 
 use events::{CopiedEvent, Envelope, Log, LogError};
 use schemas::Sequence;
-use stream::{AppendError, ReadError, ScanFrom};
+use jetstream::{AppendError, ReadError, ScanFrom};
 use tlog::LogVerifier;
 
 use crate::chunks::{ChunkBounds, Chunks};

@@ -1,6 +1,6 @@
 //! A stream read from its beginning, page by page, by direct gets.
 
-use stream::{ReadError, ScanFrom, Stored, Stream};
+use jetstream::{ReadError, ScanFrom, Stored, Stream};
 
 use crate::limits::PAGE_MAX;
 use crate::tries::Tries;

@@ -13,7 +13,7 @@ mod keys;
 use std::path::Path;
 
 use events::Log;
-use stream::{AppendError, Appender, ReadError, Stream};
+use jetstream::{AppendError, Appender, ReadError, Stream};
 use tlog::LogVerifier;
 
 use crate::folder::{Backup, EVENTS_FILE, ReadBackupError, read_backup};

@@ -8,7 +8,7 @@ use events::{Statement, StatementKind, new_event_id};
 use jiff::Timestamp;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
-use stream::{Broker, RequestError};
+use jetstream::{Broker, RequestError};
 use vault::{IndexEntry, UserRef};
 
 use crate::people::PersonKey;

@@ -11,7 +11,7 @@ use events::{
 };
 use jiff::{SignedDuration, Timestamp};
 use schemas::EventId;
-use stream::{AppendError, Broker, Commit, ScanFrom};
+use jetstream::{AppendError, Broker, Commit, ScanFrom};
 use tokio::time::sleep;
 use vault::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
 

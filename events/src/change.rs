@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use schemas::{EventId, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use stream::{AppendError, Appender, Broker, Commit, Draft, ReadError, ScanFrom, Stream};
+use jetstream::{AppendError, Appender, Broker, Commit, Draft, ReadError, ScanFrom, Stream};
 use vault::{DataKey, DataKeyId, UserRef};
 
 /// The stream's name.

@@ -6,7 +6,7 @@ mod stretch;
 use jiff::Timestamp;
 use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
-use stream::{
+use jetstream::{
     AppendError, Appender, Broker, Commit, Draft, FollowError, Followed, ReadError, ScanFrom, Stored, Stream,
 };
 use vault::UserRef;

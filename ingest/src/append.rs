@@ -12,7 +12,7 @@ use events::{AppendedEvent, EventKind, Head, NewEvent, new_event_id};
 use http::HeaderMap;
 use jiff::Timestamp;
 use schemas::{Code, EventId, Outcome, Rejected};
-use stream::AppendError;
+use jetstream::AppendError;
 use vault::{ACCOUNT, DataKey, DeviceId, KeyError, UserRef, Year};
 
 use crate::door::Door;

@@ -21,7 +21,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use providers::Delivery;
 use serde_json::json;
-use stream::{AppendError, Broker, Bucket, ReadError, Stream};
+use jetstream::{AppendError, Broker, Bucket, ReadError, Stream};
 use vault::Pseudonyms;
 
 /// The bucket's stream.

@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, delete, on, post};
 use edge::{Gate, ReadyCheck};
 use events::{Log, LogAppender};
 use schemas::Bounds;
-use stream::{Broker, Commit};
+use jetstream::{Broker, Commit};
 use uuid::Uuid;
 use vault::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use events::{Log, LogError};
-use stream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_vital};
 use tokio::sync::watch;
 use tokio::time::sleep;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events::{OutcomeAddress, OutcomeMessage};
 use schemas::{EventId, Outcome};
-use stream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_vital};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 

@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use providers::{
     Received, TinkKeyset, Webhook, WebhookMethod, WebhookRefusal, WebhookRequest, WebhookSecrets,
 };
-use stream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_vital};
 
 use crate::append::{Asked, answer};
 use crate::deliveries::Deliveries;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use stream::{Broker, Heard};
+use jetstream::{Broker, Heard};
 use tlog::{Hash, TileError, TileStore, TreeHead, verify_consistency, verify_inclusion};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;

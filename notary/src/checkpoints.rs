@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use serde_json::json;
-use stream::{AppendError, Appender, Broker, Draft, Expected, ReadError, ScanFrom, Stored, Stream};
+use jetstream::{AppendError, Appender, Broker, Draft, Expected, ReadError, ScanFrom, Stored, Stream};
 use tlog::{CheckpointError, LogVerifier, TreeHead};
 
 /// The stream's name.

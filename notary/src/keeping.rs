@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events::{BrokenPromise, Log, LogError, LogReader, LogState, StretchError};
 use schemas::Sequence;
-use stream::{AppendError, Appender, FollowError};
+use jetstream::{AppendError, Appender, FollowError};
 use tlog::{Hash, LogSigner, TileError, TileStore, TileWriter, TreeHead};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};

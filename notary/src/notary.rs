@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use edge::ReadyCheck;
 use events::Log;
-use stream::{Appender, Broker, Commit, spawn_vital};
+use jetstream::{Appender, Broker, Commit, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;

@@ -12,7 +12,7 @@ use events::{
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream::select_all;
-use stream::{Broker, Heard};
+use jetstream::{Broker, Heard};
 use tokio::time::sleep;
 use vault::{ConnectionId, UserRef};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use events::{Envelope, LogReader, RecordedEvent, StretchError};
 use schemas::Sequence;
-use stream::spawn_vital;
+use jetstream::spawn_vital;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use edge::Clock;
 use events::{CHANGE_LIFETIME_DAYS, Change, Changes, ChangesAppender};
 use jiff::{SignedDuration, Timestamp};
-use stream::{AppendError, Broker, ReadError, Stream};
+use jetstream::{AppendError, Broker, ReadError, Stream};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 

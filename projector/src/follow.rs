@@ -13,7 +13,7 @@ use events::{
 };
 use jiff::SignedDuration;
 use schemas::Sequence;
-use stream::{Broker, FollowError};
+use jetstream::{Broker, FollowError};
 use tlog::{Hash, LogVerifier};
 use tokio::time::sleep;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use edge::Clock;
 use events::{Log, LogError, LogReader};
 use schemas::Sequence;
-use stream::spawn_vital;
+use jetstream::spawn_vital;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use vault::KeyClient;

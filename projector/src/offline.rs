@@ -6,7 +6,7 @@ use std::sync::Arc;
 use edge::Clock;
 use events::{Log, LogError, LogReader, LogState};
 use schemas::Sequence;
-use stream::Broker;
+use jetstream::Broker;
 use tlog::TreeHead;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use axum::Router;
 use edge::{Clock, Gate, ReadyCheck};
 use events::Log;
-use stream::{Broker, Commit, spawn_vital};
+use jetstream::{Broker, Commit, spawn_vital};
 use tlog::LogVerifier;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;

@@ -9,7 +9,7 @@ use events::{Log, RecordedEvent};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use schemas::{EventId, HistoryEvent, Sequence, Summary};
-use stream::ScanFrom;
+use jetstream::ScanFrom;
 use vault::UserRef;
 
 use crate::open::{OpenFailure, Opened, OpenedEvent, Opener};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use schemas::Sequence;
-use stream::Broker;
+use jetstream::Broker;
 use tokio::sync::Mutex;
 
 use crate::view::View;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use edge::{AuthSettings, Forwarding, PublishedSource, RateSettings, ServeSettings, TlsFiles};
 use ingest::DoorSettings;
-use stream::Commit;
+use jetstream::Commit;
 use vault::UserRef;
 use worker::FeedSettings;
 

@@ -30,11 +30,11 @@ fn code(error: &anyhow::Error) -> u8 {
             return USAGE;
         }
         let unreachable = cause.is::<Unreachable>()
-            || cause.is::<stream::ConnectError>()
-            || cause.is::<stream::RequestError>()
+            || cause.is::<jetstream::ConnectError>()
+            || cause.is::<jetstream::RequestError>()
             || cause.is::<client::TransportError>()
             || matches!(cause.downcast_ref(), Some(client::PostError::Transport(_)))
-            || matches!(cause.downcast_ref(), Some(stream::ReadError::Unavailable))
+            || matches!(cause.downcast_ref(), Some(jetstream::ReadError::Unavailable))
             || matches!(cause.downcast_ref(), Some(projector::OperatorError::Unavailable(_)))
             || matches!(cause.downcast_ref(), Some(notary::ask::AskError::Unavailable(_)));
         if unreachable {

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use broker::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
-use stream::KeyPair;
+use jetstream::KeyPair;
 use tlog::{LogSigner, LogVerifier};
 use vault::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
 

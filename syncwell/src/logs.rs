@@ -29,7 +29,7 @@ const OURS: [&str; 12] = [
     "ingest",
     "projector",
     "providers",
-    "stream",
+    "jetstream",
     "vault",
     "worker",
 ];

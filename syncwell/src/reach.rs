@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use broker::Role;
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 
 use crate::cli::BrokerArgs;
 use crate::config::Config;

@@ -17,7 +17,7 @@ use notary::{Notary, NotarySettings};
 use objects::Objects;
 use projector::{ExportSettings, Projector, ProjectorSettings};
 use schemas::Code;
-use stream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;

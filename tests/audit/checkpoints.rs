@@ -3,7 +3,7 @@
 use broker::Role;
 use notary::Checkpoints;
 use serde_json::Value;
-use stream::{Appender, Commit, Draft};
+use jetstream::{Appender, Commit, Draft};
 use tlog::{Hash, LogSigner, TreeHead, verify_consistency};
 
 use super::{audit, forger, signed, thief, verifier};

@@ -1,7 +1,7 @@
 //! An account ends that is connected: every provider is asked to revoke its tokens, and nothing is kept of them.
 
 use broker::Role;
-use stream::ScanFrom;
+use jetstream::ScanFrom;
 use vault::{KeysStream, Pseudonyms, VersionedSecrets};
 
 use super::Connected;

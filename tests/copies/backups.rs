@@ -3,7 +3,7 @@
 use broker::Role;
 use client::{Credentials, SigningKey, sign};
 use serde_json::Value;
-use stream::{Appender, Commit, Draft, Stream};
+use jetstream::{Appender, Commit, Draft, Stream};
 use vault::KeysStream;
 
 use super::{done, same, signed};

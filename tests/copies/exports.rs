@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use broker::Role;
 use events::Log;
 use futures_util::future::join_all;
-use stream::{Appender, Commit, Draft};
+use jetstream::{Appender, Commit, Draft};
 use tlog::LogSigner;
 
 use super::{done, same, signed};

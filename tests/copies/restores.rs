@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use broker::Role;
-use stream::{Appender, Commit, Draft, Stream};
+use jetstream::{Appender, Commit, Draft, Stream};
 use vault::KeysStream;
 
 use super::{copy_folder, done, same, signed};

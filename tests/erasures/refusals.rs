@@ -4,7 +4,7 @@ use broker::Role;
 use events::{Envelope, ErasedCounts, ErasureEvent, ErasureFact, Head, Log, NewEvent, new_event_id};
 use schemas::{ErasureStep, Sequence};
 use serde_json::json;
-use stream::Commit;
+use jetstream::Commit;
 use vault::{ErasureId, Pseudonyms};
 use zeroize::Zeroizing;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use broker::Role;
 use events::{Envelope, Event};
-use stream::Broker;
+use jetstream::Broker;
 use vault::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};
 
 use super::{erase, settled};
@@ -14,7 +14,7 @@ use crate::harness::{Needles, RawRequest, System, all_events, summary};
 async fn wrapped(system: &System) -> BTreeMap<(UserRef, DataKeyId), Vec<u8>> {
     let keys = KeysStream::over(system.connect(Role::Keys).await);
     let records = keys.last_by_subject("$KV.keys.*.*").await.unwrap();
-    let key = |record: &stream::Stored| {
+    let key = |record: &jetstream::Stored| {
         let (user, id) = record.subject.strip_prefix("$KV.keys.")?.split_once('.')?;
         let is_key = record.payload.len() > 2;
         Some(((user.parse().ok()?, id.parse().ok().filter(|_| is_key)?), record.payload.to_vec()))

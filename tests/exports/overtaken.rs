@@ -3,7 +3,7 @@
 use broker::Role;
 use events::Log;
 use schemas::Sequence;
-use stream::{Appender, Commit, Draft};
+use jetstream::{Appender, Commit, Draft};
 
 use super::{SCOPES, fetch};
 use crate::erasures::{ask_to_erase, receipt};

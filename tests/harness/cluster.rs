@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use broker::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
 use client::{Connection, Credentials};
 use http::Request;
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 
 use super::process::{Process, nats_server, run, until};
 use super::system::credentials;

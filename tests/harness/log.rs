@@ -1,7 +1,7 @@
 //! The log, read past every role.
 
 use events::{Log, RecordedEvent};
-use stream::{Broker, ScanFrom};
+use jetstream::{Broker, ScanFrom};
 
 /// Every event, in order.
 pub(crate) async fn all_events(broker: Broker) -> Vec<RecordedEvent> {

@@ -6,7 +6,7 @@ use std::process::Output;
 use broker::Role;
 use client::{Credentials, Phone};
 use serde_json::Value;
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 
 use super::command::text_of;
 use super::http::raw;

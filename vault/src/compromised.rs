@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use stream::{Broker, RequestError};
+use jetstream::{Broker, RequestError};
 
 use crate::UserRef;
 use crate::holder_list::HolderList;

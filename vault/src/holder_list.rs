@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use stream::{Broker, RequestError, spawn_vital};
+use jetstream::{Broker, RequestError, spawn_vital};
 use tokio::time::sleep;
 
 use crate::UserRef;

@@ -22,7 +22,7 @@ mod recorder;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stream::{Broker, ReadError, ScanFrom, Stream};
+use jetstream::{Broker, ReadError, ScanFrom, Stream};
 
 pub use key::{IndexKey, IndexRecipient};
 pub use recorder::Index;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use stream::{AppendError, Appender, Broker, Commit, ReadError, Subscription};
+use jetstream::{AppendError, Appender, Broker, Commit, ReadError, Subscription};
 
 use crate::compromised::COMPROMISED_SUBJECT;
 use crate::erasing::ERASING_SUBJECT;

@@ -14,7 +14,7 @@
 //! | `$KV.keys.compromised.<user ref>.<device id or "default">` | what whoever signs with this key last told of its system |
 
 use serde_json::json;
-use stream::{Broker, ReadError, Stream};
+use jetstream::{Broker, ReadError, Stream};
 
 use crate::keeper::KeeperError;
 

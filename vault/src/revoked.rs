@@ -2,7 +2,7 @@
 //! signature can't be accepted at all.
 
 use serde::{Deserialize, Serialize};
-use stream::{Broker, RequestError};
+use jetstream::{Broker, RequestError};
 
 use crate::UserRef;
 use crate::holder_list::HolderList;

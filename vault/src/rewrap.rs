@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::stream::{AppendError, Appender, Broker, Commit, ScanFrom, Stored, Stream};
+use jetstream::{AppendError, Appender, Broker, Commit, ScanFrom, Stored, Stream};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::UserRef;
@@ -121,7 +121,7 @@ impl Rewrap {
         let mut from = 1;
         while let Some(page) = self.page(&mut from).await? {
             let seen = page.len() as u64;
-            let rewrapped = stream::iter(page)
+            let rewrapped = jetstream::iter(page)
                 .map(|stored| self.one(stored))
                 .buffer_unordered(IN_FLIGHT_MAX)
                 .try_fold(0, async |sum, done| Ok(sum + u64::from(done)))

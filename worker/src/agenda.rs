@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use stream::spawn_vital;
+use jetstream::spawn_vital;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -76,7 +76,7 @@ struct Agenda {
 impl Agenda {
     /// Takes in what was written since. Of two writes under one key the older should be gone: a worker was ended between
     /// the two, and what it left is destroyed here.
-    async fn look(&mut self, book: &Book) -> Result<(), stream::ReadError> {
+    async fn look(&mut self, book: &Book) -> Result<(), jetstream::ReadError> {
         loop {
             let entries = book.bucket.behind(self.position, PAGE_ENTRIES).await?;
             if entries.is_empty() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use stream::{AppendError, Bucket, Entry, ReadError};
+use jetstream::{AppendError, Bucket, Entry, ReadError};
 use vault::{DataKey, KeyClient, KeyError, TokenSeal};
 
 use crate::record::{BadRecord, Record, RecordHead, RecordKey};

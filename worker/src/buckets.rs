@@ -13,7 +13,7 @@
 //! that the server overwrites its bytes: a token that was replaced or revoked must not stay on a disk.
 
 use serde_json::{Value, json};
-use stream::{Broker, Bucket, Stream};
+use jetstream::{Broker, Bucket, Stream};
 
 const API_PREFIX: &str = "WORK.API";
 

@@ -17,7 +17,7 @@ use folds::{Account, SaidAt};
 use jiff::SignedDuration;
 use objects::Objects;
 use schemas::{ErasureStatus, ErasureStep};
-use stream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
+use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
 use vault::{KeyClient, KeyEraser, Pseudonyms, UserRef};
 

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use events::{Log, LogAppender};
 use jiff::{SignedDuration, Timestamp};
 use objects::Objects;
-use stream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
+use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
 use vault::{ExportId, KeyClient, Pseudonyms, UserRef};
 

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use events::Changes;
 use ipnet::IpNet;
-use stream::{Broker, Bucket, Leases, spawn_vital};
+use jetstream::{Broker, Bucket, Leases, spawn_vital};
 use uuid::Uuid;
 use vault::{KeyClient, Pseudonyms, TokenSeal};
 

@@ -12,7 +12,7 @@ use events::{
 };
 use jiff::Timestamp;
 use providers::{Provider, Providers};
-use stream::{LeaseError, Leases};
+use jetstream::{LeaseError, Leases};
 use vault::Pseudonyms;
 
 use crate::Clock;

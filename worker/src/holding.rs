@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use stream::{Lease, LeaseError};
+use jetstream::{Lease, LeaseError};
 use tokio::time::{Instant, sleep};
 
 /// How long a lease lasts that nobody renews: so long what a worker had in hand waits that was killed.

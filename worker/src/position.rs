@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use stream::{Bucket, ReadError};
+use jetstream::{Bucket, ReadError};
 
 const KEY: &str = "position";
 const FORMAT: &str = "1";

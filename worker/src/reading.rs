@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events::{Envelope, ErasureFact, Event, EventKind, Log, LogError, RecordedEvent};
-use stream::{Bucket, ScanFrom};
+use jetstream::{Bucket, ScanFrom};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use vault::{KeyClient, KeyError, Pseudonyms};
@@ -149,7 +149,7 @@ enum ReadingError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
-    Read(#[from] stream::ReadError),
+    Read(#[from] jetstream::ReadError),
     #[error("an erasure can't be written down")]
     Task(#[from] TaskError),
 }

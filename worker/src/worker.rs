@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use events::Log;
 use objects::Objects;
 use providers::Providers;
-use stream::{Broker, Commit, Leases, spawn_vital};
+use jetstream::{Broker, Commit, Leases, spawn_vital};
 use tokio::sync::Notify;
 use uuid::Uuid;
 use vault::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};

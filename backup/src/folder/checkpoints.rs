@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use stream::{Stored, Stream};
+use jetstream::{Stored, Stream};
 use tlog::{CheckpointError, LogVerifier};
 
 use super::saving::BackupError;

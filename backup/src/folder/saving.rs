@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use events::{Log, LogReader};
 use jiff::Timestamp;
-use stream::{ReadError, Stream};
+use jetstream::{ReadError, Stream};
 use tlog::{CheckpointError, LogVerifier};
 
 use super::{

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use bytes::Bytes;
-use stream::{AppendError, Appender, Draft, Expected, Stored, Stream};
+use jetstream::{AppendError, Appender, Draft, Expected, Stored, Stream};
 
 use super::RestoreError;
 use crate::chunks::{ChunkBounds, Chunks};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use stream::{AppendError, Appender, Draft, Expected, ReadError, Stream};
+use jetstream::{AppendError, Appender, Draft, Expected, ReadError, Stream};
 
 use super::RestoreError;
 use crate::chunks::{ChunkBounds, Chunks};

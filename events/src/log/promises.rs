@@ -2,7 +2,7 @@
 
 use schemas::Sequence;
 use serde_json::{Value, json};
-use stream::StreamInfo;
+use jetstream::StreamInfo;
 
 use super::{DUPLICATE_WINDOW_SECONDS, EVENTS_STREAM, LogIdentity};
 

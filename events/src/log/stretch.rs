@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemas::Sequence;
-use stream::FollowError;
+use jetstream::FollowError;
 use tokio::time::sleep;
 
 use super::{Follower, Log, LogReader, RecordedEvent};

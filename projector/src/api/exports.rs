@@ -96,7 +96,7 @@ impl Api {
         let objects = self.objects.clone();
         let opened =
             blocking(move || objects.open_object(name, key)).await.map_err(|error| broken(&error))?;
-        let chunks = stream::try_unfold(opened.ok_or_else(no_link)?, next);
+        let chunks = jetstream::try_unfold(opened.ok_or_else(no_link)?, next);
         let disposition = format!("attachment; filename=\"syncwell-{}.zip\"", name.export);
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),

@@ -10,7 +10,7 @@ use events::Change;
 use folds::export::Export;
 use jiff::civil::Date;
 use schemas::Sequence;
-use stream::ScanFrom;
+use jetstream::ScanFrom;
 use vault::{DataKey, UserRef};
 
 use super::telling::change;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use events::Actor;
 use schemas::{RowsDocument, Sequence};
-use stream::{Broker, Heard, ScanFrom};
+use jetstream::{Broker, Heard, ScanFrom};
 use tokio::time::sleep;
 use vault::{Pseudonyms, UserId, UserRef};
 

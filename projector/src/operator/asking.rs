@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use schemas::{RowDocument, RowsDocument, Sequence};
-use stream::{Broker, RequestError};
+use jetstream::{Broker, RequestError};
 
 use super::{
     Access, Answer, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, SUBJECT, UserReport, UserRow,

@@ -5,7 +5,7 @@ use events::{
     AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, RetentionApplied, new_event_id,
 };
 use schemas::{EventId, Sequence};
-use stream::{AppendError, Broker, Commit};
+use jetstream::{AppendError, Broker, Commit};
 use vault::UserRef;
 
 use super::Access;

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use anyhow::Context;
 use broker::{Role, Supervised};
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 use tokio::task::JoinHandle;
 
 use super::up;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use broker::Role;
 use notary::Checkpoints;
 use serde_json::json;
-use stream::Broker;
+use jetstream::Broker;
 use tlog::LogVerifier;
 
 use super::{print, tell};

@@ -15,7 +15,7 @@ use events::{Log, LogReader};
 use notary::Checkpoints;
 use schemas::Sequence;
 use serde_json::json;
-use stream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
+use jetstream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
 use tlog::LogVerifier;
 use tokio::time::sleep;
 use vault::{KeysStream, erased_marks, write_private};

@@ -1,7 +1,7 @@
 //! `syncwell doctor`: looks a running installation over, and says how to mend what is wrong.
 //!
 //! Nothing is changed: what a role must not be able to do is tried with requests that would be refused where they
-//! arrive ([`stream::Broker::reaches`]).
+//! arrive ([`jetstream::Broker::reaches`]).
 
 mod broker_checks;
 mod checkpoints;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use broker::Role;
 use serde::Serialize;
-use stream::Broker;
+use jetstream::Broker;
 
 use super::print;
 use super::table::table;

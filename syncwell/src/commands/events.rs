@@ -14,7 +14,7 @@ use events::{Envelope, Event, Head, Log, RecordedEvent};
 use projector::record_access;
 use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
-use stream::ScanFrom;
+use jetstream::ScanFrom;
 use tokio::time::sleep;
 use vault::KeyClient;
 

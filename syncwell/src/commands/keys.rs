@@ -8,7 +8,7 @@ use anyhow::Context;
 use broker::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use stream::Broker;
+use jetstream::Broker;
 use tokio::time::sleep;
 use vault::{Kek, KeysStream, Rewrap, add_version, drop_versions_below};
 

@@ -12,7 +12,7 @@ use edge::system_clock;
 use jiff::{ToSpan, tz::TimeZone};
 use projector::OperatorClient;
 use serde_json::json;
-use stream::Broker;
+use jetstream::Broker;
 use vault::Retention;
 
 use super::{print, tell};

@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use broker::Role;
 use edge::ReadyCheck;
-use stream::Broker;
+use jetstream::Broker;
 use tokio::net::TcpListener;
 
 use super::{asked_to_end, print};

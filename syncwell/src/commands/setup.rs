@@ -7,7 +7,7 @@ use broker::Role;
 use events::{Changes, Log};
 use ingest::Deliveries;
 use notary::{CHECKPOINTS_STREAM, Checkpoints};
-use stream::{Broker, ReadError};
+use jetstream::{Broker, ReadError};
 use vault::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
 use worker::WorkBucket;
 

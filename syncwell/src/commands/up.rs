@@ -13,7 +13,7 @@ use edge::ReadyCheck;
 use futures_util::future::{Either, select};
 use notary::Notary;
 use projector::Projector;
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use vault::IndexKey;

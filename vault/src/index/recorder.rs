@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use stream::{Appender, Broker, Commit, Draft, spawn_vital};
+use jetstream::{Appender, Broker, Commit, Draft, spawn_vital};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use stream::{AppendError, Appender, Broker, Draft, Expected, Heard, Stored, Stream};
+use jetstream::{AppendError, Appender, Broker, Draft, Expected, Heard, Stored, Stream};
 
 use super::KeeperError;
 use crate::UserRef;

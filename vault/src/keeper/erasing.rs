@@ -4,7 +4,7 @@
 //! record that is merely replaced stays on the disk. The mark that says the user was erased comes before the first record
 //! goes, so that whoever is killed in between leaves no key that is missing without a word.
 
-use stream::{AppendError, ReadError, ScanFrom, Stored};
+use jetstream::{AppendError, ReadError, ScanFrom, Stored};
 
 use super::KeeperError;
 use super::answering::{Answering, RACES_MAX, draft};

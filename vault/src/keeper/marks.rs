@@ -1,6 +1,6 @@
 //! What the keeper keeps of keys' holders: who was revoked, and whose system is compromised.
 
-use stream::{AppendError, ScanFrom, Stored};
+use jetstream::{AppendError, ScanFrom, Stored};
 
 use super::KeeperError;
 use super::answering::{Answering, RACES_MAX, draft};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stream::{Appender, Broker, Commit, ScanFrom};
+use jetstream::{Appender, Broker, Commit, ScanFrom};
 
 use super::KeeperError;
 use super::answering::{Answering, draft};

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind};
 use folds::Account;
 use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
-use stream::{ReadError, ScanFrom};
+use jetstream::{ReadError, ScanFrom};
 use vault::{ConnectionId, EraseDeed, UserRef};
 
 use super::{Erasures, Hindrance};

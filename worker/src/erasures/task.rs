@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use schemas::Sequence;
 use serde::{Deserialize, Serialize};
-use stream::{AppendError, Bucket, ReadError, ScanFrom};
+use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
 use vault::UserRef;
 
 use crate::buckets::WorkBucket;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use events::PROGRESS_SUBJECT;
 use futures_util::StreamExt;
 use schemas::ExportProgress;
-use stream::Broker;
+use jetstream::Broker;
 use tokio::time::sleep;
 use vault::ExportId;
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
-use stream::{AppendError, Bucket, ReadError, ScanFrom};
+use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
 use vault::{DataKeyId, ExportId, UserRef};
 
 use crate::buckets::WorkBucket;

@@ -9,7 +9,7 @@ use events::{ChangeKind, FEED_SUBJECT, FeedAnswer};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stream::Heard;
+use jetstream::Heard;
 use tokio::time::{sleep, timeout};
 use url::Url;
 use vault::UserId;

@@ -3,7 +3,7 @@
 use events::ChangeKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stream::{Broker, RequestError};
+use jetstream::{Broker, RequestError};
 
 use super::ask::{
     AddQuestion, Added, Answer, Asked, EndpointStatus, IdQuestion, ListQuestion, PREFIX, ParkedMessage,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use events::{Change, Changes};
-use stream::{Bucket, ReadError};
+use jetstream::{Bucket, ReadError};
 
 use super::Unavailable;
 use super::endpoint::{Endpoint, EndpointId};

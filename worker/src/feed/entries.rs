@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use stream::{AppendError, Bucket, ReadError, ScanFrom, Stored};
+use jetstream::{AppendError, Bucket, ReadError, ScanFrom, Stored};
 
 use super::Unavailable;
 use super::endpoint::EndpointId;

@@ -2,7 +2,7 @@
 //! or replaced is destroyed.
 
 use jiff::Timestamp;
-use stream::{AppendError, Bucket, Entry, ReadError};
+use jetstream::{AppendError, Bucket, Entry, ReadError};
 
 use super::Unavailable;
 use super::endpoint::{Disabled, DisabledReason, Endpoint, EndpointId};

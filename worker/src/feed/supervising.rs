@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use stream::{LeaseError, spawn_vital};
+use jetstream::{LeaseError, spawn_vital};
 use tokio::time::sleep;
 
 use super::delivering::Delivering;

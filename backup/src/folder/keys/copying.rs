@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use stream::{ReadError, Stored, Stream, StreamState};
+use jetstream::{ReadError, Stored, Stream, StreamState};
 
 use super::{ALL_KEYS, KeyRecord};
 use crate::folder::saving::BackupError;

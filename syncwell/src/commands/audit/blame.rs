@@ -3,7 +3,7 @@
 use events::{Log, LogReader};
 use notary::ask::{self, AskError};
 use schemas::Sequence;
-use stream::Broker;
+use jetstream::Broker;
 use tlog::{Frontier, Hash, LogVerifier, TreeHead};
 
 /// Events between two checkpoints among which one is looked for.

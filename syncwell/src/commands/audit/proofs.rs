@@ -10,7 +10,7 @@ use notary::Checkpoints;
 use notary::ask::{self, AskError};
 use schemas::EventId;
 use serde_json::json;
-use stream::Broker;
+use jetstream::Broker;
 use tlog::{Hash, LogVerifier, Proof, TreeHead};
 use tokio::time::sleep;
 

@@ -13,7 +13,7 @@ use projector::offline::Offline;
 use projector::{DigestDocument, FOLD_VERSION, ask_digest, record_access};
 use schemas::Sequence;
 use serde_json::json;
-use stream::Broker;
+use jetstream::Broker;
 use tlog::{Attestation, LogVerifier};
 use vault::{KeyClient, SigningKeys};
 

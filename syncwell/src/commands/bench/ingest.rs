@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use client::Credentials;
 use serde::Serialize;
-use stream::Commit;
+use jetstream::Commit;
 
 use super::installation::Installation;
 use super::load::{self, LoadFigures, Measured};

@@ -9,7 +9,7 @@ use broker::{Role, Supervised};
 use client::Connection;
 use http::Request;
 use providers::standard::StandardSecret;
-use stream::{Broker, BrokerAddress};
+use jetstream::{Broker, BrokerAddress};
 use tokio::time::{Duration, sleep};
 use vault::write_private;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use broker::Role;
 use bytes::Bytes;
-use stream::{Appender, Commit, Draft};
+use jetstream::{Appender, Commit, Draft};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

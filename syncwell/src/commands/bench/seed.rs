@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::stream::{Broker, Commit};
+use jetstream::{Broker, Commit};
 use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -27,14 +27,14 @@ pub(super) async fn fill(
     let users: Vec<UserRef> = (0..users)
         .map(|user| Ok(pseudonyms.user_ref(&format!("bench-{user}").parse()?)))
         .collect::<anyhow::Result<_>>()?;
-    let keys: Vec<Arc<DataKey>> = stream::iter(&users)
+    let keys: Vec<Arc<DataKey>> = jetstream::iter(&users)
         .map(|user| keys.current(user, YEAR))
         .buffered(IN_FLIGHT_MAX)
         .try_collect()
         .await?;
     let appender = Log::over(broker).appender(Commit::Grouped);
     let now = edge::system_clock();
-    stream::iter(0..events)
+    jetstream::iter(0..events)
         .map(Ok::<_, anyhow::Error>)
         .try_for_each_concurrent(IN_FLIGHT_MAX, async |number| {
             let user = usize::try_from(number)? % users.len();

@@ -10,7 +10,7 @@ use http::request::Builder;
 use http::{Method, Request, StatusCode};
 use providers::standard::StandardSecret;
 use serde::Serialize;
-use stream::Commit;
+use jetstream::Commit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;

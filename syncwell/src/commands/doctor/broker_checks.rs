@@ -7,7 +7,7 @@ use events::Log;
 use ingest::Deliveries;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use stream::Broker;
+use jetstream::Broker;
 use vault::IndexStream;
 
 use super::{Check, Patient, checkpoints};

@@ -5,7 +5,7 @@ use events::{Log, LogError};
 use jiff::SignedDuration;
 use notary::Checkpoints;
 use schemas::Sequence;
-use stream::Broker;
+use jetstream::Broker;
 
 use super::{Check, Patient};
 use crate::home::read_vkey;

@@ -64,7 +64,7 @@ fn recipient(patient: &Patient) -> Check {
     }
 }
 
-async fn data_keys(patient: &Patient, broker: stream::Broker) -> Vec<Check> {
+async fn data_keys(patient: &Patient, broker: jetstream::Broker) -> Vec<Check> {
     const KEK: &str = "the key-encryption key";
     let kek = match roles::kek(&patient.config).await {
         Ok(kek) => kek,

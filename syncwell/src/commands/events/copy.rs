@@ -8,7 +8,7 @@ use broker::Role;
 use events::{Log, LogReader};
 use schemas::Sequence;
 use serde_json::json;
-use stream::Broker;
+use jetstream::Broker;
 
 use crate::cli::CopyArgs;
 use crate::commands::audit::log_verifier;

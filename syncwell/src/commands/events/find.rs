@@ -3,7 +3,7 @@
 use events::{Envelope, Log, RecordedEvent};
 use jiff::{SignedDuration, Timestamp};
 use schemas::EventId;
-use stream::ScanFrom;
+use jetstream::ScanFrom;
 
 /// How far an event's own time may be from when it was received.
 const ID_TIME_SLACK: SignedDuration = SignedDuration::from_secs(900);

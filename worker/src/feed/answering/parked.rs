@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use stream::AppendError;
+use jetstream::AppendError;
 
 use super::No;
 use crate::feed::ask::{ParkedMessage, ParkedPage, ParkedQuestion, RetriedPage, RetryQuestion};
