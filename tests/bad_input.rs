@@ -105,7 +105,7 @@ async fn slow_senders_are_given_up() {
 
 #[tokio::test]
 async fn ten_thousand_idle_connections() {
-    edge::raise_file_limit();
+    http_edge::raise_file_limit();
     // Patient, so that those which came first are still there when the last one comes.
     let system = System::start_with(&[("SYNCWELL_EDGE__HEAD_SECONDS", "300")]);
     let credentials = system.credentials("crowded", &[]);

@@ -17,13 +17,13 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("exports", &["events", "folds", "schemas", "vault"]),
     ("objects", &["vault"]),
     ("tlog", &[]),
-    ("notary", &["edge", "events", "schemas", "jetstream", "tlog"]),
+    ("notary", &["http_edge", "events", "schemas", "jetstream", "tlog"]),
     ("backup", &["events", "schemas", "jetstream", "tlog", "vault"]),
     ("providers", &[]),
-    ("edge", &["schemas", "vault"]),
-    ("ingest", &["edge", "events", "providers", "schemas", "jetstream", "vault"]),
-    ("projector", &["edge", "events", "folds", "notary", "objects", "schemas", "jetstream", "tlog", "vault"]),
-    ("breakglass", &["edge", "events", "schemas", "jetstream", "vault"]),
+    ("http_edge", &["schemas", "vault"]),
+    ("ingest", &["http_edge", "events", "providers", "schemas", "jetstream", "vault"]),
+    ("projector", &["http_edge", "events", "folds", "notary", "objects", "schemas", "jetstream", "tlog", "vault"]),
+    ("breakglass", &["http_edge", "events", "schemas", "jetstream", "vault"]),
     ("worker", &["events", "exports", "folds", "objects", "providers", "schemas", "jetstream", "vault"]),
     (
         "syncwell",
@@ -32,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "breakglass",
             "broker",
             "client",
-            "edge",
+            "http_edge",
             "events",
             "exports",
             "ingest",
@@ -59,12 +59,12 @@ const DOORS: [(&str, &[&str]); 15] = [
     // Tiles, the ledger of erasures, exports.
     ("object_store", &["objects", "tlog", "worker"]),
     ("hkdf", &["vault"]),
-    ("governor", &["edge"]),
+    ("governor", &["http_edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.
-    ("jsonwebtoken", &["edge", "syncwell"]),
+    ("jsonwebtoken", &["http_edge", "syncwell"]),
     // The edge fetches issuers' keys; the worker asks providers and delivers; objects looks at its bucket;
     // vault asks KMS.
-    ("reqwest", &["edge", "objects", "vault", "worker"]),
+    ("reqwest", &["http_edge", "objects", "vault", "worker"]),
     ("oauth2", &["worker"]),
     ("reqsign-aws-v4", &["vault"]),
     ("opentelemetry-otlp", &["syncwell"]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use broker::Role;
 use client::{Backoff, Phone, Posted};
-use edge::system_clock;
+use http_edge::system_clock;
 use futures_util::StreamExt;
 use serde_json::Value;
 use vault::{Kek, KeyClient, Rewrap, SecretSource, UserRef};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use edge::Clock;
+use http_edge::Clock;
 use events::{Statement, StatementKind, new_event_id};
 use jiff::Timestamp;
 use schemas::EventId;

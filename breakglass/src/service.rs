@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use edge::Clock;
+use http_edge::Clock;
 use events::{
     BreakGlassStep, Envelope, Event, EventKind, Log, LogAppender, LogError, NewEvent, Statement,
     StatementKind, new_event_id,

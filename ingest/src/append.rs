@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use edge::{Caller, CorrelationId, Gate, Observed, PeerAddress, Refusal, Scope, noted, read_body};
+use http_edge::{Caller, CorrelationId, Gate, Observed, PeerAddress, Refusal, Scope, noted, read_body};
 use events::{AppendedEvent, EventKind, Head, NewEvent, new_event_id};
 use http::HeaderMap;
 use jiff::Timestamp;

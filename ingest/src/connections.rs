@@ -16,7 +16,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Caller, Observed, Refusal, Scope, Verification};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification};
 use events::{ConnectionReauthRequested, ConnectionRequested, EventKind, SealedContent};
 use http::{HeaderValue, StatusCode, header};
 use schemas::{

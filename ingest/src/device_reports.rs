@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Observed, Refusal, Scope, Verification};
+use http_edge::{Observed, Refusal, Scope, Verification};
 use events::{EventKind, event_id};
 use http::StatusCode;
 use schemas::{Code, DeviceReport, DeviceReportAccepted, KeyStorage};

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Caller, Observed, Refusal, Scope, Verification};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification};
 use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
 use http::{StatusCode, header};
 use schemas::{Code, EnrolRequest, EnrolledDevice};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{MethodFilter, delete, on, post};
-use edge::{Gate, ReadyCheck};
+use http_edge::{Gate, ReadyCheck};
 use events::{Log, LogAppender};
 use schemas::Bounds;
 use jetstream::{Broker, Commit};

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Caller, Observed, Refusal, Scope, Verification, bearer};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification, bearer};
 use events::{ErasureEvent, ErasureFact, Head, new_event_id};
 use http::{HeaderValue, StatusCode, header};
 use schemas::{Code, EraseRequest, ErasureAccepted, Outcome, Violation, ViolationCode};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Observed, Refusal, Scope, Verification};
+use http_edge::{Observed, Refusal, Scope, Verification};
 use events::{EXPORT_SUBJECT, EventKind, ExportAnswer, ExportQuestion, ExportRequested, SealedContent};
 use http::{HeaderValue, StatusCode, header};
 use schemas::{Code, ExportAccepted};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::{Refusal, single_header};
+use http_edge::{Refusal, single_header};
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 use schemas::{Code, parse_instant};

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
 use events::{EventKind, Head, SignedRequest, event_id};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};

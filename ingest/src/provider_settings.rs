@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use edge::PublishedSource;
+use http_edge::PublishedSource;
 use ipnet::IpNet;
 use providers::{DemandKind, OAuth, Provider, Providers, Webhook, WebhookSecrets};
 use url::{Host, Url};

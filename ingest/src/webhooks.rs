@@ -19,7 +19,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use edge::{AddressRate, Observed, Published, Refusal, Verification};
+use http_edge::{AddressRate, Observed, Published, Refusal, Verification};
 use http::Method;
 use ipnet::IpNet;
 use providers::{

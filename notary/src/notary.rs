@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use edge::ReadyCheck;
+use http_edge::ReadyCheck;
 use events::Log;
 use jetstream::{Appender, Broker, Commit, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};

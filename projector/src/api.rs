@@ -13,7 +13,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
+use http_edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
 use http::HeaderMap;
 use jiff::civil::Date;
 use objects::Objects;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use edge::Clock;
+use http_edge::Clock;
 use events::{CHANGE_LIFETIME_DAYS, Change, Changes, ChangesAppender};
 use jiff::{SignedDuration, Timestamp};
 use jetstream::{AppendError, Broker, ReadError, Stream};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use edge::Clock;
+use http_edge::Clock;
 use events::{
     Log, LogError, LogReader, LogState, OutcomeAddress, OutcomeMessage, RecordedEvent, StretchError,
 };

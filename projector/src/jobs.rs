@@ -7,7 +7,7 @@ mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use edge::Clock;
+use http_edge::Clock;
 use events::{Log, LogError, LogReader};
 use schemas::Sequence;
 use jetstream::spawn_vital;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use edge::Clock;
+use http_edge::Clock;
 use events::{Log, LogError, LogReader, LogState};
 use schemas::Sequence;
 use jetstream::Broker;

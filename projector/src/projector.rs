@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use edge::{Clock, Gate, ReadyCheck};
+use http_edge::{Clock, Gate, ReadyCheck};
 use events::Log;
 use jetstream::{Broker, Commit, spawn_vital};
 use tlog::LogVerifier;

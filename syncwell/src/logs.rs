@@ -24,7 +24,7 @@ const OURS: [&str; 12] = [
     "breakglass",
     "broker",
     "client",
-    "edge",
+    "http_edge",
     "events",
     "ingest",
     "projector",
@@ -82,7 +82,7 @@ pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
 /// there is as carefully chosen.
 fn requests() -> FilterFn {
     filter_fn(|metadata| {
-        metadata.is_span() && metadata.name() == "request" && metadata.target().starts_with("edge")
+        metadata.is_span() && metadata.name() == "request" && metadata.target().starts_with("http_edge")
     })
 }
 

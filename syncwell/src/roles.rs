@@ -7,7 +7,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn;
 use breakglass::BreakGlass;
-use edge::{
+use http_edge::{
     Gate, KeySet, Rates, ReadyCheck, Refusal, ServeSettings, ServerTls, TokenVerifier, health_routes,
     observed, raise_file_limit, serve, system_clock,
 };

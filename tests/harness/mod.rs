@@ -35,7 +35,7 @@ pub(crate) use tls::{Authority, exchange};
 
 /// The current time.
 pub(crate) fn now() -> jiff::Timestamp {
-    edge::system_clock()
+    http_edge::system_clock()
 }
 
 /// Yesterday, which is over everywhere but for its last hours, and so a date that every summary may be of.

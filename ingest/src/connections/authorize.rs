@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use edge::{Observed, Refusal};
+use http_edge::{Observed, Refusal};
 use events::{ConnectionAuthorized, EventKind, SealedContent, answer_id, authorization_event_id};
 use providers::OAuth;
 use schemas::{AuthorizeRequest, Code};

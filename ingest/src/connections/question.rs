@@ -1,6 +1,6 @@
 //! What ingest must know of a connection, and does not: it asks the projector.
 
-use edge::Refusal;
+use http_edge::Refusal;
 use events::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion};
 use schemas::{Code, ConnectionDocument};
 use vault::{ConnectionId, UserRef};

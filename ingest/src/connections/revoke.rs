@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use edge::{Observed, Refusal};
+use http_edge::{Observed, Refusal};
 use events::{ConnectionRevocationRequested, EventKind, SealedContent, answer_id};
 use http::StatusCode;
 use schemas::{ConnectionDocument, ConnectionStatus, ConnectionStep};

@@ -1,7 +1,7 @@
 //! How a callback is answered.
 
 use axum::response::{IntoResponse, Response};
-use edge::Refusal;
+use http_edge::Refusal;
 use http::{HeaderValue, StatusCode, header};
 use providers::{WebhookRefusal, WebhookReply};
 use schemas::Code;

@@ -1,7 +1,7 @@
 //! A delivery becomes events: one for each of the provider's users that it is about.
 
 use data_encoding::BASE64;
-use edge::Refusal;
+use http_edge::Refusal;
 use events::{EventKind, Head, NewEvent, SealedContent, WebhookReceived, webhook_event_id};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;

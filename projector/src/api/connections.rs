@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use edge::Scope;
+use http_edge::Scope;
 use vault::ConnectionId;
 
 use super::{Api, PathText, not_found, refuse};

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Gate, Observed, Refusal, Verification, bearer, noted};
+use http_edge::{Gate, Observed, Refusal, Verification, bearer, noted};
 use http::header;
 use schemas::{Code, ErasureDocument};
 use vault::{ErasureId, ReceiptToken};

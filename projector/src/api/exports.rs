@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use edge::{Gate, Observed, Refusal, Scope, Verification, noted};
+use http_edge::{Gate, Observed, Refusal, Scope, Verification, noted};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};

@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
-use edge::{Refusal, Scope};
+use http_edge::{Refusal, Scope};
 use http::{HeaderMap, StatusCode, header};
 use jiff::civil::Date;
 use schemas::{Code, RowDocument, parse_date};

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use edge::Clock;
+use http_edge::Clock;
 use events::new_event_id;
 
 /// Cursors that are remembered; the oldest go first.

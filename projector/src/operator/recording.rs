@@ -1,6 +1,6 @@
 //! Writing down who was shown what, before it is shown.
 
-use edge::Clock;
+use http_edge::Clock;
 use events::{
     AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, RetentionApplied, new_event_id,
 };

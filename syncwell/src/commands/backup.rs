@@ -10,7 +10,7 @@ use std::time::Duration;
 use ::backup::{BackupSource, RestoreTarget, Stage};
 use anyhow::Context;
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use events::{Log, LogReader};
 use notary::Checkpoints;
 use schemas::Sequence;

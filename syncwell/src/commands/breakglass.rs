@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use breakglass::{AskError, Asker, PersonKey, RequestName};
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use serde_json::json;
 use vault::UserId;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use events::{Envelope, Event, Head, Log, RecordedEvent};
 use projector::record_access;
 use schemas::{EventId, Sequence};

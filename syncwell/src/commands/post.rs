@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use client::{Backoff, Phone, Posted};
-use edge::system_clock;
+use http_edge::system_clock;
 use serde_json::json;
 
 use super::print;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use jiff::{ToSpan, tz::TimeZone};
 use projector::OperatorClient;
 use serde_json::json;

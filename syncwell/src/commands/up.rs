@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use broker::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
-use edge::ReadyCheck;
+use http_edge::ReadyCheck;
 use futures_util::future::{Either, select};
 use notary::Notary;
 use projector::Projector;

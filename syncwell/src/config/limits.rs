@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use edge::{Forwarding, RateSettings};
+use http_edge::{Forwarding, RateSettings};
 use http::HeaderName;
 use ipnet::IpNet;
 use schemas::{Bound, Bounds, Scalar};

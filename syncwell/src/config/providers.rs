@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use edge::PublishedSource;
+use http_edge::PublishedSource;
 use ingest::{ProviderClient, ProviderSettings};
 use ipnet::IpNet;
 use providers::{Provider, Providers, Secret, SigningKey, TinkKeyset, WebhookSecrets};

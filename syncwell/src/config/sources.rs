@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use breakglass::{People, Person};
-use edge::{PublishedSource, TlsFiles};
+use http_edge::{PublishedSource, TlsFiles};
 use ipnet::IpNet;
 use vault::KmsSettings;
 use worker::{FeedSettings, RetrySchedule};

@@ -1,4 +1,4 @@
-use edge::PublishedSource;
+use http_edge::PublishedSource;
 use schemas::{Bounds, Scalar};
 
 use super::*;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use broker::Role;
 use data_encoding::HEXLOWER;
-use edge::system_clock;
+use http_edge::system_clock;
 use events::{Log, LogError, LogReader, Stretch, StretchError};
 use notary::Checkpoints;
 use projector::offline::Offline;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ::backup::{Pruned, prune};
-use edge::system_clock;
+use http_edge::system_clock;
 use jiff::SignedDuration;
 use serde_json::json;
 

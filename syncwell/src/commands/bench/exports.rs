@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use events::Log;
 use exports::{About, Source};
 use schemas::Sequence;

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::routing::post;
 use broker::Role;
 use bytes::Bytes;
-use edge::system_clock;
+use http_edge::system_clock;
 use events::ChangeKind;
 use http::StatusCode;
 use jiff::Timestamp;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use client::{Credentials, Phone};
-use edge::system_clock;
+use http_edge::system_clock;
 use schemas::{Accepted, Outcome};
 use serde::Serialize;
 use tokio::task::JoinSet;

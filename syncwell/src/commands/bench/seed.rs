@@ -33,7 +33,7 @@ pub(super) async fn fill(
         .try_collect()
         .await?;
     let appender = Log::over(broker).appender(Commit::Grouped);
-    let now = edge::system_clock();
+    let now = http_edge::system_clock();
     jetstream::iter(0..events)
         .map(Ok::<_, anyhow::Error>)
         .try_for_each_concurrent(IN_FLIGHT_MAX, async |number| {

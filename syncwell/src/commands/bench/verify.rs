@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
-use edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clock};
+use http_edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clock};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -100,7 +100,7 @@ async fn measure(folder: &Path) -> anyhow::Result<Figures> {
     Ok(Figures { cached_token_us: median(cached), signature_us: median(signed), uncached_token_us })
 }
 
-async fn verify(verifier: &TokenVerifier, token: &str) -> anyhow::Result<edge::Caller> {
+async fn verify(verifier: &TokenVerifier, token: &str) -> anyhow::Result<http_edge::Caller> {
     let caller = verifier.verify(token, system_clock()).await;
     caller.map_err(|refusal| anyhow::anyhow!("the token was refused: {}", refusal.code().as_str()))
 }

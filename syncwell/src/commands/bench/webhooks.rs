@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::Connection;
-use edge::system_clock;
+use http_edge::system_clock;
 use http::request::Builder;
 use http::{Method, Request, StatusCode};
 use providers::standard::StandardSecret;

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use events::Log;
 use ingest::Deliveries;
 use jiff::{SignedDuration, Timestamp};

@@ -1,6 +1,6 @@
 //! Whether the notary keeps up: what no checkpoint covers has no receipt, and nobody would notice if it went.
 
-use edge::system_clock;
+use http_edge::system_clock;
 use events::{Log, LogError};
 use jiff::SignedDuration;
 use notary::Checkpoints;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use client::{Backoff, Credentials, Phone, Posted, SignedPost, SigningKey, sign};
-use edge::system_clock;
+use http_edge::system_clock;
 use schemas::{Accepted, HistoryDocument, OfferedScalar, Outcome, RowDocument};
 use tokio::time::sleep;
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use broker::Role;
-use edge::system_clock;
+use http_edge::system_clock;
 use projector::offline::{Folded, Offline};
 use projector::{Job, JobReport, JobState, OperatorClient, Whose};
 use serde_json::json;
