@@ -14,7 +14,7 @@ use broker::Role;
 use events::RecordedEvent;
 use serde_json::Value;
 use tlog::{Frontier, Hash, LogSigner, LogVerifier, TreeHead};
-use vault::VersionedSecrets;
+use keys::VersionedSecrets;
 
 use crate::harness::{Process, System, all_events, post_many, run_in, text_of, until};
 

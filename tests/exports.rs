@@ -121,8 +121,8 @@ async fn a_person_takes_everything_along_and_nobody_else_does() {
     ] {
         assert_eq!(fetch(&changed).await.0, 404, "{changed}");
     }
-    let secret = vault::VersionedSecrets::read(&system.data_dir().join("secrets/pseudonym")).unwrap();
-    let pseudonyms = vault::Pseudonyms::new(secret.current().1.clone());
+    let secret = keys::VersionedSecrets::read(&system.data_dir().join("secrets/pseudonym")).unwrap();
+    let pseudonyms = keys::Pseudonyms::new(secret.current().1.clone());
     let user = manifest.user_ref.parse().unwrap();
     let name = objects::ObjectName { user, export: id.parse().unwrap() };
     let ended = objects::Link { name, expires: crate::harness::now().as_second() - 1 }.render(&pseudonyms);

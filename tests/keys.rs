@@ -2,7 +2,7 @@
 
 use broker::Role;
 use jetstream::{Appender, Commit, Draft};
-use vault::KeysStream;
+use keys::KeysStream;
 
 use crate::harness::{Cluster, Part, RawRequest, System, run, summary, until};
 

@@ -6,7 +6,7 @@ use events::Log;
 use schemas::Sequence;
 use serde_json::Value;
 use jetstream::{Appender, Commit, Draft, Stored};
-use vault::KeysStream;
+use keys::KeysStream;
 
 use crate::harness::{Answer, Cluster, Part, RawRequest, command_in, run, summary, until, yesterday};
 

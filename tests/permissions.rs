@@ -8,7 +8,7 @@ use async_nats::{Client, ConnectOptions};
 use broker::Role;
 use events::Log;
 use schemas::Sequence;
-use vault::KeysStream;
+use keys::KeysStream;
 
 use crate::harness::{Cluster, Part, RawRequest, summary, until};
 use rights::{allowed, own_rights, targets};

@@ -9,7 +9,7 @@ use client::{Backoff, Phone, Posted};
 use http_edge::system_clock;
 use futures_util::StreamExt;
 use serde_json::Value;
-use vault::{Kek, KeyClient, Rewrap, SecretSource, UserRef};
+use keys::{Kek, KeyClient, Rewrap, SecretSource, UserRef};
 
 use crate::harness::{
     AWS_ENVIRONMENT, Aws, Cluster, Part, Process, RawRequest, TestFolder, command_in, credentials, run,

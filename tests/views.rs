@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use projector::{JobReport, OperatorClient};
 use schemas::{Bounds, RowsDocument, Sequence, Summary};
 use serde_json::Value;
-use vault::{Pseudonyms, UserRef, VersionedSecrets};
+use keys::{Pseudonyms, UserRef, VersionedSecrets};
 
 use crate::harness::{
     Cluster, Expected, Part, RawRequest, command_in, independent_fold, now, until, yesterday,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 use jetstream::{Broker, RequestError};
-use vault::{IndexEntry, UserRef};
+use keys::{IndexEntry, UserRef};
 
 use crate::people::PersonKey;
 

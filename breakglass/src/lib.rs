@@ -3,7 +3,7 @@
 //! One person requests, another approves, the first is told the correlation ids: once, within an hour. Each step is a
 //! statement that the person signs with a key of their own ([`people`]); the service ([`service`]) judges it by what
 //! stands in the log ([`case`]) and appends it there, where every auditor sees it. The service alone can read the
-//! index ([`vault::IndexReader`]); it has no key that opens what users sent.
+//! index ([`keys::IndexReader`]); it has no key that opens what users sent.
 
 mod ask;
 mod case;

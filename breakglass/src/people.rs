@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use data_encoding::HEXLOWER;
-use vault::{SecretFileError, VersionedSecrets, create_secret_file};
+use keys::{SecretFileError, VersionedSecrets, create_secret_file};
 
 /// The longest name of a person, in characters.
 const NAME_CHARS_MAX: usize = 32;

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemas::EventId;
 use jetstream::{AppendError, Broker, Commit, ScanFrom};
 use tokio::time::sleep;
-use vault::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
+use keys::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
 
 use crate::ask::{Answer, NAME_SUBJECT, NameQuestion, STEP_SUBJECT, Signed, to_text};
 use crate::case::Case;
@@ -62,7 +62,7 @@ impl BreakGlass {
         let appender = log.appender(Commit::Grouped);
         let index = IndexReader::over(broker.clone(), key);
         let naming_key = pseudonyms.keyed_hash("syncwell.breakglass.name.v1", &[]);
-        let naming_key = DataKey::new(DataKeyId::from_bytes([0; 10]), vault::ACCOUNT, &naming_key);
+        let naming_key = DataKey::new(DataKeyId::from_bytes([0; 10]), keys::ACCOUNT, &naming_key);
         Self { broker, log, appender, index, people, pseudonyms, naming_key, clock }
     }
 

@@ -16,7 +16,7 @@ use schemas::{EventId, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use jetstream::{AppendError, Appender, Broker, Commit, Draft, ReadError, ScanFrom, Stream};
-use vault::{DataKey, DataKeyId, UserRef};
+use keys::{DataKey, DataKeyId, UserRef};
 
 /// The stream's name.
 pub const CHANGES_STREAM: &str = "CHANGES";

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! on one line, in this order, without spaces: there is exactly one spelling, and reading refuses every other one.
-//! `data_base64` is the sealed content ([`vault::DataKey::seal`]); its associated data are the stored bytes before it,
+//! `data_base64` is the sealed content ([`keys::DataKey::seal`]); its associated data are the stored bytes before it,
 //! so that no part of an event can be moved to another event or another user. Nothing in clear describes health.
 //!
 //! What operators do ([`EventKind::is_clear`]) is for auditors to see without any key: such an event has no `keyid`,
@@ -16,7 +16,7 @@
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use schemas::EventId;
-use vault::{DataKey, DataKeyId, UserRef};
+use keys::{DataKey, DataKeyId, UserRef};
 
 /// What stands between the clear part and the sealed one.
 const SEAM: &[u8] = b",\"data_base64\":\"";
@@ -335,10 +335,10 @@ impl<'b> Envelope<'b> {
     }
 
     /// Opens a sealed content.
-    pub(crate) fn open(self, key: &DataKey) -> Result<zeroize::Zeroizing<Vec<u8>>, vault::OpenError> {
+    pub(crate) fn open(self, key: &DataKey) -> Result<zeroize::Zeroizing<Vec<u8>>, keys::OpenError> {
         match self.content {
             Content::Sealed { associated, sealed } => key.open(associated, sealed),
-            Content::Clear(_) => Err(vault::OpenError::Format),
+            Content::Clear(_) => Err(keys::OpenError::Format),
         }
     }
 

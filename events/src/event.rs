@@ -28,7 +28,7 @@ pub use signed::SignedRequest;
 pub use webhook::WebhookReceived;
 
 use schemas::EventId;
-use vault::{DataKey, OpenError, Pseudonyms};
+use keys::{DataKey, OpenError, Pseudonyms};
 
 use crate::envelope::{Envelope, EventKind};
 

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use schemas::EventId;
 use sha2::{Digest, Sha256};
-use vault::{ErasureId, OAuthState, Pseudonyms, Signature, UserRef};
+use keys::{ErasureId, OAuthState, Pseudonyms, Signature, UserRef};
 
 /// The name of the event that a signed request causes. `signed_at` is what `timestamp` spells.
 pub fn event_id(

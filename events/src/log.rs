@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use jetstream::{
     AppendError, Appender, Broker, Commit, Draft, FollowError, Followed, ReadError, ScanFrom, Stored, Stream,
 };
-use vault::UserRef;
+use keys::UserRef;
 
 pub use promises::{BrokenPromise, LogState};
 pub use stretch::{Stretch, StretchError};

@@ -2,7 +2,7 @@
 //!
 //! The kind stands in the event, not in the subject: every distinct subject costs the broker memory.
 
-use vault::UserRef;
+use keys::UserRef;
 
 /// Partitions of the log. Fixed for good: the number is part of the format.
 pub const PARTITIONS: u32 = 64;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use schemas::Sequence;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use vault::{ConnectionId, DeviceId, Signature, UserRef};
+use keys::{ConnectionId, DeviceId, Signature, UserRef};
 
 use super::*;
 

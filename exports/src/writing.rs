@@ -10,7 +10,7 @@ use folds::device::{self, Device};
 use folds::row::{Row, document};
 use jiff::civil::Date;
 use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
-use vault::{ConnectionId, DeviceId, UserRef};
+use keys::{ConnectionId, DeviceId, UserRef};
 
 use crate::history::History;
 use crate::manifest::{About, Manifest};

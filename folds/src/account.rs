@@ -9,7 +9,7 @@ use events::{ErasedCounts, ErasureEvent, ErasureFact};
 use jiff::Timestamp;
 use schemas::{ErasureStatus, ErasureStep, ErasureStepDone, EventId, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
-use vault::ErasureId;
+use keys::ErasureId;
 
 const FORMAT: u8 = 1;
 

@@ -6,7 +6,7 @@ mod tests;
 
 use jiff::Timestamp;
 use schemas::{AtProvider, ConnectionDocument, ConnectionStatus, ConnectionStep, Outcome, ReauthReason};
-use vault::{ConnectionId, UserRef};
+use keys::{ConnectionId, UserRef};
 
 /// What is known of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use schemas::{DeviceDocument, Outcome};
-use vault::{DeviceId, SigningKeyId};
+use keys::{DeviceId, SigningKeyId};
 
 /// What is known of a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

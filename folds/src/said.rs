@@ -2,7 +2,7 @@
 
 use events::Event;
 use schemas::{DeviceReport, Summary};
-use vault::{ConnectionId, DeviceId, ExportId, KeyHolder, UserRef};
+use keys::{ConnectionId, DeviceId, ExportId, KeyHolder, UserRef};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use schemas::{Code, EventId, Outcome, Rejected};
 use jetstream::AppendError;
-use vault::{ACCOUNT, DataKey, DeviceId, KeyError, UserRef, Year};
+use keys::{ACCOUNT, DataKey, DeviceId, KeyError, UserRef, Year};
 
 use crate::door::Door;
 

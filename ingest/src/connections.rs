@@ -22,7 +22,7 @@ use http::{HeaderValue, StatusCode, header};
 use schemas::{
     Code, ConnectRequest, ConnectionDocument, ConnectionStarted, ReauthRequest, Violation, ViolationCode,
 };
-use vault::{ConnectionId, OAuthState};
+use keys::{ConnectionId, OAuthState};
 
 use crate::append::{Asked, OfAccount, answer, refuse_body};
 use crate::door::Door;

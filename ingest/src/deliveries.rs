@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use providers::Delivery;
 use serde_json::json;
 use jetstream::{AppendError, Broker, Bucket, ReadError, Stream};
-use vault::Pseudonyms;
+use keys::Pseudonyms;
 
 /// The bucket's stream.
 pub const DELIVERIES_STREAM: &str = "KV_deliveries";

@@ -13,7 +13,7 @@ use http_edge::{Observed, Refusal, Scope, Verification};
 use events::{EventKind, event_id};
 use http::StatusCode;
 use schemas::{Code, DeviceReport, DeviceReportAccepted, KeyStorage};
-use vault::ACCOUNT;
+use keys::ACCOUNT;
 
 use crate::append::{Asked, OfAccount, answer, refuse_body};
 use crate::door::Door;

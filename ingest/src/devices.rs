@@ -10,7 +10,7 @@ use http_edge::{Caller, Observed, Refusal, Scope, Verification};
 use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
 use http::{StatusCode, header};
 use schemas::{Code, EnrolRequest, EnrolledDevice};
-use vault::{DeviceId, KeyHolder};
+use keys::{DeviceId, KeyHolder};
 
 use crate::append::{Asked, OfAccount, answer};
 use crate::door::Door;
@@ -133,7 +133,7 @@ impl Door {
         caller: &Caller,
         kind: EventKind,
         observed: &mut Observed,
-        seal: impl FnOnce(&Head, &vault::DataKey) -> Vec<u8>,
+        seal: impl FnOnce(&Head, &keys::DataKey) -> Vec<u8>,
     ) -> Result<(), Refusal> {
         let event = OfAccount::new(kind, (self.gate.clock)(), self.settings.wait);
         self.store_of_account(caller.user, event, observed, seal).await.map(drop)

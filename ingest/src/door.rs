@@ -10,7 +10,7 @@ use events::{Log, LogAppender};
 use schemas::Bounds;
 use jetstream::{Broker, Commit};
 use uuid::Uuid;
-use vault::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
+use keys::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
 
 use crate::connections::{authorize_connection, delete_connection, post_connection, reauth_connection};
 use crate::device_reports::post_device_report;

@@ -16,7 +16,7 @@ use http_edge::{Caller, Observed, Refusal, Scope, Verification, bearer};
 use events::{ErasureEvent, ErasureFact, Head, new_event_id};
 use http::{HeaderValue, StatusCode, header};
 use schemas::{Code, EraseRequest, ErasureAccepted, Outcome, Violation, ViolationCode};
-use vault::{ErasureId, ReceiptToken, UserRef};
+use keys::{ErasureId, ReceiptToken, UserRef};
 
 use crate::append::{Asked, answer, refuse_body, refuse_of_account};
 use crate::door::Door;

@@ -9,7 +9,7 @@ use http_edge::{Observed, Refusal, Scope, Verification};
 use events::{EXPORT_SUBJECT, EventKind, ExportAnswer, ExportQuestion, ExportRequested, SealedContent};
 use http::{HeaderValue, StatusCode, header};
 use schemas::{Code, ExportAccepted};
-use vault::{ExportId, UserRef};
+use keys::{ExportId, UserRef};
 
 use crate::append::{Asked, OfAccount, answer};
 use crate::door::Door;

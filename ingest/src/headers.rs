@@ -6,7 +6,7 @@ use http_edge::{Refusal, single_header};
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 use schemas::{Code, parse_instant};
-use vault::Signature;
+use keys::Signature;
 
 /// Signatures of one request: more than one only while keys rotate.
 const SIGNATURES_MAX: usize = 4;

@@ -11,7 +11,7 @@ use events::{EventKind, Head, SignedRequest, event_id};
 use http::{HeaderMap, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use schemas::{Accepted, Code, Outcome, SUMMARY_BODY_BYTES_MAX, Summary};
-use vault::{KeyHolder, Signature, SigningKeyId, UserRef};
+use keys::{KeyHolder, Signature, SigningKeyId, UserRef};
 
 use crate::append::{Asked, answer, refuse_append, refuse_body};
 use crate::door::Door;

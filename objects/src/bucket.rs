@@ -14,7 +14,7 @@ use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{ClientConfigKey, MultipartUpload, ObjectStore, ObjectStoreExt};
 use url::Url;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::name::ObjectName;
 use asked::{Asking, Server};

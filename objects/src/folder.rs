@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
-use vault::{DataKey, DataKeyId, UserRef};
+use keys::{DataKey, DataKeyId, UserRef};
 
 use crate::name::ObjectName;
 use crate::sealed::{Opening, Sealing, plain_bytes, read_head};
@@ -168,7 +168,7 @@ fn private(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use vault::ExportId;
+    use keys::ExportId;
 
     use super::*;
 

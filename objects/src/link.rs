@@ -6,7 +6,7 @@
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
-use vault::{ExportId, Pseudonyms};
+use keys::{ExportId, Pseudonyms};
 
 use crate::name::ObjectName;
 
@@ -72,7 +72,7 @@ impl Link {
 
 #[cfg(test)]
 mod tests {
-    use vault::UserRef;
+    use keys::UserRef;
     use zeroize::Zeroizing;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vault::{ExportId, UserRef};
+use keys::{ExportId, UserRef};
 
 /// Whose export, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

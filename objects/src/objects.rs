@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use object_store::WriteMultipart;
 use tokio::runtime::Handle;
 use url::Url;
-use vault::{DataKey, DataKeyId, Pseudonyms, UserRef};
+use keys::{DataKey, DataKeyId, Pseudonyms, UserRef};
 
 use crate::bucket::{AbortError, Bucket, BucketError};
 use crate::folder::{Draft, Folder};

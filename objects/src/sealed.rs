@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 0 | 1 | format, `1` |
 //! | 1 | 10 | the data key's id |
-//! | 11 | n | chunks: each the sealed bytes ([`vault::DataKey::seal`], 29 bytes more) of 65,536 plain bytes, the last of 0 to 65,535 |
+//! | 11 | n | chunks: each the sealed bytes ([`keys::DataKey::seal`], 29 bytes more) of 65,536 plain bytes, the last of 0 to 65,535 |
 //!
 //! The associated data of a chunk are `syncwell.object.v1`, the object's name, the chunk's number (8 bytes, big-endian) and
 //! whether it is the last (a byte): so nothing can be cut off, put in another order or moved to another object. A last chunk
@@ -12,7 +12,7 @@
 
 use std::io::{self, Read, Write};
 
-use vault::{DataKey, DataKeyId, SEALED_OVERHEAD_BYTES};
+use keys::{DataKey, DataKeyId, SEALED_OVERHEAD_BYTES};
 use zeroize::Zeroizing;
 
 use crate::name::ObjectName;
@@ -129,7 +129,7 @@ fn damaged() -> io::Error {
 mod tests {
     use std::sync::Arc;
 
-    use vault::{ExportId, UserRef};
+    use keys::{ExportId, UserRef};
 
     use super::*;
 

@@ -18,7 +18,7 @@ use http::HeaderMap;
 use jiff::civil::Date;
 use objects::Objects;
 use schemas::{Code, EventId, parse_date};
-use vault::{Pseudonyms, UserRef};
+use keys::{Pseudonyms, UserRef};
 
 use crate::batch::EntryFailure;
 use crate::open::OpenFailure;

@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use futures_util::stream::select_all;
 use jetstream::{Broker, Heard};
 use tokio::time::sleep;
-use vault::{ConnectionId, UserRef};
+use keys::{ConnectionId, UserRef};
 
 use crate::batch::EntryFailure;
 use crate::feed::Feed;

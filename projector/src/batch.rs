@@ -18,7 +18,7 @@ use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use vault::Year;
+use keys::Year;
 
 use crate::digest::Digester;
 use crate::feed::Feed;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use folds::export::Export;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::KeyClient;
+use keys::KeyClient;
 
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use events::{ChangeKind, ChangeSubject};
 use schemas::Outcome;
 use serde_json::{Value, json};
-use vault::{ConnectionId, UserRef};
+use keys::{ConnectionId, UserRef};
 
 pub(crate) use folds::connection::{Connection, ConnectionChange, document, fold};
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemas::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::{DeviceId, UserRef};
+use keys::{DeviceId, UserRef};
 
 pub(crate) use folds::device::{Device, DeviceChange, document, fold};
 
@@ -76,7 +76,7 @@ impl Entry for Device {
 
 #[cfg(test)]
 mod tests {
-    use vault::SigningKeyId;
+    use keys::SigningKeyId;
 
     use super::*;
 

@@ -13,7 +13,7 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use schemas::Sequence;
 use sha2::{Digest as _, Sha256};
-use vault::Pseudonyms;
+use keys::Pseudonyms;
 
 use folds::FOLD_VERSION;
 

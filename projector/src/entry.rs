@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use events::{ChangeKind, ChangeSubject};
 use schemas::Outcome;
 use serde_json::Value;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::open::OpenedEvent;
 use crate::view::EntryKey;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemas::{ExportFailure, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::{ExportId, UserRef};
+use keys::{ExportId, UserRef};
 
 use crate::entry::{Entry, named};
 use crate::open::OpenedEvent;

@@ -2,7 +2,7 @@
 
 use events::{BrokenPromise, StretchError};
 use schemas::Sequence;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::view::ViewError;
 

@@ -13,7 +13,7 @@ use schemas::Sequence;
 use jetstream::spawn_vital;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use vault::KeyClient;
+use keys::KeyClient;
 
 use crate::batch::{FoldFailure, Folder, Tolerated};
 use crate::blocking::blocking;
@@ -212,7 +212,7 @@ impl Jobs {
     /// Folds a user anew in the view that serves. What waited, and does not any more, is told to other systems.
     pub(crate) async fn repair(
         &self,
-        user: vault::UserRef,
+        user: keys::UserRef,
         date: Option<jiff::civil::Date>,
         may_be_damaged: bool,
     ) -> Result<(), JobError> {

@@ -10,7 +10,7 @@ use jetstream::Broker;
 use tlog::TreeHead;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use vault::{KeyClient, Pseudonyms};
+use keys::{KeyClient, Pseudonyms};
 
 use crate::batch::{Folder, Tolerated};
 use crate::blocking::blocking;

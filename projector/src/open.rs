@@ -10,7 +10,7 @@ use folds::export::ExportChange;
 use folds::{Said, Unreadable};
 use jiff::Timestamp;
 use schemas::{DeviceReport, Sequence, Summary};
-use vault::{
+use keys::{
     ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, Pseudonyms, UserRef, Year,
 };
 

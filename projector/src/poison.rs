@@ -4,7 +4,7 @@
 
 use events::{Envelope, MalformedEvent, OpenEventError, RecordedEvent};
 use schemas::Sequence;
-use vault::{DataKeyId, UnwrapError, UserRef};
+use keys::{DataKeyId, UnwrapError, UserRef};
 
 /// Why an event can't be folded. The numbers are stored: append, never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,7 +11,7 @@ use jetstream::{Broker, Commit, spawn_vital};
 use tlog::LogVerifier;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use vault::{KeyClient, Pseudonyms};
+use keys::{KeyClient, Pseudonyms};
 
 use crate::api;
 use crate::api::ExportSettings;

@@ -10,7 +10,7 @@ use events::{Log, LogError};
 use jiff::civil::Date;
 use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence, Summary};
 use tokio::sync::Semaphore;
-use vault::{KeyClient, UserRef};
+use keys::{KeyClient, UserRef};
 
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;

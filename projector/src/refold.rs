@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use schemas::{EventId, HistoryEvent, Sequence, Summary};
 use jetstream::ScanFrom;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::open::{OpenFailure, Opened, OpenedEvent, Opener};
 use crate::row::Row;

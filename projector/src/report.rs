@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemas::{DeviceReport, KeyStorage, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vault::{KeyHolder, UserRef};
+use keys::{KeyHolder, UserRef};
 
 use crate::entry::{Entry, named};
 use crate::numbers::Numbered;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use events::{ChangeKind, ChangeSubject};
 use schemas::{Outcome, Summary};
 use serde_json::Value;
-use vault::UserRef;
+use keys::UserRef;
 
 pub(crate) use folds::row::{Origin, Register, Row, WorkoutRegisters, document, sources};
 

@@ -35,7 +35,7 @@ use events::LogState;
 use jiff::Timestamp;
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
-use vault::UserRef;
+use ::keys::UserRef;
 
 pub(crate) use changes::Changes;
 pub(crate) use keys::{AnyKey, EntryKey};

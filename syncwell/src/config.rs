@@ -19,7 +19,7 @@ use anyhow::Context;
 use http_edge::{AuthSettings, Forwarding, PublishedSource, RateSettings, ServeSettings, TlsFiles};
 use ingest::DoorSettings;
 use jetstream::Commit;
-use vault::UserRef;
+use keys::UserRef;
 use worker::FeedSettings;
 
 use crate::development;

@@ -10,7 +10,7 @@ use http_edge::system_clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use uuid::Uuid;
-use vault::{KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
+use keys::{KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
 
 use crate::exit::Usage;
 use crate::home::{Home, keep_existing};

@@ -27,7 +27,7 @@ use broker::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use jetstream::KeyPair;
 use tlog::{LogSigner, LogVerifier};
-use vault::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
+use keys::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
 
 use crate::exit::{Unreachable, Usage};
 

@@ -30,7 +30,7 @@ const OURS: [&str; 12] = [
     "projector",
     "providers",
     "jetstream",
-    "vault",
+    "keys",
     "worker",
 ];
 /// What libraries may say.

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use vault::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
+use keys::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
 use worker::{Ledger, Worker, WorkerSettings};
 
 use crate::config::{Config, KekSource, SecretSource};
@@ -191,7 +191,7 @@ pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<Joi
         broker.connected().await;
         match Keeper::start(broker.clone(), kek.clone()).await {
             Ok(keeper) => break keeper,
-            Err(error @ (vault::KeeperError::WrongKek(_) | vault::KeeperError::BrokenPromise(..))) => {
+            Err(error @ (keys::KeeperError::WrongKek(_) | keys::KeeperError::BrokenPromise(..))) => {
                 return Err(error.into());
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use broker::Role;
 use jetstream::ScanFrom;
-use vault::{KeysStream, Pseudonyms, VersionedSecrets};
+use keys::{KeysStream, Pseudonyms, VersionedSecrets};
 
 use super::Connected;
 use crate::harness::provider::{Endpoint, Misbehaviour, Variant};

@@ -4,7 +4,7 @@ use broker::Role;
 use client::{Credentials, SigningKey, sign};
 use serde_json::Value;
 use jetstream::{Appender, Commit, Draft, Stream};
-use vault::KeysStream;
+use keys::KeysStream;
 
 use super::{done, same, signed};
 use crate::harness::{

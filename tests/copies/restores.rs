@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use broker::Role;
 use jetstream::{Appender, Commit, Draft, Stream};
-use vault::KeysStream;
+use keys::KeysStream;
 
 use super::{copy_folder, done, same, signed};
 use crate::harness::{

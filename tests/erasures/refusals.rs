@@ -5,7 +5,7 @@ use events::{Envelope, ErasedCounts, ErasureEvent, ErasureFact, Head, Log, NewEv
 use schemas::{ErasureStep, Sequence};
 use serde_json::json;
 use jetstream::Commit;
-use vault::{ErasureId, Pseudonyms};
+use keys::{ErasureId, Pseudonyms};
 use zeroize::Zeroizing;
 
 use super::{ask_to_erase, erase, look, settled};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use broker::Role;
 use events::{Envelope, Event};
 use jetstream::Broker;
-use vault::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};
+use keys::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};
 
 use super::{erase, settled};
 use crate::harness::{Needles, RawRequest, System, all_events, summary};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use objects::{ObjectName, Objects};
 use tokio::runtime::Handle;
-use vault::{DataKey, DataKeyId, ExportId, Pseudonyms, UserRef};
+use keys::{DataKey, DataKeyId, ExportId, Pseudonyms, UserRef};
 use zeroize::Zeroizing;
 
 use super::{SCOPES, erase, export, fetch, text, unpack};

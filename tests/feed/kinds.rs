@@ -5,7 +5,7 @@ use broker::Role;
 use events::{Change, ChangeKind, ChangeSubject, Changes, new_event_id};
 use schemas::Sequence;
 use serde_json::json;
-use vault::{DataKey, DataKeyId, UserRef};
+use keys::{DataKey, DataKeyId, UserRef};
 
 use super::{Scene, add, done, webhooks};
 use crate::harness::now;

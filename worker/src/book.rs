@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jetstream::{AppendError, Bucket, Entry, ReadError};
-use vault::{DataKey, KeyClient, KeyError, TokenSeal};
+use keys::{DataKey, KeyClient, KeyError, TokenSeal};
 
 use crate::record::{BadRecord, Record, RecordHead, RecordKey};
 

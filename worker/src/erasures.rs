@@ -19,7 +19,7 @@ use objects::Objects;
 use schemas::{ErasureStatus, ErasureStep};
 use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
-use vault::{KeyClient, KeyEraser, Pseudonyms, UserRef};
+use keys::{KeyClient, KeyEraser, Pseudonyms, UserRef};
 
 use crate::Clock;
 use crate::book::{Book, BookError};

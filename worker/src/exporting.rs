@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use objects::Objects;
 use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
-use vault::{ExportId, KeyClient, Pseudonyms, UserRef};
+use keys::{ExportId, KeyClient, Pseudonyms, UserRef};
 
 use crate::Clock;
 use crate::erasures::Tasks as ErasureTasks;

@@ -40,7 +40,7 @@ use events::Changes;
 use ipnet::IpNet;
 use jetstream::{Broker, Bucket, Leases, spawn_vital};
 use uuid::Uuid;
-use vault::{KeyClient, Pseudonyms, TokenSeal};
+use keys::{KeyClient, Pseudonyms, TokenSeal};
 
 use crate::Clock;
 use crate::buckets::WorkBucket;

@@ -13,7 +13,7 @@ use events::{
 use jiff::Timestamp;
 use providers::{Provider, Providers};
 use jetstream::{LeaseError, Leases};
-use vault::Pseudonyms;
+use keys::Pseudonyms;
 
 use crate::Clock;
 use crate::book::{Book, BookError};

@@ -6,7 +6,7 @@
 use events::{ConnectionAuthorized, ConnectionRequested, Event, answer_id, new_event_id};
 use jiff::{SignedDuration, Timestamp};
 use schemas::{ConnectionStatus, ConnectionStep, EventId};
-use vault::{ConnectionId, DataKeyId};
+use keys::{ConnectionId, DataKeyId};
 
 use crate::record::{Attempt, Command, Exchange, Record, Revocation};
 

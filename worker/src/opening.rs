@@ -1,7 +1,7 @@
 //! Opening single events of a user, where it matters what they say and not how they are folded.
 
 use events::{ConnectionActivated, Envelope, Event, EventKind, RecordedEvent};
-use vault::{KeyClient, KeyError, UserRef};
+use keys::{KeyClient, KeyError, UserRef};
 
 /// The keys can't be reached. Try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use events::{Envelope, ErasureFact, Event, EventKind, Log, LogError, RecordedEve
 use jetstream::{Bucket, ScanFrom};
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use vault::{KeyClient, KeyError, Pseudonyms};
+use keys::{KeyClient, KeyError, Pseudonyms};
 
 use crate::Clock;
 use crate::book::{Book, BookError};

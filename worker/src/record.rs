@@ -7,14 +7,14 @@
 //! | 0 | 1 | format, `1` |
 //! | 1 | 8 | when something is due, unix milliseconds, big-endian; all ones for never |
 //! | 9 | 10 | the data key's id |
-//! | 19 | n | sealed twice ([`vault::TokenSeal`]), bound to user, connection and all of the above: JSON |
+//! | 19 | n | sealed twice ([`keys::TokenSeal`]), bound to user, connection and all of the above: JSON |
 //!
 //! What is due stands in clear, so that a worker finds its work without opening every record.
 
 use jiff::Timestamp;
 use schemas::{AtProvider, ConnectionStatus, EventId, ReauthReason};
 use serde::{Deserialize, Serialize};
-use vault::{ConnectionId, DataKey, DataKeyId, TokenSeal, UserRef};
+use keys::{ConnectionId, DataKey, DataKeyId, TokenSeal, UserRef};
 
 const FORMAT: u8 = 1;
 const HEAD_BYTES: usize = 1 + 8 + 10;

@@ -12,7 +12,7 @@ use providers::Providers;
 use jetstream::{Broker, Commit, Leases, spawn_vital};
 use tokio::sync::Notify;
 use uuid::Uuid;
-use vault::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
+use keys::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
 
 use crate::Clock;
 use crate::agenda::do_deeds;

@@ -7,7 +7,7 @@ mod copying;
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::export::line::json;
 use crate::subject;

@@ -11,7 +11,7 @@ use schemas::Code;
 use tracing::{Instrument, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::Refusal;
 use crate::trace_context::TraceParent;

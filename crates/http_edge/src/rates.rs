@@ -8,7 +8,7 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use http::{HeaderName, header};
 use schemas::Code;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::{ClientAddress, Refusal};
 

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use schemas::{Code, Problem, Violation};
-use vault::UserRef;
+use keys::UserRef;
 
 /// A request is answered with an error. Boxed: it is returned from everywhere and made rarely.
 #[derive(Debug, Clone)]

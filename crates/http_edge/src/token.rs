@@ -20,7 +20,7 @@ use moka::sync::Cache;
 use schemas::Code;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use vault::{DeviceId, Pseudonyms, UserId, UserRef};
+use keys::{DeviceId, Pseudonyms, UserId, UserRef};
 
 use jwks::Jwks;
 pub use jwks::JwksError;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::envelope::{EventKind, Head};
 

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use schemas::{AtProvider, ReauthReason};
 use serde::{Deserialize, Serialize};
-use vault::ConnectionId;
+use keys::ConnectionId;
 
 use super::SealedContent;
 use crate::envelope::EventKind;

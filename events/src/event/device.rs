@@ -2,7 +2,7 @@
 //! only its id.
 
 use serde::{Deserialize, Serialize};
-use vault::{DataKey, DeviceId, SigningKeyId};
+use keys::{DataKey, DeviceId, SigningKeyId};
 
 use crate::envelope::{EventKind, Head};
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemas::ErasureStep;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use vault::{ErasureId, Pseudonyms};
+use keys::{ErasureId, Pseudonyms};
 
 use crate::envelope::{EventKind, Head};
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use schemas::{ExportFailure, Sequence};
 use serde::{Deserialize, Serialize};
-use vault::ExportId;
+use keys::ExportId;
 
 use super::SealedContent;
 use crate::envelope::EventKind;

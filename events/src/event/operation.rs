@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use schemas::{EventId, Sequence};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::envelope::{EventKind, Head};
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use vault::DataKey;
+use keys::DataKey;
 use zeroize::Zeroizing;
 
 use crate::envelope::{EventKind, Head};

@@ -1,7 +1,7 @@
 //! What a phone signed and the door accepted, with everything that it takes to verify the signature again, years later.
 
 use serde::{Deserialize, Serialize};
-use vault::{DataKey, Signature, SigningKeyId};
+use keys::{DataKey, Signature, SigningKeyId};
 
 use crate::envelope::{EventKind, Head};
 

@@ -1,7 +1,7 @@
 mod leaving;
 
 use proptest::prelude::*;
-use vault::{DataKeyId, DeviceId, Signature, UserRef};
+use keys::{DataKeyId, DeviceId, Signature, UserRef};
 
 use super::*;
 use crate::envelope::{Head, MalformedEvent};
@@ -110,7 +110,7 @@ fn check_sample<T: SealedContent + PartialEq>(sample: &[u8], expected: &T) {
 
 #[test]
 fn samples_of_connections_and_deliveries() {
-    let connection_id = vault::ConnectionId::from_bytes([0xab; 16]);
+    let connection_id = keys::ConnectionId::from_bytes([0xab; 16]);
     let jti = Some("t-1".to_owned());
     check_sample(
         include_bytes!("../../samples/syncwell.connection.requested.v1.json"),

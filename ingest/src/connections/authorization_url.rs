@@ -2,7 +2,7 @@
 
 use providers::Pkce;
 use url::Url;
-use vault::{OAuthState, Pseudonyms};
+use keys::{OAuthState, Pseudonyms};
 
 use crate::provider_settings::Connectable;
 
@@ -47,7 +47,7 @@ mod tests {
 
     use jiff::Timestamp;
     use providers::{OAuth, Providers};
-    use vault::{ConnectionId, UserRef};
+    use keys::{ConnectionId, UserRef};
     use zeroize::Zeroizing;
 
     use super::*;

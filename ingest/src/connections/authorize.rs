@@ -6,7 +6,7 @@ use http_edge::{Observed, Refusal};
 use events::{ConnectionAuthorized, EventKind, SealedContent, answer_id, authorization_event_id};
 use providers::OAuth;
 use schemas::{AuthorizeRequest, Code};
-use vault::OAuthState;
+use keys::OAuthState;
 
 use super::{IdInPath, accepted, check_open};
 use crate::append::{Asked, OfAccount, refuse_body};

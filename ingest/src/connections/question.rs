@@ -3,7 +3,7 @@
 use http_edge::Refusal;
 use events::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion};
 use schemas::{Code, ConnectionDocument};
-use vault::{ConnectionId, UserRef};
+use keys::{ConnectionId, UserRef};
 
 use super::no_connection;
 use crate::door::Door;

@@ -8,7 +8,7 @@ use events::{ConnectionRevocationRequested, EventKind, SealedContent, answer_id}
 use http::StatusCode;
 use schemas::{ConnectionDocument, ConnectionStatus, ConnectionStep};
 use tokio::time::{Instant, sleep};
-use vault::{ConnectionId, UserRef};
+use keys::{ConnectionId, UserRef};
 
 use super::{IdInPath, accepted};
 use crate::append::{Asked, OfAccount};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use providers::{Delivery, DeliveryPart};
 use schemas::Code;
-use vault::Year;
+use keys::Year;
 
 use crate::append::refuse_append;
 use crate::deliveries::{Claim, DeliveriesError, DeliveryKey, OpenClaim};

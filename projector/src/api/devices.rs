@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http_edge::Scope;
-use vault::DeviceId;
+use keys::DeviceId;
 
 use super::{Api, PathText, not_found, refuse};
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http_edge::{Gate, Observed, Refusal, Verification, bearer, noted};
 use http::header;
 use schemas::{Code, ErasureDocument};
-use vault::{ErasureId, ReceiptToken};
+use keys::{ErasureId, ReceiptToken};
 
 use super::{Api, PathText, not_found, refuse};
 

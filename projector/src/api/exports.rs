@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use objects::{Link, LinkError, ObjectName, Opened};
 use schemas::{Code, ExportStatus};
-use vault::{ExportId, KeyError};
+use keys::{ExportId, KeyError};
 
 use super::{Api, PathText, not_found, refuse};
 use crate::blocking::blocking;

@@ -3,7 +3,7 @@
 
 use events::{Change, ChangeKind, Envelope, EventKind, FoldedEvent, RecordedEvent};
 use folds::{Account, SaidAt};
-use vault::{UserRef, Year};
+use keys::{UserRef, Year};
 
 use super::{FoldFailure, Folder, Ready, Told};
 use crate::incident::Incident;

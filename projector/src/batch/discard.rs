@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::repair::Repaired;
 use super::{FoldFailure, Folder};

@@ -1,6 +1,6 @@
 //! Entries of the view, opened and sealed.
 
-use vault::{DataKey, KeyClient, KeyError};
+use keys::{DataKey, KeyClient, KeyError};
 
 use super::{FoldFailure, Folder};
 use crate::entry::Entry;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use events::Change;
 use schemas::Sequence;
 use tlog::Frontier;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::Folder;
 use super::shard::{PendingEntries, PendingEntry, Shard};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use events::RecordedEvent;
 use tlog::Hash;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::{Folder, PARALLEL_EVENTS_MIN};
 use crate::open::{OpenFailure, Opened};

@@ -11,7 +11,7 @@ use folds::export::Export;
 use jiff::civil::Date;
 use schemas::Sequence;
 use jetstream::ScanFrom;
-use vault::{DataKey, UserRef};
+use keys::{DataKey, UserRef};
 
 use super::telling::change;
 use super::{FoldFailure, Folder};

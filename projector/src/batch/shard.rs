@@ -9,7 +9,7 @@ use std::sync::Arc;
 use events::{Change, FoldedEvent, RecordedEvent};
 use folds::export::Export;
 use jiff::Timestamp;
-use vault::{DataKey, UserRef};
+use keys::{DataKey, UserRef};
 
 use super::telling::change;
 use super::{EntryFailure, FoldFailure, Folder, Ready, Told, read_entry};

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use schemas::{AtProvider, ConnectionStatus, ReauthReason};
 use serde::{Deserialize, Serialize};
-use vault::UserRef;
+use keys::UserRef;
 
 use super::Connection;
 use crate::numbers::Numbered;

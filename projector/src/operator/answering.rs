@@ -7,7 +7,7 @@ use events::Actor;
 use schemas::{RowsDocument, Sequence};
 use jetstream::{Broker, Heard, ScanFrom};
 use tokio::time::sleep;
-use vault::{Pseudonyms, UserId, UserRef};
+use keys::{Pseudonyms, UserId, UserRef};
 
 use super::{
     Access, Answer, Cursors, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, Recording, SUBJECT,

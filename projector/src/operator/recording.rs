@@ -6,7 +6,7 @@ use events::{
 };
 use schemas::{EventId, Sequence};
 use jetstream::{AppendError, Broker, Commit};
-use vault::UserRef;
+use keys::UserRef;
 
 use super::Access;
 

@@ -5,7 +5,7 @@ use folds::{Account, Erased};
 use notary::ask::{self, AskError};
 use schemas::{ErasureDocument, ErasureReceipt, Sequence};
 use tlog::{Hash, Proof};
-use vault::{ErasureId, UserRef};
+use keys::{ErasureId, UserRef};
 
 use super::{ReadFailure, Reader, number};
 use crate::batch::{FoldFailure, take_away};

@@ -7,7 +7,7 @@ use folds::export::Export;
 use jiff::Timestamp;
 use schemas::{ExportDocument, ExportProgress, ExportStatus};
 use tokio::time::timeout;
-use vault::{ExportId, UserRef};
+use keys::{ExportId, UserRef};
 
 use super::{ReadFailure, Reader, number};
 use crate::view::ExportKey;

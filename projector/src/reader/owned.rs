@@ -1,7 +1,7 @@
 //! A user's devices and connections.
 
 use schemas::{ConnectionDocument, ConnectionsDocument, DeviceDocument, DevicesDocument, Sequence};
-use vault::{ConnectionId, DeviceId, UserRef};
+use keys::{ConnectionId, DeviceId, UserRef};
 
 use super::{ReadFailure, Reader, number};
 use crate::batch::read_entry;

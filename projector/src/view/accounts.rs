@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use folds::Account;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::keys::{KEY_ACCOUNT, prefix, split};
 use super::{View, ViewError};

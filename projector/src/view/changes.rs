@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use folds::Account;
 use schemas::Sequence;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::accounts::account_key;
 use super::parked::{parked_key, parked_value};

@@ -5,7 +5,7 @@
 
 use std::hash::Hash;
 
-use vault::UserRef;
+use keys::UserRef;
 
 use super::{ConnectionKey, DeviceKey, ExportKey, ReportKey, RowKey};
 

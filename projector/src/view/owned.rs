@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::hash::Hash;
 
-use vault::{ConnectionId, DeviceId, ExportId, UserRef};
+use keys::{ConnectionId, DeviceId, ExportId, UserRef};
 
 use super::EntryKey;
 use super::keys::{KEY_CONNECTION, KEY_DEVICE, KEY_EXPORT, prefix, split};

@@ -9,7 +9,7 @@
 //! filed under nobody can have several.
 
 use schemas::Sequence;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::keys::{KEY_DISCARDED, KEY_PARKED};
 use crate::poison::{Poison, PoisonKind};

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use jiff::civil::Date;
 use schemas::Sequence;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::keys::{ENTRY_KINDS, prefix};
 use super::{EntryKey, Reflecting, RowKey, Sealed, View, ViewError};

@@ -7,7 +7,7 @@
 //! | 17 | 1 | whose key signed: `00` the user's default key, and the key ends here; `01` a device's |
 //! | 18 | 16 | the device id |
 
-use vault::{DeviceId, KeyHolder, UserRef};
+use keys::{DeviceId, KeyHolder, UserRef};
 
 use super::EntryKey;
 use super::keys::{KEY_REPORT, prefix, split};

@@ -8,7 +8,7 @@
 //! | 19 | 2 | month, day |
 
 use jiff::civil::Date;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::EntryKey;
 use super::keys::{KEY_ROW, prefix, split};

@@ -7,7 +7,7 @@
 //! | 11 | 32 | the entry's hash ([`crate::digest`]): taken from the view's sum when the entry goes, also when nobody can open it any more |
 //! | 43 | n | the entry's plain bytes, sealed; the entry's key is their associated data |
 
-use vault::{DataKey, DataKeyId};
+use keys::{DataKey, DataKeyId};
 use zeroize::Zeroizing;
 
 use crate::digest::{Digester, Sum};
@@ -54,7 +54,7 @@ impl Sealed {
 
 #[cfg(test)]
 mod tests {
-    use vault::Pseudonyms;
+    use keys::Pseudonyms;
 
     use super::*;
 

@@ -18,7 +18,7 @@ use serde_json::json;
 use jetstream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
 use tlog::LogVerifier;
 use tokio::time::sleep;
-use vault::{KeysStream, erased_marks, write_private};
+use keys::{KeysStream, erased_marks, write_private};
 use worker::Ledger;
 
 use super::alone::Alone;

@@ -6,7 +6,7 @@ use breakglass::{AskError, Asker, PersonKey, RequestName};
 use broker::Role;
 use http_edge::system_clock;
 use serde_json::json;
-use vault::UserId;
+use keys::UserId;
 
 use super::table::table;
 use super::{print, tell};

@@ -16,7 +16,7 @@ use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
 use jetstream::ScanFrom;
 use tokio::time::sleep;
-use vault::KeyClient;
+use keys::KeyClient;
 
 use super::{asked_to_end, print};
 use crate::cli::{BrokerArgs, EventsCommand, ShowArgs};

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use jetstream::Broker;
 use tokio::time::sleep;
-use vault::{Kek, KeysStream, Rewrap, add_version, drop_versions_below};
+use keys::{Kek, KeysStream, Rewrap, add_version, drop_versions_below};
 
 use super::{print, tell};
 use crate::cli::{RotateKekArgs, SecretArgs};

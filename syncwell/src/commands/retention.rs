@@ -13,7 +13,7 @@ use jiff::{ToSpan, tz::TimeZone};
 use projector::OperatorClient;
 use serde_json::json;
 use jetstream::Broker;
-use vault::Retention;
+use keys::Retention;
 
 use super::{print, tell};
 use crate::cli::{BrokerArgs, RetentionArgs};

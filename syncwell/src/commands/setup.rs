@@ -8,7 +8,7 @@ use events::{Changes, Log};
 use ingest::Deliveries;
 use notary::{CHECKPOINTS_STREAM, Checkpoints};
 use jetstream::{Broker, ReadError};
-use vault::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
+use keys::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
 use worker::WorkBucket;
 
 use super::print;

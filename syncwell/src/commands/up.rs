@@ -16,7 +16,7 @@ use projector::Projector;
 use jetstream::{Broker, BrokerAddress};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use vault::IndexKey;
+use keys::IndexKey;
 
 use super::{asked_to_end, print, setup, tell};
 use crate::cli::UpArgs;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use broker::Role;
 use serde_json::json;
-use vault::UserId;
+use keys::UserId;
 use worker::{DisabledReason, EndpointStatus, FeedAskError, FeedClient, ParkedMessage, Told};
 
 use super::table::table;

@@ -6,7 +6,7 @@ use http_edge::{Forwarding, RateSettings};
 use http::HeaderName;
 use ipnet::IpNet;
 use schemas::{Bound, Bounds, Scalar};
-use vault::UserRef;
+use keys::UserRef;
 
 use super::reader::Reader;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use vault::VersionedSecrets;
+use keys::VersionedSecrets;
 
 use super::reader::Reader;
 use crate::home::Home;
@@ -23,13 +23,13 @@ impl SecretSource {
     }
 
     /// For whoever keeps up with it.
-    pub(crate) fn source(&self) -> anyhow::Result<vault::SecretSource> {
+    pub(crate) fn source(&self) -> anyhow::Result<keys::SecretSource> {
         Ok(match self {
-            Self::Environment(text) => vault::SecretSource::Given(
+            Self::Environment(text) => keys::SecretSource::Given(
                 VersionedSecrets::parse(text)
                     .context("a secret in the environment is not `<version> <64 hex characters>`")?,
             ),
-            Self::File(file) => vault::SecretSource::File(file.clone()),
+            Self::File(file) => keys::SecretSource::File(file.clone()),
         })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use breakglass::{People, Person};
 use http_edge::{PublishedSource, TlsFiles};
 use ipnet::IpNet;
-use vault::KmsSettings;
+use keys::KmsSettings;
 use worker::{FeedSettings, RetrySchedule};
 
 use super::reader::Reader;

@@ -19,7 +19,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
-use vault::{ErasureId, UserRef};
+use keys::{ErasureId, UserRef};
 
 const FORMAT: u8 = 1;
 

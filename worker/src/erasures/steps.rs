@@ -7,7 +7,7 @@ use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, Eve
 use folds::Account;
 use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
 use jetstream::{ReadError, ScanFrom};
-use vault::{ConnectionId, EraseDeed, UserRef};
+use keys::{ConnectionId, EraseDeed, UserRef};
 
 use super::{Erasures, Hindrance};
 use crate::book::PAGE_ENTRIES;

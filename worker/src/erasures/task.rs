@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemas::Sequence;
 use serde::{Deserialize, Serialize};
 use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::buckets::WorkBucket;
 

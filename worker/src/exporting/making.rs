@@ -10,7 +10,7 @@ use exports::About;
 use objects::ObjectName;
 use schemas::{ExportFailure, ExportProgress, Sequence};
 use tokio::runtime::Handle;
-use vault::{DataKey, ExportId, KeyError, UserRef};
+use keys::{DataKey, ExportId, KeyError, UserRef};
 
 use super::source::LogSource;
 use super::{ErasureTasks, ExportTask, Exporting};

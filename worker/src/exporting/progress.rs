@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use schemas::ExportProgress;
 use jetstream::Broker;
 use tokio::time::sleep;
-use vault::ExportId;
+use keys::ExportId;
 
 /// Pause before the subscription is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);

@@ -6,7 +6,7 @@ use events::{Envelope, Event, EventKind, Log, RecordedEvent};
 use exports::{Content, ExportError, Source, SourceEvent};
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use vault::{KeyClient, KeyError, Pseudonyms, UserRef};
+use keys::{KeyClient, KeyError, Pseudonyms, UserRef};
 
 /// Reads the log, for a thread that may block.
 pub struct LogSource {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
-use vault::{DataKeyId, ExportId, UserRef};
+use keys::{DataKeyId, ExportId, UserRef};
 
 use crate::buckets::WorkBucket;
 

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use jetstream::Heard;
 use tokio::time::{sleep, timeout};
 use url::Url;
-use vault::UserId;
+use keys::UserId;
 
 use super::ask::{
     AddQuestion, Added, Answer, Asked, EndpointStatus, IdQuestion, ListQuestion, RefQuestion, SUBJECTS,

@@ -19,7 +19,7 @@ use providers::standard::StandardSecret;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 use url::Url;
-use vault::{Pseudonyms, TokenSeal, UserRef};
+use keys::{Pseudonyms, TokenSeal, UserRef};
 
 const VERSION: u8 = 1;
 const ID_BYTES: usize = 16;

@@ -130,7 +130,7 @@ mod tests {
     use events::ChangeKind;
     use proptest::prelude::*;
     use schemas::{EventId, Sequence};
-    use vault::UserRef;
+    use keys::UserRef;
 
     use super::*;
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use schemas::Sequence;
 use serde::Serialize;
-use vault::UserRef;
+use keys::UserRef;
 
 use super::endpoint::{Secrets, base32};
 
@@ -98,7 +98,7 @@ fn encode(body: &Body<'_>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use schemas::EventId;
-    use vault::{TokenSeal, VersionedSecrets};
+    use keys::{TokenSeal, VersionedSecrets};
 
     use super::super::endpoint::{Beginning, Endpoint, EndpointId, UserRefs};
     use super::*;

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use providers::Refresh;
 use schemas::{AtProvider, ReauthReason};
 use tokio::time::sleep;
-use vault::OAuthState;
+use keys::OAuthState;
 use zeroize::Zeroizing;
 
 use super::{Hands, Hindrance};

@@ -266,7 +266,7 @@ fn a_lost_record_ends_in_a_true_status() {
 
 #[test]
 fn golden_bytes_of_a_record() {
-    let key = RecordKey { user: vault::UserRef::from_bytes([1; 16]), connection: connection() };
+    let key = RecordKey { user: keys::UserRef::from_bytes([1; 16]), connection: connection() };
     assert_eq!(key.encode(), "aeaqcaibaeaqcaibaeaqcaibae.aqcaibaeaqcaibaeaqcaibaeaq");
     assert_eq!(RecordKey::decode(&key.encode()), Some(key));
     let json = serde_json::to_string(&active()).unwrap();
@@ -278,14 +278,14 @@ fn golden_bytes_of_a_record() {
     );
     assert_eq!(json, golden);
     let seal =
-        vault::TokenSeal::new(vault::VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
-    let data_key = vault::DataKey::new(DataKeyId::from_bytes([4; 10]), 0, &[7; 32]);
+        keys::TokenSeal::new(keys::VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
+    let data_key = keys::DataKey::new(DataKeyId::from_bytes([4; 10]), 0, &[7; 32]);
     let bytes = active().seal(&key, active().due(), &seal, &data_key);
     // Format, when something is due, and the data key stand in clear.
     assert_eq!(data_encoding::HEXLOWER.encode(&bytes[..19]), "01000000000040b28004040404040404040404");
     let opened = Record::open(&key, &bytes, &seal, &data_key);
     assert!(opened.is_ok_and(|record| record == active()));
-    let other = RecordKey { user: vault::UserRef::from_bytes([2; 16]), ..key };
+    let other = RecordKey { user: keys::UserRef::from_bytes([2; 16]), ..key };
     assert!(Record::open(&other, &bytes, &seal, &data_key).is_err(), "bound to its user");
     let mut moved = bytes;
     moved[5] ^= 1;

@@ -2,7 +2,7 @@
 //! `cryptography` and `hmac`.
 
 use schemas::{ErasureStep, ExportFailure, Sequence};
-use vault::{ErasureId, ExportId, Pseudonyms};
+use keys::{ErasureId, ExportId, Pseudonyms};
 use zeroize::Zeroizing;
 
 use super::*;

@@ -15,7 +15,7 @@ use schemas::Sequence;
 use serde_json::json;
 use jetstream::Broker;
 use tlog::{Attestation, LogVerifier};
-use vault::{KeyClient, SigningKeys};
+use keys::{KeyClient, SigningKeys};
 
 use super::attest::tree;
 use super::blame::first_changed;

@@ -6,7 +6,7 @@ use events::{Envelope, Event, EventDiscarded, RecordedEvent};
 use notary::{CheckpointWalk, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
 use tokio::task::JoinHandle;
-use vault::{KeyClient, KeyError, SigningKeys, UserRef};
+use keys::{KeyClient, KeyError, SigningKeys, UserRef};
 
 use super::report::{LeftOut, Report};
 

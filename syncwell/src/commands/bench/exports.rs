@@ -12,7 +12,7 @@ use exports::{About, Source};
 use schemas::Sequence;
 use serde::Serialize;
 use tokio::runtime::Handle;
-use vault::{KeyClient, UserRef};
+use keys::{KeyClient, UserRef};
 use worker::LogSource;
 
 use super::installation::Quiet;

@@ -11,7 +11,7 @@ use http::Request;
 use providers::standard::StandardSecret;
 use jetstream::{Broker, BrokerAddress};
 use tokio::time::{Duration, sleep};
-use vault::write_private;
+use keys::write_private;
 
 use crate::commands::{setup, up};
 use crate::development::Issuer;

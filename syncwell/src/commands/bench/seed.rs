@@ -6,7 +6,7 @@ use jetstream::{Broker, Commit};
 use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use vault::{DataKey, Kek, KeyClient, Pseudonyms, Signature, UserRef};
+use keys::{DataKey, Kek, KeyClient, Pseudonyms, Signature, UserRef};
 
 /// Keys asked for, and events appended, at the same time.
 const IN_FLIGHT_MAX: usize = 2_000;

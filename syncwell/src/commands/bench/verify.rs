@@ -11,7 +11,7 @@ use http_edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clo
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use vault::{DeviceId, KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, create_secret_file};
+use keys::{DeviceId, KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, create_secret_file};
 
 use super::median;
 use crate::commands::print;

@@ -8,7 +8,7 @@ use ingest::Deliveries;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use jetstream::Broker;
-use vault::IndexStream;
+use keys::IndexStream;
 
 use super::{Check, Patient, checkpoints};
 use crate::exit::Unreachable;

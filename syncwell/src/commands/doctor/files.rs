@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vault::{SecretFileError, check_mode};
+use keys::{SecretFileError, check_mode};
 
 use super::{Check, Patient};
 use crate::config::KekSource;

@@ -1,7 +1,7 @@
 //! Key versions, and tombstones that mean what they say.
 
 use broker::Role;
-use vault::{IndexKey, IndexRecipient, KeysStream, Rewrap};
+use keys::{IndexKey, IndexRecipient, KeysStream, Rewrap};
 
 use super::{Check, Patient};
 use crate::roles;

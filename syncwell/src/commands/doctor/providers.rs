@@ -1,6 +1,6 @@
 //! The health providers that are on, and the worker's secret.
 
-use vault::TokenSeal;
+use keys::TokenSeal;
 
 use super::{Check, Patient};
 use crate::home::TOKENS_CHECK;

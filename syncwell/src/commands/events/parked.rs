@@ -9,7 +9,7 @@ use events::{Envelope, Log};
 use projector::{OperatorClient, ParkedEvent, Whose};
 use schemas::Sequence;
 use serde_json::json;
-use vault::UserRef;
+use keys::UserRef;
 
 use crate::cli::{ParkedArgs, ParkedCommand};
 use crate::commands::table::table;

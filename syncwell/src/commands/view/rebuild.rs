@@ -9,7 +9,7 @@ use projector::offline::{Folded, Offline};
 use projector::{Job, JobReport, JobState, OperatorClient, Whose};
 use serde_json::json;
 use tokio::time::sleep;
-use vault::KeyClient;
+use keys::KeyClient;
 
 use super::client;
 use super::job::do_job;

@@ -4,7 +4,7 @@ use events::{ChangeKind, ChangeSubject};
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use tokio::time::Instant;
-use vault::KeyError;
+use keys::KeyError;
 
 use super::{Delivering, Item};
 use crate::feed::message::Message;

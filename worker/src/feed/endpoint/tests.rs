@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use vault::VersionedSecrets;
+use keys::VersionedSecrets;
 
 use super::*;
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vault::{TokenSeal, VersionedSecrets};
+use keys::{TokenSeal, VersionedSecrets};
 
 use super::super::address::Addresses;
 use super::super::endpoint::{Beginning, Endpoint, EndpointId, UserRefs};
