@@ -13,8 +13,8 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("client", &["schemas"]),
     ("keys", &["jetstream"]),
     ("events", &["schemas", "jetstream", "keys"]),
-    ("folds", &["events", "schemas", "keys"]),
-    ("exports", &["events", "folds", "schemas", "keys"]),
+    ("aggregates", &["events", "schemas", "keys"]),
+    ("exports", &["events", "aggregates", "schemas", "keys"]),
     ("objects", &["keys"]),
     ("tlog", &[]),
     ("notary", &["http_edge", "events", "schemas", "jetstream", "tlog"]),
@@ -22,9 +22,9 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("providers", &[]),
     ("http_edge", &["schemas", "keys"]),
     ("ingest", &["http_edge", "events", "providers", "schemas", "jetstream", "keys"]),
-    ("projector", &["http_edge", "events", "folds", "notary", "objects", "schemas", "jetstream", "tlog", "keys"]),
+    ("projector", &["http_edge", "events", "aggregates", "notary", "objects", "schemas", "jetstream", "tlog", "keys"]),
     ("breakglass", &["http_edge", "events", "schemas", "jetstream", "keys"]),
-    ("worker", &["events", "exports", "folds", "objects", "providers", "schemas", "jetstream", "keys"]),
+    ("worker", &["events", "exports", "aggregates", "objects", "providers", "schemas", "jetstream", "keys"]),
     (
         "syncwell",
         &[

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use events::Head;
-use folds::row::{Origin, Row, sources};
-use folds::{fold, told};
+use aggregates::row::{Origin, Row, sources};
+use aggregates::{fold, told};
 use jiff::civil::Date;
 use schemas::{HistoryEvent, RowSources, Sequence, Summary};
 use serde::Serialize;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use events::{Event, Head};
-use folds::Said;
-use folds::connection::{self, Connection};
-use folds::device::{self, Device};
-use folds::row::{Row, document};
+use aggregates::Said;
+use aggregates::connection::{self, Connection};
+use aggregates::device::{self, Device};
+use aggregates::row::{Row, document};
 use jiff::civil::Date;
 use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
 use keys::{ConnectionId, DeviceId, UserRef};

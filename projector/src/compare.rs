@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use folds::export::Export;
+use aggregates::export::Export;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use keys::KeyClient;

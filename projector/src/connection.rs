@@ -1,4 +1,4 @@
-//! A connection as the view keeps it ([`folds::connection`] says what it is).
+//! A connection as the view keeps it ([`aggregates::connection`] says what it is).
 
 mod codec;
 
@@ -9,7 +9,7 @@ use schemas::Outcome;
 use serde_json::{Value, json};
 use keys::{ConnectionId, UserRef};
 
-pub(crate) use folds::connection::{Connection, ConnectionChange, document, fold};
+pub(crate) use aggregates::connection::{Connection, ConnectionChange, document, fold};
 
 use crate::entry::{Entry, named};
 use crate::open::OpenedEvent;

@@ -1,4 +1,4 @@
-//! A device as the view keeps it ([`folds::device`] says what it is).
+//! A device as the view keeps it ([`aggregates::device`] says what it is).
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use keys::{DeviceId, UserRef};
 
-pub(crate) use folds::device::{Device, DeviceChange, document, fold};
+pub(crate) use aggregates::device::{Device, DeviceChange, document, fold};
 
 use crate::entry::{Entry, named};
 use crate::open::OpenedEvent;

@@ -15,7 +15,7 @@ use schemas::Sequence;
 use sha2::{Digest as _, Sha256};
 use keys::Pseudonyms;
 
-use folds::FOLD_VERSION;
+use aggregates::FOLD_VERSION;
 
 /// A sum of entries' hashes, modulo 2^256; the least significant limb first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

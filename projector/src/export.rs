@@ -1,9 +1,9 @@
-//! An export as the view keeps it ([`folds::export`] says what it is).
+//! An export as the view keeps it ([`aggregates::export`] says what it is).
 
 use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
-use folds::export::{Export, ExportChange, Ready, fold};
+use aggregates::export::{Export, ExportChange, Ready, fold};
 use jiff::Timestamp;
 use schemas::{ExportFailure, Outcome, Sequence};
 use serde::{Deserialize, Serialize};

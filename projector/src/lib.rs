@@ -38,7 +38,7 @@ mod views;
 pub use api::ExportSettings;
 pub use compare::Difference;
 pub use digest::ViewDigest;
-pub use folds::FOLD_VERSION;
+pub use aggregates::FOLD_VERSION;
 pub use incident::Incident;
 pub use jobs::{Job, JobReport, JobState, RebuildReport, VerifyReport};
 pub use operator::{

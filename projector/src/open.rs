@@ -6,8 +6,8 @@ use events::{
     Envelope, ErasureEvent, Event, EventDiscarded, EventKind, Head, OpenEventError, OutcomeAddress,
     RecordedEvent,
 };
-use folds::export::ExportChange;
-use folds::{Said, Unreadable};
+use aggregates::export::ExportChange;
+use aggregates::{Said, Unreadable};
 use jiff::Timestamp;
 use schemas::{DeviceReport, Sequence, Summary};
 use keys::{

@@ -15,7 +15,7 @@ use keys::UserRef;
 use crate::open::{OpenFailure, Opened, OpenedEvent, Opener};
 use crate::row::Row;
 use crate::view::View;
-use folds::{fold, told};
+use aggregates::{fold, told};
 
 /// Events of a user that one question may read.
 const SCANNED_EVENTS_MAX: usize = 20_000;

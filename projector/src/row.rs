@@ -1,4 +1,4 @@
-//! A row as the view keeps it ([`folds::row`] says what it is).
+//! A row as the view keeps it ([`aggregates::row`] says what it is).
 
 mod codec;
 mod values;
@@ -10,7 +10,7 @@ use schemas::{Outcome, Summary};
 use serde_json::Value;
 use keys::UserRef;
 
-pub(crate) use folds::row::{Origin, Register, Row, WorkoutRegisters, document, sources};
+pub(crate) use aggregates::row::{Origin, Register, Row, WorkoutRegisters, document, sources};
 
 use crate::entry::Entry;
 use crate::open::OpenedEvent;
@@ -25,7 +25,7 @@ impl Entry for Row {
     }
 
     fn fold(before: Option<Self>, event: &OpenedEvent<Summary>) -> (Option<Self>, Outcome) {
-        let (row, outcome) = folds::fold(before, &event.said, event.origin());
+        let (row, outcome) = aggregates::fold(before, &event.said, event.origin());
         (Some(row), outcome)
     }
 

@@ -103,7 +103,7 @@ pub enum ViewError {
         "the view in {folder} is of format {format} and fold {fold}, this version writes format {} and fold {}. \
          `syncwell view rebuild --fresh` folds it anew",
         meta::FORMAT,
-        folds::FOLD_VERSION
+        aggregates::FOLD_VERSION
     )]
     OtherVersion {
         /// The view's format.

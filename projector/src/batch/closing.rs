@@ -2,7 +2,7 @@
 //! whether it is folded when it happens or years later from the first event.
 
 use events::{Change, ChangeKind, Envelope, EventKind, FoldedEvent, RecordedEvent};
-use folds::{Account, SaidAt};
+use aggregates::{Account, SaidAt};
 use keys::{UserRef, Year};
 
 use super::{FoldFailure, Folder, Ready, Told};

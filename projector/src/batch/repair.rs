@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use events::Change;
-use folds::export::Export;
+use aggregates::export::Export;
 use jiff::civil::Date;
 use schemas::Sequence;
 use jetstream::ScanFrom;

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use events::{Change, FoldedEvent, RecordedEvent};
-use folds::export::Export;
+use aggregates::export::Export;
 use jiff::Timestamp;
 use keys::{DataKey, UserRef};
 

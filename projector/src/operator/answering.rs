@@ -21,7 +21,7 @@ use crate::jobs::Jobs;
 use crate::poison::Poison;
 use crate::reader::Reader;
 use crate::view::View;
-use folds::FOLD_VERSION;
+use aggregates::FOLD_VERSION;
 
 /// Bytes of rows in one answer: a message of the broker carries 1 MiB.
 pub(super) const ANSWER_BYTES_MAX: usize = 512 * 1024;

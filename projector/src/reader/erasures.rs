@@ -1,7 +1,7 @@
 //! How an account ends, for whoever holds the receipt token; and that no view has anything of it.
 
 use events::EraseAnswer;
-use folds::{Account, Erased};
+use aggregates::{Account, Erased};
 use notary::ask::{self, AskError};
 use schemas::{ErasureDocument, ErasureReceipt, Sequence};
 use tlog::{Hash, Proof};

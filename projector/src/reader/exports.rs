@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use events::{ExportAnswer, PROGRESS_SUBJECT};
-use folds::export::Export;
+use aggregates::export::Export;
 use jiff::Timestamp;
 use schemas::{ExportDocument, ExportProgress, ExportStatus};
 use tokio::time::timeout;

@@ -150,7 +150,7 @@ fn instant(ns: i128) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use folds::fold;
+    use aggregates::fold;
     use schemas::{Bounds, Summary};
 
     fn row() -> Row {

@@ -1,8 +1,8 @@
-//! Accounts on their way out: key `07` user ref (16), value as [`folds::Account`] writes it, in clear.
+//! Accounts on their way out: key `07` user ref (16), value as [`aggregates::Account`] writes it, in clear.
 
 use std::collections::HashSet;
 
-use folds::Account;
+use aggregates::Account;
 use keys::UserRef;
 
 use super::keys::{KEY_ACCOUNT, prefix, split};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use folds::Account;
+use aggregates::Account;
 use schemas::Sequence;
 use keys::UserRef;
 

@@ -20,7 +20,7 @@ use tlog::{Frontier, Hash};
 
 use super::ViewError;
 use crate::digest::Sum;
-use folds::FOLD_VERSION;
+use aggregates::FOLD_VERSION;
 
 pub(super) const FORMAT: u8 = 2;
 

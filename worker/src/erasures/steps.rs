@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
 use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind};
-use folds::Account;
+use aggregates::Account;
 use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
 use jetstream::{ReadError, ScanFrom};
 use keys::{ConnectionId, EraseDeed, UserRef};
