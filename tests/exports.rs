@@ -99,7 +99,7 @@ async fn a_person_takes_everything_along_and_nobody_else_does() {
     assert!(events.contains("planted-kind"));
     let devices: Value = serde_json::from_str(&text(&mut archive, "devices.json")).unwrap();
     assert_eq!(devices.as_array().unwrap().len(), 1);
-    let manifest: exports::Manifest = serde_json::from_str(&text(&mut archive, "manifest.json")).unwrap();
+    let manifest: export_archive::Manifest = serde_json::from_str(&text(&mut archive, "manifest.json")).unwrap();
     assert_eq!((manifest.export_id.as_str(), manifest.files.len()), (id, 8));
 
     // One a day, and nobody else's.

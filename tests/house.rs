@@ -14,7 +14,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("keys", &["jetstream"]),
     ("events", &["schemas", "jetstream", "keys"]),
     ("aggregates", &["events", "schemas", "keys"]),
-    ("exports", &["events", "aggregates", "schemas", "keys"]),
+    ("export_archive", &["events", "aggregates", "schemas", "keys"]),
     ("objects", &["keys"]),
     ("tlog", &[]),
     ("notary", &["http_edge", "events", "schemas", "jetstream", "tlog"]),
@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("ingest", &["http_edge", "events", "providers", "schemas", "jetstream", "keys"]),
     ("projector", &["http_edge", "events", "aggregates", "notary", "objects", "schemas", "jetstream", "tlog", "keys"]),
     ("breakglass", &["http_edge", "events", "schemas", "jetstream", "keys"]),
-    ("worker", &["events", "exports", "aggregates", "objects", "providers", "schemas", "jetstream", "keys"]),
+    ("worker", &["events", "export_archive", "aggregates", "objects", "providers", "schemas", "jetstream", "keys"]),
     (
         "syncwell",
         &[
@@ -34,7 +34,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "client",
             "http_edge",
             "events",
-            "exports",
+            "export_archive",
             "ingest",
             "notary",
             "objects",

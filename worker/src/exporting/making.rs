@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use events::{
     Envelope, Event, EventKind, ExportFailed, ExportReady, Head, NewEvent, SealedContent, answer_id,
 };
-use exports::About;
+use export_archive::About;
 use objects::ObjectName;
 use schemas::{ExportFailure, ExportProgress, Sequence};
 use tokio::runtime::Handle;
@@ -87,7 +87,7 @@ impl Exporting {
             let writer = writer.map_err(|error| error.to_string())?;
             let mut out = Counted { out: BufWriter::with_capacity(BUFFER_BYTES, writer), bytes: 0 };
             let mut told = |done| board.set(export, ExportProgress { done, of: 2 * of_all });
-            let written = exports::write(&mut out, &about, user, &mut source, &mut told);
+            let written = export_archive::write(&mut out, &about, user, &mut source, &mut told);
             let bytes = out.bytes;
             let (writer, buffered) = out.out.into_parts();
             match (written, buffered) {

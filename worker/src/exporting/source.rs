@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use events::{Envelope, Event, EventKind, Log, RecordedEvent};
-use exports::{Content, ExportError, Source, SourceEvent};
+use export_archive::{Content, ExportError, Source, SourceEvent};
 use schemas::Sequence;
 use tokio::runtime::Handle;
 use keys::{KeyClient, KeyError, Pseudonyms, UserRef};

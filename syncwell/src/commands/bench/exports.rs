@@ -8,7 +8,7 @@ use std::time::Instant;
 use broker::Role;
 use http_edge::system_clock;
 use events::Log;
-use exports::{About, Source};
+use export_archive::{About, Source};
 use schemas::Sequence;
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -124,7 +124,7 @@ async fn export(mut source: LogSource, user: UserRef) -> anyhow::Result<(f64, u6
     let started = Instant::now();
     let written = tokio::task::spawn_blocking(move || {
         let mut out = Counting(0);
-        exports::write(&mut out, &about, user, &mut source, &mut |_| ()).map(|_| out.0)
+        export_archive::write(&mut out, &about, user, &mut source, &mut |_| ()).map(|_| out.0)
     });
     let bytes = written.await??;
     Ok((started.elapsed().as_secs_f64(), bytes))
