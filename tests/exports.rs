@@ -124,8 +124,8 @@ async fn a_person_takes_everything_along_and_nobody_else_does() {
     let secret = keys::VersionedSecrets::read(&system.data_dir().join("secrets/pseudonym")).unwrap();
     let pseudonyms = keys::Pseudonyms::new(secret.current().1.clone());
     let user = manifest.user_ref.parse().unwrap();
-    let name = objects::ObjectName { user, export: id.parse().unwrap() };
-    let ended = objects::Link { name, expires: crate::harness::now().as_second() - 1 }.render(&pseudonyms);
+    let name = export_store::ObjectName { user, export: id.parse().unwrap() };
+    let ended = export_store::Link { name, expires: crate::harness::now().as_second() - 1 }.render(&pseudonyms);
     let ended = RawRequest::get(&ben, &ended).send(&system.base_url).await;
     assert_eq!((ended.status, ended.problem().as_str()), (403, "link_expired"));
     // Sealed at rest, for three days.

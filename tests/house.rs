@@ -15,16 +15,16 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("events", &["schemas", "jetstream", "keys"]),
     ("aggregates", &["events", "schemas", "keys"]),
     ("export_archive", &["events", "aggregates", "schemas", "keys"]),
-    ("objects", &["keys"]),
+    ("export_store", &["keys"]),
     ("tlog", &[]),
     ("notary", &["http_edge", "events", "schemas", "jetstream", "tlog"]),
     ("backup", &["events", "schemas", "jetstream", "tlog", "keys"]),
     ("providers", &[]),
     ("http_edge", &["schemas", "keys"]),
     ("ingest", &["http_edge", "events", "providers", "schemas", "jetstream", "keys"]),
-    ("projector", &["http_edge", "events", "aggregates", "notary", "objects", "schemas", "jetstream", "tlog", "keys"]),
+    ("projector", &["http_edge", "events", "aggregates", "notary", "export_store", "schemas", "jetstream", "tlog", "keys"]),
     ("breakglass", &["http_edge", "events", "schemas", "jetstream", "keys"]),
-    ("worker", &["events", "export_archive", "aggregates", "objects", "providers", "schemas", "jetstream", "keys"]),
+    ("worker", &["events", "export_archive", "aggregates", "export_store", "providers", "schemas", "jetstream", "keys"]),
     (
         "syncwell",
         &[
@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
             "export_archive",
             "ingest",
             "notary",
-            "objects",
+            "export_store",
             "projector",
             "providers",
             "schemas",
@@ -57,14 +57,14 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("signed_note", &["tlog"]),
     ("tlog_tiles", &["tlog"]),
     // Tiles, the ledger of erasures, exports.
-    ("object_store", &["objects", "tlog", "worker"]),
+    ("object_store", &["export_store", "tlog", "worker"]),
     ("hkdf", &["keys"]),
     ("governor", &["http_edge"]),
     // The edge verifies tokens; the binary makes those of the development issuer.
     ("jsonwebtoken", &["http_edge", "syncwell"]),
     // The edge fetches issuers' keys; the worker asks providers and delivers; objects looks at its bucket;
     // vault asks KMS.
-    ("reqwest", &["http_edge", "objects", "keys", "worker"]),
+    ("reqwest", &["http_edge", "export_store", "keys", "worker"]),
     ("oauth2", &["worker"]),
     ("reqsign-aws-v4", &["keys"]),
     ("opentelemetry-otlp", &["syncwell"]),

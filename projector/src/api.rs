@@ -16,7 +16,7 @@ use axum::{Json, Router};
 use http_edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
 use http::HeaderMap;
 use jiff::civil::Date;
-use objects::Objects;
+use export_store::Objects;
 use schemas::{Code, EventId, parse_date};
 use keys::{Pseudonyms, UserRef};
 

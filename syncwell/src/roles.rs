@@ -14,7 +14,7 @@ use http_edge::{
 use ingest::Ingest;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use notary::{Notary, NotarySettings};
-use objects::Objects;
+use export_store::Objects;
 use projector::{ExportSettings, Projector, ProjectorSettings};
 use schemas::Code;
 use jetstream::{Broker, spawn_vital};

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use objects::{ObjectName, Objects};
+use export_store::{ObjectName, Objects};
 use tokio::runtime::Handle;
 use keys::{DataKey, DataKeyId, ExportId, Pseudonyms, UserRef};
 use zeroize::Zeroizing;

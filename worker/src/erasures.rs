@@ -15,7 +15,7 @@ use std::time::Duration;
 use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender, NewEvent, erasure_step_id};
 use aggregates::{Account, SaidAt};
 use jiff::SignedDuration;
-use objects::Objects;
+use export_store::Objects;
 use schemas::{ErasureStatus, ErasureStep};
 use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;

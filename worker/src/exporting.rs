@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use events::{Log, LogAppender};
 use jiff::{SignedDuration, Timestamp};
-use objects::Objects;
+use export_store::Objects;
 use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
 use tokio::time::sleep;
 use keys::{ExportId, KeyClient, Pseudonyms, UserRef};

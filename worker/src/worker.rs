@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
-use objects::Objects;
+use export_store::Objects;
 use providers::Providers;
 use jetstream::{Broker, Commit, Leases, spawn_vital};
 use tokio::sync::Notify;

@@ -8,7 +8,7 @@ use http_edge::{Gate, Observed, Refusal, Scope, Verification, noted};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
-use objects::{Link, LinkError, ObjectName, Opened};
+use export_store::{Link, LinkError, ObjectName, Opened};
 use schemas::{Code, ExportStatus};
 use keys::{ExportId, KeyError};
 

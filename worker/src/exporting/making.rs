@@ -7,7 +7,7 @@ use events::{
     Envelope, Event, EventKind, ExportFailed, ExportReady, Head, NewEvent, SealedContent, answer_id,
 };
 use export_archive::About;
-use objects::ObjectName;
+use export_store::ObjectName;
 use schemas::{ExportFailure, ExportProgress, Sequence};
 use tokio::runtime::Handle;
 use keys::{DataKey, ExportId, KeyError, UserRef};
