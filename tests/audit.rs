@@ -10,7 +10,7 @@ mod tiles;
 
 use std::path::{Path, PathBuf};
 
-use broker::Role;
+use nats_server::Role;
 use events::RecordedEvent;
 use serde_json::Value;
 use tlog::{Frontier, Hash, LogSigner, LogVerifier, TreeHead};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use broker::Role;
+use nats_server::Role;
 use client::{Backoff, Phone, Posted};
 use events::{Envelope, Log};
 use schemas::{Accepted, Bounds, EventId, RowsDocument, Sequence, Summary};

@@ -18,7 +18,7 @@ mod told;
 
 use std::sync::Arc;
 
-use broker::Role;
+use nats_server::Role;
 use client::Credentials;
 use events::{Envelope, RecordedEvent};
 use serde_json::{Value, json};

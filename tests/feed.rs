@@ -181,7 +181,7 @@ async fn an_endpoint_is_removed_with_all_that_waits_for_it() {
         let ran = webhooks(&data_dir, command);
         assert!(ran.code == Some(1) && ran.text().contains("no such endpoint"), "{}", ran.text());
     }
-    let work = jetstream::Stream::new(system.connect(broker::Role::Worker).await, "WORK.API", "KV_work");
+    let work = jetstream::Stream::new(system.connect(nats_server::Role::Worker).await, "WORK.API", "KV_work");
     until("nothing is left of it", async || {
         let left = work.scan(jetstream::ScanFrom::Sequence(1), "$KV.work.>", 100).await.unwrap();
         left.iter().all(|entry| !entry.subject.contains(&id)).then_some(())
@@ -189,6 +189,6 @@ async fn an_endpoint_is_removed_with_all_that_waits_for_it() {
     .await;
     // Nobody wants to know any more, so nothing is told.
     post(&system, "ana", summary("21:00:00", r#""steps":2"#)).await;
-    let changes = jetstream::Stream::new(system.connect(broker::Role::Worker).await, "WORK.API", "CHANGES");
+    let changes = jetstream::Stream::new(system.connect(nats_server::Role::Worker).await, "WORK.API", "CHANGES");
     assert_eq!(changes.info().await.unwrap().unwrap().state.messages, 1);
 }

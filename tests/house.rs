@@ -9,7 +9,7 @@ use toml::Table;
 const ARROWS: [(&str, &[&str]); 19] = [
     ("schemas", &[]),
     ("jetstream", &[]),
-    ("broker", &[]),
+    ("nats_server", &[]),
     ("client", &["schemas"]),
     ("keys", &["jetstream"]),
     ("events", &["schemas", "jetstream", "keys"]),
@@ -30,7 +30,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
         &[
             "backup",
             "breakglass",
-            "broker",
+            "nats_server",
             "client",
             "http_edge",
             "events",

@@ -1,6 +1,6 @@
 //! What happens when a data key is not there.
 
-use broker::Role;
+use nats_server::Role;
 use jetstream::{Appender, Commit, Draft};
 use keys::KeysStream;
 

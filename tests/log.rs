@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use broker::Role;
+use nats_server::Role;
 use bytes::Bytes;
 use events::{BrokenPromise, Log, LogError};
 use futures_util::future::join_all;

@@ -1,6 +1,6 @@
 //! An event that can't be folded: it waits with its user's later ones, nobody else does, and it is never skipped in silence.
 
-use broker::Role;
+use nats_server::Role;
 use client::Credentials;
 use events::Log;
 use schemas::Sequence;

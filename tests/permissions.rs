@@ -5,7 +5,7 @@ mod rights;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
-use broker::Role;
+use nats_server::Role;
 use events::Log;
 use schemas::Sequence;
 use keys::KeysStream;

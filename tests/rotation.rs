@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use broker::Role;
+use nats_server::Role;
 use client::{Backoff, Phone, Posted};
 use http_edge::system_clock;
 use futures_util::StreamExt;

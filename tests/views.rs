@@ -9,7 +9,7 @@ mod switching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use broker::Role;
+use nats_server::Role;
 use client::Credentials;
 use jiff::civil::Date;
 use projector::{JobReport, OperatorClient};

@@ -10,7 +10,7 @@ mod refused;
 mod secrecy;
 mod taken;
 
-use broker::Role;
+use nats_server::Role;
 use events::{Envelope, EventKind, RecordedEvent};
 use serde_json::Value;
 

@@ -105,7 +105,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let code = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?
-                .block_on(broker::guard(program, arguments))?;
+                .block_on(nats_server::guard(program, arguments))?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
         }
     }

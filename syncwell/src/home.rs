@@ -23,7 +23,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use broker::{Role, RoleKeys};
+use nats_server::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use jetstream::KeyPair;
 use tlog::{LogSigner, LogVerifier};

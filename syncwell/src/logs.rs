@@ -22,7 +22,7 @@ use crate::exit::Usage;
 const OURS: [&str; 12] = [
     "syncwell",
     "breakglass",
-    "broker",
+    "nats_server",
     "client",
     "http_edge",
     "events",

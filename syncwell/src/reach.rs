@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use broker::Role;
+use nats_server::Role;
 use jetstream::{Broker, BrokerAddress};
 
 use crate::cli::BrokerArgs;

@@ -1,6 +1,6 @@
 //! Checkpoints: a later log begins with an older one, and one that is forged or of another log is told apart.
 
-use broker::Role;
+use nats_server::Role;
 use notary::Checkpoints;
 use serde_json::Value;
 use jetstream::{Appender, Commit, Draft};

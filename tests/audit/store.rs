@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use broker::Role;
+use nats_server::Role;
 
 use super::{audit, events_of, files_below, refused, signed};
 use crate::harness::{Cluster, Part, System, all_events, post_many, run_in, text_of};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use broker::Role;
+use nats_server::Role;
 use notary::Checkpoints;
 use object_store::ObjectStoreExt;
 use object_store::aws::AmazonS3Builder;

@@ -1,6 +1,6 @@
 //! An account ends that is connected: every provider is asked to revoke its tokens, and nothing is kept of them.
 
-use broker::Role;
+use nats_server::Role;
 use jetstream::ScanFrom;
 use keys::{KeysStream, Pseudonyms, VersionedSecrets};
 

@@ -1,6 +1,6 @@
 //! Tokens are in no backup: after a restore a connection says so, and its user agrees again.
 
-use broker::Role;
+use nats_server::Role;
 use serde_json::json;
 
 use super::{App, Connected};

@@ -1,6 +1,6 @@
 //! No token, code, verifier or client secret stands in clear on any disk, and no token that was destroyed in any form.
 
-use broker::Role;
+use nats_server::Role;
 use events::Envelope;
 use serde_json::json;
 use worker::WorkBucket;

@@ -1,6 +1,6 @@
 //! Everything is destroyed, and put back from a backup.
 
-use broker::Role;
+use nats_server::Role;
 use client::{Credentials, SigningKey, sign};
 use serde_json::Value;
 use jetstream::{Appender, Commit, Draft, Stream};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use broker::Role;
+use nats_server::Role;
 use events::Log;
 use futures_util::future::join_all;
 use jetstream::{Appender, Commit, Draft};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use broker::Role;
+use nats_server::Role;
 use jetstream::{Appender, Commit, Draft, Stream};
 use keys::KeysStream;
 

@@ -1,6 +1,6 @@
 //! What is no wish to be erased.
 
-use broker::Role;
+use nats_server::Role;
 use events::{Envelope, ErasedCounts, ErasureEvent, ErasureFact, Head, Log, NewEvent, new_event_id};
 use schemas::{ErasureStep, Sequence};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use broker::Role;
+use nats_server::Role;
 use events::{Envelope, Event};
 use jetstream::Broker;
 use keys::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};

@@ -1,6 +1,6 @@
 //! A worker that stands still in the middle of an export, while the account ends.
 
-use broker::Role;
+use nats_server::Role;
 use events::Log;
 use schemas::Sequence;
 use jetstream::{Appender, Commit, Draft};

@@ -112,7 +112,7 @@ async fn two_workers_tell_everything_and_one_takes_over_from_the_other() {
     cluster.start_broker().await;
     until("everything is told", async || (positions(&scene.receiver.deliveries()) == expected).then_some(()))
         .await;
-    let events = all_events(cluster.connect(broker::Role::Auditor).await).await;
+    let events = all_events(cluster.connect(nats_server::Role::Auditor).await).await;
     assert_eq!(events.len(), expected.len());
 }
 

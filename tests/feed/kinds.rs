@@ -1,7 +1,7 @@
 //! What else is told than summaries. The changes are put into the stream as the projector would: what folds them is tested
 //! where it is folded.
 
-use broker::Role;
+use nats_server::Role;
 use events::{Change, ChangeKind, ChangeSubject, Changes, new_event_id};
 use schemas::Sequence;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use broker::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
+use nats_server::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
 use client::{Connection, Credentials};
 use http::Request;
 use jetstream::{Broker, BrokerAddress};

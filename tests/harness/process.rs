@@ -136,7 +136,7 @@ pub(crate) fn nats_server() -> &'static Path {
     time_limit::enforce();
     SERVER.get_or_init(|| {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".cache");
-        broker::find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| println!("{line}"))
+        nats_server::find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| println!("{line}"))
             .unwrap()
     })
 }

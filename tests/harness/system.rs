@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use broker::Role;
+use nats_server::Role;
 use client::{Credentials, Phone};
 use serde_json::Value;
 use jetstream::{Broker, BrokerAddress};

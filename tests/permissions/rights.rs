@@ -1,6 +1,6 @@
 //! What each role may, and what none may that is not its own.
 
-use broker::Role;
+use nats_server::Role;
 
 /// Subjects by which something could be read, destroyed or forged, under every name that could lead there.
 pub(super) fn targets(user: &str) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use broker::Role;
+use nats_server::Role;
 use events::OutcomeMessage;
 use schemas::EventId;
 use tokio::time::{Duration, timeout};

@@ -1,6 +1,6 @@
 //! Deliveries about an account that is no more.
 
-use broker::Role;
+use nats_server::Role;
 use keys::{EraseDeed, ErasureId, KeyEraser, Pseudonyms, VersionedSecrets};
 
 use super::{OTHER_USER, Scheme, Senders, USER, assert_accepted, assert_refused, received};

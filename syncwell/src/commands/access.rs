@@ -1,6 +1,6 @@
 //! Who is shown contents, as the log keeps it.
 
-use broker::Role;
+use nats_server::Role;
 use events::Actor;
 use projector::Access;
 

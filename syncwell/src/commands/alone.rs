@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use anyhow::Context;
-use broker::{Role, Supervised};
+use nats_server::{Role, Supervised};
 use jetstream::{Broker, BrokerAddress};
 use tokio::task::JoinHandle;
 

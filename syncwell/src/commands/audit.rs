@@ -11,7 +11,7 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use notary::Checkpoints;
 use serde_json::json;
 use jetstream::Broker;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ::backup::{BackupSource, RestoreTarget, Stage};
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use events::{Log, LogReader};
 use notary::Checkpoints;

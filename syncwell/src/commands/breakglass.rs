@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use breakglass::{AskError, Asker, PersonKey, RequestName};
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use serde_json::json;
 use keys::UserId;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use projector::{OperatorClient, UserReport};
 use schemas::{DeviceReport, KeyStorage};
 use serde_json::json;

@@ -13,7 +13,7 @@ mod serving;
 
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use serde::Serialize;
 use jetstream::Broker;
 

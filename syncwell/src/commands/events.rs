@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use events::{Envelope, Event, Head, Log, RecordedEvent};
 use projector::record_access;

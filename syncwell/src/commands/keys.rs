@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use jetstream::Broker;

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use jiff::{ToSpan, tz::TimeZone};
 use projector::OperatorClient;

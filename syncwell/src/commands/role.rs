@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use axum::Router;
-use broker::Role;
+use nats_server::Role;
 use http_edge::ReadyCheck;
 use jetstream::Broker;
 use tokio::net::TcpListener;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use events::{Changes, Log};
 use ingest::Deliveries;
 use notary::{CHECKPOINTS_STREAM, Checkpoints};

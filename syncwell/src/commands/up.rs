@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use broker::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
+use nats_server::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
 use http_edge::ReadyCheck;
 use futures_util::future::{Either, select};
 use notary::Notary;

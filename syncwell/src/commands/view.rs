@@ -8,7 +8,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use projector::{Job, OperatorClient, Which};
 
 use super::print;

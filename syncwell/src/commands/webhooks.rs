@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use serde_json::json;
 use keys::UserId;
 use worker::{DisabledReason, EndpointStatus, FeedAskError, FeedClient, ParkedMessage, Told};

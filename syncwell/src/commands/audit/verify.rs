@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use data_encoding::HEXLOWER;
 use http_edge::system_clock;
 use events::{Log, LogError, LogReader, Stretch, StretchError};

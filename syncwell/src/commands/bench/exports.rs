@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use events::Log;
 use export_archive::{About, Source};

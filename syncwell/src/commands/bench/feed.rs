@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use broker::Role;
+use nats_server::Role;
 use bytes::Bytes;
 use http_edge::system_clock;
 use events::ChangeKind;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
-use broker::{Role, Supervised};
+use nats_server::{Role, Supervised};
 use client::Connection;
 use http::Request;
 use providers::standard::StandardSecret;

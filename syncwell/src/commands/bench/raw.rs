@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use broker::Role;
+use nats_server::Role;
 use bytes::Bytes;
 use jetstream::{Appender, Commit, Draft};
 use tokio::task::JoinSet;

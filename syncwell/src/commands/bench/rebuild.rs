@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use events::{Log, LogReader};
 use notary::Checkpoints;
 use serde::Serialize;

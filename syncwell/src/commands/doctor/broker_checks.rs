@@ -1,7 +1,7 @@
 //! The broker: the log, the bucket of the index, how it stores, what time it is there.
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use events::Log;
 use ingest::Deliveries;

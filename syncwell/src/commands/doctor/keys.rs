@@ -1,6 +1,6 @@
 //! Key versions, and tombstones that mean what they say.
 
-use broker::Role;
+use nats_server::Role;
 use keys::{IndexKey, IndexRecipient, KeysStream, Rewrap};
 
 use super::{Check, Patient};

@@ -1,6 +1,6 @@
 //! What each role can reach, tried for real with its own credentials.
 
-use broker::Role;
+use nats_server::Role;
 use futures_util::future::join_all;
 
 use super::{Check, Patient};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use backup::{Imported, Stage, export_events, import_events, verify_export};
-use broker::Role;
+use nats_server::Role;
 use events::{Log, LogReader};
 use schemas::Sequence;
 use serde_json::json;

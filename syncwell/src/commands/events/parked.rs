@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use broker::Role;
+use nats_server::Role;
 use data_encoding::BASE64;
 use events::{Envelope, Log};
 use projector::{OperatorClient, ParkedEvent, Whose};

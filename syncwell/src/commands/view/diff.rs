@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use jiff::Timestamp;
 use projector::{Difference, OperatorClient, Which};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use broker::Role;
+use nats_server::Role;
 use http_edge::system_clock;
 use projector::offline::{Folded, Offline};
 use projector::{Job, JobReport, JobState, OperatorClient, Whose};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use projector::{Job, JobState, OperatorClient, Which, Whose};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use broker::Role;
+use nats_server::Role;
 use projector::{Job, JobState, VerifyReport, ask_digest};
 use serde_json::json;
 

@@ -14,4 +14,4 @@ pub use roles::{Role, RoleKeys};
 pub use supervise::{Supervised, guard};
 
 /// The broker's configuration, the one in the repository.
-pub const NATS_CONF: &str = include_str!("../../nats.conf");
+pub const NATS_CONF: &str = include_str!("../../../nats.conf");
