@@ -8,7 +8,7 @@ use crate::harness::provider::webhooks::Sender;
 use crate::harness::{Authority, KeyServer, System, TestFolder, until};
 
 /// The shipped table, but for where the keys are.
-const TABLE: &str = include_str!("../../providers/tables/google_health.toml");
+const TABLE: &str = include_str!("../../crates/providers/tables/google_health.toml");
 const PUBLISHED_AT: &str = "https://www.gstatic.com/googlehealthapi/webhooks/webhooks_public_keyset.json";
 
 #[tokio::test]
