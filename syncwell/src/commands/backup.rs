@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ::backup::{BackupSource, RestoreTarget, Stage};
+use backup::{BackupSource, RestoreTarget, Stage};
 use anyhow::Context;
 use nats_server::Role;
 use http_edge::system_clock;
@@ -58,7 +58,7 @@ async fn back_up(folder: &Path, args: BackupArgs) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::events(args.json)?;
     let told = |stage, done, of| progress.show(done, of, stage_name(stage));
     let now = system_clock();
-    let made = ::backup::back_up(source, &checkpoint, &verifier, folder, now, told).await?;
+    let made = backup::back_up(source, &checkpoint, &verifier, folder, now, told).await?;
     progress.done();
     if let Some(secrets) = &args.secrets_to {
         copy_secrets(&Home::at(&args.broker.data_dir), secrets)?;
@@ -181,7 +181,7 @@ async fn fill(
     args: &RestoreArgs,
     verifier: &LogVerifier,
     ledger: &Ledger,
-) -> anyhow::Result<::backup::Restored> {
+) -> anyhow::Result<backup::Restored> {
     let owner = alone.connect(&args.broker, Role::Owner).await?;
     setup::create(&owner, 1).await?;
     let (log, keys) = (Log::over(owner.clone()), KeysStream::over(owner.clone()));
@@ -192,7 +192,7 @@ async fn fill(
     let target = RestoreTarget { log: &log, keys: &keys, checkpoints: &checkpoints, appender: &appender };
     let mut progress = Progress::events(args.json)?;
     let told = |stage, done, of| progress.show(done, of, stage_name(stage));
-    let restored = ::backup::restore(target, &args.folder, verifier, told).await?;
+    let restored = backup::restore(target, &args.folder, verifier, told).await?;
     progress.done();
     Ok(restored)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ::backup::{Pruned, prune};
+use backup::{Pruned, prune};
 use http_edge::system_clock;
 use jiff::SignedDuration;
 use serde_json::json;
