@@ -10,11 +10,11 @@ mod tiles;
 
 use std::path::{Path, PathBuf};
 
-use nats_server::Role;
 use events::RecordedEvent;
+use keys::VersionedSecrets;
+use nats_server::Role;
 use serde_json::Value;
 use tlog::{Frontier, Hash, LogSigner, LogVerifier, TreeHead};
-use keys::VersionedSecrets;
 
 use crate::harness::{Process, System, all_events, post_many, run_in, text_of, until};
 

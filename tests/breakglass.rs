@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
-use serde_json::{Value, json};
 use jetstream::{Broker, BrokerAddress};
+use serde_json::{Value, json};
 
 use crate::harness::{RawRequest, System, TestFolder, run, summary, until};
 

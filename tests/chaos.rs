@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use nats_server::Role;
 use client::{Backoff, Phone, Posted};
 use events::{Envelope, Log};
-use schemas::{Accepted, Bounds, EventId, RowsDocument, Sequence, Summary};
 use jetstream::ScanFrom;
+use nats_server::Role;
+use schemas::{Accepted, Bounds, EventId, RowsDocument, Sequence, Summary};
 use tokio::sync::watch;
 
 use crate::harness::{Cluster, Expected, Part, independent_fold, now, until, yesterday};

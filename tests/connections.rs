@@ -18,9 +18,9 @@ mod told;
 
 use std::sync::Arc;
 
-use nats_server::Role;
 use client::Credentials;
 use events::{Envelope, RecordedEvent};
+use nats_server::Role;
 use serde_json::{Value, json};
 
 use crate::harness::provider::{Returned, Simulator, Variant, borrowed, follow};

@@ -99,7 +99,8 @@ async fn a_person_takes_everything_along_and_nobody_else_does() {
     assert!(events.contains("planted-kind"));
     let devices: Value = serde_json::from_str(&text(&mut archive, "devices.json")).unwrap();
     assert_eq!(devices.as_array().unwrap().len(), 1);
-    let manifest: export_archive::Manifest = serde_json::from_str(&text(&mut archive, "manifest.json")).unwrap();
+    let manifest: export_archive::Manifest =
+        serde_json::from_str(&text(&mut archive, "manifest.json")).unwrap();
     assert_eq!((manifest.export_id.as_str(), manifest.files.len()), (id, 8));
 
     // One a day, and nobody else's.
@@ -125,7 +126,8 @@ async fn a_person_takes_everything_along_and_nobody_else_does() {
     let pseudonyms = keys::Pseudonyms::new(secret.current().1.clone());
     let user = manifest.user_ref.parse().unwrap();
     let name = export_store::ObjectName { user, export: id.parse().unwrap() };
-    let ended = export_store::Link { name, expires: crate::harness::now().as_second() - 1 }.render(&pseudonyms);
+    let ended =
+        export_store::Link { name, expires: crate::harness::now().as_second() - 1 }.render(&pseudonyms);
     let ended = RawRequest::get(&ben, &ended).send(&system.base_url).await;
     assert_eq!((ended.status, ended.problem().as_str()), (403, "link_expired"));
     // Sealed at rest, for three days.

@@ -189,6 +189,7 @@ async fn an_endpoint_is_removed_with_all_that_waits_for_it() {
     .await;
     // Nobody wants to know any more, so nothing is told.
     post(&system, "ana", summary("21:00:00", r#""steps":2"#)).await;
-    let changes = jetstream::Stream::new(system.connect(nats_server::Role::Worker).await, "WORK.API", "CHANGES");
+    let changes =
+        jetstream::Stream::new(system.connect(nats_server::Role::Worker).await, "WORK.API", "CHANGES");
     assert_eq!(changes.info().await.unwrap().unwrap().state.messages, 1);
 }

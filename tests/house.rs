@@ -22,9 +22,34 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("providers", &[]),
     ("http_edge", &["schemas", "keys"]),
     ("ingest", &["http_edge", "events", "providers", "schemas", "jetstream", "keys"]),
-    ("projector", &["http_edge", "events", "aggregates", "notary", "export_store", "schemas", "jetstream", "tlog", "keys"]),
+    (
+        "projector",
+        &[
+            "http_edge",
+            "events",
+            "aggregates",
+            "notary",
+            "export_store",
+            "schemas",
+            "jetstream",
+            "tlog",
+            "keys",
+        ],
+    ),
     ("breakglass", &["http_edge", "events", "schemas", "jetstream", "keys"]),
-    ("worker", &["events", "export_archive", "aggregates", "export_store", "providers", "schemas", "jetstream", "keys"]),
+    (
+        "worker",
+        &[
+            "events",
+            "export_archive",
+            "aggregates",
+            "export_store",
+            "providers",
+            "schemas",
+            "jetstream",
+            "keys",
+        ],
+    ),
     (
         "syncwell",
         &[

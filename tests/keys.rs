@@ -1,8 +1,8 @@
 //! What happens when a data key is not there.
 
-use nats_server::Role;
 use jetstream::{Appender, Commit, Draft};
 use keys::KeysStream;
+use nats_server::Role;
 
 use crate::harness::{Cluster, Part, RawRequest, System, run, summary, until};
 

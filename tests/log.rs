@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nats_server::Role;
 use bytes::Bytes;
 use events::{BrokenPromise, Log, LogError};
 use futures_util::future::join_all;
 use jetstream::{AppendError, Appended, Appender, Commit, Draft, Expected, Stream};
+use nats_server::Role;
 
 use crate::harness::{Cluster, run};
 

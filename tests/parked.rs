@@ -1,12 +1,12 @@
 //! An event that can't be folded: it waits with its user's later ones, nobody else does, and it is never skipped in silence.
 
-use nats_server::Role;
 use client::Credentials;
 use events::Log;
-use schemas::Sequence;
-use serde_json::Value;
 use jetstream::{Appender, Commit, Draft, Stored};
 use keys::KeysStream;
+use nats_server::Role;
+use schemas::Sequence;
+use serde_json::Value;
 
 use crate::harness::{Answer, Cluster, Part, RawRequest, command_in, run, summary, until, yesterday};
 

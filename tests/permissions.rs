@@ -5,10 +5,10 @@ mod rights;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
-use nats_server::Role;
 use events::Log;
-use schemas::Sequence;
 use keys::KeysStream;
+use nats_server::Role;
+use schemas::Sequence;
 
 use crate::harness::{Cluster, Part, RawRequest, summary, until};
 use rights::{allowed, own_rights, targets};

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nats_server::Role;
 use client::{Backoff, Phone, Posted};
-use http_edge::system_clock;
 use futures_util::StreamExt;
-use serde_json::Value;
+use http_edge::system_clock;
 use keys::{Kek, KeyClient, Rewrap, SecretSource, UserRef};
+use nats_server::Role;
+use serde_json::Value;
 
 use crate::harness::{
     AWS_ENVIRONMENT, Aws, Cluster, Part, Process, RawRequest, TestFolder, command_in, credentials, run,

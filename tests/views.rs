@@ -9,13 +9,13 @@ mod switching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nats_server::Role;
 use client::Credentials;
 use jiff::civil::Date;
+use keys::{Pseudonyms, UserRef, VersionedSecrets};
+use nats_server::Role;
 use projector::{JobReport, OperatorClient};
 use schemas::{Bounds, RowsDocument, Sequence, Summary};
 use serde_json::Value;
-use keys::{Pseudonyms, UserRef, VersionedSecrets};
 
 use crate::harness::{
     Cluster, Expected, Part, RawRequest, command_in, independent_fold, now, until, yesterday,

@@ -10,8 +10,8 @@ mod refused;
 mod secrecy;
 mod taken;
 
-use nats_server::Role;
 use events::{Envelope, EventKind, RecordedEvent};
+use nats_server::Role;
 use serde_json::Value;
 
 use crate::harness::provider::borrowed;

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http_edge::Clock;
 use events::{Statement, StatementKind, new_event_id};
+use http_edge::Clock;
+use jetstream::{Broker, RequestError};
 use jiff::Timestamp;
+use keys::{IndexEntry, UserRef};
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
-use jetstream::{Broker, RequestError};
-use keys::{IndexEntry, UserRef};
 
 use crate::people::PersonKey;
 

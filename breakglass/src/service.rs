@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use http_edge::Clock;
 use events::{
     BreakGlassStep, Envelope, Event, EventKind, Log, LogAppender, LogError, NewEvent, Statement,
     StatementKind, new_event_id,
 };
-use jiff::{SignedDuration, Timestamp};
-use schemas::EventId;
+use http_edge::Clock;
 use jetstream::{AppendError, Broker, Commit, ScanFrom};
-use tokio::time::sleep;
+use jiff::{SignedDuration, Timestamp};
 use keys::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
+use schemas::EventId;
+use tokio::time::sleep;
 
 use crate::ask::{Answer, NAME_SUBJECT, NameQuestion, STEP_SUBJECT, Signed, to_text};
 use crate::case::Case;

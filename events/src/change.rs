@@ -10,13 +10,13 @@
 //! key, bound to everything before it. A change of an account that is no more has no key, and nothing sealed.
 
 use data_encoding::BASE64;
+use jetstream::{AppendError, Appender, Broker, Commit, Draft, ReadError, ScanFrom, Stream};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use keys::{DataKey, DataKeyId, UserRef};
 use schemas::{EventId, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use jetstream::{AppendError, Appender, Broker, Commit, Draft, ReadError, ScanFrom, Stream};
-use keys::{DataKey, DataKeyId, UserRef};
 
 /// The stream's name.
 pub const CHANGES_STREAM: &str = "CHANGES";

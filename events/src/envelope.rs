@@ -15,8 +15,8 @@
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
-use schemas::EventId;
 use keys::{DataKey, DataKeyId, UserRef};
+use schemas::EventId;
 
 /// What stands between the clear part and the sealed one.
 const SEAM: &[u8] = b",\"data_base64\":\"";

@@ -27,8 +27,8 @@ pub use sealed::SealedContent;
 pub use signed::SignedRequest;
 pub use webhook::WebhookReceived;
 
-use schemas::EventId;
 use keys::{DataKey, OpenError, Pseudonyms};
+use schemas::EventId;
 
 use crate::envelope::{Envelope, EventKind};
 

@@ -5,9 +5,9 @@
 //! arrive and without a look-up; the log drops the second one by this name, and the answer can still tell the first's.
 
 use jiff::Timestamp;
+use keys::{ErasureId, OAuthState, Pseudonyms, Signature, UserRef};
 use schemas::EventId;
 use sha2::{Digest, Sha256};
-use keys::{ErasureId, OAuthState, Pseudonyms, Signature, UserRef};
 
 /// The name of the event that a signed request causes. `signed_at` is what `timestamp` spells.
 pub fn event_id(

@@ -3,13 +3,13 @@
 mod promises;
 mod stretch;
 
-use jiff::Timestamp;
-use schemas::{EventId, Sequence};
-use serde_json::{Value, json};
 use jetstream::{
     AppendError, Appender, Broker, Commit, Draft, FollowError, Followed, ReadError, ScanFrom, Stored, Stream,
 };
+use jiff::Timestamp;
 use keys::UserRef;
+use schemas::{EventId, Sequence};
+use serde_json::{Value, json};
 
 pub use promises::{BrokenPromise, LogState};
 pub use stretch::{Stretch, StretchError};

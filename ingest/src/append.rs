@@ -7,13 +7,13 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_edge::{Caller, CorrelationId, Gate, Observed, PeerAddress, Refusal, Scope, noted, read_body};
 use events::{AppendedEvent, EventKind, Head, NewEvent, new_event_id};
 use http::HeaderMap;
-use jiff::Timestamp;
-use schemas::{Code, EventId, Outcome, Rejected};
+use http_edge::{Caller, CorrelationId, Gate, Observed, PeerAddress, Refusal, Scope, noted, read_body};
 use jetstream::AppendError;
+use jiff::Timestamp;
 use keys::{ACCOUNT, DataKey, DeviceId, KeyError, UserRef, Year};
+use schemas::{Code, EventId, Outcome, Rejected};
 
 use crate::door::Door;
 

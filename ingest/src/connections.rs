@@ -16,13 +16,13 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Caller, Observed, Refusal, Scope, Verification};
 use events::{ConnectionReauthRequested, ConnectionRequested, EventKind, SealedContent};
 use http::{HeaderValue, StatusCode, header};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification};
+use keys::{ConnectionId, OAuthState};
 use schemas::{
     Code, ConnectRequest, ConnectionDocument, ConnectionStarted, ReauthRequest, Violation, ViolationCode,
 };
-use keys::{ConnectionId, OAuthState};
 
 use crate::append::{Asked, OfAccount, answer, refuse_body};
 use crate::door::Door;

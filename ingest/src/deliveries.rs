@@ -18,11 +18,11 @@
 //! the same events, and the log drops those that it has.
 
 use data_encoding::HEXLOWER;
+use jetstream::{AppendError, Broker, Bucket, ReadError, Stream};
 use jiff::Timestamp;
+use keys::Pseudonyms;
 use providers::Delivery;
 use serde_json::json;
-use jetstream::{AppendError, Broker, Bucket, ReadError, Stream};
-use keys::Pseudonyms;
 
 /// The bucket's stream.
 pub const DELIVERIES_STREAM: &str = "KV_deliveries";

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Observed, Refusal, Scope, Verification};
 use events::{EventKind, event_id};
 use http::StatusCode;
-use schemas::{Code, DeviceReport, DeviceReportAccepted, KeyStorage};
+use http_edge::{Observed, Refusal, Scope, Verification};
 use keys::ACCOUNT;
+use schemas::{Code, DeviceReport, DeviceReportAccepted, KeyStorage};
 
 use crate::append::{Asked, OfAccount, answer, refuse_body};
 use crate::door::Door;

@@ -6,11 +6,11 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Caller, Observed, Refusal, Scope, Verification};
 use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
 use http::{StatusCode, header};
-use schemas::{Code, EnrolRequest, EnrolledDevice};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification};
 use keys::{DeviceId, KeyHolder};
+use schemas::{Code, EnrolRequest, EnrolledDevice};
 
 use crate::append::{Asked, OfAccount, answer};
 use crate::door::Door;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{MethodFilter, delete, on, post};
-use http_edge::{Gate, ReadyCheck};
 use events::{Log, LogAppender};
-use schemas::Bounds;
+use http_edge::{Gate, ReadyCheck};
 use jetstream::{Broker, Commit};
-use uuid::Uuid;
 use keys::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
+use schemas::Bounds;
+use uuid::Uuid;
 
 use crate::connections::{authorize_connection, delete_connection, post_connection, reauth_connection};
 use crate::device_reports::post_device_report;

@@ -12,11 +12,11 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Caller, Observed, Refusal, Scope, Verification, bearer};
 use events::{ErasureEvent, ErasureFact, Head, new_event_id};
 use http::{HeaderValue, StatusCode, header};
-use schemas::{Code, EraseRequest, ErasureAccepted, Outcome, Violation, ViolationCode};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification, bearer};
 use keys::{ErasureId, ReceiptToken, UserRef};
+use schemas::{Code, EraseRequest, ErasureAccepted, Outcome, Violation, ViolationCode};
 
 use crate::append::{Asked, answer, refuse_body, refuse_of_account};
 use crate::door::Door;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Observed, Refusal, Scope, Verification};
 use events::{EXPORT_SUBJECT, EventKind, ExportAnswer, ExportQuestion, ExportRequested, SealedContent};
 use http::{HeaderValue, StatusCode, header};
-use schemas::{Code, ExportAccepted};
+use http_edge::{Observed, Refusal, Scope, Verification};
 use keys::{ExportId, UserRef};
+use schemas::{Code, ExportAccepted};
 
 use crate::append::{Asked, OfAccount, answer};
 use crate::door::Door;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use http_edge::{Refusal, single_header};
 use http::{HeaderMap, header};
+use http_edge::{Refusal, single_header};
 use jiff::Timestamp;
-use schemas::{Code, parse_instant};
 use keys::Signature;
+use schemas::{Code, parse_instant};
 
 /// Signatures of one request: more than one only while keys rotate.
 const SIGNATURES_MAX: usize = 4;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use events::{OutcomeAddress, OutcomeMessage};
-use schemas::{EventId, Outcome};
 use jetstream::{Broker, spawn_vital};
+use schemas::{EventId, Outcome};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 

@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
 use events::{EventKind, Head, SignedRequest, event_id};
 use http::{HeaderMap, StatusCode, header};
+use http_edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
 use jiff::{SignedDuration, Timestamp};
-use schemas::{Accepted, Code, Outcome, SUMMARY_BODY_BYTES_MAX, Summary};
 use keys::{KeyHolder, Signature, SigningKeyId, UserRef};
+use schemas::{Accepted, Code, Outcome, SUMMARY_BODY_BYTES_MAX, Summary};
 
 use crate::append::{Asked, answer, refuse_append, refuse_body};
 use crate::door::Door;

@@ -19,13 +19,13 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http_edge::{AddressRate, Observed, Published, Refusal, Verification};
 use http::Method;
+use http_edge::{AddressRate, Observed, Published, Refusal, Verification};
 use ipnet::IpNet;
+use jetstream::{Broker, spawn_vital};
 use providers::{
     Received, TinkKeyset, Webhook, WebhookMethod, WebhookRefusal, WebhookRequest, WebhookSecrets,
 };
-use jetstream::{Broker, spawn_vital};
 
 use crate::append::{Asked, answer};
 use crate::deliveries::Deliveries;

@@ -1,7 +1,7 @@
 //! Asking for proofs, on `tree.v1.prove`. Every proof that comes back is verified here before it is believed.
 
-use serde::{Deserialize, Serialize};
 use jetstream::{Broker, RequestError};
+use serde::{Deserialize, Serialize};
 use tlog::{CheckpointError, Hash, LogVerifier, TreeHead, verify_consistency, verify_inclusion};
 
 pub(crate) const SUBJECT: &str = "tree.v1.prove";

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use serde_json::json;
 use jetstream::{AppendError, Appender, Broker, Draft, Expected, ReadError, ScanFrom, Stored, Stream};
+use serde_json::json;
 use tlog::{CheckpointError, LogVerifier, TreeHead};
 
 /// The stream's name.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events::{BrokenPromise, Log, LogError, LogReader, LogState, StretchError};
-use schemas::Sequence;
 use jetstream::{AppendError, Appender, FollowError};
+use schemas::Sequence;
 use tlog::{Hash, LogSigner, TileError, TileStore, TileWriter, TreeHead};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};

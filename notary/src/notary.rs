@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use http_edge::ReadyCheck;
 use events::Log;
+use http_edge::ReadyCheck;
 use jetstream::{Appender, Broker, Commit, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::sync::{Notify, oneshot, watch};

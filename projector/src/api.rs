@@ -13,12 +13,12 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use http_edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
-use http::HeaderMap;
-use jiff::civil::Date;
 use export_store::Objects;
-use schemas::{Code, EventId, parse_date};
+use http::HeaderMap;
+use http_edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
+use jiff::civil::Date;
 use keys::{Pseudonyms, UserRef};
+use schemas::{Code, EventId, parse_date};
 
 use crate::batch::EntryFailure;
 use crate::open::OpenFailure;

@@ -13,8 +13,8 @@ use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream::select_all;
 use jetstream::{Broker, Heard};
-use tokio::time::sleep;
 use keys::{ConnectionId, UserRef};
+use tokio::time::sleep;
 
 use crate::batch::EntryFailure;
 use crate::feed::Feed;

@@ -16,9 +16,9 @@ use std::task::{Context, Poll, Waker};
 
 use events::{FoldedEvent, Log, OutcomeAddress, RecordedEvent};
 use jiff::Timestamp;
+use keys::Year;
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use keys::Year;
 
 use crate::digest::Digester;
 use crate::feed::Feed;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::{Envelope, LogReader, RecordedEvent, StretchError};
-use schemas::Sequence;
 use jetstream::spawn_vital;
+use schemas::Sequence;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aggregates::export::Export;
+use keys::KeyClient;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use keys::KeyClient;
 
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;

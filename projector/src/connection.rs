@@ -5,9 +5,9 @@ mod codec;
 use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
+use keys::{ConnectionId, UserRef};
 use schemas::Outcome;
 use serde_json::{Value, json};
-use keys::{ConnectionId, UserRef};
 
 pub(crate) use aggregates::connection::{Connection, ConnectionChange, document, fold};
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
 use jiff::Timestamp;
+use keys::{DeviceId, UserRef};
 use schemas::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use keys::{DeviceId, UserRef};
 
 pub(crate) use aggregates::device::{Device, DeviceChange, document, fold};
 

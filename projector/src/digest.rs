@@ -11,9 +11,9 @@
 use std::fmt;
 
 use data_encoding::HEXLOWER;
+use keys::Pseudonyms;
 use schemas::Sequence;
 use sha2::{Digest as _, Sha256};
-use keys::Pseudonyms;
 
 use aggregates::FOLD_VERSION;
 

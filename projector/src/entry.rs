@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
+use keys::UserRef;
 use schemas::Outcome;
 use serde_json::Value;
-use keys::UserRef;
 
 use crate::open::OpenedEvent;
 use crate::view::EntryKey;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use events::{ChangeKind, ChangeSubject};
 use aggregates::export::{Export, ExportChange, Ready, fold};
+use events::{ChangeKind, ChangeSubject};
 use jiff::Timestamp;
+use keys::{ExportId, UserRef};
 use schemas::{ExportFailure, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use keys::{ExportId, UserRef};
 
 use crate::entry::{Entry, named};
 use crate::open::OpenedEvent;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_edge::Clock;
 use events::{CHANGE_LIFETIME_DAYS, Change, Changes, ChangesAppender};
-use jiff::{SignedDuration, Timestamp};
+use http_edge::Clock;
 use jetstream::{AppendError, Broker, ReadError, Stream};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_edge::Clock;
 use events::{
     Log, LogError, LogReader, LogState, OutcomeAddress, OutcomeMessage, RecordedEvent, StretchError,
 };
+use http_edge::Clock;
+use jetstream::{Broker, FollowError};
 use jiff::SignedDuration;
 use schemas::Sequence;
-use jetstream::{Broker, FollowError};
 use tlog::{Hash, LogVerifier};
 use tokio::time::sleep;
 

@@ -1,8 +1,8 @@
 //! What must never happen. Each of these stops the projector: nothing may be folded over a doubt.
 
 use events::{BrokenPromise, StretchError};
-use schemas::Sequence;
 use keys::UserRef;
+use schemas::Sequence;
 
 use crate::view::ViewError;
 

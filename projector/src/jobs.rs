@@ -7,13 +7,13 @@ mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http_edge::Clock;
 use events::{Log, LogError, LogReader};
-use schemas::Sequence;
+use http_edge::Clock;
 use jetstream::spawn_vital;
+use keys::KeyClient;
+use schemas::Sequence;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use keys::KeyClient;
 
 use crate::batch::{FoldFailure, Folder, Tolerated};
 use crate::blocking::blocking;

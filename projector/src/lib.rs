@@ -35,10 +35,10 @@ mod shared;
 mod view;
 mod views;
 
+pub use aggregates::FOLD_VERSION;
 pub use api::ExportSettings;
 pub use compare::Difference;
 pub use digest::ViewDigest;
-pub use aggregates::FOLD_VERSION;
 pub use incident::Incident;
 pub use jobs::{Job, JobReport, JobState, RebuildReport, VerifyReport};
 pub use operator::{

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http_edge::Clock;
 use events::{Log, LogError, LogReader, LogState};
-use schemas::Sequence;
+use http_edge::Clock;
 use jetstream::Broker;
+use keys::{KeyClient, Pseudonyms};
+use schemas::Sequence;
 use tlog::TreeHead;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use keys::{KeyClient, Pseudonyms};
 
 use crate::batch::{Folder, Tolerated};
 use crate::blocking::blocking;

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use aggregates::export::ExportChange;
+use aggregates::{Said, Unreadable};
 use events::{
     Envelope, ErasureEvent, Event, EventDiscarded, EventKind, Head, OpenEventError, OutcomeAddress,
     RecordedEvent,
 };
-use aggregates::export::ExportChange;
-use aggregates::{Said, Unreadable};
 use jiff::Timestamp;
-use schemas::{DeviceReport, Sequence, Summary};
 use keys::{
     ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, Pseudonyms, UserRef, Year,
 };
+use schemas::{DeviceReport, Sequence, Summary};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;

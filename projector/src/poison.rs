@@ -3,8 +3,8 @@
 //! event out for good.
 
 use events::{Envelope, MalformedEvent, OpenEventError, RecordedEvent};
-use schemas::Sequence;
 use keys::{DataKeyId, UnwrapError, UserRef};
+use schemas::Sequence;
 
 /// Why an event can't be folded. The numbers are stored: append, never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use http_edge::{Clock, Gate, ReadyCheck};
 use events::Log;
+use http_edge::{Clock, Gate, ReadyCheck};
 use jetstream::{Broker, Commit, spawn_vital};
+use keys::{KeyClient, Pseudonyms};
 use tlog::LogVerifier;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use keys::{KeyClient, Pseudonyms};
 
 use crate::api;
 use crate::api::ExportSettings;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use events::{Log, LogError};
 use jiff::civil::Date;
+use keys::{KeyClient, UserRef};
 use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence, Summary};
 use tokio::sync::Semaphore;
-use keys::{KeyClient, UserRef};
 
 use crate::batch::{EntryFailure, read_entry};
 use crate::blocking::blocking;

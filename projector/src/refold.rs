@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use events::{Log, RecordedEvent};
+use jetstream::ScanFrom;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use schemas::{EventId, HistoryEvent, Sequence, Summary};
-use jetstream::ScanFrom;
 use keys::UserRef;
+use schemas::{EventId, HistoryEvent, Sequence, Summary};
 
 use crate::open::{OpenFailure, Opened, OpenedEvent, Opener};
 use crate::row::Row;

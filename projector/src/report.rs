@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
 use jiff::Timestamp;
+use keys::{KeyHolder, UserRef};
 use schemas::{DeviceReport, KeyStorage, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use keys::{KeyHolder, UserRef};
 
 use crate::entry::{Entry, named};
 use crate::numbers::Numbered;

@@ -6,9 +6,9 @@ mod values;
 use std::collections::BTreeMap;
 
 use events::{ChangeKind, ChangeSubject};
+use keys::UserRef;
 use schemas::{Outcome, Summary};
 use serde_json::Value;
-use keys::UserRef;
 
 pub(crate) use aggregates::row::{Origin, Register, Row, WorkoutRegisters, document, sources};
 

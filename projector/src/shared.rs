@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use schemas::Sequence;
 use jetstream::Broker;
+use schemas::Sequence;
 use tokio::sync::Mutex;
 
 use crate::view::View;

@@ -31,11 +31,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use ::keys::UserRef;
 use events::LogState;
 use jiff::Timestamp;
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
-use ::keys::UserRef;
 
 pub(crate) use changes::Changes;
 pub(crate) use keys::{AnyKey, EntryKey};

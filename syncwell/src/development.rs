@@ -8,9 +8,9 @@ use client::Credentials;
 use data_encoding::BASE64URL_NOPAD;
 use http_edge::system_clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use keys::{KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
 use serde_json::json;
 use uuid::Uuid;
-use keys::{KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
 
 use crate::exit::Usage;
 use crate::home::{Home, keep_existing};

@@ -23,11 +23,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use jetstream::KeyPair;
+use keys::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
 use nats_server::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
-use jetstream::KeyPair;
 use tlog::{LogSigner, LogVerifier};
-use keys::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
 
 use crate::exit::{Unreachable, Usage};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use nats_server::Role;
 use jetstream::{Broker, BrokerAddress};
+use nats_server::Role;
 
 use crate::cli::BrokerArgs;
 use crate::config::Config;

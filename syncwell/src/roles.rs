@@ -7,23 +7,23 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware::from_fn;
 use breakglass::BreakGlass;
+use export_store::Objects;
 use http_edge::{
     Gate, KeySet, Rates, ReadyCheck, Refusal, ServeSettings, ServerTls, TokenVerifier, health_routes,
     observed, raise_file_limit, serve, system_clock,
 };
 use ingest::Ingest;
+use jetstream::{Broker, spawn_vital};
+use keys::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use notary::{Notary, NotarySettings};
-use export_store::Objects;
 use projector::{ExportSettings, Projector, ProjectorSettings};
 use schemas::Code;
-use jetstream::{Broker, spawn_vital};
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use keys::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
 use worker::{Ledger, Worker, WorkerSettings};
 
 use crate::config::{Config, KekSource, SecretSource};

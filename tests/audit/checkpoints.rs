@@ -1,9 +1,9 @@
 //! Checkpoints: a later log begins with an older one, and one that is forged or of another log is told apart.
 
+use jetstream::{Appender, Commit, Draft};
 use nats_server::Role;
 use notary::Checkpoints;
 use serde_json::Value;
-use jetstream::{Appender, Commit, Draft};
 use tlog::{Hash, LogSigner, TreeHead, verify_consistency};
 
 use super::{audit, forger, signed, thief, verifier};

@@ -1,8 +1,8 @@
 //! An account ends that is connected: every provider is asked to revoke its tokens, and nothing is kept of them.
 
-use nats_server::Role;
 use jetstream::ScanFrom;
 use keys::{KeysStream, Pseudonyms, VersionedSecrets};
+use nats_server::Role;
 
 use super::Connected;
 use crate::harness::provider::{Endpoint, Misbehaviour, Variant};

@@ -1,7 +1,7 @@
 //! No token, code, verifier or client secret stands in clear on any disk, and no token that was destroyed in any form.
 
-use nats_server::Role;
 use events::Envelope;
+use nats_server::Role;
 use serde_json::json;
 use worker::WorkBucket;
 

@@ -1,10 +1,10 @@
 //! Everything is destroyed, and put back from a backup.
 
-use nats_server::Role;
 use client::{Credentials, SigningKey, sign};
-use serde_json::Value;
 use jetstream::{Appender, Commit, Draft, Stream};
 use keys::KeysStream;
+use nats_server::Role;
+use serde_json::Value;
 
 use super::{done, same, signed};
 use crate::harness::{

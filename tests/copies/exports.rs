@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nats_server::Role;
 use events::Log;
 use futures_util::future::join_all;
 use jetstream::{Appender, Commit, Draft};
+use nats_server::Role;
 use tlog::LogSigner;
 
 use super::{done, same, signed};

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nats_server::Role;
 use jetstream::{Appender, Commit, Draft, Stream};
 use keys::KeysStream;
+use nats_server::Role;
 
 use super::{copy_folder, done, same, signed};
 use crate::harness::{

@@ -1,11 +1,11 @@
 //! What is no wish to be erased.
 
-use nats_server::Role;
 use events::{Envelope, ErasedCounts, ErasureEvent, ErasureFact, Head, Log, NewEvent, new_event_id};
-use schemas::{ErasureStep, Sequence};
-use serde_json::json;
 use jetstream::Commit;
 use keys::{ErasureId, Pseudonyms};
+use nats_server::Role;
+use schemas::{ErasureStep, Sequence};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::{ask_to_erase, erase, look, settled};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use nats_server::Role;
 use events::{Envelope, Event};
 use jetstream::Broker;
 use keys::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};
+use nats_server::Role;
 
 use super::{erase, settled};
 use crate::harness::{Needles, RawRequest, System, all_events, summary};

@@ -1,9 +1,9 @@
 //! A worker that stands still in the middle of an export, while the account ends.
 
-use nats_server::Role;
 use events::Log;
-use schemas::Sequence;
 use jetstream::{Appender, Commit, Draft};
+use nats_server::Role;
+use schemas::Sequence;
 
 use super::{SCOPES, fetch};
 use crate::erasures::{ask_to_erase, receipt};

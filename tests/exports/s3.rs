@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use export_store::{ObjectName, Objects};
-use tokio::runtime::Handle;
 use keys::{DataKey, DataKeyId, ExportId, Pseudonyms, UserRef};
+use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use super::{SCOPES, erase, export, fetch, text, unpack};

@@ -1,11 +1,11 @@
 //! What else is told than summaries. The changes are put into the stream as the projector would: what folds them is tested
 //! where it is folded.
 
-use nats_server::Role;
 use events::{Change, ChangeKind, ChangeSubject, Changes, new_event_id};
+use keys::{DataKey, DataKeyId, UserRef};
+use nats_server::Role;
 use schemas::Sequence;
 use serde_json::json;
-use keys::{DataKey, DataKeyId, UserRef};
 
 use super::{Scene, add, done, webhooks};
 use crate::harness::now;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use nats_server::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
 use client::{Connection, Credentials};
 use http::Request;
 use jetstream::{Broker, BrokerAddress};
+use nats_server::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
 
 use super::process::{Process, nats_server, run, until};
 use super::system::credentials;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Output;
 
-use nats_server::Role;
 use client::{Credentials, Phone};
-use serde_json::Value;
 use jetstream::{Broker, BrokerAddress};
+use nats_server::Role;
+use serde_json::Value;
 
 use super::command::text_of;
 use super::http::raw;

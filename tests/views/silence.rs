@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nats_server::Role;
 use events::OutcomeMessage;
+use nats_server::Role;
 use schemas::EventId;
 use tokio::time::{Duration, timeout};
 

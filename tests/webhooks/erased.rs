@@ -1,7 +1,7 @@
 //! Deliveries about an account that is no more.
 
-use nats_server::Role;
 use keys::{EraseDeed, ErasureId, KeyEraser, Pseudonyms, VersionedSecrets};
+use nats_server::Role;
 
 use super::{OTHER_USER, Scheme, Senders, USER, assert_accepted, assert_refused, received};
 use crate::harness::until;

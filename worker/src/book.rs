@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jetstream::{AppendError, Bucket, Entry, ReadError};
+use jiff::Timestamp;
 use keys::{DataKey, KeyClient, KeyError, TokenSeal};
 
 use crate::record::{BadRecord, Record, RecordHead, RecordKey};

@@ -12,8 +12,8 @@
 //! Unlike an ordinary bucket these, but for the leases, keep what was replaced until it is deleted, and let it be deleted so
 //! that the server overwrites its bytes: a token that was replaced or revoked must not stay on a disk.
 
-use serde_json::{Value, json};
 use jetstream::{Broker, Bucket, Stream};
+use serde_json::{Value, json};
 
 const API_PREFIX: &str = "WORK.API";
 

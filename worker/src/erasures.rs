@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender, NewEvent, erasure_step_id};
 use aggregates::{Account, SaidAt};
-use jiff::SignedDuration;
+use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender, NewEvent, erasure_step_id};
 use export_store::Objects;
-use schemas::{ErasureStatus, ErasureStep};
 use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
-use tokio::time::sleep;
+use jiff::SignedDuration;
 use keys::{KeyClient, KeyEraser, Pseudonyms, UserRef};
+use schemas::{ErasureStatus, ErasureStep};
+use tokio::time::sleep;
 
 use crate::Clock;
 use crate::book::{Book, BookError};

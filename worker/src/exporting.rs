@@ -13,11 +13,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use events::{Log, LogAppender};
-use jiff::{SignedDuration, Timestamp};
 use export_store::Objects;
 use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
-use tokio::time::sleep;
+use jiff::{SignedDuration, Timestamp};
 use keys::{ExportId, KeyClient, Pseudonyms, UserRef};
+use tokio::time::sleep;
 
 use crate::Clock;
 use crate::erasures::Tasks as ErasureTasks;

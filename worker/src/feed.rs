@@ -39,8 +39,8 @@ use std::sync::Arc;
 use events::Changes;
 use ipnet::IpNet;
 use jetstream::{Broker, Bucket, Leases, spawn_vital};
-use uuid::Uuid;
 use keys::{KeyClient, Pseudonyms, TokenSeal};
+use uuid::Uuid;
 
 use crate::Clock;
 use crate::buckets::WorkBucket;

@@ -10,10 +10,10 @@ use events::{
     ConnectionActivated, ConnectionReauthNeeded, ConnectionRevoked, EventKind, Head, LogAppender, NewEvent,
     SealedContent,
 };
-use jiff::Timestamp;
-use providers::{Provider, Providers};
 use jetstream::{LeaseError, Leases};
+use jiff::Timestamp;
 use keys::Pseudonyms;
+use providers::{Provider, Providers};
 
 use crate::Clock;
 use crate::book::{Book, BookError};

@@ -5,8 +5,8 @@
 
 use events::{ConnectionAuthorized, ConnectionRequested, Event, answer_id, new_event_id};
 use jiff::{SignedDuration, Timestamp};
-use schemas::{ConnectionStatus, ConnectionStep, EventId};
 use keys::{ConnectionId, DataKeyId};
+use schemas::{ConnectionStatus, ConnectionStep, EventId};
 
 use crate::record::{Attempt, Command, Exchange, Record, Revocation};
 

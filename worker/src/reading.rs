@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use events::{Envelope, ErasureFact, Event, EventKind, Log, LogError, RecordedEvent};
 use jetstream::{Bucket, ScanFrom};
+use keys::{KeyClient, KeyError, Pseudonyms};
 use tokio::sync::Notify;
 use tokio::time::sleep;
-use keys::{KeyClient, KeyError, Pseudonyms};
 
 use crate::Clock;
 use crate::book::{Book, BookError};

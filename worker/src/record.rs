@@ -12,9 +12,9 @@
 //! What is due stands in clear, so that a worker finds its work without opening every record.
 
 use jiff::Timestamp;
+use keys::{ConnectionId, DataKey, DataKeyId, TokenSeal, UserRef};
 use schemas::{AtProvider, ConnectionStatus, EventId, ReauthReason};
 use serde::{Deserialize, Serialize};
-use keys::{ConnectionId, DataKey, DataKeyId, TokenSeal, UserRef};
 
 const FORMAT: u8 = 1;
 const HEAD_BYTES: usize = 1 + 8 + 10;

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
 use export_store::Objects;
-use providers::Providers;
 use jetstream::{Broker, Commit, Leases, spawn_vital};
+use keys::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
+use providers::Providers;
 use tokio::sync::Notify;
 use uuid::Uuid;
-use keys::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
 
 use crate::Clock;
 use crate::agenda::do_deeds;

@@ -7,9 +7,9 @@
 
 use events::{ErasedCounts, ErasureEvent, ErasureFact};
 use jiff::Timestamp;
+use keys::ErasureId;
 use schemas::{ErasureStatus, ErasureStep, ErasureStepDone, EventId, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
-use keys::ErasureId;
 
 const FORMAT: u8 = 1;
 

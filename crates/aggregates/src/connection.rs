@@ -5,8 +5,8 @@
 mod tests;
 
 use jiff::Timestamp;
-use schemas::{AtProvider, ConnectionDocument, ConnectionStatus, ConnectionStep, Outcome, ReauthReason};
 use keys::{ConnectionId, UserRef};
+use schemas::{AtProvider, ConnectionDocument, ConnectionStatus, ConnectionStep, Outcome, ReauthReason};
 
 /// What is known of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! The fold of a user's devices, as pure as that of the rows: enrolled, given a newer key, revoked for good.
 
 use jiff::Timestamp;
-use schemas::{DeviceDocument, Outcome};
 use keys::{DeviceId, SigningKeyId};
+use schemas::{DeviceDocument, Outcome};
 
 /// What is known of a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

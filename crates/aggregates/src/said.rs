@@ -1,8 +1,8 @@
 //! What an opened event says that is folded, in one place for whoever folds: views, and what a person takes along.
 
 use events::Event;
-use schemas::{DeviceReport, Summary};
 use keys::{ConnectionId, DeviceId, ExportId, KeyHolder, UserRef};
+use schemas::{DeviceReport, Summary};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;

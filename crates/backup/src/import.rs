@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use events::{CopiedEvent, Envelope, Log, LogError};
-use schemas::Sequence;
 use jetstream::{AppendError, ReadError, ScanFrom};
+use schemas::Sequence;
 use tlog::LogVerifier;
 
 use crate::chunks::{ChunkBounds, Chunks};

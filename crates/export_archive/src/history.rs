@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use events::Head;
 use aggregates::row::{Origin, Row, sources};
 use aggregates::{fold, told};
+use events::Head;
 use jiff::civil::Date;
 use schemas::{HistoryEvent, RowSources, Sequence, Summary};
 use serde::Serialize;

@@ -7,11 +7,11 @@ use events::{
     ConnectionActivated, DeviceEnrolled, DeviceRevoked, Event, EventKind, Head, SignedRequest, new_event_id,
 };
 use jiff::Timestamp;
+use keys::{ConnectionId, DeviceId, Signature, UserRef};
 use proptest::prelude::*;
 use schemas::Sequence;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use keys::{ConnectionId, DeviceId, Signature, UserRef};
 
 use super::*;
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use events::{Event, Head};
 use aggregates::Said;
 use aggregates::connection::{self, Connection};
 use aggregates::device::{self, Device};
 use aggregates::row::{Row, document};
+use events::{Event, Head};
 use jiff::civil::Date;
-use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
 use keys::{ConnectionId, DeviceId, UserRef};
+use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
 
 use crate::history::History;
 use crate::manifest::{About, Manifest};

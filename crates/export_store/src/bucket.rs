@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use http::Method;
+use keys::UserRef;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
 use object_store::{ClientConfigKey, MultipartUpload, ObjectStore, ObjectStoreExt};
 use url::Url;
-use keys::UserRef;
 
 use crate::name::ObjectName;
 use asked::{Asking, Server};

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tempfile::NamedTempFile;
 use keys::{DataKey, DataKeyId, UserRef};
+use tempfile::NamedTempFile;
 
 use crate::name::ObjectName;
 use crate::sealed::{Opening, Sealing, plain_bytes, read_head};

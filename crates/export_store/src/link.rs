@@ -5,8 +5,8 @@
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use subtle::ConstantTimeEq;
 use keys::{ExportId, Pseudonyms};
+use subtle::ConstantTimeEq;
 
 use crate::name::ObjectName;
 

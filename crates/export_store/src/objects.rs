@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use keys::{DataKey, DataKeyId, Pseudonyms, UserRef};
 use object_store::WriteMultipart;
 use tokio::runtime::Handle;
 use url::Url;
-use keys::{DataKey, DataKeyId, Pseudonyms, UserRef};
 
 use crate::bucket::{AbortError, Bucket, BucketError};
 use crate::folder::{Draft, Folder};

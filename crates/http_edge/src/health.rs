@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 /// Says why something is not ready, or nothing.
 pub type ReadyCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-const OPENAPI: &str = include_str!("../../schemas/openapi.json");
+const OPENAPI: &str = include_str!("../../../schemas/openapi.json");
 
 /// `GET /livez`, `/readyz` and `/openapi.json`; `/metrics` where a handle is given.
 pub fn health_routes(checks: Vec<ReadyCheck>, metrics: Option<PrometheusHandle>) -> Router {

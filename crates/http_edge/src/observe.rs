@@ -7,11 +7,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use keys::UserRef;
 use schemas::Code;
 use tracing::{Instrument, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use uuid::Uuid;
-use keys::UserRef;
 
 use crate::Refusal;
 use crate::trace_context::TraceParent;

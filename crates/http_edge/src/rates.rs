@@ -7,8 +7,8 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use http::{HeaderName, header};
-use schemas::Code;
 use keys::UserRef;
+use schemas::Code;
 
 use crate::{ClientAddress, Refusal};
 

@@ -3,8 +3,8 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use schemas::{Code, Problem, Violation};
 use keys::UserRef;
+use schemas::{Code, Problem, Violation};
 
 /// A request is answered with an error. Boxed: it is returned from everywhere and made rarely.
 #[derive(Debug, Clone)]

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{Header, Validation, decode, decode_header};
+use keys::{DeviceId, Pseudonyms, UserId, UserRef};
 use moka::sync::Cache;
 use schemas::Code;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use keys::{DeviceId, Pseudonyms, UserId, UserRef};
 
 use jwks::Jwks;
 pub use jwks::JwksError;

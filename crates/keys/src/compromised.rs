@@ -4,9 +4,9 @@
 //! default key signed. Of two reports the one that was signed later counts: a system that is well again has no mark, and an
 //! old report that is sent again changes nothing.
 
+use jetstream::{Broker, RequestError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use jetstream::{Broker, RequestError};
 
 use crate::UserRef;
 use crate::holder_list::HolderList;

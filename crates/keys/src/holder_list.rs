@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
 use jetstream::{Broker, RequestError, spawn_vital};
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::UserRef;

@@ -19,10 +19,10 @@
 mod key;
 mod recorder;
 
+use jetstream::{Broker, ReadError, ScanFrom, Stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use jetstream::{Broker, ReadError, ScanFrom, Stream};
 
 pub use key::{IndexKey, IndexRecipient};
 pub use recorder::Index;

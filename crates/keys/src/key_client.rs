@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jetstream::Broker;
 use futures_util::{StreamExt, stream};
+use jetstream::Broker;
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
 
@@ -183,7 +183,7 @@ impl KeyClient {
         let missing = wanted.into_iter().filter(|wanted| !self.rings.contains_key(wanted));
         let users: BTreeSet<_> = missing.map(|(user, _)| user).collect();
         let users: Vec<_> = users.into_iter().collect();
-        jetstream::iter(users.chunks(RINGS_USERS_MAX))
+        stream::iter(users.chunks(RINGS_USERS_MAX))
             .for_each_concurrent(RINGS_IN_FLIGHT_MAX, async |users| {
                 // Users with many keys each may be more than one answer holds: then a few at a time.
                 if self.fetch_rings(users).await.is_err() {

@@ -13,8 +13,8 @@
 //! | `$KV.keys.revoked.<user ref>.<device id>` | that the device was revoked |
 //! | `$KV.keys.compromised.<user ref>.<device id or "default">` | what whoever signs with this key last told of its system |
 
-use serde_json::json;
 use jetstream::{Broker, ReadError, Stream};
+use serde_json::json;
 
 use crate::keeper::KeeperError;
 

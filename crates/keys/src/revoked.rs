@@ -1,8 +1,8 @@
 //! Devices that were revoked, as every ingest knows them ([`crate::holder_list`]). Where the list is too old, a device's
 //! signature can't be accepted at all.
 
-use serde::{Deserialize, Serialize};
 use jetstream::{Broker, RequestError};
+use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
 use crate::holder_list::HolderList;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jetstream::{AppendError, Appender, Broker, Commit, ScanFrom, Stored, Stream};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jetstream::{AppendError, Appender, Broker, Commit, ScanFrom, Stored, Stream};
 
 use crate::UserRef;
 use crate::data_key::DataKeyId;
@@ -121,7 +121,7 @@ impl Rewrap {
         let mut from = 1;
         while let Some(page) = self.page(&mut from).await? {
             let seen = page.len() as u64;
-            let rewrapped = jetstream::iter(page)
+            let rewrapped = stream::iter(page)
                 .map(|stored| self.one(stored))
                 .buffer_unordered(IN_FLIGHT_MAX)
                 .try_fold(0, async |sum, done| Ok(sum + u64::from(done)))

@@ -2,9 +2,9 @@
 //! person who took it, over the statement exactly as it stands there.
 
 use jiff::Timestamp;
+use keys::UserRef;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
-use keys::UserRef;
 
 use crate::envelope::{EventKind, Head};
 

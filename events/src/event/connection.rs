@@ -3,9 +3,9 @@
 //! an event: those are the worker's alone to see. An authorisation code is, and is dead once it was exchanged.
 
 use jiff::Timestamp;
+use keys::ConnectionId;
 use schemas::{AtProvider, ReauthReason};
 use serde::{Deserialize, Serialize};
-use keys::ConnectionId;
 
 use super::SealedContent;
 use crate::envelope::EventKind;

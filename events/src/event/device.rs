@@ -1,8 +1,8 @@
 //! A device's signing key, given and taken back. Sealed under the account's data key; no key of the device is in it,
 //! only its id.
 
-use serde::{Deserialize, Serialize};
 use keys::{DataKey, DeviceId, SigningKeyId};
+use serde::{Deserialize, Serialize};
 
 use crate::envelope::{EventKind, Head};
 

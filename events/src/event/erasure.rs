@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use keys::{ErasureId, Pseudonyms};
 use schemas::ErasureStep;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use keys::{ErasureId, Pseudonyms};
 
 use crate::envelope::{EventKind, Head};
 

@@ -1,9 +1,9 @@
 //! A person takes their data along.
 
 use jiff::Timestamp;
+use keys::ExportId;
 use schemas::{ExportFailure, Sequence};
 use serde::{Deserialize, Serialize};
-use keys::ExportId;
 
 use super::SealedContent;
 use crate::envelope::EventKind;

@@ -2,10 +2,10 @@
 //! out of the view, and which years were destroyed.
 
 use jiff::Timestamp;
+use keys::UserRef;
 use schemas::{EventId, Sequence};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use keys::UserRef;
 
 use crate::envelope::{EventKind, Head};
 

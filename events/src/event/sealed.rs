@@ -1,8 +1,8 @@
 //! Contents that are sealed as JSON, so that an auditor with the key needs no tool of ours.
 
+use keys::DataKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use keys::DataKey;
 use zeroize::Zeroizing;
 
 use crate::envelope::{EventKind, Head};

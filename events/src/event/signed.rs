@@ -1,7 +1,7 @@
 //! What a phone signed and the door accepted, with everything that it takes to verify the signature again, years later.
 
-use serde::{Deserialize, Serialize};
 use keys::{DataKey, Signature, SigningKeyId};
+use serde::{Deserialize, Serialize};
 
 use crate::envelope::{EventKind, Head};
 

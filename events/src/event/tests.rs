@@ -1,7 +1,7 @@
 mod leaving;
 
-use proptest::prelude::*;
 use keys::{DataKeyId, DeviceId, Signature, UserRef};
+use proptest::prelude::*;
 
 use super::*;
 use crate::envelope::{Head, MalformedEvent};

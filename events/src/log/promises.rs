@@ -1,8 +1,8 @@
 //! What a log must be for everything above it to be true.
 
+use jetstream::StreamInfo;
 use schemas::Sequence;
 use serde_json::{Value, json};
-use jetstream::StreamInfo;
 
 use super::{DUPLICATE_WINDOW_SECONDS, EVENTS_STREAM, LogIdentity};
 

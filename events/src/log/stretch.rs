@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use schemas::Sequence;
 use jetstream::FollowError;
+use schemas::Sequence;
 use tokio::time::sleep;
 
 use super::{Follower, Log, LogReader, RecordedEvent};

@@ -1,8 +1,8 @@
 //! The page of a provider where a user agrees (RFC 6749, section 4.1.1; PKCE: RFC 7636, section 4.3).
 
+use keys::{OAuthState, Pseudonyms};
 use providers::Pkce;
 use url::Url;
-use keys::{OAuthState, Pseudonyms};
 
 use crate::provider_settings::Connectable;
 
@@ -46,8 +46,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use jiff::Timestamp;
-    use providers::{OAuth, Providers};
     use keys::{ConnectionId, UserRef};
+    use providers::{OAuth, Providers};
     use zeroize::Zeroizing;
 
     use super::*;

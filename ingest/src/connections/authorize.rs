@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http_edge::{Observed, Refusal};
 use events::{ConnectionAuthorized, EventKind, SealedContent, answer_id, authorization_event_id};
+use http_edge::{Observed, Refusal};
+use keys::OAuthState;
 use providers::OAuth;
 use schemas::{AuthorizeRequest, Code};
-use keys::OAuthState;
 
 use super::{IdInPath, accepted, check_open};
 use crate::append::{Asked, OfAccount, refuse_body};

@@ -1,9 +1,9 @@
 //! What ingest must know of a connection, and does not: it asks the projector.
 
-use http_edge::Refusal;
 use events::{CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion};
-use schemas::{Code, ConnectionDocument};
+use http_edge::Refusal;
 use keys::{ConnectionId, UserRef};
+use schemas::{Code, ConnectionDocument};
 
 use super::no_connection;
 use crate::door::Door;

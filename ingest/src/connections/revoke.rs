@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http_edge::{Observed, Refusal};
 use events::{ConnectionRevocationRequested, EventKind, SealedContent, answer_id};
 use http::StatusCode;
+use http_edge::{Observed, Refusal};
+use keys::{ConnectionId, UserRef};
 use schemas::{ConnectionDocument, ConnectionStatus, ConnectionStep};
 use tokio::time::{Instant, sleep};
-use keys::{ConnectionId, UserRef};
 
 use super::{IdInPath, accepted};
 use crate::append::{Asked, OfAccount};

@@ -1,8 +1,8 @@
 //! How a callback is answered.
 
 use axum::response::{IntoResponse, Response};
-use http_edge::Refusal;
 use http::{HeaderValue, StatusCode, header};
+use http_edge::Refusal;
 use providers::{WebhookRefusal, WebhookReply};
 use schemas::Code;
 

@@ -1,14 +1,14 @@
 //! A delivery becomes events: one for each of the provider's users that it is about.
 
 use data_encoding::BASE64;
-use http_edge::Refusal;
 use events::{EventKind, Head, NewEvent, SealedContent, WebhookReceived, webhook_event_id};
 use futures_util::future::try_join_all;
+use http_edge::Refusal;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use keys::Year;
 use providers::{Delivery, DeliveryPart};
 use schemas::Code;
-use keys::Year;
 
 use crate::append::refuse_append;
 use crate::deliveries::{Claim, DeliveriesError, DeliveryKey, OpenClaim};

@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Gate, Observed, Refusal, Verification, bearer, noted};
 use http::header;
-use schemas::{Code, ErasureDocument};
+use http_edge::{Gate, Observed, Refusal, Verification, bearer, noted};
 use keys::{ErasureId, ReceiptToken};
+use schemas::{Code, ErasureDocument};
 
 use super::{Api, PathText, not_found, refuse};
 

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use http_edge::{Gate, Observed, Refusal, Scope, Verification, noted};
+use export_store::{Link, LinkError, ObjectName, Opened};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
+use http_edge::{Gate, Observed, Refusal, Scope, Verification, noted};
 use jiff::{SignedDuration, Timestamp};
-use export_store::{Link, LinkError, ObjectName, Opened};
-use schemas::{Code, ExportStatus};
 use keys::{ExportId, KeyError};
+use schemas::{Code, ExportStatus};
 
 use super::{Api, PathText, not_found, refuse};
 use crate::blocking::blocking;
@@ -96,7 +96,7 @@ impl Api {
         let objects = self.objects.clone();
         let opened =
             blocking(move || objects.open_object(name, key)).await.map_err(|error| broken(&error))?;
-        let chunks = jetstream::try_unfold(opened.ok_or_else(no_link)?, next);
+        let chunks = stream::try_unfold(opened.ok_or_else(no_link)?, next);
         let disposition = format!("attachment; filename=\"syncwell-{}.zip\"", name.export);
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),

@@ -1,8 +1,8 @@
 //! What ends: an account, or everybody's past years. Nothing of either is left in a view behind the event that says so,
 //! whether it is folded when it happens or years later from the first event.
 
-use events::{Change, ChangeKind, Envelope, EventKind, FoldedEvent, RecordedEvent};
 use aggregates::{Account, SaidAt};
+use events::{Change, ChangeKind, Envelope, EventKind, FoldedEvent, RecordedEvent};
 use keys::{UserRef, Year};
 
 use super::{FoldFailure, Folder, Ready, Told};

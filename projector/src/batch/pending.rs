@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use events::Change;
+use keys::UserRef;
 use schemas::Sequence;
 use tlog::Frontier;
-use keys::UserRef;
 
 use super::Folder;
 use super::shard::{PendingEntries, PendingEntry, Shard};

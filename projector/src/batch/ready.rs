@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use events::RecordedEvent;
-use tlog::Hash;
 use keys::UserRef;
+use tlog::Hash;
 
 use super::{Folder, PARALLEL_EVENTS_MIN};
 use crate::open::{OpenFailure, Opened};

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use events::Change;
 use aggregates::export::Export;
-use jiff::civil::Date;
-use schemas::Sequence;
+use events::Change;
 use jetstream::ScanFrom;
+use jiff::civil::Date;
 use keys::{DataKey, UserRef};
+use schemas::Sequence;
 
 use super::telling::change;
 use super::{FoldFailure, Folder};

@@ -6,8 +6,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use events::{Change, FoldedEvent, RecordedEvent};
 use aggregates::export::Export;
+use events::{Change, FoldedEvent, RecordedEvent};
 use jiff::Timestamp;
 use keys::{DataKey, UserRef};
 

@@ -3,9 +3,9 @@
 //! Its enums stand there as their numbers ([`crate::numbers`]).
 
 use jiff::Timestamp;
+use keys::UserRef;
 use schemas::{AtProvider, ConnectionStatus, ReauthReason};
 use serde::{Deserialize, Serialize};
-use keys::UserRef;
 
 use super::Connection;
 use crate::numbers::Numbered;

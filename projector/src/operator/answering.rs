@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::Actor;
-use schemas::{RowsDocument, Sequence};
 use jetstream::{Broker, Heard, ScanFrom};
-use tokio::time::sleep;
 use keys::{Pseudonyms, UserId, UserRef};
+use schemas::{RowsDocument, Sequence};
+use tokio::time::sleep;
 
 use super::{
     Access, Answer, Cursors, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, Recording, SUBJECT,

@@ -1,8 +1,8 @@
 //! The operator's side.
 
+use jetstream::{Broker, RequestError};
 use jiff::civil::Date;
 use schemas::{RowDocument, RowsDocument, Sequence};
-use jetstream::{Broker, RequestError};
 
 use super::{
     Access, Answer, DIGEST_SUBJECT, DigestDocument, ParkedEvent, Question, SUBJECT, UserReport, UserRow,

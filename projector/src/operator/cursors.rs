@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use http_edge::Clock;
 use events::new_event_id;
+use http_edge::Clock;
 
 /// Cursors that are remembered; the oldest go first.
 const CURSORS_MAX: usize = 256;

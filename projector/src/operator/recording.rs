@@ -1,12 +1,12 @@
 //! Writing down who was shown what, before it is shown.
 
-use http_edge::Clock;
 use events::{
     AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, RetentionApplied, new_event_id,
 };
-use schemas::{EventId, Sequence};
+use http_edge::Clock;
 use jetstream::{AppendError, Broker, Commit};
 use keys::UserRef;
+use schemas::{EventId, Sequence};
 
 use super::Access;
 

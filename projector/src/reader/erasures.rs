@@ -1,11 +1,11 @@
 //! How an account ends, for whoever holds the receipt token; and that no view has anything of it.
 
-use events::EraseAnswer;
 use aggregates::{Account, Erased};
+use events::EraseAnswer;
+use keys::{ErasureId, UserRef};
 use notary::ask::{self, AskError};
 use schemas::{ErasureDocument, ErasureReceipt, Sequence};
 use tlog::{Hash, Proof};
-use keys::{ErasureId, UserRef};
 
 use super::{ReadFailure, Reader, number};
 use crate::batch::{FoldFailure, take_away};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use events::{ExportAnswer, PROGRESS_SUBJECT};
 use aggregates::export::Export;
+use events::{ExportAnswer, PROGRESS_SUBJECT};
 use jiff::Timestamp;
+use keys::{ExportId, UserRef};
 use schemas::{ExportDocument, ExportProgress, ExportStatus};
 use tokio::time::timeout;
-use keys::{ExportId, UserRef};
 
 use super::{ReadFailure, Reader, number};
 use crate::view::ExportKey;

@@ -1,7 +1,7 @@
 //! A user's devices and connections.
 
-use schemas::{ConnectionDocument, ConnectionsDocument, DeviceDocument, DevicesDocument, Sequence};
 use keys::{ConnectionId, DeviceId, UserRef};
+use schemas::{ConnectionDocument, ConnectionsDocument, DeviceDocument, DevicesDocument, Sequence};
 
 use super::{ReadFailure, Reader, number};
 use crate::batch::read_entry;

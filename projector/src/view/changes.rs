@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aggregates::Account;
-use schemas::Sequence;
 use keys::UserRef;
+use schemas::Sequence;
 
 use super::accounts::account_key;
 use super::parked::{parked_key, parked_value};

@@ -8,8 +8,8 @@
 //! A user has one parked event at most, the first: what comes behind it waits without an entry of its own. Only what is
 //! filed under nobody can have several.
 
-use schemas::Sequence;
 use keys::UserRef;
+use schemas::Sequence;
 
 use super::keys::{KEY_DISCARDED, KEY_PARKED};
 use crate::poison::{Poison, PoisonKind};

@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use jiff::civil::Date;
-use schemas::Sequence;
 use keys::UserRef;
+use schemas::Sequence;
 
 use super::keys::{ENTRY_KINDS, prefix};
 use super::{EntryKey, Reflecting, RowKey, Sealed, View, ViewError};

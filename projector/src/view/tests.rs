@@ -3,7 +3,7 @@ use tlog::Hash;
 use super::*;
 use crate::digest::{Digester, Sum};
 use crate::poison::PoisonKind;
-use keys::{DataKey, DataKeyId, Pseudonyms};
+use ::keys::{DataKey, DataKeyId, Pseudonyms};
 
 fn log(created: &str, last: u64) -> LogState {
     LogState { identity: created.into(), last: Sequence::new(last) }
@@ -156,9 +156,9 @@ fn keys_of_every_kind(users: &[u8]) -> Vec<Vec<u8>> {
         let row = key(*user, 16);
         let user = row.user;
         keys.push(row.encode());
-        keys.push(DeviceKey { user, id: keys::DeviceId::from_bytes([1; 16]) }.encode());
-        keys.push(ConnectionKey { user, id: keys::ConnectionId::from_bytes([1; 16]) }.encode());
-        keys.push(ReportKey::new(user, keys::KeyHolder::User).encode());
+        keys.push(DeviceKey { user, id: ::keys::DeviceId::from_bytes([1; 16]) }.encode());
+        keys.push(ConnectionKey { user, id: ::keys::ConnectionId::from_bytes([1; 16]) }.encode());
+        keys.push(ReportKey::new(user, ::keys::KeyHolder::User).encode());
     }
     keys.sort_unstable();
     keys

@@ -1,7 +1,7 @@
 //! Who is shown contents, as the log keeps it.
 
-use nats_server::Role;
 use events::Actor;
+use nats_server::Role;
 use projector::Access;
 
 use crate::cli::AccessArgs;

@@ -3,8 +3,8 @@
 use std::fs::File;
 
 use anyhow::Context;
-use nats_server::{Role, Supervised};
 use jetstream::{Broker, BrokerAddress};
+use nats_server::{Role, Supervised};
 use tokio::task::JoinHandle;
 
 use super::up;

@@ -11,10 +11,10 @@ mod walk;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use jetstream::Broker;
 use nats_server::Role;
 use notary::Checkpoints;
 use serde_json::json;
-use jetstream::Broker;
 use tlog::LogVerifier;
 
 use super::{print, tell};

@@ -7,18 +7,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use backup::{BackupSource, RestoreTarget, Stage};
 use anyhow::Context;
-use nats_server::Role;
-use http_edge::system_clock;
+use backup::{BackupSource, RestoreTarget, Stage};
 use events::{Log, LogReader};
+use http_edge::system_clock;
+use jetstream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
+use keys::{KeysStream, erased_marks, write_private};
+use nats_server::Role;
 use notary::Checkpoints;
 use schemas::Sequence;
 use serde_json::json;
-use jetstream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
 use tlog::LogVerifier;
 use tokio::time::sleep;
-use keys::{KeysStream, erased_marks, write_private};
 use worker::Ledger;
 
 use super::alone::Alone;

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use breakglass::{AskError, Asker, PersonKey, RequestName};
-use nats_server::Role;
 use http_edge::system_clock;
-use serde_json::json;
 use keys::UserId;
+use nats_server::Role;
+use serde_json::json;
 
 use super::table::table;
 use super::{print, tell};

@@ -13,9 +13,9 @@ mod serving;
 
 use std::process::ExitCode;
 
+use jetstream::Broker;
 use nats_server::Role;
 use serde::Serialize;
-use jetstream::Broker;
 
 use super::print;
 use super::table::table;

@@ -8,15 +8,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use nats_server::Role;
-use http_edge::system_clock;
 use events::{Envelope, Event, Head, Log, RecordedEvent};
+use http_edge::system_clock;
+use jetstream::ScanFrom;
+use keys::KeyClient;
+use nats_server::Role;
 use projector::record_access;
 use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
-use jetstream::ScanFrom;
 use tokio::time::sleep;
-use keys::KeyClient;
 
 use super::{asked_to_end, print};
 use crate::cli::{BrokerArgs, EventsCommand, ShowArgs};

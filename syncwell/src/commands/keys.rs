@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use nats_server::Role;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
 use jetstream::Broker;
-use tokio::time::sleep;
 use keys::{Kek, KeysStream, Rewrap, add_version, drop_versions_below};
+use nats_server::Role;
+use serde_json::json;
+use tokio::time::sleep;
 
 use super::{print, tell};
 use crate::cli::{RotateKekArgs, SecretArgs};

@@ -7,13 +7,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nats_server::Role;
 use http_edge::system_clock;
+use jetstream::Broker;
 use jiff::{ToSpan, tz::TimeZone};
+use keys::Retention;
+use nats_server::Role;
 use projector::OperatorClient;
 use serde_json::json;
-use jetstream::Broker;
-use keys::Retention;
 
 use super::{print, tell};
 use crate::cli::{BrokerArgs, RetentionArgs};

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use axum::Router;
-use nats_server::Role;
 use http_edge::ReadyCheck;
 use jetstream::Broker;
+use nats_server::Role;
 use tokio::net::TcpListener;
 
 use super::{asked_to_end, print};

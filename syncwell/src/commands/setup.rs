@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nats_server::Role;
 use events::{Changes, Log};
 use ingest::Deliveries;
-use notary::{CHECKPOINTS_STREAM, Checkpoints};
 use jetstream::{Broker, ReadError};
 use keys::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
+use nats_server::Role;
+use notary::{CHECKPOINTS_STREAM, Checkpoints};
 use worker::WorkBucket;
 
 use super::print;

@@ -8,15 +8,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use nats_server::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
-use http_edge::ReadyCheck;
 use futures_util::future::{Either, select};
+use http_edge::ReadyCheck;
+use jetstream::{Broker, BrokerAddress};
+use keys::IndexKey;
+use nats_server::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
 use notary::Notary;
 use projector::Projector;
-use jetstream::{Broker, BrokerAddress};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use keys::IndexKey;
 
 use super::{asked_to_end, print, setup, tell};
 use crate::cli::UpArgs;

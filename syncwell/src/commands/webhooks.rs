@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use keys::UserId;
 use nats_server::Role;
 use serde_json::json;
-use keys::UserId;
 use worker::{DisabledReason, EndpointStatus, FeedAskError, FeedClient, ParkedMessage, Told};
 
 use super::table::table;

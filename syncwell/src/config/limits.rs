@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use http_edge::{Forwarding, RateSettings};
 use http::HeaderName;
+use http_edge::{Forwarding, RateSettings};
 use ipnet::IpNet;
-use schemas::{Bound, Bounds, Scalar};
 use keys::UserRef;
+use schemas::{Bound, Bounds, Scalar};
 
 use super::reader::Reader;
 

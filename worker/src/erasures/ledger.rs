@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use keys::{ErasureId, UserRef};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
-use keys::{ErasureId, UserRef};
 
 const FORMAT: u8 = 1;
 

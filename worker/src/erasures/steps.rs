@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
-use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind};
 use aggregates::Account;
-use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
+use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind};
 use jetstream::{ReadError, ScanFrom};
 use keys::{ConnectionId, EraseDeed, UserRef};
+use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
 
 use super::{Erasures, Hindrance};
 use crate::book::PAGE_ENTRIES;

@@ -2,11 +2,11 @@
 //!
 //! Not where the erasure stands: that is the log's to say.
 
+use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
 use jiff::Timestamp;
+use keys::UserRef;
 use schemas::Sequence;
 use serde::{Deserialize, Serialize};
-use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
-use keys::UserRef;
 
 use crate::buckets::WorkBucket;
 

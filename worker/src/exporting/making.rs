@@ -8,9 +8,9 @@ use events::{
 };
 use export_archive::About;
 use export_store::ObjectName;
+use keys::{DataKey, ExportId, KeyError, UserRef};
 use schemas::{ExportFailure, ExportProgress, Sequence};
 use tokio::runtime::Handle;
-use keys::{DataKey, ExportId, KeyError, UserRef};
 
 use super::source::LogSource;
 use super::{ErasureTasks, ExportTask, Exporting};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use events::PROGRESS_SUBJECT;
 use futures_util::StreamExt;
-use schemas::ExportProgress;
 use jetstream::Broker;
-use tokio::time::sleep;
 use keys::ExportId;
+use schemas::ExportProgress;
+use tokio::time::sleep;
 
 /// Pause before the subscription is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use events::{Envelope, Event, EventKind, Log, RecordedEvent};
 use export_archive::{Content, ExportError, Source, SourceEvent};
+use keys::{KeyClient, KeyError, Pseudonyms, UserRef};
 use schemas::Sequence;
 use tokio::runtime::Handle;
-use keys::{KeyClient, KeyError, Pseudonyms, UserRef};
 
 /// Reads the log, for a thread that may block.
 pub struct LogSource {

@@ -1,10 +1,10 @@
 //! That an export is to be made: `export.<export id>` in the worker's bucket, JSON, format 1.
 
+use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
 use jiff::Timestamp;
+use keys::{DataKeyId, ExportId, UserRef};
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
-use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
-use keys::{DataKeyId, ExportId, UserRef};
 
 use crate::buckets::WorkBucket;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use events::{ChangeKind, FEED_SUBJECT, FeedAnswer};
 use futures_util::StreamExt;
+use jetstream::Heard;
+use keys::UserId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use jetstream::Heard;
 use tokio::time::{sleep, timeout};
 use url::Url;
-use keys::UserId;
 
 use super::ask::{
     AddQuestion, Added, Answer, Asked, EndpointStatus, IdQuestion, ListQuestion, RefQuestion, SUBJECTS,

@@ -1,9 +1,9 @@
 //! The operator's side of what is asked over the broker.
 
 use events::ChangeKind;
+use jetstream::{Broker, RequestError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use jetstream::{Broker, RequestError};
 
 use super::ask::{
     AddQuestion, Added, Answer, Asked, EndpointStatus, IdQuestion, ListQuestion, PREFIX, ParkedMessage,

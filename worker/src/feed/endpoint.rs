@@ -15,11 +15,11 @@ use std::str::FromStr;
 use data_encoding::BASE32_NOPAD;
 use events::ChangeKind;
 use jiff::Timestamp;
+use keys::{Pseudonyms, TokenSeal, UserRef};
 use providers::standard::StandardSecret;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 use url::Url;
-use keys::{Pseudonyms, TokenSeal, UserRef};
 
 const VERSION: u8 = 1;
 const ID_BYTES: usize = 16;

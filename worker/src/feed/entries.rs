@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jetstream::{AppendError, Bucket, ReadError, ScanFrom, Stored};
+use jiff::Timestamp;
 
 use super::Unavailable;
 use super::endpoint::EndpointId;

@@ -128,9 +128,9 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use events::ChangeKind;
+    use keys::UserRef;
     use proptest::prelude::*;
     use schemas::{EventId, Sequence};
-    use keys::UserRef;
 
     use super::*;
 

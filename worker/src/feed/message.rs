@@ -10,9 +10,9 @@
 use events::{Change, ChangeKind, ChangeSubject};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use keys::UserRef;
 use schemas::Sequence;
 use serde::Serialize;
-use keys::UserRef;
 
 use super::endpoint::{Secrets, base32};
 
@@ -97,8 +97,8 @@ fn encode(body: &Body<'_>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use schemas::EventId;
     use keys::{TokenSeal, VersionedSecrets};
+    use schemas::EventId;
 
     use super::super::endpoint::{Beginning, Endpoint, EndpointId, UserRefs};
     use super::*;

@@ -1,8 +1,8 @@
 //! The endpoints in their bucket. A bucket that is empty tells the projector that nobody wants to know, so what is removed
 //! or replaced is destroyed.
 
-use jiff::Timestamp;
 use jetstream::{AppendError, Bucket, Entry, ReadError};
+use jiff::Timestamp;
 
 use super::Unavailable;
 use super::endpoint::{Disabled, DisabledReason, Endpoint, EndpointId};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use keys::OAuthState;
 use providers::Refresh;
 use schemas::{AtProvider, ReauthReason};
 use tokio::time::sleep;
-use keys::OAuthState;
 use zeroize::Zeroizing;
 
 use super::{Hands, Hindrance};

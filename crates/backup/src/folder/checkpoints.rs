@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use jetstream::{Stored, Stream};
+use serde::{Deserialize, Serialize};
 use tlog::{CheckpointError, LogVerifier};
 
 use super::saving::BackupError;

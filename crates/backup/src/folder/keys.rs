@@ -6,8 +6,8 @@
 mod copying;
 
 use data_encoding::BASE64;
-use serde::{Deserialize, Serialize};
 use keys::UserRef;
+use serde::{Deserialize, Serialize};
 
 use crate::export::line::json;
 use crate::subject;

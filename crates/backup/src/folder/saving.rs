@@ -7,8 +7,8 @@ use std::path::Path;
 use std::{fs, io};
 
 use events::{Log, LogReader};
-use jiff::Timestamp;
 use jetstream::{ReadError, Stream};
+use jiff::Timestamp;
 use tlog::{CheckpointError, LogVerifier};
 
 use super::{

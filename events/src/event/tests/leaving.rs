@@ -1,8 +1,8 @@
 //! What stands in the log of people who take their data along, and of those who leave. The samples were made with Python's
 //! `cryptography` and `hmac`.
 
-use schemas::{ErasureStep, ExportFailure, Sequence};
 use keys::{ErasureId, ExportId, Pseudonyms};
+use schemas::{ErasureStep, ExportFailure, Sequence};
 use zeroize::Zeroizing;
 
 use super::*;

@@ -1,9 +1,9 @@
 //! Which event it is: a root that does not hold says that something before it was changed, and no more.
 
 use events::{Log, LogReader};
+use jetstream::Broker;
 use notary::ask::{self, AskError};
 use schemas::Sequence;
-use jetstream::Broker;
 use tlog::{Frontier, Hash, LogVerifier, TreeHead};
 
 /// Events between two checkpoints among which one is looked for.

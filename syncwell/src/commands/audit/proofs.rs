@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use events::{Envelope, Log};
+use jetstream::Broker;
 use notary::Checkpoints;
 use notary::ask::{self, AskError};
 use schemas::EventId;
 use serde_json::json;
-use jetstream::Broker;
 use tlog::{Hash, LogVerifier, Proof, TreeHead};
 use tokio::time::sleep;
 

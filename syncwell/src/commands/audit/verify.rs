@@ -4,18 +4,18 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
-use nats_server::Role;
 use data_encoding::HEXLOWER;
-use http_edge::system_clock;
 use events::{Log, LogError, LogReader, Stretch, StretchError};
+use http_edge::system_clock;
+use jetstream::Broker;
+use keys::{KeyClient, SigningKeys};
+use nats_server::Role;
 use notary::Checkpoints;
 use projector::offline::Offline;
 use projector::{DigestDocument, FOLD_VERSION, ask_digest, record_access};
 use schemas::Sequence;
 use serde_json::json;
-use jetstream::Broker;
 use tlog::{Attestation, LogVerifier};
-use keys::{KeyClient, SigningKeys};
 
 use super::attest::tree;
 use super::blame::first_changed;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use events::{Envelope, Event, EventDiscarded, RecordedEvent};
+use keys::{KeyClient, KeyError, SigningKeys, UserRef};
 use notary::{CheckpointWalk, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
 use tokio::task::JoinHandle;
-use keys::{KeyClient, KeyError, SigningKeys, UserRef};
 
 use super::report::{LeftOut, Report};
 

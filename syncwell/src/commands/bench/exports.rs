@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use nats_server::Role;
-use http_edge::system_clock;
 use events::Log;
 use export_archive::{About, Source};
+use http_edge::system_clock;
+use keys::{KeyClient, UserRef};
+use nats_server::Role;
 use schemas::Sequence;
 use serde::Serialize;
 use tokio::runtime::Handle;
-use keys::{KeyClient, UserRef};
 use worker::LogSource;
 
 use super::installation::Quiet;

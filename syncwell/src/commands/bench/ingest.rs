@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::Credentials;
-use serde::Serialize;
 use jetstream::Commit;
+use serde::Serialize;
 
 use super::installation::Installation;
 use super::load::{self, LoadFigures, Measured};

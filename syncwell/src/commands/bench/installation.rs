@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
-use nats_server::{Role, Supervised};
 use client::Connection;
 use http::Request;
-use providers::standard::StandardSecret;
 use jetstream::{Broker, BrokerAddress};
-use tokio::time::{Duration, sleep};
 use keys::write_private;
+use nats_server::{Role, Supervised};
+use providers::standard::StandardSecret;
+use tokio::time::{Duration, sleep};
 
 use crate::commands::{setup, up};
 use crate::development::Issuer;

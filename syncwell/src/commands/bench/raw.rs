@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use nats_server::Role;
 use bytes::Bytes;
 use jetstream::{Appender, Commit, Draft};
+use nats_server::Role;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

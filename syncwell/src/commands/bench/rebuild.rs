@@ -5,8 +5,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use nats_server::Role;
 use events::{Log, LogReader};
+use nats_server::Role;
 use notary::Checkpoints;
 use serde::Serialize;
 use tokio::time::sleep;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use jetstream::{Broker, Commit};
 use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jetstream::{Broker, Commit};
 use jiff::Timestamp;
 use keys::{DataKey, Kek, KeyClient, Pseudonyms, Signature, UserRef};
 
@@ -27,14 +27,14 @@ pub(super) async fn fill(
     let users: Vec<UserRef> = (0..users)
         .map(|user| Ok(pseudonyms.user_ref(&format!("bench-{user}").parse()?)))
         .collect::<anyhow::Result<_>>()?;
-    let keys: Vec<Arc<DataKey>> = jetstream::iter(&users)
+    let keys: Vec<Arc<DataKey>> = stream::iter(&users)
         .map(|user| keys.current(user, YEAR))
         .buffered(IN_FLIGHT_MAX)
         .try_collect()
         .await?;
     let appender = Log::over(broker).appender(Commit::Grouped);
     let now = http_edge::system_clock();
-    jetstream::iter(0..events)
+    stream::iter(0..events)
         .map(Ok::<_, anyhow::Error>)
         .try_for_each_concurrent(IN_FLIGHT_MAX, async |number| {
             let user = usize::try_from(number)? % users.len();

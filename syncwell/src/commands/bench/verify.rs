@@ -9,9 +9,9 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use data_encoding::BASE64URL_NOPAD;
 use http_edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clock};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use keys::{DeviceId, KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, create_secret_file};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
-use keys::{DeviceId, KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, create_secret_file};
 
 use super::median;
 use crate::commands::print;

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::Connection;
-use http_edge::system_clock;
 use http::request::Builder;
 use http::{Method, Request, StatusCode};
+use http_edge::system_clock;
+use jetstream::Commit;
 use providers::standard::StandardSecret;
 use serde::Serialize;
-use jetstream::Commit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -1,14 +1,14 @@
 //! The broker: the log, the bucket of the index, how it stores, what time it is there.
 
 use anyhow::Context;
-use nats_server::Role;
-use http_edge::system_clock;
 use events::Log;
+use http_edge::system_clock;
 use ingest::Deliveries;
-use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use jetstream::Broker;
+use jiff::{SignedDuration, Timestamp};
 use keys::IndexStream;
+use nats_server::Role;
+use serde::Deserialize;
 
 use super::{Check, Patient, checkpoints};
 use crate::exit::Unreachable;

@@ -1,11 +1,11 @@
 //! Whether the notary keeps up: what no checkpoint covers has no receipt, and nobody would notice if it went.
 
-use http_edge::system_clock;
 use events::{Log, LogError};
+use http_edge::system_clock;
+use jetstream::Broker;
 use jiff::SignedDuration;
 use notary::Checkpoints;
 use schemas::Sequence;
-use jetstream::Broker;
 
 use super::{Check, Patient};
 use crate::home::read_vkey;

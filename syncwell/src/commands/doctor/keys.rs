@@ -1,7 +1,7 @@
 //! Key versions, and tombstones that mean what they say.
 
-use nats_server::Role;
 use keys::{IndexKey, IndexRecipient, KeysStream, Rewrap};
+use nats_server::Role;
 
 use super::{Check, Patient};
 use crate::roles;

@@ -1,7 +1,7 @@
 //! What each role can reach, tried for real with its own credentials.
 
-use nats_server::Role;
 use futures_util::future::join_all;
+use nats_server::Role;
 
 use super::{Check, Patient};
 

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use backup::{Imported, Stage, export_events, import_events, verify_export};
-use nats_server::Role;
 use events::{Log, LogReader};
+use jetstream::Broker;
+use nats_server::Role;
 use schemas::Sequence;
 use serde_json::json;
-use jetstream::Broker;
 
 use crate::cli::CopyArgs;
 use crate::commands::audit::log_verifier;

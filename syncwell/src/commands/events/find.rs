@@ -1,9 +1,9 @@
 //! An event by its name, in the whole log.
 
 use events::{Envelope, Log, RecordedEvent};
+use jetstream::ScanFrom;
 use jiff::{SignedDuration, Timestamp};
 use schemas::EventId;
-use jetstream::ScanFrom;
 
 /// How far an event's own time may be from when it was received.
 const ID_TIME_SLACK: SignedDuration = SignedDuration::from_secs(900);

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nats_server::Role;
 use data_encoding::BASE64;
 use events::{Envelope, Log};
+use keys::UserRef;
+use nats_server::Role;
 use projector::{OperatorClient, ParkedEvent, Whose};
 use schemas::Sequence;
 use serde_json::json;
-use keys::UserRef;
 
 use crate::cli::{ParkedArgs, ParkedCommand};
 use crate::commands::table::table;

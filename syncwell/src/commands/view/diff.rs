@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use nats_server::Role;
 use jiff::Timestamp;
+use nats_server::Role;
 use projector::{Difference, OperatorClient, Which};
 use serde_json::{Value, json};
 

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nats_server::Role;
 use http_edge::system_clock;
+use keys::KeyClient;
+use nats_server::Role;
 use projector::offline::{Folded, Offline};
 use projector::{Job, JobReport, JobState, OperatorClient, Whose};
 use serde_json::json;
 use tokio::time::sleep;
-use keys::KeyClient;
 
 use super::client;
 use super::job::do_job;

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use nats_server::Role;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
+use nats_server::Role;
 use projector::{Job, JobState, OperatorClient, Which, Whose};
 use schemas::{Quantity, RowDocument, RowsDocument, Sequence};
 use serde_json::json;

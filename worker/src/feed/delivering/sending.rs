@@ -3,8 +3,8 @@
 use events::{ChangeKind, ChangeSubject};
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
-use tokio::time::Instant;
 use keys::KeyError;
+use tokio::time::Instant;
 
 use super::{Delivering, Item};
 use crate::feed::message::Message;

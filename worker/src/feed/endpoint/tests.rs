@@ -1,5 +1,5 @@
-use proptest::prelude::*;
 use keys::VersionedSecrets;
+use proptest::prelude::*;
 
 use super::*;
 

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use keys::{TokenSeal, VersionedSecrets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use keys::{TokenSeal, VersionedSecrets};
 
 use super::super::address::Addresses;
 use super::super::endpoint::{Beginning, Endpoint, EndpointId, UserRefs};
