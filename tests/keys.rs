@@ -1,6 +1,6 @@
 //! What happens when a data key is not there.
 
-use jetstream::{Appender, Commit, Draft};
+use jetstream::{Appender, CommitMode, NewMessage};
 use keys::KeysStream;
 use nats_server::Role;
 
@@ -12,9 +12,9 @@ async fn lose_the_key(cluster: &Cluster) -> String {
     let posted = RawRequest::post(&credentials, summary("20:00:00", r#""steps":1"#));
     assert_eq!(posted.send(cluster.url(Part::IngestOne)).await.status, 201);
     let keys = KeysStream::over(cluster.connect(Role::Keys).await);
-    let records = keys.last_by_subject("$KV.keys.*.*").await.unwrap();
+    let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = records.iter().find(|record| !record.subject.contains(".kek.")).unwrap();
-    keys.destroy(key.sequence).await.unwrap();
+    keys.secure_delete(key.sequence).await.unwrap();
     key.subject.clone()
 }
 
@@ -43,8 +43,8 @@ async fn a_tombstone_says_that_nobody_is_to_open_it() {
     let mut cluster = Cluster::start().await;
     let key = lose_the_key(&cluster).await;
     let user = key.split('.').nth(2).unwrap();
-    let appender = Appender::start(cluster.connect(Role::Keys).await, Commit::Grouped);
-    let mark = Draft {
+    let appender = Appender::start(cluster.connect(Role::Keys).await, CommitMode::Grouped);
+    let mark = NewMessage {
         subject: format!("$KV.keys.{user}.erased"),
         id: None,
         headers: Vec::new(),

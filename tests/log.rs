@@ -6,18 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use events::{BrokenPromise, Log, LogError};
 use futures_util::future::join_all;
-use jetstream::{AppendError, Appended, Appender, Commit, Draft, Expected, Stream};
+use jetstream::{AppendError, AppendAck, Appender, CommitMode, NewMessage, ExpectedSequence, Stream};
 use nats_server::Role;
 
 use crate::harness::{Cluster, run};
 
-fn draft(id: &str) -> Draft {
+fn draft(id: &str) -> NewMessage {
     let subject = format!("events.v1.0.{}", &id[..1]);
     let (headers, payload) = (Vec::new(), Bytes::from(id.to_owned()));
-    Draft { subject, id: Some(id.to_owned()), headers, expected: None, payload }
+    NewMessage { subject, id: Some(id.to_owned()), headers, expected: None, payload }
 }
 
-async fn append_all(appender: &Appender, ids: &[String]) -> Vec<Appended> {
+async fn append_all(appender: &Appender, ids: &[String]) -> Vec<AppendAck> {
     let appended = join_all(ids.iter().map(|id| appender.append(draft(id)))).await;
     appended.into_iter().map(Result::unwrap).collect()
 }
@@ -25,10 +25,10 @@ async fn append_all(appender: &Appender, ids: &[String]) -> Vec<Appended> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_with_duplicates_stores_every_id_once() {
     let cluster = Cluster::broker_with_streams().await;
-    let appender = Appender::start(cluster.connect(Role::Ingest).await, Commit::Grouped);
+    let appender = Appender::start(cluster.connect(Role::Ingest).await, CommitMode::Grouped);
     let first: Vec<_> = (0..700).map(|number| format!("a-{number}")).collect();
     let stored = append_all(&appender, &first).await;
-    assert!(stored.iter().all(|appended| !appended.duplicate));
+    assert!(stored.iter().all(|appended| !appended.is_duplicate));
     let sequences: BTreeSet<_> = stored.iter().map(|appended| appended.sequence).collect();
     assert_eq!(sequences, (1..=700).collect());
 
@@ -40,16 +40,16 @@ async fn a_batch_with_duplicates_stores_every_id_once() {
     mixed.push("b-2".to_owned());
     let again = append_all(&appender, &mixed).await;
     for (number, appended) in again.iter().take(700).enumerate() {
-        assert_eq!(appended.duplicate, number % 100 == 50, "{number}");
-        if appended.duplicate {
+        assert_eq!(appended.is_duplicate, number % 100 == 50, "{number}");
+        if appended.is_duplicate {
             assert_eq!(
                 appended.sequence, stored[number].sequence,
                 "a duplicate names the first one's sequence"
             );
         }
     }
-    assert!(again[700].duplicate && again[700].sequence == again[1].sequence);
-    assert!(again[701].duplicate && again[701].sequence == again[2].sequence);
+    assert!(again[700].is_duplicate && again[700].sequence == again[1].sequence);
+    assert!(again[701].is_duplicate && again[701].sequence == again[2].sequence);
     let log = Log::over(cluster.connect(Role::Auditor).await);
     assert_eq!(log.open().await.unwrap().last.unwrap().get(), 1_393);
 }
@@ -57,12 +57,12 @@ async fn a_batch_with_duplicates_stores_every_id_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_condition_that_does_not_hold_refuses_its_message_alone() {
     let cluster = Cluster::broker_with_streams().await;
-    let appender = Appender::start(cluster.connect(Role::Keys).await, Commit::Grouped);
-    let draft = |number: usize, sequence| Draft {
+    let appender = Appender::start(cluster.connect(Role::Keys).await, CommitMode::Grouped);
+    let draft = |number: usize, sequence| NewMessage {
         subject: format!("$KV.keys.user{number}.key"),
         id: None,
         headers: Vec::new(),
-        expected: Some(Expected { filter: format!("$KV.keys.user{number}.*"), sequence }),
+        expected: Some(ExpectedSequence { subject_filter: format!("$KV.keys.user{number}.*"), sequence }),
         payload: Bytes::from_static(b"wrapped"),
     };
     let appended =
@@ -80,19 +80,19 @@ async fn a_condition_that_does_not_hold_refuses_its_message_alone() {
 async fn without_the_broker_nothing_is_stored_and_nobody_is_left_waiting() {
     let mut cluster = Cluster::broker_with_streams().await;
     let broker = cluster.connect(Role::Ingest).await;
-    let appender = Appender::start(broker.clone(), Commit::Grouped);
+    let appender = Appender::start(broker.clone(), CommitMode::Grouped);
     append_all(&appender, &["a-0".to_owned()]).await;
     cluster.kill_broker().await;
-    broker.disconnected().await;
+    broker.wait_disconnected().await;
     let refused = tokio::time::timeout(Duration::from_secs(1), appender.append(draft("a-1"))).await;
     assert_eq!(refused.unwrap(), Err(AppendError::Unavailable), "at once, not after a time-out");
     cluster.start_broker().await;
-    broker.connected().await;
+    broker.wait_connected().await;
     let appended = append_all(&appender, &["a-0".to_owned(), "a-1".to_owned()]).await;
-    assert_eq!(appended[0], Appended { sequence: 1, duplicate: true }, "the broker still knows the id");
+    assert_eq!(appended[0], AppendAck { sequence: 1, is_duplicate: true }, "the broker still knows the id");
     assert_eq!(
         appended[1],
-        Appended { sequence: 2, duplicate: false },
+        AppendAck { sequence: 2, is_duplicate: false },
         "what was refused had not been stored"
     );
 }

@@ -2,7 +2,7 @@
 
 use client::Credentials;
 use events::Log;
-use jetstream::{Appender, Commit, Draft, Stored};
+use jetstream::{Appender, CommitMode, NewMessage, StoredMessage};
 use keys::KeysStream;
 use nats_server::Role;
 use schemas::Sequence;
@@ -45,19 +45,19 @@ fn parked(cluster: &Cluster) -> Vec<Value> {
 }
 
 /// Destroys the one data key that there is, as a lost disk would.
-async fn lose_the_key(cluster: &Cluster) -> Stored {
+async fn lose_the_key(cluster: &Cluster) -> StoredMessage {
     let keys = KeysStream::over(cluster.connect(Role::Keys).await);
-    let records = keys.last_by_subject("$KV.keys.*.*").await.unwrap();
+    let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = records.into_iter().find(|record| !record.subject.contains(".kek.")).unwrap();
-    keys.destroy(key.sequence).await.unwrap();
+    keys.secure_delete(key.sequence).await.unwrap();
     key
 }
 
-async fn bring_back(cluster: &Cluster, key: &Stored) {
-    let appender = Appender::start(cluster.connect(Role::Keys).await, Commit::Grouped);
+async fn bring_back(cluster: &Cluster, key: &StoredMessage) {
+    let appender = Appender::start(cluster.connect(Role::Keys).await, CommitMode::Grouped);
     let payload = key.payload.clone();
     let draft =
-        Draft { subject: key.subject.clone(), id: None, headers: Vec::new(), expected: None, payload };
+        NewMessage { subject: key.subject.clone(), id: None, headers: Vec::new(), expected: None, payload };
     appender.append(draft).await.unwrap();
 }
 
@@ -103,8 +103,8 @@ async fn a_user_whose_key_is_lost_waits_alone_and_goes_on_when_it_is_back() {
 
 /// Appends bytes under a user's subject, as whoever has ingest's credentials could.
 async fn inject(cluster: &Cluster, subject: &str, bytes: Vec<u8>) -> u64 {
-    let appender = Appender::start(cluster.connect(Role::Ingest).await, Commit::Grouped);
-    let draft = Draft {
+    let appender = Appender::start(cluster.connect(Role::Ingest).await, CommitMode::Grouped);
+    let draft = NewMessage {
         subject: subject.to_owned(),
         id: None,
         headers: Vec::new(),

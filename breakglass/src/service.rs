@@ -9,7 +9,7 @@ use events::{
     StatementKind, new_event_id,
 };
 use http_edge::Clock;
-use jetstream::{AppendError, Broker, Commit, ScanFrom};
+use jetstream::{AppendError, Broker, CommitMode, ScanFrom};
 use jiff::{SignedDuration, Timestamp};
 use keys::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
 use schemas::EventId;
@@ -59,7 +59,7 @@ impl BreakGlass {
     /// With this role's own connection and key.
     pub fn new(broker: Broker, key: IndexKey, people: People, pseudonyms: Pseudonyms, clock: Clock) -> Self {
         let log = Log::over(broker.clone());
-        let appender = log.appender(Commit::Grouped);
+        let appender = log.appender(CommitMode::Grouped);
         let index = IndexReader::over(broker.clone(), key);
         let naming_key = pseudonyms.keyed_hash("syncwell.breakglass.name.v1", &[]);
         let naming_key = DataKey::new(DataKeyId::from_bytes([0; 10]), keys::ACCOUNT, &naming_key);
@@ -78,7 +78,7 @@ impl BreakGlass {
                         heard = names.next() => heard.map(|heard| (heard, false)),
                     };
                     let Some((heard, is_step)) = heard else { break };
-                    let Some(reply) = heard.reply else { continue };
+                    let Some(reply) = heard.reply_subject else { continue };
                     let signed = serde_json::from_slice(&heard.payload).ok();
                     let answer = match signed {
                         Some(signed) if is_step => self.step(&signed).await,

@@ -10,7 +10,7 @@
 //! key, bound to everything before it. A change of an account that is no more has no key, and nothing sealed.
 
 use data_encoding::BASE64;
-use jetstream::{AppendError, Appender, Broker, Commit, Draft, ReadError, ScanFrom, Stream};
+use jetstream::{AppendError, Appender, Broker, CommitMode, NewMessage, ReadError, ScanFrom, Stream};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use keys::{DataKey, DataKeyId, UserRef};
@@ -188,7 +188,7 @@ impl Changes {
 
     /// Starts appending.
     pub fn appender(&self) -> ChangesAppender {
-        ChangesAppender(Appender::start(self.stream.broker().clone(), Commit::Grouped))
+        ChangesAppender(Appender::start(self.stream.broker().clone(), CommitMode::Grouped))
     }
 }
 
@@ -200,7 +200,7 @@ impl ChangesAppender {
     /// Appends changes, each once for its event, and returns when all are on stable storage.
     pub async fn append(&self, changes: &[Change]) -> Result<(), AppendError> {
         let appending = changes.iter().map(|change| {
-            self.0.append(Draft {
+            self.0.append(NewMessage {
                 subject: SUBJECT.to_owned(),
                 id: Some(change.event_id.to_string()),
                 headers: Vec::new(),

@@ -4,7 +4,7 @@ mod promises;
 mod stretch;
 
 use jetstream::{
-    AppendError, Appender, Broker, Commit, Draft, FollowError, Followed, ReadError, ScanFrom, Stored, Stream,
+    AppendError, Appender, Broker, CommitMode, NewMessage, FollowError, OrderedConsumer, ReadError, ScanFrom, StoredMessage, Stream,
 };
 use jiff::Timestamp;
 use keys::UserRef;
@@ -131,7 +131,7 @@ pub struct AppendedEvent {
 
 /// An event as the log holds it.
 #[derive(Debug, Clone)]
-pub struct RecordedEvent(Stored);
+pub struct RecordedEvent(StoredMessage);
 
 impl RecordedEvent {
     /// Its position.
@@ -221,7 +221,7 @@ impl Log {
             self.stream.create(&Self::config(replicas)).await?;
         }
         for reader in LogReader::ALL {
-            self.stream.create_reader(reader.name()).await?;
+            self.stream.create_consumer(reader.name()).await?;
         }
         Ok(())
     }
@@ -244,7 +244,7 @@ impl Log {
     }
 
     /// Starts appending.
-    pub fn appender(&self, how: Commit) -> LogAppender {
+    pub fn appender(&self, how: CommitMode) -> LogAppender {
         LogAppender(Appender::start(self.stream.broker().clone(), how))
     }
 
@@ -269,7 +269,7 @@ impl Log {
         last: Option<Sequence>,
         copies: &[CopiedEvent],
     ) -> Result<(), AppendError> {
-        let drafts = copies.iter().map(|copy| Draft {
+        let drafts = copies.iter().map(|copy| NewMessage {
             subject: copy.subject.clone(),
             id: copy.id.map(|id| id.to_string()),
             headers: Vec::new(),
@@ -361,7 +361,7 @@ pub struct LogAppender(Appender);
 impl LogAppender {
     /// Appends one event, and returns when it is on stable storage.
     pub async fn append(&self, event: NewEvent) -> Result<AppendedEvent, AppendError> {
-        let appended = self.0.append(Draft {
+        let appended = self.0.append(NewMessage {
             subject: subject_of(&event.user),
             id: Some(event.id.to_string()),
             headers: event.outcome_to.iter().map(|address| (OUTCOME_TO, address.to_string())).collect(),
@@ -370,16 +370,16 @@ impl LogAppender {
         });
         let appended = appended.await?;
         let sequence = Sequence::new(appended.sequence).ok_or(AppendError::Unknown)?;
-        Ok(AppendedEvent { sequence, replayed: appended.duplicate })
+        Ok(AppendedEvent { sequence, replayed: appended.is_duplicate })
     }
 }
 
 /// The log being followed.
-pub struct Follower(Followed);
+pub struct Follower(OrderedConsumer);
 
 impl Follower {
     /// The next events, at least one, contiguous with the last.
     pub async fn next(&mut self) -> Result<Vec<RecordedEvent>, FollowError> {
-        Ok(self.0.next().await?.into_iter().map(RecordedEvent).collect())
+        Ok(self.0.next_batch().await?.into_iter().map(RecordedEvent).collect())
     }
 }

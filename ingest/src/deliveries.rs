@@ -18,7 +18,7 @@
 //! the same events, and the log drops those that it has.
 
 use data_encoding::HEXLOWER;
-use jetstream::{AppendError, Broker, Bucket, ReadError, Stream};
+use jetstream::{AppendError, Broker, KvBucket, ReadError, Stream};
 use jiff::Timestamp;
 use keys::Pseudonyms;
 use providers::Delivery;
@@ -101,7 +101,7 @@ pub(crate) struct OpenClaim {
 /// The deliveries that were seen. Clones share the bucket.
 #[derive(Clone)]
 pub struct Deliveries {
-    bucket: Bucket,
+    bucket: KvBucket,
 }
 
 impl Deliveries {
@@ -134,14 +134,14 @@ impl Deliveries {
     pub async fn verify(stream: &Stream) -> Result<(), DeliveriesError> {
         let info = stream.info().await?.ok_or(DeliveriesError::Missing)?;
         let keys = ["subjects", "retention", "max_msgs_per_subject", "max_age", "deny_purge", "allow_direct"];
-        match info.broken_promise(&Self::config(1), &keys) {
+        match info.config_mismatch(&Self::config(1), &keys) {
             Some((key, is)) => Err(DeliveriesError::BrokenPromise(key, is)),
             None => Ok(()),
         }
     }
 
     pub(crate) fn over(broker: Broker) -> Self {
-        Self { bucket: Bucket::over(broker, API_PREFIX, DELIVERIES_STREAM, KEY_PREFIX) }
+        Self { bucket: KvBucket::open(broker, API_PREFIX, DELIVERIES_STREAM, KEY_PREFIX) }
     }
 
     /// Claims a delivery, or tells how it stands.

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::{MethodFilter, delete, on, post};
 use events::{Log, LogAppender};
 use http_edge::{Gate, ReadyCheck};
-use jetstream::{Broker, Commit};
+use jetstream::{Broker, CommitMode};
 use keys::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
 use schemas::Bounds;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ pub struct DoorSettings {
     /// The accepted values.
     pub bounds: Bounds,
     /// How events are committed.
-    pub commit: Commit,
+    pub commit: CommitMode,
     /// Whether a phone that reported a compromised system may post no summaries.
     pub refuse_compromised: bool,
     /// How long after an export the next may be asked for.

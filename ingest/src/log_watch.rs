@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use events::{Log, LogError};
-use jetstream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_critical};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -23,7 +23,7 @@ impl LogWatch {
     pub(crate) fn start(log: Log) -> Self {
         let (sender, verdict) = watch::channel(Err("the log has not answered yet".to_owned()));
         let broker = log.broker().clone();
-        spawn_vital("log watch", look(log, sender));
+        spawn_critical("log watch", look(log, sender));
         Self { verdict, broker }
     }
 
@@ -38,7 +38,7 @@ impl LogWatch {
 
 async fn look(log: Log, verdict: watch::Sender<Result<(), String>>) {
     loop {
-        log.broker().connected().await;
+        log.broker().wait_connected().await;
         let found = match log.open().await {
             Ok(_) => Ok(()),
             Err(LogError::Read(_)) => Err("the log does not answer".to_owned()),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use events::{OutcomeAddress, OutcomeMessage};
-use jetstream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_critical};
 use schemas::{EventId, Outcome};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -27,7 +27,7 @@ impl Outcomes {
     pub(crate) fn start(broker: Broker, instance: u128) -> Self {
         let address = OutcomeAddress::of(instance);
         let waiting = Waiting::default();
-        spawn_vital("outcomes", hear(broker, address.clone(), waiting.clone()));
+        spawn_critical("outcomes", hear(broker, address.clone(), waiting.clone()));
         Self { address, waiting }
     }
 

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http::Method;
 use http_edge::{AddressRate, Observed, Published, Refusal, Verification};
 use ipnet::IpNet;
-use jetstream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_critical};
 use providers::{
     Received, TinkKeyset, Webhook, WebhookMethod, WebhookRefusal, WebhookRequest, WebhookSecrets,
 };
@@ -67,7 +67,7 @@ impl Hook {
     fn start(sender: Sender<'_>) -> Self {
         let rate = AddressRate::new("per_provider_ip", sender.requests_per_5_minutes).map(Arc::new);
         if let Some(forgetful) = rate.clone() {
-            spawn_vital("provider rates", async move { forgetful.forget().await });
+            spawn_critical("provider rates", async move { forgetful.forget().await });
         }
         let keys = sender.keyset.cloned().and_then(|source| {
             let name = format!("{}'s key set", sender.name);
@@ -85,7 +85,7 @@ impl Hook {
                 .ok()
         });
         if let Some(followed) = keys.clone() {
-            spawn_vital("provider keys", async move { followed.follow().await });
+            spawn_critical("provider keys", async move { followed.follow().await });
         }
         Self {
             keys,

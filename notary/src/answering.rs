@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use jetstream::{Broker, Heard};
+use jetstream::{Broker, ReceivedMessage};
 use tlog::{Hash, TileError, TileStore, TreeHead, verify_consistency, verify_inclusion};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -39,8 +39,8 @@ impl Answering {
         }
     }
 
-    async fn answer(&self, heard: Heard) {
-        let Some(reply) = heard.reply else { return };
+    async fn answer(&self, heard: ReceivedMessage) {
+        let Some(reply) = heard.reply_subject else { return };
         let answer = match serde_json::from_slice(&heard.payload) {
             Ok(question) => self.prove(question).await,
             Err(_) => Answer::Refused("the question can't be read".to_owned()),

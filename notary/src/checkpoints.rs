@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use jetstream::{AppendError, Appender, Broker, Draft, Expected, ReadError, ScanFrom, Stored, Stream};
+use jetstream::{AppendError, Appender, Broker, NewMessage, ExpectedSequence, ReadError, ScanFrom, StoredMessage, Stream};
 use serde_json::json;
 use tlog::{CheckpointError, LogVerifier, TreeHead};
 
@@ -113,7 +113,7 @@ impl Checkpoints {
 
     /// The newest one.
     pub async fn last(&self) -> Result<Option<StoredCheckpoint>, CheckpointsError> {
-        let last = self.stream.last_by_subject(SUBJECT).await?;
+        let last = self.stream.last_per_subject(SUBJECT).await?;
         last.first().map(|stored| self.read(stored)).transpose()
     }
 
@@ -122,7 +122,7 @@ impl Checkpoints {
         CheckpointWalk { checkpoints: self.clone(), read: VecDeque::new(), behind: 0, ended: false }
     }
 
-    fn read(&self, stored: &Stored) -> Result<StoredCheckpoint, CheckpointsError> {
+    fn read(&self, stored: &StoredMessage) -> Result<StoredCheckpoint, CheckpointsError> {
         let refused = |source| CheckpointsError::Checkpoint { number: stored.sequence, source };
         let note = std::str::from_utf8(&stored.payload).map_err(|_| refused(CheckpointError::Malformed))?;
         let head = self.verifier.open(note).map_err(refused)?;
@@ -131,11 +131,11 @@ impl Checkpoints {
 
     /// Appends a checkpoint right behind the last one known, or nothing: two notaries can't contradict each other.
     pub(crate) async fn append(appender: &Appender, last: u64, note: &str) -> Result<u64, AppendError> {
-        let draft = Draft {
+        let draft = NewMessage {
             subject: SUBJECT.to_owned(),
             id: None,
             headers: Vec::new(),
-            expected: Some(Expected { filter: SUBJECT.to_owned(), sequence: last }),
+            expected: Some(ExpectedSequence { subject_filter: SUBJECT.to_owned(), sequence: last }),
             payload: Bytes::copy_from_slice(note.as_bytes()),
         };
         appender.append(draft).await.map(|appended| appended.sequence)

@@ -165,7 +165,7 @@ impl Keeping {
     async fn judge<T>(&self, read: Result<T, FollowError>) -> Result<T, Ended> {
         match read {
             Ok(read) => Ok(read),
-            Err(FollowError::Hole { expected, found })
+            Err(FollowError::Gap { expected, found })
                 if found > expected && !self.log.holds(expected).await =>
             {
                 Err(StretchError::Hole { expected, found }.into())

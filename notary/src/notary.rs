@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use events::Log;
 use http_edge::ReadyCheck;
-use jetstream::{Appender, Broker, Commit, spawn_vital};
+use jetstream::{Appender, Broker, CommitMode, spawn_critical};
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;
@@ -46,7 +46,7 @@ impl Notary {
         let keeping = Keeping {
             log: Log::over(broker.clone()),
             checkpoints: Checkpoints::over(broker.clone(), verifier),
-            appender: Appender::start(broker.clone(), Commit::Grouped),
+            appender: Appender::start(broker.clone(), CommitMode::Grouped),
             signer,
             tiles: tiles.clone(),
             interval,
@@ -56,7 +56,7 @@ impl Notary {
             target,
         };
         let (happened, incident) = oneshot::channel();
-        spawn_vital("notary", async move {
+        spawn_critical("notary", async move {
             let _ = happened.send(run(keeping).await);
         });
         let ready: ReadyCheck = {
@@ -71,7 +71,7 @@ impl Notary {
             })
         };
         let answering = Arc::new(Answering { broker, tiles, newest, damage });
-        spawn_vital("questions for proofs", answering.serve());
+        spawn_critical("questions for proofs", answering.serve());
         Ok(Self { ready, incident })
     }
 
@@ -87,7 +87,7 @@ impl Notary {
 async fn run(keeping: Keeping) -> NotaryIncident {
     let mut last_reason = String::new();
     loop {
-        keeping.log.broker().connected().await;
+        keeping.log.broker().wait_connected().await;
         match keeping.round().await {
             Ended::Incident(incident) => return incident,
             Ended::Interrupted(reason) => {

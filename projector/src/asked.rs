@@ -12,7 +12,7 @@ use events::{
 use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use futures_util::stream::select_all;
-use jetstream::{Broker, Heard};
+use jetstream::{Broker, ReceivedMessage};
 use keys::{ConnectionId, UserRef};
 use tokio::time::sleep;
 
@@ -31,14 +31,14 @@ pub(crate) async fn answer_all<A: Future<Output = Vec<u8>>>(
     broker: &Broker,
     subjects: &[&str],
     in_flight_max: usize,
-    answer: impl Fn(Heard) -> A,
+    answer: impl Fn(ReceivedMessage) -> A,
 ) {
     loop {
         let subscribing = subjects.iter().map(|subject| broker.subscribe(subject, Some("projector")));
         if let Ok(subscriptions) = try_join_all(subscribing).await {
             let heard = select_all(subscriptions.into_iter().map(|heard| Box::pin(heard.into_stream())));
             let answering = heard.for_each_concurrent(in_flight_max, |mut heard| {
-                let reply = heard.reply.take();
+                let reply = heard.reply_subject.take();
                 let answering = reply.map(|reply| (reply, answer(heard)));
                 async move {
                     if let Some((reply, answer)) = answering {
@@ -67,7 +67,7 @@ impl Asked {
         answer_all(&self.broker, &subjects, QUESTIONS_IN_FLIGHT_MAX, |heard| self.answer(heard)).await;
     }
 
-    async fn answer(&self, heard: Heard) -> Vec<u8> {
+    async fn answer(&self, heard: ReceivedMessage) -> Vec<u8> {
         let answer = if heard.subject == FEED_SUBJECT {
             serde_json::to_vec(&FeedAnswer { wanted: self.feed.look().await.ok() })
         } else if heard.subject == EXPORT_SUBJECT {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::{Envelope, LogReader, RecordedEvent, StretchError};
-use jetstream::spawn_vital;
+use jetstream::spawn_critical;
 use schemas::Sequence;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -84,8 +84,8 @@ impl Builder {
         let (fetched, to_open) = mpsc::channel(BATCHES_AHEAD);
         let (opened, mut batches) = mpsc::channel(BATCHES_AHEAD);
         let reading = tokio::spawn(read(self.folder.clone(), self.reader, position, last, read_batches));
-        spawn_vital("keys of a build", fetch(self.folder.clone(), to_fetch, fetched));
-        spawn_vital("opening of a build", open(self.folder.clone(), view.clone(), to_open, opened));
+        spawn_critical("keys of a build", fetch(self.folder.clone(), to_fetch, fetched));
+        spawn_critical("opening of a build", open(self.folder.clone(), view.clone(), to_open, opened));
         let folded = self.fold_all(view, &mut batches).await;
         // Where folding ended early the reader finds nobody who takes its batch, and ends.
         drop(batches);

@@ -72,7 +72,7 @@ impl Follow {
     pub(crate) async fn run(self, folder: &Path) -> Incident {
         let mut last_reason = String::new();
         loop {
-            self.log.broker().connected().await;
+            self.log.broker().wait_connected().await;
             match self.round(folder).await {
                 Ok(never) => match never {},
                 Err(Ended::Incident(incident)) => return incident,
@@ -175,7 +175,7 @@ impl Follow {
     /// A hole, unless the event is there after all: another projector may have set the consumer back meanwhile.
     async fn ended(&self, error: FollowError) -> Ended {
         match error {
-            FollowError::Hole { expected, found } => {
+            FollowError::Gap { expected, found } => {
                 if found < expected || self.log.holds(expected).await {
                     return Ended::Interrupted("somebody else follows the log as this projector".to_owned());
                 }

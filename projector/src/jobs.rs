@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use events::{Log, LogError, LogReader};
 use http_edge::Clock;
-use jetstream::spawn_vital;
+use jetstream::spawn_critical;
 use keys::KeyClient;
 use schemas::Sequence;
 use tokio::runtime::Handle;
@@ -127,7 +127,7 @@ impl Jobs {
         // The job may need its files.
         *self.beside() = None;
         let jobs = self.clone();
-        spawn_vital("operator's job", async move {
+        spawn_critical("operator's job", async move {
             let done = jobs.run(&job, progress, cancel).await;
             let mut current = jobs.current();
             let Some(report) = &mut current.report else { return };

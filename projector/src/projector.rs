@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use axum::Router;
 use events::Log;
 use http_edge::{Clock, Gate, ReadyCheck};
-use jetstream::{Broker, Commit, spawn_vital};
+use jetstream::{Broker, CommitMode, spawn_critical};
 use keys::{KeyClient, Pseudonyms};
 use tlog::LogVerifier;
 use tokio::runtime::Handle;
@@ -64,7 +64,7 @@ impl Projector {
         let digester = Digester::new(pseudonyms.clone());
         let opener = Opener { keys, pseudonyms: pseudonyms.clone() };
         let feed = Arc::new(Feed::new(broker.clone(), clock));
-        spawn_vital("change feed", feed.clone().watch());
+        spawn_critical("change feed", feed.clone().watch());
         let follow = Follow {
             log: log.clone(),
             folder: Folder {
@@ -83,13 +83,13 @@ impl Projector {
             is_vouched_for: AtomicBool::new(false),
         };
         let (happened, incident) = oneshot::channel();
-        spawn_vital("follow", async move {
+        spawn_critical("follow", async move {
             let _ = happened.send(follow.run(&folder).await);
         });
         let reader = Arc::new(Reader::new(shared.clone(), log.clone(), opener.clone(), verifier));
-        let recording = Recording { appender: log.appender(Commit::Grouped), clock };
+        let recording = Recording { appender: log.appender(CommitMode::Grouped), clock };
         let asked = Asked { broker: broker.clone(), reader: reader.clone(), feed: feed.clone() };
-        spawn_vital("other roles' questions", asked.serve());
+        spawn_critical("other roles' questions", asked.serve());
         let jobs = Arc::new(Jobs::new(shared.clone(), log, opener, digester, feed, clock));
         let answering = Answering {
             broker,
@@ -99,7 +99,7 @@ impl Projector {
             recording,
             cursors: Cursors::new(clock),
         };
-        spawn_vital("operator's questions", Arc::new(answering).serve());
+        spawn_critical("operator's questions", Arc::new(answering).serve());
         let ready = {
             let shared = shared.clone();
             Arc::new(move || shared.ready())

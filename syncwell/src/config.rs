@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use http_edge::{AuthSettings, Forwarding, PublishedSource, RateSettings, ServeSettings, TlsFiles};
 use ingest::DoorSettings;
-use jetstream::Commit;
+use jetstream::CommitMode;
 use keys::UserRef;
 use worker::FeedSettings;
 
@@ -146,7 +146,7 @@ impl Config {
                 wait: Duration::from_secs(read.whole("sync.wait_seconds", 2, 0..=10)),
                 body_timeout: Duration::from_secs(read.whole("edge.body_seconds", 10, 1..=300)),
                 bounds: limits::bounds(&mut read),
-                commit: Commit::Grouped,
+                commit: CommitMode::Grouped,
                 providers: providers.door.clone(),
                 export_pause: Duration::from_secs(read.whole(
                     "exports.pause_seconds",

@@ -13,7 +13,7 @@ use http_edge::{
     observed, raise_file_limit, serve, system_clock,
 };
 use ingest::Ingest;
-use jetstream::{Broker, spawn_vital};
+use jetstream::{Broker, spawn_critical};
 use keys::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use notary::{Notary, NotarySettings};
@@ -65,7 +65,7 @@ pub(crate) async fn kek(config: &Config) -> anyhow::Result<Arc<Kek>> {
         KekSource::Kms(settings) => Kek::kms(settings.clone())?,
     });
     let followed = kek.clone();
-    spawn_vital("key-encryption key", async move { followed.follow().await });
+    spawn_critical("key-encryption key", async move { followed.follow().await });
     Ok(kek)
 }
 
@@ -86,9 +86,9 @@ pub(crate) fn door(config: &Config, secrets: &Secrets) -> anyhow::Result<Door> {
         clock: system_clock,
     });
     let forgetful = gate.clone();
-    spawn_vital("rates", async move { forgetful.rates.forget().await });
+    spawn_critical("rates", async move { forgetful.rates.forget().await });
     let followed = key_set.clone();
-    spawn_vital("key set", async move { followed.follow().await });
+    spawn_critical("key set", async move { followed.follow().await });
     Ok(Door { gate, ready: Arc::new(move || key_set.check()) })
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn ingest(
 ) -> anyhow::Result<Ingest> {
     let signing_keys = SigningKeys::of(config.signing.source()?)?;
     let followed = signing_keys.clone();
-    spawn_vital("signing masters", async move { followed.follow().await });
+    spawn_critical("signing masters", async move { followed.follow().await });
     let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
     let index = Index::start(broker.clone(), IndexRecipient::read(&config.glass.recipient)?);
     let pseudonyms = secrets.pseudonyms.clone();
@@ -182,13 +182,13 @@ pub(crate) fn break_glass(config: &Config, broker: Broker) -> anyhow::Result<Joi
     let key = IndexKey::new(config.glass.key.read()?);
     let people = config.glass.people.clone();
     let service = BreakGlass::new(broker, key, people, pseudonyms(config)?, system_clock);
-    Ok(spawn_vital("break-glass", Arc::new(service).serve()))
+    Ok(spawn_critical("break-glass", Arc::new(service).serve()))
 }
 
 /// The keeper serves until it must not: with the wrong KEK it never begins.
 pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<JoinHandle<()>> {
     let keeper = loop {
-        broker.connected().await;
+        broker.wait_connected().await;
         match Keeper::start(broker.clone(), kek.clone()).await {
             Ok(keeper) => break keeper,
             Err(error @ (keys::KeeperError::WrongKek(_) | keys::KeeperError::BrokenPromise(..))) => {
@@ -200,7 +200,7 @@ pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<Joi
         }
         sleep(KEEPER_RETRY_INTERVAL).await;
     };
-    Ok(spawn_vital("keeper", keeper.serve()))
+    Ok(spawn_critical("keeper", keeper.serve()))
 }
 
 /// Writes what the index still has to; a broker that is gone is not waited for for long.
@@ -220,7 +220,7 @@ pub(crate) fn metrics(config: &Config) -> anyhow::Result<PrometheusHandle> {
         metrics::gauge!("syncwell_log_level", "level" => level.to_ascii_lowercase()).set(1.0);
     }
     let condensed = handle.clone();
-    spawn_vital("metrics", async move {
+    spawn_critical("metrics", async move {
         loop {
             sleep(METRICS_UPKEEP_INTERVAL).await;
             condensed.run_upkeep();
@@ -260,7 +260,7 @@ impl Server {
             }
         }
         if let Some(tls) = tls.clone() {
-            spawn_vital("certificate", async move { tls.follow().await });
+            spawn_critical("certificate", async move { tls.follow().await });
         }
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr()?);
@@ -310,5 +310,5 @@ fn run(
     stop: &CancellationToken,
 ) -> JoinHandle<()> {
     let stop = stop.clone();
-    spawn_vital("http", serve(listener, routes, settings, tls, async move { stop.cancelled().await }))
+    spawn_critical("http", serve(listener, routes, settings, tls, async move { stop.cancelled().await }))
 }

@@ -1,6 +1,6 @@
 //! Checkpoints: a later log begins with an older one, and one that is forged or of another log is told apart.
 
-use jetstream::{Appender, Commit, Draft};
+use jetstream::{Appender, CommitMode, NewMessage};
 use nats_server::Role;
 use notary::Checkpoints;
 use serde_json::Value;
@@ -56,8 +56,8 @@ async fn a_later_log_begins_with_an_older_one_and_a_forged_one_is_named() {
 
 /// Appends a note as whoever has the notary's credentials for the broker could, and returns its number.
 async fn append(cluster: &Cluster, note: String) -> u64 {
-    let appender = Appender::start(cluster.connect(Role::Notary).await, Commit::Grouped);
-    let draft = Draft {
+    let appender = Appender::start(cluster.connect(Role::Notary).await, CommitMode::Grouped);
+    let draft = NewMessage {
         subject: "checkpoints.v1".to_owned(),
         id: None,
         headers: Vec::new(),

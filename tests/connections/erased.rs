@@ -46,7 +46,7 @@ async fn tokens_are_revoked_at_every_provider_before_the_account_is_gone() {
     let pseudonyms = Pseudonyms::new(secret.current().1.clone());
     let provider_user = pseudonyms.provider_user("one", Some("475"));
     let keys = KeysStream::over(connected.system.connect(Role::Keys).await);
-    let records = keys.last_by_subject(&format!("$KV.keys.{provider_user}.*")).await.unwrap();
+    let records = keys.last_per_subject(&format!("$KV.keys.{provider_user}.*")).await.unwrap();
     assert_eq!(records.len(), 2, "the two marks: {records:?}");
     // Nothing is left in the worker's records.
     let worker = connected.system.connect(Role::Worker).await;

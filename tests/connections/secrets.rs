@@ -78,7 +78,7 @@ async fn sealed_tokens_are_destroyed_where_they_were_stored() {
     let user = Envelope::read_head(events[0].bytes()).unwrap().user;
     let bucket = WorkBucket::Connections.stream(connected.system.connect(Role::Worker).await);
     let subject = format!("$KV.connections.{user}.{id}");
-    let stored = async || bucket.last(&subject).await.unwrap().unwrap();
+    let stored = async || bucket.last_for_subject(&subject).await.unwrap().unwrap();
     let on_disk = |what: &str, bytes: &[u8]| {
         let mut needles = Needles::default();
         // All of it, and pieces of it: the first bytes stand in clear, and are the same each time.
@@ -109,5 +109,5 @@ async fn sealed_tokens_are_destroyed_where_they_were_stored() {
             .await;
     }
     assert!(!on_disk("the last record", &last.payload).is_empty(), "what stands is found");
-    assert!(bucket.last_by_subject(&subject).await.unwrap().len() == 1);
+    assert!(bucket.last_per_subject(&subject).await.unwrap().len() == 1);
 }

@@ -1,7 +1,7 @@
 //! Everything is destroyed, and put back from a backup.
 
 use client::{Credentials, SigningKey, sign};
-use jetstream::{Appender, Commit, Draft, Stream};
+use jetstream::{Appender, CommitMode, NewMessage, Stream};
 use keys::KeysStream;
 use nats_server::Role;
 use serde_json::Value;
@@ -34,8 +34,8 @@ async fn post_by(system: &System, credentials: &Credentials, device: &Value, bod
 
 /// Destroys every data key of a user and says so, as erasing does. Returns how many there were.
 async fn erase(keys: &Stream, appender: &Appender, user: &str) -> usize {
-    let records = keys.last_by_subject(&format!("$KV.keys.{user}.*")).await.unwrap();
-    let mark = Draft {
+    let records = keys.last_per_subject(&format!("$KV.keys.{user}.*")).await.unwrap();
+    let mark = NewMessage {
         subject: format!("$KV.keys.{user}.erased"),
         id: None,
         headers: Vec::new(),
@@ -44,7 +44,7 @@ async fn erase(keys: &Stream, appender: &Appender, user: &str) -> usize {
     };
     appender.append(mark).await.unwrap();
     for record in &records {
-        keys.destroy(record.sequence).await.unwrap();
+        keys.secure_delete(record.sequence).await.unwrap();
     }
     records.len()
 }
@@ -93,7 +93,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     let carl = log[posted[0].sequence as usize - 1].filed_under().unwrap().to_string();
     {
         let keys = KeysStream::over(system.connect(Role::Keys).await);
-        let appender = Appender::start(system.connect(Role::Keys).await, Commit::Grouped);
+        let appender = Appender::start(system.connect(Role::Keys).await, CommitMode::Grouped);
         assert_eq!(erase(&keys, &appender, &carl).await, 1);
     }
     let before = [seen(&system, "ana").await, seen(&system, "ben").await];
@@ -130,7 +130,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     assert_eq!((revealed.code, revealed.output.as_str()), (Some(1), ""), "{}", revealed.complaint);
     {
         let keys = KeysStream::over(system.connect(Role::Keys).await);
-        let left = keys.last_by_subject(&format!("$KV.keys.{carl}.*")).await.unwrap();
+        let left = keys.last_per_subject(&format!("$KV.keys.{carl}.*")).await.unwrap();
         assert!(
             left.iter().all(|record| record.subject.ends_with(".erased") || record.payload[..] == [1, 2])
         );

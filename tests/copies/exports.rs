@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use events::Log;
 use futures_util::future::join_all;
-use jetstream::{Appender, Commit, Draft};
+use jetstream::{Appender, CommitMode, NewMessage};
 use nats_server::Role;
 use tlog::LogSigner;
 
@@ -14,8 +14,8 @@ use crate::harness::{Cluster, Part, Process, System, all_events, post_many, run_
 
 /// Appends messages that an export takes as they are.
 async fn append(cluster: &Cluster, count: u64, bytes: usize) {
-    let appender = Appender::start(cluster.connect(Role::Ingest).await, Commit::Grouped);
-    let draft = |number: u64| Draft {
+    let appender = Appender::start(cluster.connect(Role::Ingest).await, CommitMode::Grouped);
+    let draft = |number: u64| NewMessage {
         subject: format!("events.v1.{}.user{}", number % 64, number % 500),
         id: None,
         headers: Vec::new(),

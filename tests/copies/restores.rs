@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jetstream::{Appender, Commit, Draft, Stream};
+use jetstream::{Appender, CommitMode, NewMessage, Stream};
 use keys::KeysStream;
 use nats_server::Role;
 
@@ -142,10 +142,10 @@ async fn an_erasure_that_is_newer_than_the_backup_stays() {
     let ana = log[of_ana as usize - 1].filed_under().unwrap().to_string();
 
     let keys = KeysStream::over(cluster.connect(Role::Keys).await);
-    let records = keys.last_by_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();
+    let records = keys.last_per_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();
     assert_eq!(records.len(), 1);
-    let appender = Appender::start(cluster.connect(Role::Keys).await, Commit::Grouped);
-    let mark = Draft {
+    let appender = Appender::start(cluster.connect(Role::Keys).await, CommitMode::Grouped);
+    let mark = NewMessage {
         subject: format!("$KV.keys.{ana}.erased"),
         id: None,
         headers: Vec::new(),
@@ -153,11 +153,11 @@ async fn an_erasure_that_is_newer_than_the_backup_stays() {
         payload: vec![1, 2].into(),
     };
     appender.append(mark).await.unwrap();
-    keys.destroy(records[0].sequence).await.unwrap();
+    keys.secure_delete(records[0].sequence).await.unwrap();
 
     let put_back = done(&data_dir, &["restore", backup.to_str().unwrap(), "--nats", &nats]);
     assert_eq!((&put_back["keys"]["erased"], &put_back["keys"]["appended"]), (&1.into(), &0.into()));
-    let left = keys.last_by_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();
+    let left = keys.last_per_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();
     assert_eq!(left.len(), 1, "the mark alone");
     assert!(left[0].subject.ends_with(".erased"));
     // Nobody remembers the key any more.

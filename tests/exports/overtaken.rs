@@ -1,7 +1,7 @@
 //! A worker that stands still in the middle of an export, while the account ends.
 
 use events::Log;
-use jetstream::{Appender, Commit, Draft};
+use jetstream::{Appender, CommitMode, NewMessage};
 use nats_server::Role;
 use schemas::Sequence;
 
@@ -16,9 +16,9 @@ const EVENTS: usize = 6_000;
 async fn fill(cluster: &Cluster) {
     let log = Log::over(cluster.connect(Role::Auditor).await);
     let first = log.get(Sequence::FIRST).await.unwrap().unwrap();
-    let appender = Appender::start(cluster.connect(Role::Ingest).await, Commit::Grouped);
+    let appender = Appender::start(cluster.connect(Role::Ingest).await, CommitMode::Grouped);
     let drafts = (0..EVENTS).map(|_| {
-        appender.append(Draft {
+        appender.append(NewMessage {
             subject: first.subject().to_owned(),
             id: None,
             headers: Vec::new(),

@@ -262,7 +262,7 @@ impl Cluster {
             role: role.name(),
         };
         let broker = Broker::connect(address).await.unwrap();
-        broker.connected().await;
+        broker.wait_connected().await;
         broker
     }
 }

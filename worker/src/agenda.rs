@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jetstream::spawn_vital;
+use jetstream::spawn_critical;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -30,7 +30,7 @@ pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid
     let in_hand = InHand::up_to(DEEDS_AT_ONCE_MAX);
     let again: Arc<Mutex<Vec<(RecordKey, Timestamp)>>> = Arc::default();
     loop {
-        hands.book.bucket.stream().broker().connected().await;
+        hands.book.bucket.stream().broker().wait_connected().await;
         let looked = agenda.look(&hands.book).await;
         // Until all of the log is read, a record may be in want of what stands further on.
         if looked.is_err() || !caught_up.load(Ordering::Acquire) {
@@ -43,7 +43,7 @@ pub(crate) async fn do_deeds(hands: Arc<Hands>, caught_up: Arc<AtomicBool>, laid
             let Some(held) = in_hand.take(key) else { continue };
             agenda.done(&key);
             let (hands, again) = (hands.clone(), again.clone());
-            spawn_vital("a deed", async move {
+            spawn_critical("a deed", async move {
                 let worked = hands.work(&key).await;
                 let now = (hands.clock)();
                 match worked {
@@ -78,7 +78,7 @@ impl Agenda {
     /// the two, and what it left is destroyed here.
     async fn look(&mut self, book: &Book) -> Result<(), jetstream::ReadError> {
         loop {
-            let entries = book.bucket.behind(self.position, PAGE_ENTRIES).await?;
+            let entries = book.bucket.entries_after(self.position, PAGE_ENTRIES).await?;
             if entries.is_empty() {
                 return Ok(());
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jetstream::{AppendError, Bucket, Entry, ReadError};
+use jetstream::{AppendError, KvBucket, KvEntry, ReadError};
 use jiff::Timestamp;
 use keys::{DataKey, KeyClient, KeyError, TokenSeal};
 
@@ -52,7 +52,7 @@ impl From<KeyError> for BookError {
 /// The records. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Book {
-    pub(crate) bucket: Bucket,
+    pub(crate) bucket: KvBucket,
     pub(crate) keys: KeyClient,
     pub(crate) seal: Arc<TokenSeal>,
 }
@@ -72,7 +72,7 @@ impl Book {
         }
     }
 
-    async fn open(&self, key: &RecordKey, entry: &Entry) -> Result<Standing, BookError> {
+    async fn open(&self, key: &RecordKey, entry: &KvEntry) -> Result<Standing, BookError> {
         let head = RecordHead::read(&entry.value)?;
         let data_key = self.keys.get(&key.user, head.key_id).await?;
         let data_key = data_key.ok_or_else(|| BookError::Damaged("its data key is missing".to_owned()))?;
@@ -126,7 +126,7 @@ impl Book {
     /// Has the bytes of a write overwritten that another one replaced. Where that fails, whoever sees two writes under one
     /// key the next time does it.
     pub(crate) async fn destroy(&self, revision: u64) {
-        if let Err(error) = self.bucket.destroy(revision).await {
+        if let Err(error) = self.bucket.secure_delete(revision).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 revision,
@@ -137,14 +137,14 @@ impl Book {
 
     /// Sees that a write is destroyed that another one replaced: mostly it is, by whoever wrote the other.
     pub(crate) async fn see_destroyed(&self, revision: u64) -> Result<(), ReadError> {
-        match self.bucket.destroy(revision).await {
+        match self.bucket.secure_delete(revision).await {
             Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
             Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error),
         }
     }
 
     /// When something is due with an entry, without opening it.
-    pub(crate) fn due(entry: &Entry) -> Option<(RecordKey, Option<Timestamp>)> {
+    pub(crate) fn due(entry: &KvEntry) -> Option<(RecordKey, Option<Timestamp>)> {
         Some((RecordKey::decode(&entry.key)?, RecordHead::read(&entry.value).ok()?.due))
     }
 }

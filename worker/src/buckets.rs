@@ -12,7 +12,7 @@
 //! Unlike an ordinary bucket these, but for the leases, keep what was replaced until it is deleted, and let it be deleted so
 //! that the server overwrites its bytes: a token that was replaced or revoked must not stay on a disk.
 
-use jetstream::{Broker, Bucket, Stream};
+use jetstream::{Broker, KvBucket, Stream};
 use serde_json::{Value, json};
 
 const API_PREFIX: &str = "WORK.API";
@@ -54,9 +54,9 @@ impl WorkBucket {
         self.names().1
     }
 
-    pub(crate) fn open(self, broker: Broker) -> Bucket {
+    pub(crate) fn open(self, broker: Broker) -> KvBucket {
         let (name, prefix) = self.names();
-        Bucket::over(broker, API_PREFIX, name, prefix)
+        KvBucket::open(broker, API_PREFIX, name, prefix)
     }
 
     /// What setup creates.

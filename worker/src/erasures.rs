@@ -15,7 +15,7 @@ use std::time::Duration;
 use aggregates::{Account, SaidAt};
 use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender, NewEvent, erasure_step_id};
 use export_store::Objects;
-use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
+use jetstream::{Broker, KvBucket, LeaseError, Leases, spawn_critical};
 use jiff::SignedDuration;
 use keys::{KeyClient, KeyEraser, Pseudonyms, UserRef};
 use schemas::{ErasureStatus, ErasureStep};
@@ -69,7 +69,7 @@ pub(crate) struct Erasures {
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) book: Book,
     pub(crate) leases: Leases,
-    pub(crate) work: Bucket,
+    pub(crate) work: KvBucket,
     pub(crate) ledger: Ledger,
     pub(crate) objects: Objects,
     pub(crate) clock: Clock,
@@ -80,13 +80,13 @@ impl Erasures {
     pub(crate) async fn work(self: Arc<Self>) {
         let in_hand = InHand::up_to(ACCOUNTS_AT_ONCE_MAX);
         loop {
-            self.broker.connected().await;
+            self.broker.wait_connected().await;
             for standing in Tasks::over(&self.work).all().await.unwrap_or_default() {
                 let Some(held) = in_hand.take(standing.user).filter(|_| self.is_due(&standing.task)) else {
                     continue;
                 };
                 let erasures = self.clone();
-                spawn_vital("an erasure", async move {
+                spawn_critical("an erasure", async move {
                     erasures.under_lease(standing).await;
                     drop(held);
                 });
@@ -102,7 +102,7 @@ impl Erasures {
 
     async fn under_lease(&self, standing: Standing) {
         let user = standing.user;
-        let lease = match self.leases.take(&format!("erasure.{user}"), LEASE_TTL).await {
+        let lease = match self.leases.acquire(&format!("erasure.{user}"), LEASE_TTL).await {
             Ok(lease) => lease,
             Err(LeaseError::Held | LeaseError::Unavailable) => return,
         };

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use events::{Log, LogAppender};
 use export_store::Objects;
-use jetstream::{Broker, Bucket, LeaseError, Leases, spawn_vital};
+use jetstream::{Broker, KvBucket, LeaseError, Leases, spawn_critical};
 use jiff::{SignedDuration, Timestamp};
 use keys::{ExportId, KeyClient, Pseudonyms, UserRef};
 use tokio::time::sleep;
@@ -49,7 +49,7 @@ pub(crate) struct Exporting {
     pub(crate) keys: KeyClient,
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) leases: Leases,
-    pub(crate) work: Bucket,
+    pub(crate) work: KvBucket,
     pub(crate) objects: Objects,
     pub(crate) board: ProgressBoard,
     pub(crate) clock: Clock,
@@ -63,15 +63,15 @@ pub(crate) fn lease_of(user: &UserRef) -> String {
 impl Exporting {
     /// Makes exports for as long as the process runs.
     pub(crate) async fn work(self: Arc<Self>) {
-        spawn_vital("progress of exports", self.board.clone().answer(self.broker.clone()));
-        spawn_vital("sweeper of exports", self.clone().sweep());
+        spawn_critical("progress of exports", self.board.clone().answer(self.broker.clone()));
+        spawn_critical("sweeper of exports", self.clone().sweep());
         let in_hand = InHand::up_to(EXPORTS_AT_ONCE_MAX);
         loop {
-            self.broker.connected().await;
+            self.broker.wait_connected().await;
             for (export, task, revision) in ExportTasks::over(&self.work).all().await.unwrap_or_default() {
                 let Some(held) = in_hand.take(export) else { continue };
                 let exporting = self.clone();
-                spawn_vital("an export", async move {
+                spawn_critical("an export", async move {
                     if !exporting.under_lease(export, &task, revision).await {
                         sleep(RETRY_INTERVAL).await;
                     }
@@ -84,7 +84,7 @@ impl Exporting {
 
     /// Says whether it is done with.
     async fn under_lease(&self, export: ExportId, task: &ExportTask, revision: u64) -> bool {
-        let lease = match self.leases.take(&lease_of(&task.user), LEASE_TTL).await {
+        let lease = match self.leases.acquire(&lease_of(&task.user), LEASE_TTL).await {
             Ok(lease) => lease,
             Err(LeaseError::Held | LeaseError::Unavailable) => return false,
         };

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use events::Changes;
 use ipnet::IpNet;
-use jetstream::{Broker, Bucket, Leases, spawn_vital};
+use jetstream::{Broker, KvBucket, Leases, spawn_critical};
 use keys::{KeyClient, Pseudonyms, TokenSeal};
 use uuid::Uuid;
 
@@ -102,8 +102,8 @@ impl Feed {
             pseudonyms,
             clock,
         });
-        spawn_vital("feed's answers", answering::serve(means.clone()));
-        spawn_vital("feed's deliveries", Supervising::default().run(means));
+        spawn_critical("feed's answers", answering::serve(means.clone()));
+        spawn_critical("feed's deliveries", Supervising::default().run(means));
         Ok(Self {})
     }
 }
@@ -112,7 +112,7 @@ impl Feed {
 struct Means {
     broker: Broker,
     registry: Registry,
-    work: Bucket,
+    work: KvBucket,
     leases: Leases,
     changes: Changes,
     posting: Posting,

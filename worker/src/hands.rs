@@ -74,7 +74,7 @@ enum Worked {
 impl Hands {
     /// Does what is due with a connection, and tells when something is due next.
     pub(crate) async fn work(&self, key: &RecordKey) -> Result<Option<Timestamp>, Hindrance> {
-        let lease = self.leases.take(&format!("connection.{}", key.connection), LEASE_TTL).await;
+        let lease = self.leases.acquire(&format!("connection.{}", key.connection), LEASE_TTL).await;
         let lease = lease.map_err(|error| match error {
             LeaseError::Held => Hindrance::Held,
             LeaseError::Unavailable => Hindrance::Unavailable,

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use jetstream::{Bucket, ReadError};
+use jetstream::{KvBucket, ReadError};
 
 const KEY: &str = "position";
 const FORMAT: &str = "1";
@@ -20,7 +20,7 @@ pub(crate) struct Position {
 
 impl Position {
     /// As any worker wrote it last for this log; the beginning for another log.
-    pub(crate) async fn load(bucket: &Bucket, log: &str) -> Result<Self, ReadError> {
+    pub(crate) async fn load(bucket: &KvBucket, log: &str) -> Result<Self, ReadError> {
         let entry = bucket.get(KEY).await?;
         let revision = entry.as_ref().map_or(0, |entry| entry.revision);
         let sequence = entry.and_then(|entry| parse(&entry.value, log)).unwrap_or(0);
@@ -36,7 +36,7 @@ impl Position {
     }
 
     /// Writes it, now and then; where another worker wrote it, that is as good.
-    pub(crate) async fn save(&mut self, bucket: &Bucket) {
+    pub(crate) async fn save(&mut self, bucket: &KvBucket) {
         if self.saved_at.is_some_and(|at| at.elapsed() < SAVE_INTERVAL) {
             return;
         }
@@ -48,7 +48,7 @@ impl Position {
                 self.revision = revision;
                 if before > 0 {
                     // An old position is of no worth and no secret: where it stays, it only takes space.
-                    let _ = bucket.destroy(before).await;
+                    let _ = bucket.secure_delete(before).await;
                 }
             }
             Err(_) => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use events::{Envelope, ErasureFact, Event, EventKind, Log, LogError, RecordedEvent};
-use jetstream::{Bucket, ScanFrom};
+use jetstream::{KvBucket, ScanFrom};
 use keys::{KeyClient, KeyError, Pseudonyms};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -29,7 +29,7 @@ pub(crate) struct Reading {
     pub(crate) log: Log,
     pub(crate) book: Book,
     pub(crate) keys: KeyClient,
-    pub(crate) work: Bucket,
+    pub(crate) work: KvBucket,
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) clock: Clock,
     /// Set once the log was read to its end.
@@ -41,7 +41,7 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) async fn follow(self) {
         loop {
-            self.log.broker().connected().await;
+            self.log.broker().wait_connected().await;
             if let Err(error) = self.read().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the worker can't read the log now");
             }

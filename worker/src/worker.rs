@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
 use export_store::Objects;
-use jetstream::{Broker, Commit, Leases, spawn_vital};
+use jetstream::{Broker, CommitMode, Leases, spawn_critical};
 use keys::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
 use providers::Providers;
 use tokio::sync::Notify;
@@ -79,7 +79,7 @@ impl Worker {
         let erasures = Arc::new(Erasures {
             broker: broker.clone(),
             log: log.clone(),
-            appender: log.appender(Commit::Grouped),
+            appender: log.appender(CommitMode::Grouped),
             keys: settings.keys.clone(),
             eraser: KeyEraser::over(broker.clone()),
             pseudonyms: settings.pseudonyms.clone(),
@@ -93,7 +93,7 @@ impl Worker {
         let exporting = Arc::new(Exporting {
             broker: broker.clone(),
             log: log.clone(),
-            appender: log.appender(Commit::Grouped),
+            appender: log.appender(CommitMode::Grouped),
             keys: settings.keys.clone(),
             pseudonyms: settings.pseudonyms.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
@@ -106,7 +106,7 @@ impl Worker {
         let hands = Arc::new(Hands {
             book: book.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
-            log: log.appender(Commit::Grouped),
+            log: log.appender(CommitMode::Grouped),
             providers: settings.providers,
             clients: settings.clients,
             outgoing: Outgoing::new(settings.providers_ca.as_deref())?,
@@ -125,10 +125,10 @@ impl Worker {
             caught_up: caught_up.clone(),
             laid: laid.clone(),
         };
-        spawn_vital("worker's reading", reading.follow());
-        spawn_vital("worker's exports", exporting.work());
-        spawn_vital("worker's erasures", erasures.work());
-        spawn_vital("worker's deeds", do_deeds(hands, caught_up.clone(), laid));
+        spawn_critical("worker's reading", reading.follow());
+        spawn_critical("worker's exports", exporting.work());
+        spawn_critical("worker's erasures", erasures.work());
+        spawn_critical("worker's deeds", do_deeds(hands, caught_up.clone(), laid));
         Ok(Self { caught_up })
     }
 

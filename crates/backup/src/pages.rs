@@ -1,6 +1,6 @@
 //! A stream read from its beginning, page by page, by direct gets.
 
-use jetstream::{ReadError, ScanFrom, Stored, Stream};
+use jetstream::{ReadError, ScanFrom, StoredMessage, Stream};
 
 use crate::limits::PAGE_MAX;
 use crate::tries::Tries;
@@ -29,7 +29,7 @@ impl<'s> Pages<'s> {
     }
 
     /// The next messages; empty where there are none yet.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Stored>, ReadError> {
+    pub(crate) async fn next(&mut self) -> Result<Vec<StoredMessage>, ReadError> {
         let mut tries = Tries::new();
         loop {
             let from = ScanFrom::Sequence(self.position + 1);

@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{APPEND_QUEUE_MESSAGES_MAX, APPEND_TIMEOUT, BATCH_MESSAGES_MAX};
-use crate::{Broker, commit, spawn_vital};
+use crate::{Broker, commit, spawn_critical};
 
 /// A message to append.
 #[derive(Debug, Clone)]
-pub struct Draft {
+pub struct NewMessage {
     /// Where to.
     pub subject: String,
     /// What names the message within the duplicate window: a second one with this id is not stored.
@@ -20,27 +20,27 @@ pub struct Draft {
     /// What else travels with it.
     pub headers: Vec<(&'static str, String)>,
     /// Refuses the message unless the last sequence under the filter is this one (0: none yet).
-    pub expected: Option<Expected>,
+    pub expected: Option<ExpectedSequence>,
     /// The stored bytes.
     pub payload: Bytes,
 }
 
 /// A condition on the stream.
 #[derive(Debug, Clone)]
-pub struct Expected {
+pub struct ExpectedSequence {
     /// Subjects, with wildcards.
-    pub filter: String,
+    pub subject_filter: String,
     /// The last sequence stored under them.
     pub sequence: u64,
 }
 
 /// A message on stable storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Appended {
+pub struct AppendAck {
     /// Its position in the stream.
     pub sequence: u64,
     /// Whether a message with this id was there already, from an earlier append. This one was not stored.
-    pub duplicate: bool,
+    pub is_duplicate: bool,
 }
 
 /// Why a message is not known to be on stable storage.
@@ -67,17 +67,17 @@ pub enum AppendError {
 
 /// How messages are committed. Anything but [`Commit::Grouped`] is for measuring what grouping gains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Commit {
+pub enum CommitMode {
     /// Whatever waits goes out as one atomic batch.
     Grouped,
     /// One message after the other, each with an fsync of its own.
-    OneByOne,
+    Individual,
 }
 
 /// A message with the one who waits for it.
-pub(crate) struct Waiting {
-    pub(crate) draft: Draft,
-    pub(crate) answer: oneshot::Sender<Result<Appended, AppendError>>,
+pub(crate) struct PendingAppend {
+    pub(crate) message: NewMessage,
+    pub(crate) reply: oneshot::Sender<Result<AppendAck, AppendError>>,
     pub(crate) deadline: Instant,
 }
 
@@ -85,25 +85,25 @@ pub(crate) struct Waiting {
 #[derive(Clone)]
 pub struct Appender {
     broker: Broker,
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<PendingAppend>,
 }
 
 impl Appender {
     /// Starts the committer.
-    pub fn start(broker: Broker, how: Commit) -> Self {
+    pub fn start(broker: Broker, how: CommitMode) -> Self {
         let (queue, waiting) = mpsc::channel(APPEND_QUEUE_MESSAGES_MAX);
-        spawn_vital("committer", collect(broker.clone(), waiting, how));
+        spawn_critical("committer", run_committer(broker.clone(), waiting, how));
         Self { broker, queue }
     }
 
     /// Appends one message, and returns when it is on stable storage or when that can't be had.
-    pub async fn append(&self, draft: Draft) -> Result<Appended, AppendError> {
+    pub async fn append(&self, draft: NewMessage) -> Result<AppendAck, AppendError> {
         if !self.broker.is_connected() {
             return Err(AppendError::Unavailable);
         }
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + APPEND_TIMEOUT;
-        self.queue.try_send(Waiting { draft, answer, deadline }).map_err(|_| AppendError::Unavailable)?;
+        self.queue.try_send(PendingAppend { message: draft, reply: answer, deadline }).map_err(|_| AppendError::Unavailable)?;
         // Whoever gives up here is passed over by every commit that has not begun.
         match timeout_at(deadline, answered).await {
             Ok(answered) => answered.unwrap_or(Err(AppendError::Unknown)),
@@ -112,14 +112,14 @@ impl Appender {
     }
 }
 
-async fn collect(broker: Broker, mut queue: mpsc::Receiver<Waiting>, how: Commit) {
+async fn run_committer(broker: Broker, mut queue: mpsc::Receiver<PendingAppend>, how: CommitMode) {
     let messages_max = match how {
-        Commit::Grouped => BATCH_MESSAGES_MAX,
-        Commit::OneByOne => 1,
+        CommitMode::Grouped => BATCH_MESSAGES_MAX,
+        CommitMode::Individual => 1,
     };
     let mut waiting = Vec::with_capacity(messages_max);
     while queue.recv_many(&mut waiting, messages_max).await > 0 {
         metrics::histogram!("syncwell_append_batch_events").record(waiting.len() as f64);
-        commit::commit(&broker, std::mem::take(&mut waiting)).await;
+        commit::commit_pending(&broker, std::mem::take(&mut waiting)).await;
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::append::{AppendError, Appender, Commit, Draft, Expected};
+use crate::append::{AppendError, Appender, CommitMode, NewMessage, ExpectedSequence};
 use crate::scan::{ReadError, ScanFrom};
 use crate::{Broker, Stream};
 
@@ -16,7 +16,7 @@ const TTL: &str = "Nats-TTL";
 
 /// A bucket, as a role sees it. Clones share one committer.
 #[derive(Clone)]
-pub struct Bucket {
+pub struct KvBucket {
     stream: Stream,
     appender: Appender,
     prefix: &'static str,
@@ -24,7 +24,7 @@ pub struct Bucket {
 
 /// What stands under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct KvEntry {
     /// Its key.
     pub key: String,
     /// Which write it is: the sequence in the stream.
@@ -33,10 +33,10 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
-impl Bucket {
+impl KvBucket {
     /// The bucket that is the stream `name`, reached by the prefix `api`; its keys stand behind `prefix`, `$KV.<bucket>.`.
-    pub fn over(broker: Broker, api: &'static str, name: &'static str, prefix: &'static str) -> Self {
-        let appender = Appender::start(broker.clone(), Commit::Grouped);
+    pub fn open(broker: Broker, api: &'static str, name: &'static str, prefix: &'static str) -> Self {
+        let appender = Appender::start(broker.clone(), CommitMode::Grouped);
         Self { stream: Stream::new(broker, api, name), appender, prefix }
     }
 
@@ -46,9 +46,9 @@ impl Bucket {
     }
 
     /// What stands under a key now.
-    pub async fn get(&self, key: &str) -> Result<Option<Entry>, ReadError> {
-        let stored = self.stream.last(&format!("{}{key}", self.prefix)).await?;
-        Ok(stored.map(|stored| Entry {
+    pub async fn get(&self, key: &str) -> Result<Option<KvEntry>, ReadError> {
+        let stored = self.stream.last_for_subject(&format!("{}{key}", self.prefix)).await?;
+        Ok(stored.map(|stored| KvEntry {
             key: key.to_owned(),
             revision: stored.sequence,
             value: stored.payload.to_vec(),
@@ -68,29 +68,29 @@ impl Bucket {
         ttl: Option<Duration>,
     ) -> Result<u64, AppendError> {
         let subject = format!("{}{key}", self.prefix);
-        let draft = Draft {
+        let draft = NewMessage {
             subject: subject.clone(),
             id: Some(Uuid::new_v4().simple().to_string()),
             headers: ttl.iter().map(|ttl| (TTL, ttl.as_secs().max(1).to_string())).collect(),
-            expected: Some(Expected { filter: subject, sequence: revision }),
+            expected: Some(ExpectedSequence { subject_filter: subject, sequence: revision }),
             payload: value.into(),
         };
         self.appender.append(draft).await.map(|appended| appended.sequence)
     }
 
     /// Some entries that were written behind a position and still stand, in the order of their revisions.
-    pub async fn behind(&self, position: u64, entries_max: usize) -> Result<Vec<Entry>, ReadError> {
+    pub async fn entries_after(&self, position: u64, entries_max: usize) -> Result<Vec<KvEntry>, ReadError> {
         let from = ScanFrom::Sequence(position.saturating_add(1));
         let stored = self.stream.scan(from, &format!("{}>", self.prefix), entries_max).await?;
-        let entry = |stored: crate::Stored| {
+        let entry = |stored: crate::StoredMessage| {
             let key = stored.subject.strip_prefix(self.prefix)?.to_owned();
-            Some(Entry { key, revision: stored.sequence, value: stored.payload.to_vec() })
+            Some(KvEntry { key, revision: stored.sequence, value: stored.payload.to_vec() })
         };
         Ok(stored.into_iter().filter_map(entry).collect())
     }
 
     /// Deletes one write and has the server overwrite its bytes, where the bucket allows that.
-    pub async fn destroy(&self, revision: u64) -> Result<(), ReadError> {
-        self.stream.destroy(revision).await
+    pub async fn secure_delete(&self, revision: u64) -> Result<(), ReadError> {
+        self.stream.secure_delete(revision).await
     }
 }

@@ -10,7 +10,7 @@ use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, Request, Sub
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::limits::{RECONNECT_PAUSE_MAX, REQUEST_TIMEOUT, SUBSCRIPTION_MESSAGES_MAX};
+use crate::limits::{RECONNECT_DELAY_MAX, REQUEST_TIMEOUT, SUBSCRIPTION_MESSAGES_MAX};
 
 /// Where the broker is and who is calling.
 #[derive(Clone)]
@@ -69,18 +69,18 @@ pub struct Broker {
 impl Broker {
     /// Connects, and fails where that does not work at once. A command's way: a person waits for the answer.
     pub async fn connect(address: BrokerAddress) -> Result<Self, ConnectError> {
-        let broker = Self::open(address, false).await?;
+        let broker = Self::connect_with(address, false).await?;
         // The word of it comes a moment after the connection itself.
-        broker.connected().await;
+        broker.wait_connected().await;
         Ok(broker)
     }
 
     /// Returns at once and connects in the background for as long as it takes. A service's way.
     pub async fn connect_in_background(address: BrokerAddress) -> Result<Self, ConnectError> {
-        Self::open(address, true).await
+        Self::connect_with(address, true).await
     }
 
-    async fn open(address: BrokerAddress, in_background: bool) -> Result<Self, ConnectError> {
+    async fn connect_with(address: BrokerAddress, in_background: bool) -> Result<Self, ConnectError> {
         let (sender, connected) = watch::channel(false);
         let role = address.role;
         let mut options = ConnectOptions::with_nkey(address.seed.trim().to_owned())
@@ -90,11 +90,11 @@ impl Broker {
             .request_timeout(Some(REQUEST_TIMEOUT))
             .connection_timeout(REQUEST_TIMEOUT)
             .reconnect_delay_callback(|attempts| {
-                Duration::from_millis(20).saturating_mul(1 << attempts.min(16)).min(RECONNECT_PAUSE_MAX)
+                Duration::from_millis(20).saturating_mul(1 << attempts.min(16)).min(RECONNECT_DELAY_MAX)
             })
             .event_callback(move |event| {
                 let sender = sender.clone();
-                async move { note(&event, role, &sender) }
+                async move { record_connection_event(&event, role, &sender) }
             });
         if let Some(ca_file) = &address.ca_file {
             options = options.add_root_certificates(ca_file.clone());
@@ -120,13 +120,13 @@ impl Broker {
     }
 
     /// Returns when there is a connection.
-    pub async fn connected(&self) {
+    pub async fn wait_connected(&self) {
         // The sender lives in the client's callback, and so as long as `self`.
         let _ = self.connected.clone().wait_for(|connected| *connected).await;
     }
 
     /// Returns when the connection is lost.
-    pub async fn disconnected(&self) {
+    pub async fn wait_disconnected(&self) {
         let _ = self.connected.clone().wait_for(|connected| !connected).await;
     }
 
@@ -143,7 +143,7 @@ impl Broker {
     /// Asks and waits for one answer, at most as long as [`REQUEST_TIMEOUT`].
     pub async fn request(&self, subject: String, payload: Bytes) -> Result<Bytes, RequestError> {
         let request = Request::new().payload(payload).timeout(Some(REQUEST_TIMEOUT));
-        self.send(subject, request).await.map(|message| message.payload)
+        self.send_request(subject, request).await.map(|message| message.payload)
     }
 
     /// Hears a subject; with a `queue`, shares it with the others of that queue.
@@ -175,7 +175,7 @@ impl Broker {
     }
 
     /// One request, given up early when the connection breaks: async-nats would wait for its time-out.
-    pub(crate) async fn send(&self, subject: String, request: Request) -> Result<Message, RequestError> {
+    pub(crate) async fn send_request(&self, subject: String, request: Request) -> Result<Message, RequestError> {
         if !self.is_connected() {
             return Err(RequestError::Unavailable);
         }
@@ -186,13 +186,13 @@ impl Broker {
                 }
                 RequestErrorKind::TimedOut | RequestErrorKind::Other => RequestError::Unknown,
             }),
-            () = self.disconnected() => Err(RequestError::Unknown),
+            () = self.wait_disconnected() => Err(RequestError::Unknown),
         }
     }
 }
 
 /// Tells the watchers, and the log where it matters to an operator.
-fn note(event: &Event, role: &str, connected: &watch::Sender<bool>) {
+fn record_connection_event(event: &Event, role: &str, connected: &watch::Sender<bool>) {
     match event {
         Event::Connected => {
             tracing::info!(role, "connected to the broker");
@@ -216,18 +216,18 @@ fn note(event: &Event, role: &str, connected: &watch::Sender<bool>) {
 pub struct Subscription(Subscriber);
 
 /// One message heard.
-pub struct Heard {
+pub struct ReceivedMessage {
     /// The subject it was sent to.
     pub subject: String,
     /// What it says.
     pub payload: Bytes,
     /// Where an answer is expected.
-    pub reply: Option<String>,
+    pub reply_subject: Option<String>,
 }
 
 impl Subscription {
     /// What is heard, as a stream.
-    pub fn into_stream(self) -> impl futures_util::Stream<Item = Heard> {
+    pub fn into_stream(self) -> impl futures_util::Stream<Item = ReceivedMessage> {
         futures_util::stream::unfold(self, async |mut subscription| {
             let heard = subscription.next().await?;
             Some((heard, subscription))
@@ -235,12 +235,12 @@ impl Subscription {
     }
 
     /// The next message; `None` when the subscription has ended.
-    pub async fn next(&mut self) -> Option<Heard> {
+    pub async fn next(&mut self) -> Option<ReceivedMessage> {
         let message = futures_util::StreamExt::next(&mut self.0).await?;
-        Some(Heard {
+        Some(ReceivedMessage {
             subject: message.subject.to_string(),
             payload: message.payload,
-            reply: message.reply.map(|reply| reply.to_string()),
+            reply_subject: message.reply.map(|reply| reply.to_string()),
         })
     }
 }

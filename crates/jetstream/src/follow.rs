@@ -13,8 +13,8 @@ use futures_util::stream::ReadyChunks;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::headers::Delivery;
-use crate::scan::{ReadError, Stored};
+use crate::headers::DeliveryMetadata;
+use crate::scan::{ReadError, StoredMessage};
 use crate::{Broker, Stream};
 
 /// Messages of one pull, well below the capacity of a subscription.
@@ -34,7 +34,7 @@ pub enum FollowError {
     Interrupted(#[source] Option<ReadError>),
     /// The stream has a hole. It has no legal ones.
     #[error("the stream has a hole: sequence {expected} is missing, {found} follows")]
-    Hole {
+    Gap {
         /// What should have come.
         expected: u64,
         /// What came.
@@ -47,21 +47,21 @@ impl FollowError {
 }
 
 /// A stream being followed.
-pub struct Followed {
+pub struct OrderedConsumer {
     broker: Broker,
     next_subject: String,
     inbox: String,
     messages: ReadyChunks<Subscriber>,
     /// Messages that the open pull may still bring.
-    pulling: u64,
+    pull_remaining: u64,
     last_stream_sequence: u64,
     last_consumer_sequence: u64,
 }
 
-impl Followed {
+impl OrderedConsumer {
     pub(crate) async fn start(stream: &Stream, reader: &str, position: u64) -> Result<Self, FollowError> {
         let object = format!("{}.{reader}", stream.name());
-        let reset = stream.call("CONSUMER.RESET", &object, &json!({ "seq": position + 1 })).await;
+        let reset = stream.api_request("CONSUMER.RESET", &object, &json!({ "seq": position + 1 })).await;
         reset.map_err(|error| FollowError::Interrupted(Some(error)))?;
         // A new inbox: a pull that was still open may send what it had to the old one.
         let client = stream.broker().client();
@@ -69,34 +69,34 @@ impl Followed {
         let subscriber = client.subscribe(inbox.clone()).await.map_err(|_| FollowError::INTERRUPTED)?;
         Ok(Self {
             broker: stream.broker().clone(),
-            next_subject: stream.subject("CONSUMER.MSG.NEXT", &object),
+            next_subject: stream.api_subject("CONSUMER.MSG.NEXT", &object),
             inbox,
             messages: subscriber.ready_chunks(PULL_MESSAGES_MAX as usize),
-            pulling: 0,
+            pull_remaining: 0,
             last_stream_sequence: position,
             last_consumer_sequence: 0,
         })
     }
 
     /// The next messages, at least one: whatever has arrived by now.
-    pub async fn next(&mut self) -> Result<Vec<Stored>, FollowError> {
+    pub async fn next_batch(&mut self) -> Result<Vec<StoredMessage>, FollowError> {
         loop {
-            if self.pulling == 0 {
+            if self.pull_remaining == 0 {
                 self.pull().await?;
             }
             let arrived = tokio::select! {
                 arrived = timeout(SILENCE_MAX, self.messages.next()) => arrived,
-                () = self.broker.disconnected() => return Err(FollowError::INTERRUPTED),
+                () = self.broker.wait_disconnected() => return Err(FollowError::INTERRUPTED),
             };
             let Ok(Some(arrived)) = arrived else { return Err(FollowError::INTERRUPTED) };
             let mut messages = Vec::with_capacity(arrived.len());
             for message in arrived {
                 match message.status.map(|status| status.as_u16()) {
-                    None => messages.push(self.take(message)?),
+                    None => messages.push(self.check_order(message)?),
                     // A heartbeat.
                     Some(100) => {}
                     // The pull has ended: nothing came for a while, or the batch is complete.
-                    Some(404 | 408) => self.pulling = 0,
+                    Some(404 | 408) => self.pull_remaining = 0,
                     Some(_) => return Err(FollowError::INTERRUPTED),
                 }
             }
@@ -118,24 +118,24 @@ impl Followed {
             request.to_string().into(),
         );
         sent.await.map_err(|_| FollowError::INTERRUPTED)?;
-        self.pulling = PULL_MESSAGES_MAX;
+        self.pull_remaining = PULL_MESSAGES_MAX;
         Ok(())
     }
 
-    fn take(&mut self, message: async_nats::Message) -> Result<Stored, FollowError> {
-        let delivery = Delivery::of(&message).ok_or(FollowError::Interrupted(Some(ReadError::Malformed)))?;
+    fn check_order(&mut self, message: async_nats::Message) -> Result<StoredMessage, FollowError> {
+        let delivery = DeliveryMetadata::from_message(&message).ok_or(FollowError::Interrupted(Some(ReadError::Malformed)))?;
         if delivery.consumer_sequence != self.last_consumer_sequence + 1 {
             // Lost on the way, not in the stream.
             return Err(FollowError::INTERRUPTED);
         }
         let expected = self.last_stream_sequence + 1;
         if delivery.stream_sequence != expected {
-            return Err(FollowError::Hole { expected, found: delivery.stream_sequence });
+            return Err(FollowError::Gap { expected, found: delivery.stream_sequence });
         }
         self.last_consumer_sequence += 1;
         self.last_stream_sequence += 1;
-        self.pulling = self.pulling.saturating_sub(1);
-        Ok(Stored {
+        self.pull_remaining = self.pull_remaining.saturating_sub(1);
+        Ok(StoredMessage {
             sequence: delivery.stream_sequence,
             subject: message.subject.to_string(),
             stored_at: delivery.stored_at,

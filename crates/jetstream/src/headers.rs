@@ -8,14 +8,14 @@ use jiff::Timestamp;
 /// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>`, or with a domain and an account
 /// before the stream and a token behind (`js_ack_fc_v2`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Delivery {
+pub(crate) struct DeliveryMetadata {
     pub(crate) stream_sequence: u64,
     pub(crate) consumer_sequence: u64,
     pub(crate) stored_at: Timestamp,
 }
 
-impl Delivery {
-    pub(crate) fn of(message: &Message) -> Option<Self> {
+impl DeliveryMetadata {
+    pub(crate) fn from_message(message: &Message) -> Option<Self> {
         Self::parse(message.reply.as_deref()?)
     }
 
@@ -36,7 +36,7 @@ impl Delivery {
 }
 
 /// A header's value as text.
-pub(crate) fn text<'m>(headers: &'m HeaderMap, name: &str) -> Option<&'m str> {
+pub(crate) fn header_text<'m>(headers: &'m HeaderMap, name: &str) -> Option<&'m str> {
     headers.get(name).map(async_nats::HeaderValue::as_str)
 }
 
@@ -46,18 +46,18 @@ mod tests {
 
     #[test]
     fn both_forms_of_the_reply_are_read() {
-        let expected = Delivery {
+        let expected = DeliveryMetadata {
             stream_sequence: 4,
             consumer_sequence: 3,
             stored_at: Timestamp::from_nanosecond(1_795_335_283_826_332_450).unwrap(),
         };
         let short = "$JS.ACK.EVENTS.projector.1.4.3.1795335283826332450.0";
         let long = "$JS.ACK._.HASH.EVENTS.projector.1.4.3.1795335283826332450.0.tok";
-        assert_eq!(Delivery::parse(short), Some(expected));
-        assert_eq!(Delivery::parse(long), Some(expected));
+        assert_eq!(DeliveryMetadata::parse(short), Some(expected));
+        assert_eq!(DeliveryMetadata::parse(long), Some(expected));
         for wrong in ["", "_INBOX.x", "$JS.ACK.EVENTS.projector.1.4.3", "$JS.ACK.EVENTS.projector.1.x.3.1.0"]
         {
-            assert_eq!(Delivery::parse(wrong), None, "{wrong}");
+            assert_eq!(DeliveryMetadata::parse(wrong), None, "{wrong}");
         }
     }
 }

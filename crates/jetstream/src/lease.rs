@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::append::AppendError;
-use crate::bucket::Bucket;
+use crate::bucket::KvBucket;
 use crate::scan::ReadError;
 
 /// Why a lease was not had, or is no more.
@@ -43,7 +43,7 @@ impl From<AppendError> for LeaseError {
 /// The leases of one process.
 #[derive(Clone)]
 pub struct Leases {
-    bucket: Bucket,
+    bucket: KvBucket,
     holder: String,
 }
 
@@ -57,13 +57,13 @@ pub struct Lease {
 
 impl Leases {
     /// Leases in this bucket; `holder` says whose.
-    pub fn new(bucket: Bucket, holder: String) -> Self {
+    pub fn new(bucket: KvBucket, holder: String) -> Self {
         assert!(!holder.is_empty(), "BUG: an empty entry is a free lease");
         Self { bucket, holder }
     }
 
     /// Takes a lease, for `ttl` (whole seconds, at least one).
-    pub async fn take(&self, key: &str, ttl: Duration) -> Result<Lease, LeaseError> {
+    pub async fn acquire(&self, key: &str, ttl: Duration) -> Result<Lease, LeaseError> {
         let standing = self.bucket.get(key).await?;
         let revision = match standing {
             None => 0,

@@ -20,12 +20,12 @@ mod read;
 mod scan;
 mod vital;
 
-pub use append::{AppendError, Appended, Appender, Commit, Draft, Expected};
-pub use bucket::{Bucket, Entry};
-pub use connection::{Broker, BrokerAddress, ConnectError, Heard, RequestError, Subscription};
-pub use follow::{FollowError, Followed};
+pub use append::{AppendError, AppendAck, Appender, CommitMode, NewMessage, ExpectedSequence};
+pub use bucket::{KvBucket, KvEntry};
+pub use connection::{Broker, BrokerAddress, ConnectError, ReceivedMessage, RequestError, Subscription};
+pub use follow::{FollowError, OrderedConsumer};
 pub use lease::{Lease, LeaseError, Leases};
 pub use nkeys::KeyPair;
 pub use read::{Stream, StreamInfo, StreamState};
-pub use scan::{ReadError, ScanFrom, Stored};
-pub use vital::spawn_vital;
+pub use scan::{ReadError, ScanFrom, StoredMessage};
+pub use vital::spawn_critical;

@@ -13,7 +13,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 impl Broker {
     /// Whether somebody answers on this subject. The request says that it is for a stream which does not exist, so a
     /// stream that it should not reach refuses it and stores nothing; the API refuses its body, which is not JSON.
-    pub async fn reaches(&self, subject: &str, payload: &'static str) -> bool {
+    pub async fn is_reachable(&self, subject: &str, payload: &'static str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Expected-Stream", "syncwell-probe");
         let payload = Bytes::from_static(payload.as_bytes());

@@ -8,16 +8,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::append::{AppendError, Draft};
-use crate::follow::{FollowError, Followed};
-use crate::scan::{self, ReadError, ScanFrom, Stored};
+use crate::append::{AppendError, NewMessage};
+use crate::follow::{FollowError, OrderedConsumer};
+use crate::scan::{self, ReadError, ScanFrom, StoredMessage};
 use crate::{Broker, commit};
 
 /// "stream not found", "consumer not found".
 const ERR_STREAM_NOT_FOUND: u64 = 10_059;
 /// How often a stream is asked that says that nothing is there where something is, and the time between.
-const NOTHING_ASKED_MAX: usize = 5;
-const NOTHING_PAUSE: Duration = Duration::from_millis(50);
+const NOT_FOUND_ATTEMPTS_MAX: usize = 5;
+const NOT_FOUND_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// A stream behind the imports of the role that is connected.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ pub struct StreamState {
 
 impl StreamInfo {
     /// The first of these keys of the configuration that is not as promised, and what it is.
-    pub fn broken_promise(&self, promised: &Value, keys: &[&'static str]) -> Option<(&'static str, String)> {
+    pub fn config_mismatch(&self, promised: &Value, keys: &[&'static str]) -> Option<(&'static str, String)> {
         let broken = keys.iter().find(|key| self.config[**key] != promised[**key]);
         broken.map(|key| (*key, self.config[*key].to_string()))
     }
@@ -79,7 +79,7 @@ impl Stream {
 
     /// What the server says of it; `None` where it does not exist.
     pub async fn info(&self) -> Result<Option<StreamInfo>, ReadError> {
-        match self.call("STREAM.INFO", self.name, &Value::Null).await {
+        match self.api_request("STREAM.INFO", self.name, &Value::Null).await {
             Ok(info) => serde_json::from_value(info).map(Some).map_err(|_| ReadError::Malformed),
             Err(ReadError::Refused { code: ERR_STREAM_NOT_FOUND, .. }) => Ok(None),
             Err(error) => Err(error),
@@ -88,7 +88,7 @@ impl Stream {
 
     /// Creates it. The owner's alone.
     pub async fn create(&self, config: &Value) -> Result<(), ReadError> {
-        self.call("STREAM.CREATE", self.name, config).await.map(drop)
+        self.api_request("STREAM.CREATE", self.name, config).await.map(drop)
     }
 
     /// Creates the durable consumer through which the role `reader` follows, if it is not there. The owner's alone: a
@@ -96,7 +96,7 @@ impl Stream {
     ///
     /// It is kept in a file: a durable kept in memory is gone after a restart of the broker, and its reader could not
     /// make it anew. Nothing is acknowledged; the reader knows its own position.
-    pub async fn create_reader(&self, reader: &str) -> Result<(), ReadError> {
+    pub async fn create_consumer(&self, reader: &str) -> Result<(), ReadError> {
         let request = json!({
             "stream_name": self.name,
             "action": "create",
@@ -110,45 +110,45 @@ impl Stream {
                 "num_replicas": 1,
             },
         });
-        self.call("CONSUMER.CREATE", &format!("{}.{reader}", self.name), &request).await.map(drop)
+        self.api_request("CONSUMER.CREATE", &format!("{}.{reader}", self.name), &request).await.map(drop)
     }
 
     /// Follows the stream behind `position` through the durable consumer `reader`.
-    pub async fn follow(&self, reader: &str, position: u64) -> Result<Followed, FollowError> {
-        Followed::start(self, reader, position).await
+    pub async fn follow(&self, reader: &str, position: u64) -> Result<OrderedConsumer, FollowError> {
+        OrderedConsumer::start(self, reader, position).await
     }
 
     /// The message with this sequence. In a stream that does not end before it "not found" is asked about again.
-    pub async fn get(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
+    pub async fn get(&self, sequence: u64) -> Result<Option<StoredMessage>, ReadError> {
         let mut found = self.get_once(sequence).await?;
-        for _ in 1..NOTHING_ASKED_MAX {
+        for _ in 1..NOT_FOUND_ATTEMPTS_MAX {
             if found.is_some() || self.info().await?.is_none_or(|info| info.state.last_seq < sequence) {
                 break;
             }
-            sleep(NOTHING_PAUSE).await;
+            sleep(NOT_FOUND_RETRY_DELAY).await;
             found = self.get_once(sequence).await?;
         }
         Ok(found)
     }
 
-    async fn get_once(&self, sequence: u64) -> Result<Option<Stored>, ReadError> {
-        scan::one(&self.broker, self.direct_get(), json!({ "seq": sequence }).to_string().into()).await
+    async fn get_once(&self, sequence: u64) -> Result<Option<StoredMessage>, ReadError> {
+        scan::get_one(&self.broker, self.direct_get_subject(), json!({ "seq": sequence }).to_string().into()).await
     }
 
     /// The last message with exactly this subject.
-    pub async fn last(&self, subject: &str) -> Result<Option<Stored>, ReadError> {
+    pub async fn last_for_subject(&self, subject: &str) -> Result<Option<StoredMessage>, ReadError> {
         let request = json!({ "last_by_subj": subject }).to_string().into();
-        scan::one(&self.broker, self.direct_get(), request).await
+        scan::get_one(&self.broker, self.direct_get_subject(), request).await
     }
 
     /// The last message of every subject under `filter`, by sequence.
-    pub async fn last_by_subject(&self, filter: &str) -> Result<Vec<Stored>, ReadError> {
-        self.last_by_subjects(&[filter]).await
+    pub async fn last_per_subject(&self, filter: &str) -> Result<Vec<StoredMessage>, ReadError> {
+        self.last_per_subject_multi(&[filter]).await
     }
 
     /// The same for several filters. The server refuses an answer of more than 1,024 messages.
-    pub async fn last_by_subjects(&self, filters: &[&str]) -> Result<Vec<Stored>, ReadError> {
-        scan::last_by_subjects(&self.broker, self.direct_get(), filters).await
+    pub async fn last_per_subject_multi(&self, filters: &[&str]) -> Result<Vec<StoredMessage>, ReadError> {
+        scan::get_last_per_subject(&self.broker, self.direct_get_subject(), filters).await
     }
 
     /// Up to `messages_max` messages under `subject`, by sequence. Where it finds nothing, nothing is there: a server that
@@ -158,19 +158,19 @@ impl Stream {
         from: ScanFrom,
         subject: &str,
         messages_max: usize,
-    ) -> Result<Vec<Stored>, ReadError> {
-        for _ in 0..NOTHING_ASKED_MAX {
-            let found = scan::scan(&self.broker, self.direct_get(), from, subject, messages_max).await?;
-            if !found.is_empty() || !self.has_behind(from, subject).await? {
+    ) -> Result<Vec<StoredMessage>, ReadError> {
+        for _ in 0..NOT_FOUND_ATTEMPTS_MAX {
+            let found = scan::get_batch(&self.broker, self.direct_get_subject(), from, subject, messages_max).await?;
+            if !found.is_empty() || !self.has_message_from(from, subject).await? {
                 return Ok(found);
             }
-            sleep(NOTHING_PAUSE).await;
+            sleep(NOT_FOUND_RETRY_DELAY).await;
         }
         Err(ReadError::Unavailable)
     }
 
-    async fn has_behind(&self, from: ScanFrom, subject: &str) -> Result<bool, ReadError> {
-        let last = self.last(subject).await?;
+    async fn has_message_from(&self, from: ScanFrom, subject: &str) -> Result<bool, ReadError> {
+        let last = self.last_for_subject(subject).await?;
         Ok(last.is_some_and(|last| match from {
             ScanFrom::Sequence(sequence) => last.sequence >= sequence,
             ScanFrom::Time(time) => last.stored_at >= time,
@@ -179,19 +179,19 @@ impl Stream {
 
     /// Appends all of these in this order right behind the sequence `last`, or none of them; at most 1,000. The stream
     /// is filled from a copy this way, and nothing else may be appended meanwhile.
-    pub async fn append_after(&self, last: u64, drafts: &[Draft]) -> Result<(), AppendError> {
+    pub async fn append_after(&self, last: u64, drafts: &[NewMessage]) -> Result<(), AppendError> {
         commit::append_after(&self.broker, last, drafts).await
     }
 
     /// Deletes one message and has the server overwrite its bytes. The keeper's and the worker's: the log refuses it.
-    pub async fn destroy(&self, sequence: u64) -> Result<(), ReadError> {
-        self.call("STREAM.MSG.DELETE", self.name, &json!({ "seq": sequence })).await.map(drop)
+    pub async fn secure_delete(&self, sequence: u64) -> Result<(), ReadError> {
+        self.api_request("STREAM.MSG.DELETE", self.name, &json!({ "seq": sequence })).await.map(drop)
     }
 
     /// A call of the JetStream API.
-    pub(crate) async fn call(&self, verb: &str, object: &str, request: &Value) -> Result<Value, ReadError> {
+    pub(crate) async fn api_request(&self, verb: &str, object: &str, request: &Value) -> Result<Value, ReadError> {
         let payload = if request.is_null() { Bytes::new() } else { request.to_string().into() };
-        let answer = self.broker.request(self.subject(verb, object), payload).await?;
+        let answer = self.broker.request(self.api_subject(verb, object), payload).await?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| ReadError::Malformed)?;
         match answer.get("error") {
             Some(error) => Err(ReadError::Refused {
@@ -202,7 +202,7 @@ impl Stream {
         }
     }
 
-    pub(crate) fn subject(&self, verb: &str, object: &str) -> String {
+    pub(crate) fn api_subject(&self, verb: &str, object: &str) -> String {
         format!("{}.{verb}.{object}", self.api)
     }
 
@@ -210,7 +210,7 @@ impl Stream {
         self.name
     }
 
-    fn direct_get(&self) -> String {
-        self.subject("DIRECT.GET", self.name)
+    fn direct_get_subject(&self) -> String {
+        self.api_subject("DIRECT.GET", self.name)
     }
 }

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::headers::text;
+use crate::headers::header_text;
 use crate::limits::REQUEST_TIMEOUT;
 use crate::{Broker, RequestError};
 
 /// A message of a stream.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredMessage {
     /// Its position.
     pub sequence: u64,
     /// Its subject.
@@ -25,10 +25,10 @@ pub struct Stored {
     pub(crate) headers: async_nats::HeaderMap,
 }
 
-impl Stored {
+impl StoredMessage {
     /// What travelled with it under this name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        text(&self.headers, name)
+        header_text(&self.headers, name)
     }
 }
 
@@ -67,40 +67,40 @@ pub enum ScanFrom {
 }
 
 /// A batch of direct gets: up to `batch` messages under `subject`.
-pub(crate) async fn scan(
+pub(crate) async fn get_batch(
     broker: &Broker,
     api: String,
     from: ScanFrom,
     subject: &str,
     batch: usize,
-) -> Result<Vec<Stored>, ReadError> {
+) -> Result<Vec<StoredMessage>, ReadError> {
     let mut request = json!({ "batch": batch, "next_by_subj": subject });
     match from {
         ScanFrom::Sequence(sequence) => request["seq"] = sequence.into(),
         ScanFrom::Time(time) => request["start_time"] = time.to_string().into(),
     }
-    many(broker, api, &request).await
+    get_many(broker, api, &request).await
 }
 
 /// The last message of every subject under the filters, by sequence.
-pub(crate) async fn last_by_subjects(
+pub(crate) async fn get_last_per_subject(
     broker: &Broker,
     api: String,
     filters: &[&str],
-) -> Result<Vec<Stored>, ReadError> {
-    many(broker, api, &json!({ "multi_last": filters })).await
+) -> Result<Vec<StoredMessage>, ReadError> {
+    get_many(broker, api, &json!({ "multi_last": filters })).await
 }
 
 /// One message, by what the request says of it.
-pub(crate) async fn one(broker: &Broker, api: String, request: Bytes) -> Result<Option<Stored>, ReadError> {
-    let message = broker.send(api, Request::new().payload(request).timeout(Some(REQUEST_TIMEOUT))).await?;
-    match step(message)? {
-        Step::Message(stored) => Ok(Some(stored)),
-        Step::End => Ok(None),
+pub(crate) async fn get_one(broker: &Broker, api: String, request: Bytes) -> Result<Option<StoredMessage>, ReadError> {
+    let message = broker.send_request(api, Request::new().payload(request).timeout(Some(REQUEST_TIMEOUT))).await?;
+    match parse_reply(message)? {
+        DirectGetReply::Message(stored) => Ok(Some(stored)),
+        DirectGetReply::End => Ok(None),
     }
 }
 
-async fn many(broker: &Broker, api: String, request: &Value) -> Result<Vec<Stored>, ReadError> {
+async fn get_many(broker: &Broker, api: String, request: &Value) -> Result<Vec<StoredMessage>, ReadError> {
     if !broker.is_connected() {
         return Err(ReadError::Unavailable);
     }
@@ -113,26 +113,26 @@ async fn many(broker: &Broker, api: String, request: &Value) -> Result<Vec<Store
     loop {
         let answer = tokio::select! {
             answer = timeout(REQUEST_TIMEOUT, answers.next()) => answer,
-            () = broker.disconnected() => return Err(ReadError::Unavailable),
+            () = broker.wait_disconnected() => return Err(ReadError::Unavailable),
         };
         let Ok(Some(message)) = answer else { return Err(ReadError::Unavailable) };
-        match step(message)? {
-            Step::Message(stored) => found.push(stored),
-            Step::End => return Ok(found),
+        match parse_reply(message)? {
+            DirectGetReply::Message(stored) => found.push(stored),
+            DirectGetReply::End => return Ok(found),
         }
     }
 }
 
-enum Step {
-    Message(Stored),
+enum DirectGetReply {
+    Message(StoredMessage),
     /// No more, or none at all.
     End,
 }
 
-fn step(message: Message) -> Result<Step, ReadError> {
+fn parse_reply(message: Message) -> Result<DirectGetReply, ReadError> {
     match message.status.map(|status| status.as_u16()) {
         None => {}
-        Some(204 | 404) => return Ok(Step::End),
+        Some(204 | 404) => return Ok(DirectGetReply::End),
         Some(503) => return Err(ReadError::Unavailable),
         Some(code) => {
             let description = message.description.unwrap_or_default();
@@ -141,11 +141,11 @@ fn step(message: Message) -> Result<Step, ReadError> {
     }
     let headers = message.headers.ok_or(ReadError::Malformed)?;
     let stored = (|| {
-        let sequence = text(&headers, "Nats-Sequence")?.parse().ok()?;
-        let subject = text(&headers, "Nats-Subject")?.to_owned();
-        let stored_at = text(&headers, "Nats-Time-Stamp")?.parse().ok()?;
+        let sequence = header_text(&headers, "Nats-Sequence")?.parse().ok()?;
+        let subject = header_text(&headers, "Nats-Subject")?.to_owned();
+        let stored_at = header_text(&headers, "Nats-Time-Stamp")?.parse().ok()?;
         Some((sequence, subject, stored_at))
     })();
     let (sequence, subject, stored_at) = stored.ok_or(ReadError::Malformed)?;
-    Ok(Step::Message(Stored { sequence, subject, stored_at, payload: message.payload, headers }))
+    Ok(DirectGetReply::Message(StoredMessage { sequence, subject, stored_at, payload: message.payload, headers }))
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 
 /// Spawns a task that must not fail in silence: a panic in it ends the process, so that whoever supervises the process
 /// can start it again from a true state.
-pub fn spawn_vital<F>(name: &'static str, task: F) -> tokio::task::JoinHandle<()>
+pub fn spawn_critical<F>(name: &'static str, task: F) -> tokio::task::JoinHandle<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jetstream::{Broker, RequestError, spawn_vital};
+use jetstream::{Broker, RequestError, spawn_critical};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -89,7 +89,7 @@ impl Erasing {
     /// Begins to keep the list up; keys of whoever is on it are forgotten.
     pub fn start(broker: Broker, keys: KeyClient) -> Self {
         let erasing = Self { broker, keys, list: Arc::default() };
-        spawn_vital("erasures", erasing.clone().keep_up());
+        spawn_critical("erasures", erasing.clone().keep_up());
         erasing
     }
 

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use jetstream::{Broker, RequestError, spawn_vital};
+use jetstream::{Broker, RequestError, spawn_critical};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -61,7 +61,7 @@ impl HolderList {
 
     /// Begins to keep it up.
     pub(crate) fn follow(&self, name: &'static str) {
-        spawn_vital(name, self.clone().keep_up());
+        spawn_critical(name, self.clone().keep_up());
     }
 
     /// Whether the holder is marked; `None` where that can't be told now.

@@ -98,7 +98,7 @@ impl IndexStream {
     pub async fn verify(stream: &Stream) -> Result<(), IndexError> {
         let info = stream.info().await?.ok_or(IndexError::Missing)?;
         let keys = ["subjects", "retention", "max_age", "deny_delete", "deny_purge", "allow_atomic"];
-        match info.broken_promise(&Self::config(1), &keys) {
+        match info.config_mismatch(&Self::config(1), &keys) {
             Some((key, is)) => Err(IndexError::BrokenPromise(key, is)),
             None => Ok(()),
         }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use jetstream::{AppendError, Appender, Broker, Commit, ReadError, Subscription};
+use jetstream::{AppendError, Appender, Broker, CommitMode, ReadError, Subscription};
 
 use crate::compromised::COMPROMISED_SUBJECT;
 use crate::erasing::ERASING_SUBJECT;
@@ -83,7 +83,7 @@ impl Keeper {
     /// Checks that the KEK is the right one before anything is heard. Questions that come from here on are answered.
     pub async fn start(broker: Broker, kek: Arc<Kek>) -> Result<Self, KeeperError> {
         let stream = KeysStream::over(broker.clone());
-        let appender = Appender::start(broker.clone(), Commit::Grouped);
+        let appender = Appender::start(broker.clone(), CommitMode::Grouped);
         KeysStream::verify(&stream).await?;
         let answering = Answering { broker: broker.clone(), stream, appender, kek, checked: Arc::default() };
         answering.check_kek().await?;

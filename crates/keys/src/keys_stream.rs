@@ -67,7 +67,7 @@ impl KeysStream {
     pub async fn verify(stream: &Stream) -> Result<(), KeeperError> {
         let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
         let keys = ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"];
-        if let Some((key, is)) = info.broken_promise(&Self::config(1), &keys) {
+        if let Some((key, is)) = info.config_mismatch(&Self::config(1), &keys) {
             return Err(KeeperError::BrokenPromise(key, is));
         }
         for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jetstream::{AppendError, Appender, Broker, Commit, ScanFrom, Stored, Stream};
+use jetstream::{AppendError, Appender, Broker, CommitMode, ScanFrom, StoredMessage, Stream};
 
 use crate::UserRef;
 use crate::data_key::DataKeyId;
@@ -61,7 +61,7 @@ pub struct Rewrap {
 impl Rewrap {
     /// Over this connection.
     pub fn over(broker: Broker, kek: Arc<Kek>) -> Self {
-        let appender = Appender::start(broker.clone(), Commit::Grouped);
+        let appender = Appender::start(broker.clone(), CommitMode::Grouped);
         Self { stream: KeysStream::over(broker), appender, kek }
     }
 
@@ -108,7 +108,7 @@ impl Rewrap {
     pub async fn verify_checks(&self) -> Result<bool, KeeperError> {
         let current = check_subject(self.kek.current_version());
         let mut has_current = false;
-        for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
+        for stored in self.stream.last_per_subject("$KV.keys.kek.*").await? {
             record::check(&self.kek, &stored.payload).await?;
             has_current |= stored.subject == current;
         }
@@ -135,15 +135,15 @@ impl Rewrap {
 
     /// Destroys the checks of versions below this one, which wrap nothing any more; the bytes are overwritten.
     pub async fn retire_below(&self, version: u32) -> Result<(), KeeperError> {
-        for stored in self.stream.last_by_subject("$KV.keys.kek.*").await? {
+        for stored in self.stream.last_per_subject("$KV.keys.kek.*").await? {
             if record::version(&stored.payload)?.is_some_and(|checked| checked < version) {
-                self.stream.destroy(stored.sequence).await?;
+                self.stream.secure_delete(stored.sequence).await?;
             }
         }
         Ok(())
     }
 
-    async fn page(&self, from: &mut u64) -> Result<Option<Vec<Stored>>, KeeperError> {
+    async fn page(&self, from: &mut u64) -> Result<Option<Vec<StoredMessage>>, KeeperError> {
         let page = self.stream.scan(ScanFrom::Sequence(*from), ALL_KEYS, PAGE_RECORDS).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *from = last.sequence + 1;
@@ -151,7 +151,7 @@ impl Rewrap {
     }
 
     /// Says whether the record was wrapped anew.
-    async fn one(&self, stored: Stored) -> Result<bool, KeeperError> {
+    async fn one(&self, stored: StoredMessage) -> Result<bool, KeeperError> {
         let Some((user, id)) = parse(&stored) else { return Ok(false) };
         let Some(record) = record::rewrap(&self.kek, &user, id, &stored.payload).await? else {
             return Ok(false);
@@ -170,12 +170,12 @@ fn check_subject(version: u32) -> String {
     format!("$KV.keys.kek.{version}")
 }
 
-fn names(stored: &Stored) -> Option<(&str, &str)> {
+fn names(stored: &StoredMessage) -> Option<(&str, &str)> {
     stored.subject.strip_prefix("$KV.keys.")?.split_once('.')
 }
 
 /// `None` for what is no data key: a check of the KEK, the mark of an erased user.
-fn parse(stored: &Stored) -> Option<(UserRef, DataKeyId)> {
+fn parse(stored: &StoredMessage) -> Option<(UserRef, DataKeyId)> {
     let (user, id) = names(stored)?;
     Some((user.parse().ok()?, id.parse().ok()?))
 }

@@ -83,7 +83,7 @@ impl Stretch {
     /// Whoever else reads as the same role moves the consumer: what that looks like is no hole.
     async fn judge(&mut self, error: FollowError) -> Result<(), StretchError> {
         self.follower = None;
-        if let FollowError::Hole { expected, found } = error
+        if let FollowError::Gap { expected, found } = error
             && found > expected
             && !self.log.holds(expected).await
         {

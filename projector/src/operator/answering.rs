@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use events::Actor;
-use jetstream::{Broker, Heard, ScanFrom};
+use jetstream::{Broker, ReceivedMessage, ScanFrom};
 use keys::{Pseudonyms, UserId, UserRef};
 use schemas::{RowsDocument, Sequence};
 use tokio::time::sleep;
@@ -56,7 +56,7 @@ impl Answering {
         .await;
     }
 
-    async fn answer(&self, heard: Heard) -> Vec<u8> {
+    async fn answer(&self, heard: ReceivedMessage) -> Vec<u8> {
         let answer = if heard.subject == DIGEST_SUBJECT {
             serde_json::to_vec(&self.digest())
         } else {

@@ -4,7 +4,7 @@ use events::{
     AccessRecorded, Actor, EventDiscarded, Log, LogAppender, NewEvent, RetentionApplied, new_event_id,
 };
 use http_edge::Clock;
-use jetstream::{AppendError, Broker, Commit};
+use jetstream::{AppendError, Broker, CommitMode};
 use keys::UserRef;
 use schemas::{EventId, Sequence};
 
@@ -62,6 +62,6 @@ pub async fn record_access(
     of: String,
     clock: Clock,
 ) -> Result<Sequence, AppendError> {
-    let appender = Log::over(broker).appender(Commit::Grouped);
+    let appender = Log::over(broker).appender(CommitMode::Grouped);
     Recording { appender, clock }.record(access, of).await
 }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use backup::{BackupSource, RestoreTarget, Stage};
 use events::{Log, LogReader};
 use http_edge::system_clock;
-use jetstream::{AppendError, Appender, Broker, Commit, Draft, Expected, Stream};
+use jetstream::{AppendError, Appender, Broker, CommitMode, NewMessage, ExpectedSequence, Stream};
 use keys::{KeysStream, erased_marks, write_private};
 use nats_server::Role;
 use notary::Checkpoints;
@@ -186,7 +186,7 @@ async fn fill(
     setup::create(&owner, 1).await?;
     let (log, keys) = (Log::over(owner.clone()), KeysStream::over(owner.clone()));
     let checkpoints = Checkpoints::stream(owner.clone());
-    let appender = Appender::start(owner, Commit::Grouped);
+    let appender = Appender::start(owner, CommitMode::Grouped);
     // Before any key is there: whoever was erased since the backup was made gets none.
     reapply(&keys, &appender, ledger).await?;
     let target = RestoreTarget { log: &log, keys: &keys, checkpoints: &checkpoints, appender: &appender };
@@ -203,14 +203,14 @@ async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow:
         let Some(user) = erased.user() else { continue };
         let marks = erased_marks(&user, erased.erasure_id);
         for (subject, record) in marks.clone() {
-            let expected = Some(Expected { filter: subject.clone(), sequence: 0 });
-            let draft = Draft { subject, id: None, headers: Vec::new(), expected, payload: record.into() };
+            let expected = Some(ExpectedSequence { subject_filter: subject.clone(), sequence: 0 });
+            let draft = NewMessage { subject, id: None, headers: Vec::new(), expected, payload: record.into() };
             match appender.append(draft).await {
                 Ok(_) | Err(AppendError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        for stored in keys.last_by_subjects(&[&format!("$KV.keys.{user}.*")]).await? {
+        for stored in keys.last_per_subject_multi(&[&format!("$KV.keys.{user}.*")]).await? {
             let is_mark = marks.iter().any(|(subject, _)| *subject == stored.subject);
             anyhow::ensure!(
                 is_mark || stored.payload.len() <= TOMBSTONE_BYTES_MAX,

@@ -29,7 +29,7 @@ pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
 
 /// Creates what is not there; what is there is left as it is, and verified when it is used.
 pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> {
-    broker.connected().await;
+    broker.wait_connected().await;
     Log::over(broker.clone()).create(replicas).await?;
     let checkpoints = Checkpoints::stream(broker.clone());
     if checkpoints.info().await?.is_none() {

@@ -105,7 +105,7 @@ impl Erasures {
 
     async fn destroy_records(&self, user: &UserRef) -> Result<(), Hindrance> {
         for (_, sequence) in self.records(user).await? {
-            match self.book.bucket.destroy(sequence).await {
+            match self.book.bucket.secure_delete(sequence).await {
                 Ok(()) | Err(ReadError::Refused { .. }) => {}
                 Err(ReadError::Unavailable | ReadError::Malformed) => {
                     return Err(Hindrance::NotYet("the connections can't be reached"));
@@ -124,7 +124,7 @@ impl Erasures {
                 tasks.finish(revision).await.map_err(unavailable)?;
             }
         }
-        let lease = self.leases.take(&lease_of(user), LEASE_TTL).await;
+        let lease = self.leases.acquire(&lease_of(user), LEASE_TTL).await;
         let lease = lease.map_err(|_| Hindrance::NotYet("an export is being made"))?;
         let deleted = to_the_end(lease, &AtomicBool::default(), self.objects.delete_all_of(user)).await;
         let deleted = deleted.map_err(|error| Hindrance::Stuck(error.to_string()))?;

@@ -2,7 +2,7 @@
 //!
 //! Not where the erasure stands: that is the log's to say.
 
-use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
+use jetstream::{AppendError, KvBucket, ReadError, ScanFrom};
 use jiff::Timestamp;
 use keys::UserRef;
 use schemas::Sequence;
@@ -37,10 +37,10 @@ pub(crate) struct Standing {
 }
 
 /// The tasks, as they stand in the bucket.
-pub(crate) struct Tasks<'b>(&'b Bucket);
+pub(crate) struct Tasks<'b>(&'b KvBucket);
 
 impl<'b> Tasks<'b> {
-    pub(crate) fn over(bucket: &'b Bucket) -> Self {
+    pub(crate) fn over(bucket: &'b KvBucket) -> Self {
         Self(bucket)
     }
 
@@ -76,7 +76,7 @@ impl<'b> Tasks<'b> {
 
     /// Nothing is left to be done, unless it was asked for anew meanwhile.
     pub(super) async fn finish(&self, standing: &Standing) -> Result<(), ReadError> {
-        match self.0.destroy(standing.revision).await {
+        match self.0.secure_delete(standing.revision).await {
             // It is gone already.
             Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
             Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error),
@@ -116,7 +116,7 @@ impl<'b> Tasks<'b> {
         let written = self.0.put(&format!("{PREFIX}{user}"), bytes, revision, None).await?;
         if revision > 0 {
             // An old write that stays only takes space, until the account's erasure is over.
-            let _ = self.0.destroy(revision).await;
+            let _ = self.0.secure_delete(revision).await;
         }
         Ok(written)
     }

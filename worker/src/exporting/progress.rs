@@ -37,7 +37,7 @@ impl ProgressBoard {
                     let known: Option<ExportProgress> = id.and_then(|id: ExportId| {
                         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).copied()
                     });
-                    if let Some((progress, reply)) = known.zip(heard.reply) {
+                    if let Some((progress, reply)) = known.zip(heard.reply_subject) {
                         let answer = serde_json::to_vec(&progress)
                             .unwrap_or_else(|_| unreachable!("BUG: progress is JSON"));
                         let _ = broker.publish(reply, answer.into()).await;

@@ -1,6 +1,6 @@
 //! That an export is to be made: `export.<export id>` in the worker's bucket, JSON, format 1.
 
-use jetstream::{AppendError, Bucket, ReadError, ScanFrom};
+use jetstream::{AppendError, KvBucket, ReadError, ScanFrom};
 use jiff::Timestamp;
 use keys::{DataKeyId, ExportId, UserRef};
 use schemas::EventId;
@@ -35,10 +35,10 @@ struct Stored {
 }
 
 /// The tasks, as they stand in the bucket.
-pub(crate) struct ExportTasks<'b>(&'b Bucket);
+pub(crate) struct ExportTasks<'b>(&'b KvBucket);
 
 impl<'b> ExportTasks<'b> {
-    pub(crate) fn over(bucket: &'b Bucket) -> Self {
+    pub(crate) fn over(bucket: &'b KvBucket) -> Self {
         Self(bucket)
     }
 
@@ -56,7 +56,7 @@ impl<'b> ExportTasks<'b> {
 
     /// Nothing is left to be done.
     pub(crate) async fn finish(&self, revision: u64) -> Result<(), ReadError> {
-        match self.0.destroy(revision).await {
+        match self.0.secure_delete(revision).await {
             Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
             Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use events::{ChangeKind, FEED_SUBJECT, FeedAnswer};
 use futures_util::StreamExt;
-use jetstream::Heard;
+use jetstream::ReceivedMessage;
 use keys::UserId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,8 +65,8 @@ pub(super) async fn serve(means: Arc<Means>) {
 }
 
 impl Means {
-    async fn answer(&self, heard: Heard) {
-        let Some(reply) = heard.reply else { return };
+    async fn answer(&self, heard: ReceivedMessage) {
+        let Some(reply) = heard.reply_subject else { return };
         let question = &heard.payload;
         let answer = match Asked::of(&heard.subject) {
             Some(Asked::Add) => answered(question, async |question| self.add(question).await).await,

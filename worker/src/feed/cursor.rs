@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use events::{Change, Changes};
-use jetstream::{Bucket, ReadError};
+use jetstream::{KvBucket, ReadError};
 
 use super::Unavailable;
 use super::endpoint::{Endpoint, EndpointId};
@@ -15,7 +15,7 @@ use crate::position::{encode, parse};
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) struct Cursor {
-    work: Bucket,
+    work: KvBucket,
     changes: Changes,
     key: String,
     stream: String,
@@ -32,7 +32,7 @@ pub(super) struct Cursor {
 impl Cursor {
     /// As it was saved last, else where the endpoint begins. A stream that was made anew is told from its beginning.
     pub(super) async fn load(
-        work: Bucket,
+        work: KvBucket,
         changes: Changes,
         endpoint: &Endpoint,
     ) -> Result<Self, Unavailable> {
@@ -99,7 +99,7 @@ impl Cursor {
         (self.saved, self.saved_at) = (self.settled, Instant::now());
         if before > 0 {
             // An old cursor is of no worth: where it stays, it only takes space.
-            let _ = self.work.destroy(before).await;
+            let _ = self.work.secure_delete(before).await;
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ pub(super) async fn identity(changes: &Changes) -> Result<(String, u64), Unavail
 
 /// How many changes an endpoint is behind.
 pub(super) async fn behind(
-    work: &Bucket,
+    work: &KvBucket,
     endpoint: &Endpoint,
     now: &(String, u64),
 ) -> Result<u64, Unavailable> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jetstream::{AppendError, Bucket, ReadError, ScanFrom, Stored};
+use jetstream::{AppendError, KvBucket, ReadError, ScanFrom, StoredMessage};
 use jiff::Timestamp;
 
 use super::Unavailable;
@@ -23,7 +23,7 @@ struct Known {
 
 /// The entries of one endpoint. Whoever has its lease writes them, and an operator's retry.
 pub(super) struct Entries {
-    work: Bucket,
+    work: KvBucket,
     endpoint: EndpointId,
     /// The last write that was looked at.
     seen: u64,
@@ -34,7 +34,7 @@ pub(super) struct Entries {
 
 impl Entries {
     /// Nothing is known yet.
-    pub(super) fn of(work: Bucket, endpoint: EndpointId) -> Self {
+    pub(super) fn of(work: KvBucket, endpoint: EndpointId) -> Self {
         Self { work, endpoint, seen: 0, known: BTreeMap::new(), parked: 0 }
     }
 
@@ -54,7 +54,7 @@ impl Entries {
                 }
                 if let Some(replaced) = replaced {
                     // Its writer was ended between two steps, or is about to do this too.
-                    let _ = self.work.destroy(replaced).await;
+                    let _ = self.work.secure_delete(replaced).await;
                 }
             }
         }
@@ -143,7 +143,7 @@ impl Entries {
     pub(super) async fn remove(&mut self, changes: &[u64]) -> Result<(), Unavailable> {
         for change in changes {
             if let Some(known) = self.known.get(change) {
-                match self.work.destroy(known.revision).await {
+                match self.work.secure_delete(known.revision).await {
                     // Also where it is gone already.
                     Ok(()) | Err(ReadError::Refused { .. }) => self.forget(*change),
                     Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => return Err(error.into()),
@@ -156,7 +156,7 @@ impl Entries {
 
 /// Writes one entry in place of another, and destroys that.
 pub(super) async fn replace(
-    work: &Bucket,
+    work: &KvBucket,
     key: &str,
     entry: &Entry,
     before: u64,
@@ -164,7 +164,7 @@ pub(super) async fn replace(
     let revision = work.put(key, entry.encode(), before, None).await?;
     if before > 0 {
         // Where that fails, whoever sees both does it.
-        let _ = work.destroy(before).await;
+        let _ = work.secure_delete(before).await;
     }
     Ok(revision)
 }
@@ -180,7 +180,7 @@ pub(super) struct Found {
 
 /// A page of entries behind a position, of one endpoint or of all, and where it ends. `None` where nothing is there.
 pub(super) async fn scan(
-    work: &Bucket,
+    work: &KvBucket,
     endpoint: Option<EndpointId>,
     position: u64,
 ) -> Result<Option<(u64, Vec<Found>)>, Unavailable> {
@@ -192,7 +192,7 @@ pub(super) async fn scan(
     Ok(stored.last().map(|last| (last.sequence, found)))
 }
 
-fn found(stored: &Stored, prefix: &str) -> Option<Found> {
+fn found(stored: &StoredMessage, prefix: &str) -> Option<Found> {
     let key = stored.subject.strip_prefix(prefix)?.to_owned();
     let (endpoint, change) = parse_key(&key)?;
     let entry = decode(&key, &stored.payload)?;

@@ -1,7 +1,7 @@
 //! The endpoints in their bucket. A bucket that is empty tells the projector that nobody wants to know, so what is removed
 //! or replaced is destroyed.
 
-use jetstream::{AppendError, Bucket, Entry, ReadError};
+use jetstream::{AppendError, KvBucket, KvEntry, ReadError};
 use jiff::Timestamp;
 
 use super::Unavailable;
@@ -16,7 +16,7 @@ const CONFLICTS_MAX: usize = 8;
 
 /// The endpoints.
 #[derive(Clone)]
-pub(super) struct Registry(Bucket);
+pub(super) struct Registry(KvBucket);
 
 /// What stands in the bucket.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(super) struct Registered {
 }
 
 impl Registry {
-    pub(super) fn new(bucket: Bucket) -> Self {
+    pub(super) fn new(bucket: KvBucket) -> Self {
         Self(bucket)
     }
 
@@ -35,7 +35,7 @@ impl Registry {
     pub(super) async fn all(&self) -> Result<Registered, Unavailable> {
         let (mut registered, mut position) = (Registered::default(), 0);
         loop {
-            let entries = self.0.behind(position, PAGE_ENTRIES).await?;
+            let entries = self.0.entries_after(position, PAGE_ENTRIES).await?;
             let Some(last) = entries.last() else { return Ok(registered) };
             position = last.revision;
             for (id, endpoint) in
@@ -69,7 +69,7 @@ impl Registry {
         let mut was_there = false;
         // Under a write that a killed worker had replaced the older one may still stand.
         while let Some(entry) = self.0.get(&id.to_string()).await? {
-            self.0.destroy(entry.revision).await?;
+            self.0.secure_delete(entry.revision).await?;
             was_there = true;
         }
         Ok(was_there)
@@ -91,7 +91,7 @@ impl Registry {
             match self.0.put(&entry.key, endpoint.encode(), entry.revision, None).await {
                 Ok(_) => {
                     // Where that fails the later write counts all the same.
-                    let _ = self.0.destroy(entry.revision).await;
+                    let _ = self.0.secure_delete(entry.revision).await;
                     return Ok(());
                 }
                 Err(AppendError::Conflict) => {}
@@ -102,7 +102,7 @@ impl Registry {
     }
 }
 
-fn read(entry: &Entry) -> Option<Endpoint> {
+fn read(entry: &KvEntry) -> Option<Endpoint> {
     let endpoint = Endpoint::decode(&entry.value).filter(|endpoint| endpoint.id.to_string() == entry.key);
     if endpoint.is_none() {
         tracing::error!(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jetstream::{LeaseError, spawn_vital};
+use jetstream::{LeaseError, spawn_critical};
 use tokio::time::sleep;
 
 use super::delivering::Delivering;
@@ -31,7 +31,7 @@ impl Supervising {
     /// Goes on for as long as the process runs.
     pub(super) async fn run(mut self, means: Arc<Means>) {
         loop {
-            means.broker.connected().await;
+            means.broker.wait_connected().await;
             // What can't be reached now is looked at again.
             let _ = self.look(&means).await;
             sleep(LOOK_INTERVAL).await;
@@ -71,14 +71,14 @@ impl Supervising {
             }
             return Ok(());
         };
-        let lease = match means.leases.take(&format!("feed.{}", endpoint.id), LEASE_TTL).await {
+        let lease = match means.leases.acquire(&format!("feed.{}", endpoint.id), LEASE_TTL).await {
             Ok(lease) => lease,
             Err(LeaseError::Held) => return Ok(()),
             Err(LeaseError::Unavailable) => return Err(Unavailable),
         };
         let (id, in_hand, means) = (endpoint.id, self.in_hand.clone(), means.clone());
         lock(&in_hand).insert(id);
-        spawn_vital("deliveries to an endpoint", async move {
+        spawn_critical("deliveries to an endpoint", async move {
             while_held(lease, async {
                 // What could not be reached is tried again by whoever takes the lease next.
                 if let Ok(delivering) = Delivering::load(means, endpoint, secrets).await {
@@ -97,7 +97,7 @@ impl Supervising {
 async fn sweep(means: &Means, is_left: impl Fn(&EndpointId) -> bool) -> Result<(), Unavailable> {
     let mut position = 0;
     loop {
-        let entries = means.work.behind(position, PAGE_ENTRIES).await?;
+        let entries = means.work.entries_after(position, PAGE_ENTRIES).await?;
         let Some(last) = entries.last() else { return Ok(()) };
         position = last.revision;
         let left = entries
@@ -113,7 +113,7 @@ async fn sweep(means: &Means, is_left: impl Fn(&EndpointId) -> bool) -> Result<(
         }
         for (_, revision) in left.iter().filter(|(id, _)| gone.contains(id)) {
             // Somebody else may be sweeping too.
-            let _ = means.work.destroy(*revision).await;
+            let _ = means.work.secure_delete(*revision).await;
         }
     }
 }

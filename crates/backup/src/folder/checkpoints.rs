@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jetstream::{Stored, Stream};
+use jetstream::{StoredMessage, Stream};
 use serde::{Deserialize, Serialize};
 use tlog::{CheckpointError, LogVerifier};
 
@@ -72,7 +72,7 @@ pub(super) async fn copy(
     }
 }
 
-fn verified<'s>(stored: &'s Stored, verifier: &LogVerifier) -> Result<&'s str, BackupError> {
+fn verified<'s>(stored: &'s StoredMessage, verifier: &LogVerifier) -> Result<&'s str, BackupError> {
     let refused = |source| BackupError::Checkpoint { number: stored.sequence, source };
     let note = std::str::from_utf8(&stored.payload).map_err(|_| refused(CheckpointError::Malformed))?;
     verifier.open(note).map_err(refused)?;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use bytes::Bytes;
-use jetstream::{AppendError, Appender, Draft, Expected, Stored, Stream};
+use jetstream::{AppendError, Appender, NewMessage, ExpectedSequence, StoredMessage, Stream};
 
 use super::RestoreError;
 use crate::chunks::{ChunkBounds, Chunks};
@@ -91,12 +91,12 @@ async fn append(
     }
 }
 
-fn draft(note: &Note, last: u64) -> Draft {
-    Draft {
+fn draft(note: &Note, last: u64) -> NewMessage {
+    NewMessage {
         subject: CHECKPOINTS_SUBJECT.to_owned(),
         id: None,
         headers: Vec::new(),
-        expected: Some(Expected { filter: CHECKPOINTS_SUBJECT.to_owned(), sequence: last }),
+        expected: Some(ExpectedSequence { subject_filter: CHECKPOINTS_SUBJECT.to_owned(), sequence: last }),
         payload: Bytes::copy_from_slice(note.0.as_bytes()),
     }
 }
@@ -111,7 +111,7 @@ fn chunks(folder: &Path) -> Chunks<Note, ReadBackupError> {
 /// The notes that are there, read on as they are asked for.
 struct There<'s> {
     pages: Pages<'s>,
-    read: VecDeque<Stored>,
+    read: VecDeque<StoredMessage>,
     /// The sequence of the last note that was compared or appended.
     last: u64,
     is_end: bool,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use jetstream::{AppendError, Appender, Draft, Expected, ReadError, Stream};
+use jetstream::{AppendError, Appender, NewMessage, ExpectedSequence, ReadError, Stream};
 
 use super::RestoreError;
 use crate::chunks::{ChunkBounds, Chunks};
@@ -111,7 +111,7 @@ async fn there(stream: &Stream, chunk: &[KeyRecord]) -> Result<There, ReadError>
     let subjects = chunk.iter().map(|record| record.subject.as_str());
     let filters: BTreeSet<_> = marks.iter().map(String::as_str).chain(subjects).collect();
     let filters: Vec<_> = filters.into_iter().collect();
-    let stored = stream.last_by_subjects(&filters).await?;
+    let stored = stream.last_per_subject_multi(&filters).await?;
     Ok(stored.into_iter().map(|stored| (stored.subject, stored.payload)).collect())
 }
 
@@ -172,12 +172,12 @@ async fn append(appender: &Appender, missing: &[&KeyRecord]) -> Result<Option<Ap
     Ok(passing)
 }
 
-fn draft(record: &KeyRecord) -> Draft {
-    Draft {
+fn draft(record: &KeyRecord) -> NewMessage {
+    NewMessage {
         subject: record.subject.clone(),
         id: None,
         headers: Vec::new(),
-        expected: Some(Expected { filter: record.subject.clone(), sequence: 0 }),
+        expected: Some(ExpectedSequence { subject_filter: record.subject.clone(), sequence: 0 }),
         payload: Bytes::copy_from_slice(&record.record),
     }
 }

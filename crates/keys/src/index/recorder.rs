@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jetstream::{Appender, Broker, Commit, Draft, spawn_vital};
+use jetstream::{Appender, Broker, CommitMode, NewMessage, spawn_critical};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -32,8 +32,8 @@ impl Index {
     pub fn start(broker: Broker, recipient: IndexRecipient) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE_ENTRIES_MAX);
         let (flushes, asked) = mpsc::channel(1);
-        let appender = Appender::start(broker, Commit::Grouped);
-        spawn_vital("break-glass index", Writer { appender, recipient, entries, asked }.run());
+        let appender = Appender::start(broker, CommitMode::Grouped);
+        spawn_critical("break-glass index", Writer { appender, recipient, entries, asked }.run());
         Self { queue, flushes }
     }
 
@@ -109,7 +109,7 @@ impl Writer {
             by_user.entry(user).or_default().push(entry);
         }
         let messages = by_user.into_iter().map(|(user, entries)| {
-            self.appender.append(Draft {
+            self.appender.append(NewMessage {
                 subject: subject(&user),
                 id: None,
                 headers: Vec::new(),

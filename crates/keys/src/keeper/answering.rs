@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use jetstream::{AppendError, Appender, Broker, Draft, Expected, Heard, Stored, Stream};
+use jetstream::{AppendError, Appender, Broker, NewMessage, ExpectedSequence, ReceivedMessage, StoredMessage, Stream};
 
 use super::KeeperError;
 use crate::UserRef;
@@ -44,7 +44,7 @@ impl Answering {
     async fn check_version(&self, version: u32) -> Result<(), KeeperError> {
         let subject = format!("$KV.keys.kek.{version}");
         // Every version that ever wrapped a key must be held, and be the same key.
-        let checks = self.stream.last_by_subject("$KV.keys.kek.*").await?;
+        let checks = self.stream.last_per_subject("$KV.keys.kek.*").await?;
         for stored in &checks {
             record::check(&self.kek, &stored.payload).await?;
         }
@@ -56,7 +56,7 @@ impl Answering {
         match self.appender.append(draft).await {
             Ok(_) => Ok(()),
             // Another keeper was first, or our own record was stored after all: it must be of the same key.
-            Err(AppendError::Conflict | AppendError::Unknown) => match self.stream.last(&subject).await? {
+            Err(AppendError::Conflict | AppendError::Unknown) => match self.stream.last_for_subject(&subject).await? {
                 Some(stored) => Ok(record::check(&self.kek, &stored.payload).await?),
                 None => Err(AppendError::Unknown.into()),
             },
@@ -64,8 +64,8 @@ impl Answering {
         }
     }
 
-    pub(super) async fn answer(&self, question: Heard) {
-        let Some(reply) = question.reply else { return };
+    pub(super) async fn answer(&self, question: ReceivedMessage) {
+        let Some(reply) = question.reply_subject else { return };
         let answer = match parse(&question.subject, &question.payload) {
             Some((user, Question::Current(year))) => self.current(&user, year).await,
             Some((user, Question::Ring)) => self.records(&user).await.map(|held| held.answer()),
@@ -133,8 +133,8 @@ impl Answering {
         let Some(users) = users else { return Ok(KeysAnswer::Unavailable) };
         let filters: Vec<_> = users.iter().map(|user| format!("$KV.keys.{user}.*")).collect();
         let filters: Vec<_> = filters.iter().map(String::as_str).collect();
-        let mut by_user: BTreeMap<String, Vec<Stored>> = BTreeMap::new();
-        for stored in self.stream.last_by_subjects(&filters).await? {
+        let mut by_user: BTreeMap<String, Vec<StoredMessage>> = BTreeMap::new();
+        for stored in self.stream.last_per_subject_multi(&filters).await? {
             let user = stored.subject.strip_prefix("$KV.keys.").and_then(|rest| rest.split_once('.'));
             if let Some((user, _)) = user {
                 by_user.entry(user.to_owned()).or_default().push(stored);
@@ -156,7 +156,7 @@ impl Answering {
     }
 
     async fn records(&self, user: &UserRef) -> Result<Held, KeeperError> {
-        let stored = self.stream.last_by_subject(&format!("$KV.keys.{user}.*")).await?;
+        let stored = self.stream.last_per_subject(&format!("$KV.keys.{user}.*")).await?;
         Ok(Held::from(stored))
     }
 }
@@ -171,7 +171,7 @@ struct Held {
 }
 
 impl Held {
-    fn from(stored: Vec<Stored>) -> Self {
+    fn from(stored: Vec<StoredMessage>) -> Self {
         let last = stored.iter().map(|stored| stored.sequence).max().unwrap_or(0);
         let mut records = Vec::with_capacity(stored.len());
         let (mut erased, mut erasing) = (false, false);
@@ -242,12 +242,12 @@ fn parse(subject: &str, payload: &[u8]) -> Option<(UserRef, Question)> {
     Some((user.parse().ok()?, question))
 }
 
-pub(crate) fn draft(subject: String, filter: String, sequence: u64, record: Vec<u8>) -> Draft {
-    Draft {
+pub(crate) fn draft(subject: String, filter: String, sequence: u64, record: Vec<u8>) -> NewMessage {
+    NewMessage {
         subject,
         id: None,
         headers: Vec::new(),
-        expected: Some(Expected { filter, sequence }),
+        expected: Some(ExpectedSequence { subject_filter: filter, sequence }),
         payload: record.into(),
     }
 }

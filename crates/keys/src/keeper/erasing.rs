@@ -4,7 +4,7 @@
 //! record that is merely replaced stays on the disk. The mark that says the user was erased comes before the first record
 //! goes, so that whoever is killed in between leaves no key that is missing without a word.
 
-use jetstream::{AppendError, ReadError, ScanFrom, Stored};
+use jetstream::{AppendError, ReadError, ScanFrom, StoredMessage};
 
 use super::KeeperError;
 use super::answering::{Answering, RACES_MAX, draft};
@@ -53,7 +53,7 @@ impl Answering {
         let from = ScanFrom::Sequence(after.saturating_add(1));
         let stored = self.stream.scan(from, ALL_ERASING, USERS_PAGE).await?;
         let last = stored.last().map_or(after, |stored| stored.sequence);
-        let user = |stored: &Stored| {
+        let user = |stored: &StoredMessage| {
             let (user, _) = stored.subject.strip_prefix("$KV.keys.")?.split_once('.')?;
             let erasure: ErasureId = record::erasing(&stored.payload)?;
             Some((user.to_owned(), erasure.to_string()))
@@ -66,7 +66,7 @@ impl Answering {
         let subject = format!("$KV.keys.{user}.{name}");
         match self.appender.append(draft(subject.clone(), subject.clone(), 0, mark)).await {
             Ok(_) | Err(AppendError::Conflict) => Ok(()),
-            Err(AppendError::Unknown) if self.stream.last(&subject).await?.is_some() => Ok(()),
+            Err(AppendError::Unknown) if self.stream.last_for_subject(&subject).await?.is_some() => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -74,7 +74,7 @@ impl Answering {
     /// Destroys the user's data keys. Returns how many are destroyed then, also by whoever was killed before saying so.
     async fn destroy_keys(&self, user: &UserRef) -> Result<u64, KeeperError> {
         let mut destroyed = 0;
-        for stored in self.stream.last_by_subject(&format!("$KV.keys.{user}.*")).await? {
+        for stored in self.stream.last_per_subject(&format!("$KV.keys.{user}.*")).await? {
             let name = stored.subject.rsplit('.').next();
             if name.is_some_and(|name| name.parse::<DataKeyId>().is_ok()) {
                 destroyed += 1;
@@ -87,7 +87,7 @@ impl Answering {
     }
 
     /// Overwrites a record, and leaves a tombstone. A rotation may wrap the key anew meanwhile: then that one goes too.
-    pub(super) async fn bury(&self, mut stored: Stored) -> Result<(), KeeperError> {
+    pub(super) async fn bury(&self, mut stored: StoredMessage) -> Result<(), KeeperError> {
         let subject = stored.subject.clone();
         for _ in 0..RACES_MAX {
             self.destroy(stored.sequence).await?;
@@ -95,7 +95,7 @@ impl Answering {
             match self.appender.append(tombstone).await {
                 Ok(_) => return Ok(()),
                 Err(AppendError::Conflict | AppendError::Unknown) => {
-                    match self.stream.last(&subject).await? {
+                    match self.stream.last_for_subject(&subject).await? {
                         Some(found) if *found.payload == record::TOMBSTONE => return Ok(()),
                         Some(found) => stored = found,
                         None => {}
@@ -124,7 +124,7 @@ impl Answering {
 
     /// What is gone already is as good as destroyed.
     async fn destroy(&self, sequence: u64) -> Result<(), KeeperError> {
-        match self.stream.destroy(sequence).await {
+        match self.stream.secure_delete(sequence).await {
             Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
             Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error.into()),
         }

@@ -1,6 +1,6 @@
 //! What the keeper keeps of keys' holders: who was revoked, and whose system is compromised.
 
-use jetstream::{AppendError, ScanFrom, Stored};
+use jetstream::{AppendError, ScanFrom, StoredMessage};
 
 use super::KeeperError;
 use super::answering::{Answering, RACES_MAX, draft};
@@ -35,7 +35,7 @@ impl Answering {
     ) -> Result<KeysAnswer, KeeperError> {
         let subject = format!("{COMPROMISED_PREFIX}{user}.{holder}");
         for _ in 0..RACES_MAX {
-            let stored = self.stream.last_by_subject(&subject).await?.pop();
+            let stored = self.stream.last_per_subject(&subject).await?.pop();
             let before = stored.as_ref().and_then(|stored| record::told(&stored.payload));
             let is_late = before.is_some_and(|before| before.signed_at_ms >= told.signed_at_ms);
             if is_late {
@@ -65,7 +65,7 @@ impl Answering {
     pub(super) async fn compromised(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
         let page = self.page(payload, COMPROMISED_PREFIX).await?;
         Ok(page.map_or(KeysAnswer::Unavailable, |Page { stored, last }| {
-            let holder = |(user, holder, stored): (_, _, Stored)| {
+            let holder = |(user, holder, stored): (_, _, StoredMessage)| {
                 Some((user, holder, record::told(&stored.payload)?.is_compromised))
             };
             KeysAnswer::Compromised { holders: stored.into_iter().filter_map(holder).collect(), last }
@@ -78,7 +78,7 @@ impl Answering {
         let from = ScanFrom::Sequence(after.saturating_add(1));
         let stored = self.stream.scan(from, &format!("{prefix}*.*"), HOLDERS_PAGE).await?;
         let last = stored.last().map_or(after, |stored| stored.sequence);
-        let holder = |stored: Stored| {
+        let holder = |stored: StoredMessage| {
             let (user, holder) = stored.subject.strip_prefix(prefix)?.split_once('.')?;
             Some((user.to_owned(), holder.to_owned(), stored))
         };
@@ -88,6 +88,6 @@ impl Answering {
 
 /// Records with the user and the holder that they are of, and where in the stream the last of them stands.
 struct Page {
-    stored: Vec<(String, String, Stored)>,
+    stored: Vec<(String, String, StoredMessage)>,
     last: u64,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jetstream::{Appender, Broker, Commit, ScanFrom};
+use jetstream::{Appender, Broker, CommitMode, ScanFrom};
 
 use super::KeeperError;
 use super::answering::{Answering, draft};
@@ -23,7 +23,7 @@ pub struct Retention(Answering);
 impl Retention {
     /// Over this connection.
     pub fn over(broker: Broker, kek: Arc<Kek>) -> Self {
-        let appender = Appender::start(broker.clone(), Commit::Grouped);
+        let appender = Appender::start(broker.clone(), CommitMode::Grouped);
         let stream = KeysStream::over(broker.clone());
         Self(Answering { broker, stream, appender, kek, checked: Arc::default() })
     }

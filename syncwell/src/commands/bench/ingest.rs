@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::Credentials;
-use jetstream::Commit;
+use jetstream::CommitMode;
 use serde::Serialize;
 
 use super::installation::Installation;
@@ -49,8 +49,8 @@ pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         resident.push(installation.ingest_resident_mb()?);
         tell("  the broker alone");
         installation.stop_roles();
-        single.push(raw::appended_per_s(&installation, Commit::OneByOne, 1, lasting).await?);
-        group.push(raw::appended_per_s(&installation, Commit::Grouped, RAW_WAITING, lasting).await?);
+        single.push(raw::appended_per_s(&installation, CommitMode::Individual, 1, lasting).await?);
+        group.push(raw::appended_per_s(&installation, CommitMode::Grouped, RAW_WAITING, lasting).await?);
         installation.stop().await?;
     }
     let single = median(single);

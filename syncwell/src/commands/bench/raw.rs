@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use jetstream::{Appender, Commit, Draft};
+use jetstream::{Appender, CommitMode, NewMessage};
 use nats_server::Role;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ const EVENT_BYTES: usize = 900;
 /// so no projector may follow any more.
 pub(super) async fn appended_per_s(
     installation: &Installation,
-    how: Commit,
+    how: CommitMode,
     waiting: usize,
     lasting: Duration,
 ) -> anyhow::Result<f64> {
@@ -31,7 +31,7 @@ pub(super) async fn appended_per_s(
         writers.spawn(async move {
             let mut appended = 0_u64;
             while started.elapsed() < lasting {
-                let draft = Draft {
+                let draft = NewMessage {
                     subject: format!("events.v1.0.bench{writer}"),
                     id: Some(uuid::Uuid::now_v7().to_string()),
                     headers: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jetstream::{Broker, Commit};
+use jetstream::{Broker, CommitMode};
 use jiff::Timestamp;
 use keys::{DataKey, Kek, KeyClient, Pseudonyms, Signature, UserRef};
 
@@ -32,7 +32,7 @@ pub(super) async fn fill(
         .buffered(IN_FLIGHT_MAX)
         .try_collect()
         .await?;
-    let appender = Log::over(broker).appender(Commit::Grouped);
+    let appender = Log::over(broker).appender(CommitMode::Grouped);
     let now = http_edge::system_clock();
     stream::iter(0..events)
         .map(Ok::<_, anyhow::Error>)

@@ -8,7 +8,7 @@ use client::Connection;
 use http::request::Builder;
 use http::{Method, Request, StatusCode};
 use http_edge::system_clock;
-use jetstream::Commit;
+use jetstream::CommitMode;
 use providers::standard::StandardSecret;
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -50,7 +50,7 @@ pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         }
         tell("  the broker alone");
         installation.stop_roles();
-        single.push(raw::appended_per_s(&installation, Commit::OneByOne, 1, lasting).await?);
+        single.push(raw::appended_per_s(&installation, CommitMode::Individual, 1, lasting).await?);
         installation.stop().await?;
     }
     let single = median(single);

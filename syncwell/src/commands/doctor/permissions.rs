@@ -97,7 +97,7 @@ async fn of_role(patient: &Patient, role: Role) -> Check {
         Some(Ok(broker)) => broker,
     };
     let rights = rights(role);
-    if !broker.reaches(rights[0], "").await {
+    if !broker.is_reachable(rights[0], "").await {
         let mend = "compare the broker's configuration with nats.conf";
         return Check::fail(name, format!("can't reach {}", rights[0]), mend);
     }
@@ -106,7 +106,7 @@ async fn of_role(patient: &Patient, role: Role) -> Check {
         .chain(SUBJECTS.map(str::to_owned))
         .filter(|subject| !rights.contains(&subject.as_str()))
         .collect();
-    let reached = join_all(tried.iter().map(|subject| broker.reaches(subject, "?"))).await;
+    let reached = join_all(tried.iter().map(|subject| broker.is_reachable(subject, "?"))).await;
     let reached: Vec<_> = tried
         .iter()
         .zip(reached)

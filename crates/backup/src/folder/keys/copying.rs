@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use jetstream::{ReadError, Stored, Stream, StreamState};
+use jetstream::{ReadError, StoredMessage, Stream, StreamState};
 
 use super::{ALL_KEYS, KeyRecord};
 use crate::folder::saving::BackupError;
@@ -83,7 +83,7 @@ async fn state(stream: &Stream) -> Result<StreamState, BackupError> {
     }
 }
 
-fn add(late: &mut Late, page: Vec<Stored>) -> Result<(), BackupError> {
+fn add(late: &mut Late, page: Vec<StoredMessage>) -> Result<(), BackupError> {
     for stored in page {
         let KeyRecord { subject, record } = read(&stored)?;
         late.insert(subject, (stored.sequence, record));
@@ -91,7 +91,7 @@ fn add(late: &mut Late, page: Vec<Stored>) -> Result<(), BackupError> {
     if late.len() > LATE_KEYS_MAX { Err(BackupError::KeysUnsettled) } else { Ok(()) }
 }
 
-fn write(mut file: WrittenFile, page: &[Stored]) -> Result<WrittenFile, BackupError> {
+fn write(mut file: WrittenFile, page: &[StoredMessage]) -> Result<WrittenFile, BackupError> {
     for stored in page {
         file.line(&read(stored)?.render())?;
     }
@@ -99,7 +99,7 @@ fn write(mut file: WrittenFile, page: &[Stored]) -> Result<WrittenFile, BackupEr
 }
 
 /// What can't be put back must not look as if it were saved.
-fn read(stored: &Stored) -> Result<KeyRecord, BackupError> {
+fn read(stored: &StoredMessage) -> Result<KeyRecord, BackupError> {
     let record = KeyRecord { subject: stored.subject.clone(), record: stored.payload.to_vec() };
     let sequence = stored.sequence;
     if record.is_storable() { Ok(record) } else { Err(BackupError::KeyUnreadable { sequence }) }
