@@ -123,7 +123,7 @@ async fn a_person_takes_everything_along_and_nobody_else_does() {
         assert_eq!(fetch(&changed).await.0, 404, "{changed}");
     }
     let secret = keys::VersionedSecrets::read(&system.data_dir().join("secrets/pseudonym")).unwrap();
-    let pseudonyms = keys::Pseudonyms::new(secret.current().1.clone());
+    let pseudonyms = keys::Pseudonymizer::new(secret.current().1.clone());
     let user = manifest.user_ref.parse().unwrap();
     let name = export_store::ObjectName { user, export: id.parse().unwrap() };
     let ended =

@@ -11,7 +11,7 @@ async fn lose_the_key(cluster: &Cluster) -> String {
     let credentials = cluster.credentials("ana", Part::IngestOne);
     let posted = RawRequest::post(&credentials, summary("20:00:00", r#""steps":1"#));
     assert_eq!(posted.send(cluster.url(Part::IngestOne)).await.status, 201);
-    let keys = KeysStream::over(cluster.connect(Role::Keys).await);
+    let keys = KeysStream::open(cluster.connect(Role::Keys).await);
     let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = records.iter().find(|record| !record.subject.contains(".kek.")).unwrap();
     keys.secure_delete(key.sequence).await.unwrap();

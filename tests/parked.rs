@@ -46,7 +46,7 @@ fn parked(cluster: &Cluster) -> Vec<Value> {
 
 /// Destroys the one data key that there is, as a lost disk would.
 async fn lose_the_key(cluster: &Cluster) -> StoredMessage {
-    let keys = KeysStream::over(cluster.connect(Role::Keys).await);
+    let keys = KeysStream::open(cluster.connect(Role::Keys).await);
     let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = records.into_iter().find(|record| !record.subject.contains(".kek.")).unwrap();
     keys.secure_delete(key.sequence).await.unwrap();

@@ -26,7 +26,7 @@ async fn state(cluster: &Cluster) -> State {
     let owner = cluster.connect(Role::Owner).await;
     let info = async |stream: jetstream::Stream| stream.info().await.unwrap().expect("the stream is gone");
     let events = info(jetstream::Stream::new(owner.clone(), "LOG.API", "EVENTS")).await;
-    let keys = info(KeysStream::over(owner.clone())).await;
+    let keys = info(KeysStream::open(owner.clone())).await;
     let connections = info(jetstream::Stream::new(owner, "WORK.API", "KV_connections")).await;
     State {
         events: (events.state.messages, events.state.last_seq),

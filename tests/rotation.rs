@@ -7,7 +7,7 @@ use std::time::Duration;
 use client::{Backoff, Phone, Posted};
 use futures_util::StreamExt;
 use http_edge::system_clock;
-use keys::{Kek, KeyClient, Rewrap, SecretSource, UserRef};
+use keys::{Kek, KeyClient, KekRotation, SecretSource, UserRef};
 use nats_server::Role;
 use serde_json::Value;
 
@@ -120,7 +120,7 @@ fn doctor_says(cluster: &Cluster, name: &str) -> (String, String) {
 async fn the_kek_rotates_under_load_and_goes_on_after_a_kill() {
     let cluster = Cluster::start_with(&RATES_OFF).await;
     // Enough keys that a rotation takes a while.
-    let kek = Kek::local(SecretSource::File(cluster.data_dir().join("secrets/kek"))).unwrap();
+    let kek = Kek::from_source(SecretSource::File(cluster.data_dir().join("secrets/kek"))).unwrap();
     let kek = Arc::new(kek);
     let keys = KeyClient::new(cluster.connect(Role::Ingest).await, kek.clone());
     futures_util::stream::iter(0..2_000_u32)
@@ -136,7 +136,7 @@ async fn the_kek_rotates_under_load_and_goes_on_after_a_kill() {
     let (nats, data_dir) = (cluster.nats_url(), cluster.data_dir());
     let rotate = ["keys", "rotate-kek", "--json", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()];
     // Killed at some moment, later and later, until it was half-way.
-    let survey = Rewrap::over(cluster.connect(Role::Keys).await, kek);
+    let survey = KekRotation::new(cluster.connect(Role::Keys).await, kek);
     let mut half = None;
     for delay_ms in (100..).step_by(50).take(60) {
         let mut rotation = std::process::Command::new(env!("CARGO_BIN_EXE_syncwell"))
@@ -148,7 +148,7 @@ async fn the_kek_rotates_under_load_and_goes_on_after_a_kill() {
         tokio::time::sleep(Duration::from_millis(delay_ms)).await;
         rotation.kill().unwrap();
         rotation.wait().unwrap();
-        let found = survey.survey().await.unwrap();
+        let found = survey.read_usage().await.unwrap();
         if found.keys.len() > 1 {
             half = Some(found);
             break;

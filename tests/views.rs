@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use client::Credentials;
 use jiff::civil::Date;
-use keys::{Pseudonyms, UserRef, VersionedSecrets};
+use keys::{Pseudonymizer, UserRef, VersionedSecrets};
 use nats_server::Role;
 use projector::{JobReport, OperatorClient};
 use schemas::{Bounds, RowsDocument, Sequence, Summary};
@@ -91,7 +91,7 @@ async fn job(client: &OperatorClient, what: &str, is_there: impl Fn(&JobReport) 
 
 fn user_ref(cluster: &Cluster, name: &str) -> UserRef {
     let secrets = VersionedSecrets::read(&cluster.data_dir().join("secrets/pseudonym")).unwrap();
-    Pseudonyms::new(secrets.current().1.clone()).user_ref(&name.parse().unwrap())
+    Pseudonymizer::new(secrets.current().1.clone()).user_ref(&name.parse().unwrap())
 }
 
 /// Somebody with a phone, who remembers what was posted.

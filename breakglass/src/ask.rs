@@ -7,7 +7,7 @@ use events::{Statement, StatementKind, new_event_id};
 use http_edge::Clock;
 use jetstream::{Broker, RequestError};
 use jiff::Timestamp;
-use keys::{IndexEntry, UserRef};
+use keys::{AccessIndexEntry, UserRef};
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ pub(crate) enum Answer {
     /// The step is in the log.
     Done,
     /// The user's requests, and how many messages of the index could not be opened.
-    Entries { entries: Vec<IndexEntry>, unreadable: usize },
+    Entries { entries: Vec<AccessIndexEntry>, unreadable: usize },
     /// No, and why.
     Refused(String),
     /// Not now.
@@ -124,7 +124,7 @@ impl Asker {
     }
 
     /// Is told the user's requests, and how many messages of the index could not be opened: once.
-    pub async fn look_up(&self, request: RequestName) -> Result<(Vec<IndexEntry>, usize), AskError> {
+    pub async fn look_up(&self, request: RequestName) -> Result<(Vec<AccessIndexEntry>, usize), AskError> {
         let statement = self.statement(StatementKind::LookUp, request.event, request.user.to_string());
         match self.ask(STEP_SUBJECT, to_text(&statement)).await? {
             Answer::Entries { entries, unreadable } => Ok((entries, unreadable)),

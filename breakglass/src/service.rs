@@ -11,7 +11,7 @@ use events::{
 use http_edge::Clock;
 use jetstream::{AppendError, Broker, CommitMode, ScanFrom};
 use jiff::{SignedDuration, Timestamp};
-use keys::{DataKey, DataKeyId, IndexError, IndexKey, IndexReader, Pseudonyms, UserId, UserRef};
+use keys::{DataKey, DataKeyId, AccessIndexError, AccessIndexKey, AccessIndexReader, Pseudonymizer, UserId, UserRef};
 use schemas::EventId;
 use tokio::time::sleep;
 
@@ -35,9 +35,9 @@ pub struct BreakGlass {
     broker: Broker,
     log: Log,
     appender: LogAppender,
-    index: IndexReader,
+    index: AccessIndexReader,
     people: People,
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     naming_key: DataKey,
     clock: Clock,
 }
@@ -50,19 +50,19 @@ enum Failure {
     #[error("the step can't be appended")]
     Append(#[from] AppendError),
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Index(#[from] AccessIndexError),
     #[error("the user has too many events since the request")]
     TooMany,
 }
 
 impl BreakGlass {
     /// With this role's own connection and key.
-    pub fn new(broker: Broker, key: IndexKey, people: People, pseudonyms: Pseudonyms, clock: Clock) -> Self {
+    pub fn new(broker: Broker, key: AccessIndexKey, people: People, pseudonyms: Pseudonymizer, clock: Clock) -> Self {
         let log = Log::over(broker.clone());
         let appender = log.appender(CommitMode::Grouped);
-        let index = IndexReader::over(broker.clone(), key);
+        let index = AccessIndexReader::new(broker.clone(), key);
         let naming_key = pseudonyms.keyed_hash("syncwell.breakglass.name.v1", &[]);
-        let naming_key = DataKey::new(DataKeyId::from_bytes([0; 10]), keys::ACCOUNT, &naming_key);
+        let naming_key = DataKey::new(DataKeyId::from_bytes([0; 10]), keys::ACCOUNT_YEAR, &naming_key);
         Self { broker, log, appender, index, people, pseudonyms, naming_key, clock }
     }
 

@@ -27,7 +27,7 @@ pub use sealed::SealedContent;
 pub use signed::SignedRequest;
 pub use webhook::WebhookReceived;
 
-use keys::{DataKey, OpenError, Pseudonyms};
+use keys::{DataKey, OpenError, Pseudonymizer};
 use schemas::EventId;
 
 use crate::envelope::{Envelope, EventKind};
@@ -174,7 +174,7 @@ impl Event {
     /// Reads a step of an erasure, and believes it only where somebody who holds the pseudonym secret appended it.
     pub fn vouched_erasure(
         envelope: &Envelope<'_>,
-        secret: &Pseudonyms,
+        secret: &Pseudonymizer,
     ) -> Result<ErasureEvent, OpenEventError> {
         let forged = OpenEventError::Content(envelope.head.id);
         let Self::Erasure(erasure) = Self::read_clear(envelope)? else { return Err(forged) };

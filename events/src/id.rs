@@ -5,17 +5,17 @@
 //! arrive and without a look-up; the log drops the second one by this name, and the answer can still tell the first's.
 
 use jiff::Timestamp;
-use keys::{ErasureId, OAuthState, Pseudonyms, Signature, UserRef};
+use keys::{ErasureId, OAuthState, Pseudonymizer, RequestSignature, UserRef};
 use schemas::EventId;
 use sha2::{Digest, Sha256};
 
 /// The name of the event that a signed request causes. `signed_at` is what `timestamp` spells.
 pub fn event_id(
-    secret: &Pseudonyms,
+    secret: &Pseudonymizer,
     user: &UserRef,
     signed_at: Timestamp,
     timestamp: &str,
-    signature: &Signature,
+    signature: &RequestSignature,
 ) -> EventId {
     let parts: [&[u8]; 3] = [user.as_bytes(), timestamp.as_bytes(), signature.as_bytes()];
     of_hash(signed_at, &secret.keyed_hash("syncwell.event-id.v1", &parts))
@@ -23,14 +23,14 @@ pub fn event_id(
 
 /// The name of the event that uses an authorisation's state. A state is used once: the log drops a second event of this
 /// name for longer than a state is good.
-pub fn authorization_event_id(secret: &Pseudonyms, state: &OAuthState) -> EventId {
+pub fn authorization_event_id(secret: &Pseudonymizer, state: &OAuthState) -> EventId {
     let hash = secret.keyed_hash("syncwell.authorization-event-id.v1", &[state.as_bytes()]);
-    of_hash(state.made_at().unwrap_or_default(), &hash)
+    of_hash(state.created_at().unwrap_or_default(), &hash)
 }
 
 /// The name of the event about one user of a provider's delivery, which was first seen at this time.
 pub fn webhook_event_id(
-    secret: &Pseudonyms,
+    secret: &Pseudonymizer,
     user: &UserRef,
     first_seen: Timestamp,
     delivery: &[u8],
@@ -74,19 +74,19 @@ mod tests {
 
     #[test]
     fn a_name_is_a_function_of_the_signed_request() {
-        let secret = Pseudonyms::new(zeroize::Zeroizing::new([1; 32]));
+        let secret = Pseudonymizer::new(zeroize::Zeroizing::new([1; 32]));
         let user = UserRef::from_bytes([2; 16]);
-        let signature = Signature::from_hex(&"ab".repeat(32)).unwrap();
+        let signature = RequestSignature::from_hex(&"ab".repeat(32)).unwrap();
         let at = Timestamp::from_second(1_771_286_385).unwrap();
         let id = event_id(&secret, &user, at, "1771286385", &signature);
         assert_eq!(id, event_id(&secret, &user, at, "1771286385", &signature));
         assert_eq!(id.unix_ms(), 1_771_286_385_000);
-        let other = Signature::from_hex(&"ac".repeat(32)).unwrap();
+        let other = RequestSignature::from_hex(&"ac".repeat(32)).unwrap();
         let others = [
             event_id(&secret, &UserRef::from_bytes([3; 16]), at, "1771286385", &signature),
             event_id(&secret, &user, at, "1771286385000", &signature),
             event_id(&secret, &user, at, "1771286385", &other),
-            event_id(&Pseudonyms::new(zeroize::Zeroizing::new([9; 32])), &user, at, "1771286385", &signature),
+            event_id(&Pseudonymizer::new(zeroize::Zeroizing::new([9; 32])), &user, at, "1771286385", &signature),
         ];
         assert!(others.iter().all(|other| *other != id));
     }

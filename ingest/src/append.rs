@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http_edge::{Caller, CorrelationId, Gate, Observed, PeerAddress, Refusal, Scope, noted, read_body};
 use jetstream::AppendError;
 use jiff::Timestamp;
-use keys::{ACCOUNT, DataKey, DeviceId, KeyError, UserRef, Year};
+use keys::{ACCOUNT_YEAR, DataKey, DeviceId, KeyError, UserRef, Year};
 use schemas::{Code, EventId, Outcome, Rejected};
 
 use crate::door::Door;
@@ -148,7 +148,7 @@ impl Door {
     ) -> Result<(AppendedEvent, Option<Outcome>), Refusal> {
         let OfAccount { kind, id, awaited, wait } = event;
         let time = (self.gate.clock)();
-        let key = self.key_to_seal(&user, ACCOUNT).await?;
+        let key = self.key_to_seal(&user, ACCOUNT_YEAR).await?;
         let head = Head { id, kind, user, time, key_id: Some(key.id()) };
         let bytes = seal(&head, &key);
         let stored = self.store(&head, bytes, awaited, wait).await.map_err(|error| {

@@ -145,7 +145,7 @@ impl Door {
     /// A name that was given to a connection of this caller; told from any other without a look-up.
     fn own_connection(&self, caller: &Caller, id: IdInPath) -> Result<ConnectionId, Refusal> {
         let id: Option<ConnectionId> = id.ok().and_then(|Path(id)| id.parse().ok());
-        id.filter(|id| id.is_of(&self.pseudonyms, &caller.user)).ok_or_else(no_connection)
+        id.filter(|id| id.is_owned_by(&self.pseudonyms, &caller.user)).ok_or_else(no_connection)
     }
 
     fn check_request(&self, request: &ConnectRequest) -> Result<Connectable<'_>, Refusal> {

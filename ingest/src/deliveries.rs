@@ -20,7 +20,7 @@
 use data_encoding::HEXLOWER;
 use jetstream::{AppendError, Broker, KvBucket, ReadError, Stream};
 use jiff::Timestamp;
-use keys::Pseudonyms;
+use keys::Pseudonymizer;
 use providers::Delivery;
 use serde_json::json;
 
@@ -64,7 +64,7 @@ pub enum DeliveriesError {
 pub(crate) struct DeliveryKey([u8; 32]);
 
 impl DeliveryKey {
-    pub(crate) fn of(secret: &Pseudonyms, provider: &str, delivery: &Delivery, body: &[u8]) -> Self {
+    pub(crate) fn of(secret: &Pseudonymizer, provider: &str, delivery: &Delivery, body: &[u8]) -> Self {
         let (by, bytes): (&[u8], _) = match &delivery.id {
             Some(id) => (b"id", id.as_bytes()),
             None => (b"body", body),

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use events::{EventKind, event_id};
 use http::StatusCode;
 use http_edge::{Observed, Refusal, Scope, Verification};
-use keys::ACCOUNT;
+use keys::ACCOUNT_YEAR;
 use schemas::{Code, DeviceReport, DeviceReportAccepted, KeyStorage};
 
 use crate::append::{Asked, OfAccount, answer, refuse_body};
@@ -48,7 +48,7 @@ impl Door {
             &content.signature,
         );
         // Nothing is kept of an account that is no more.
-        self.key_to_seal(&caller.user, ACCOUNT).await?;
+        self.key_to_seal(&caller.user, ACCOUNT_YEAR).await?;
         // First what keeps the device out, then the event that tells of it: whoever sees an error reports again.
         let holder = signed.signing_key.holder();
         let marked = self.compromised.report(&caller.user, holder, report.os_compromised, signed.signed_at);

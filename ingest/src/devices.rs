@@ -123,7 +123,7 @@ impl Door {
     /// A name that was given to a device of this caller; told from any other without a look-up.
     fn own_device(&self, caller: &Caller, device: Option<DeviceId>) -> Result<DeviceId, Refusal> {
         device
-            .filter(|device| device.is_of(&self.pseudonyms, &caller.user))
+            .filter(|device| device.is_owned_by(&self.pseudonyms, &caller.user))
             .ok_or_else(|| Refusal::new(Code::NotFound, "There is no device of yours here."))
     }
 

@@ -8,7 +8,7 @@ use axum::routing::{MethodFilter, delete, on, post};
 use events::{Log, LogAppender};
 use http_edge::{Gate, ReadyCheck};
 use jetstream::{Broker, CommitMode};
-use keys::{Compromised, Erasing, Index, KeyClient, Pseudonyms, Revocations, SigningKeys};
+use keys::{CompromisedDevices, ErasedUsers, AccessIndexRecorder, KeyClient, Pseudonymizer, RevokedDevices, SigningKeys};
 use schemas::Bounds;
 use uuid::Uuid;
 
@@ -52,14 +52,14 @@ pub struct DoorSettings {
 /// Everything that a post needs.
 pub struct Door {
     pub(crate) gate: Arc<Gate>,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) pseudonyms: Pseudonymizer,
     pub(crate) signing_keys: SigningKeys,
     pub(crate) data_keys: KeyClient,
-    pub(crate) revocations: Revocations,
-    pub(crate) compromised: Compromised,
-    pub(crate) erasing: Erasing,
+    pub(crate) revocations: RevokedDevices,
+    pub(crate) compromised: CompromisedDevices,
+    pub(crate) erasing: ErasedUsers,
     pub(crate) hooks: Hooks,
-    pub(crate) index: Index,
+    pub(crate) index: AccessIndexRecorder,
     pub(crate) broker: Broker,
     pub(crate) log: LogAppender,
     pub(crate) log_watch: LogWatch,
@@ -71,9 +71,9 @@ impl Door {
     /// Says why nothing can be accepted yet, or nothing.
     fn check_ready(&self) -> Result<(), String> {
         self.log_watch.check()?;
-        self.revocations.check()?;
-        self.erasing.check()?;
-        if self.settings.refuse_compromised { self.compromised.check() } else { Ok(()) }
+        self.revocations.check_ready()?;
+        self.erasing.check_ready()?;
+        if self.settings.refuse_compromised { self.compromised.check_ready() } else { Ok(()) }
     }
 }
 
@@ -84,7 +84,7 @@ pub struct Ingest {
     /// Whether it can accept.
     pub ready: ReadyCheck,
     /// What is still to be written when the routes are served no more.
-    pub index: Index,
+    pub index: AccessIndexRecorder,
 }
 
 impl Ingest {
@@ -92,21 +92,21 @@ impl Ingest {
     pub fn start(
         broker: Broker,
         gate: Arc<Gate>,
-        pseudonyms: Pseudonyms,
+        pseudonyms: Pseudonymizer,
         signing_keys: SigningKeys,
         data_keys: KeyClient,
-        index: Index,
+        index: AccessIndexRecorder,
         settings: DoorSettings,
     ) -> Self {
         let log = Log::over(broker.clone());
         let log_watch = LogWatch::start(log.clone());
-        let revocations = Revocations::start(broker.clone());
+        let revocations = RevokedDevices::start(broker.clone());
         let compromised = if settings.refuse_compromised {
-            Compromised::start(broker.clone())
+            CompromisedDevices::start(broker.clone())
         } else {
-            Compromised::over(broker.clone())
+            CompromisedDevices::new(broker.clone())
         };
-        let erasing = Erasing::start(broker.clone(), data_keys.clone());
+        let erasing = ErasedUsers::start(broker.clone(), data_keys.clone());
         let hooks = Hooks::start(broker.clone(), &settings.providers);
         let outcomes = Outcomes::start(broker.clone(), Uuid::new_v4().as_u128());
         let appender = log.appender(settings.commit);

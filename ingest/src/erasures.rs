@@ -61,7 +61,7 @@ impl Door {
             EraseRequest::read(body).map_err(|rejected| refuse_body(Code::InvalidRequest, rejected))?;
         self.check_named(&caller, &request)?;
         observed.verification = Verification::Passed;
-        self.erasing.check().map_err(unavailable)?;
+        self.erasing.check_ready().map_err(unavailable)?;
         if let Some(begun) = self.erasing.erasure_of(&caller.user) {
             return Ok(self.accepted(&caller.user, begun));
         }
@@ -87,9 +87,9 @@ impl Door {
             }
             Err(_) => self.let_in_also_erased(asked, Scope::AccountManage, observed).await?.user,
         };
-        let erasure_id = id.filter(|id| id.is_of(&self.pseudonyms, &user)).ok_or_else(none)?;
+        let erasure_id = id.filter(|id| id.is_owned_by(&self.pseudonyms, &user)).ok_or_else(none)?;
         (observed.user, observed.verification) = (Some(user), Verification::Passed);
-        self.erasing.check().map_err(unavailable)?;
+        self.erasing.check_ready().map_err(unavailable)?;
         if self.erasing.erasure_of(&user).is_some() {
             return Err(begun());
         }
@@ -152,7 +152,7 @@ impl Door {
     fn accepted(&self, user: &UserRef, erasure_id: ErasureId) -> Response {
         let accepted = ErasureAccepted {
             erasure_id: erasure_id.to_string(),
-            receipt_token: ReceiptToken::of(&self.pseudonyms, user, erasure_id).reveal(),
+            receipt_token: ReceiptToken::new(&self.pseudonyms, user, erasure_id).reveal(),
         };
         let headers = [
             (header::LOCATION, location(erasure_id)),
@@ -166,7 +166,7 @@ impl Door {
         if self.erasing.erasure_of(user).is_some() {
             return Err(Refusal::account_erased());
         }
-        self.erasing.check().map_err(unavailable)
+        self.erasing.check_ready().map_err(unavailable)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 use http_edge::{Refusal, single_header};
 use jiff::Timestamp;
-use keys::Signature;
+use keys::RequestSignature;
 use schemas::{Code, parse_instant};
 
 /// Signatures of one request: more than one only while keys rotate.
@@ -35,7 +35,7 @@ fn instant(spelled: &str) -> Option<Timestamp> {
 }
 
 /// The signatures. One that is not in our form is not an error of the header: it is a signature that is not right.
-pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<Signature>, Refusal> {
+pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<RequestSignature>, Refusal> {
     const NAME: &str = "X-Sync-Signature";
     let missing = || Refusal::new(Code::InvalidSignature, "The header X-Sync-Signature is missing.");
     let listed = single_header(headers, NAME)?.ok_or_else(missing)?;
@@ -43,7 +43,7 @@ pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<Signature>, Refusal>
     if listed.len() > SIGNATURES_MAX {
         return Err(Refusal::header(NAME, "must carry at most 4 signatures"));
     }
-    let read = |text: &&str| Signature::from_hex(text.strip_prefix("v1=").unwrap_or(text));
+    let read = |text: &&str| RequestSignature::from_hex(text.strip_prefix("v1=").unwrap_or(text));
     Ok(listed.iter().filter_map(read).collect())
 }
 

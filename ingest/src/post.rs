@@ -10,7 +10,7 @@ use events::{EventKind, Head, SignedRequest, event_id};
 use http::{HeaderMap, StatusCode, header};
 use http_edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
 use jiff::{SignedDuration, Timestamp};
-use keys::{KeyHolder, Signature, SigningKeyId, UserRef};
+use keys::{KeyHolder, RequestSignature, SigningKeyId, UserRef};
 use schemas::{Accepted, Code, Outcome, SUMMARY_BODY_BYTES_MAX, Summary};
 
 use crate::append::{Asked, answer, refuse_append, refuse_body};
@@ -42,7 +42,7 @@ pub(crate) struct Signed<'h> {
     timestamp: &'h str,
     pub(crate) signed_at: Timestamp,
     pub(crate) signing_key: SigningKeyId,
-    signature: Signature,
+    signature: RequestSignature,
 }
 
 impl Signed<'_> {
@@ -140,7 +140,7 @@ impl Door {
         headers: &HeaderMap,
         timestamp: &str,
         body: &[u8],
-    ) -> Result<(SigningKeyId, Signature), Refusal> {
+    ) -> Result<(SigningKeyId, RequestSignature), Refusal> {
         let wrong = || {
             Refusal::new(Code::InvalidSignature, "No signature is right for this key, timestamp and body.")
         };
@@ -152,7 +152,7 @@ impl Door {
         for id in ids {
             let Some(key) = self.signing_keys.accepted_key(&caller.user, id) else { continue };
             if let Some(signature) =
-                signatures.iter().find(|signature| key.verifies(timestamp, body, signature))
+                signatures.iter().find(|signature| key.verify(timestamp, body, signature))
             {
                 self.check_holder(caller, id.holder())?;
                 return Ok((id, *signature));

@@ -17,7 +17,7 @@ use export_store::Objects;
 use http::HeaderMap;
 use http_edge::{Caller, Gate, Observed, Refusal, Scope, Verification, noted};
 use jiff::civil::Date;
-use keys::{Pseudonyms, UserRef};
+use keys::{Pseudonymizer, UserRef};
 use schemas::{Code, EventId, parse_date};
 
 use crate::batch::EntryFailure;
@@ -28,7 +28,7 @@ use notary::ask::AskError;
 pub(crate) fn routes(
     gate: Arc<Gate>,
     reader: Arc<Reader>,
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     exports: ExportSettings,
 ) -> Router {
     let ExportSettings { objects, link_base, is_tls } = exports;
@@ -53,7 +53,7 @@ pub(crate) fn routes(
 struct Api {
     gate: Arc<Gate>,
     reader: Arc<Reader>,
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     objects: Objects,
     /// What links begin with, where the operator says so.
     link_base: Option<String>,

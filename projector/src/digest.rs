@@ -11,7 +11,7 @@
 use std::fmt;
 
 use data_encoding::HEXLOWER;
-use keys::Pseudonyms;
+use keys::Pseudonymizer;
 use schemas::Sequence;
 use sha2::{Digest as _, Sha256};
 
@@ -56,10 +56,10 @@ impl Sum {
 
 /// Hashes entries.
 #[derive(Clone)]
-pub(crate) struct Digester(Pseudonyms);
+pub(crate) struct Digester(Pseudonymizer);
 
 impl Digester {
-    pub(crate) fn new(pseudonyms: Pseudonyms) -> Self {
+    pub(crate) fn new(pseudonyms: Pseudonymizer) -> Self {
         Self(pseudonyms)
     }
 
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn golden_digest() {
-        let digester = Digester::new(Pseudonyms::new(zeroize::Zeroizing::new([7; 32])));
+        let digester = Digester::new(Pseudonymizer::new(zeroize::Zeroizing::new([7; 32])));
         let sum = digester.entry(b"key", b"plain");
         // Both computed once with Python's hmac and hashlib by the text above.
         assert_eq!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use events::{Log, LogError, LogReader, LogState};
 use http_edge::Clock;
 use jetstream::Broker;
-use keys::{KeyClient, Pseudonyms};
+use keys::{KeyClient, Pseudonymizer};
 use schemas::Sequence;
 use tlog::TreeHead;
 use tokio::runtime::Handle;
@@ -65,7 +65,7 @@ pub struct Folded {
 
 impl Offline {
     /// The connection must be the projector's.
-    pub fn new(broker: Broker, keys: KeyClient, pseudonyms: Pseudonyms, clock: Clock) -> Self {
+    pub fn new(broker: Broker, keys: KeyClient, pseudonyms: Pseudonymizer, clock: Clock) -> Self {
         let log = Log::over(broker);
         let folder = Folder {
             log: log.clone(),

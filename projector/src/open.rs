@@ -10,7 +10,7 @@ use events::{
 };
 use jiff::Timestamp;
 use keys::{
-    ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, Pseudonyms, UserRef, Year,
+    ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, Pseudonymizer, UserRef, Year,
 };
 use schemas::{DeviceReport, Sequence, Summary};
 
@@ -45,7 +45,7 @@ impl Opened {
             Self::Export(event) => event.head.user,
             Self::Discard(discarded) => discarded.user,
             Self::Erasure(head, _) => head.user,
-            Self::Retention(_) => UserRef::NOBODY,
+            Self::Retention(_) => UserRef::SYSTEM,
         }
     }
 
@@ -105,7 +105,7 @@ pub(crate) enum OpenFailure {
 #[derive(Clone)]
 pub(crate) struct Opener {
     pub(crate) keys: KeyClient,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) pseudonyms: Pseudonymizer,
 }
 
 impl Opener {
@@ -121,7 +121,7 @@ impl Opener {
         if EventKind::ERASURES.contains(&head.kind) {
             let said = Event::vouched_erasure(&envelope, &self.pseudonyms);
             let said = said.map_err(|error| Poison::sealed(event, error))?;
-            return Ok((head.user != UserRef::NOBODY).then_some(Opened::Erasure(head, said)));
+            return Ok((head.user != UserRef::SYSTEM).then_some(Opened::Erasure(head, said)));
         }
         let Some(key_id) = head.key_id else {
             let content = Event::read_clear(&envelope).map_err(|error| Poison::sealed(event, error))?;
@@ -161,11 +161,11 @@ fn said(opened: OpenedEvent<()>, content: Event, event: &RecordedEvent) -> Resul
 /// nobody but the projector can append there.
 fn in_clear(content: &Event, filed_under: UserRef, by: Sequence) -> Option<Opened> {
     match content {
-        Event::RetentionApplied(applied) if filed_under == UserRef::NOBODY => {
+        Event::RetentionApplied(applied) if filed_under == UserRef::SYSTEM => {
             Some(Opened::Retention(applied.before_year))
         }
         Event::EventDiscarded(EventDiscarded { sequence, user_ref, .. })
-            if filed_under == UserRef::NOBODY && *sequence < by =>
+            if filed_under == UserRef::SYSTEM && *sequence < by =>
         {
             Some(Opened::Discard(Discarded { sequence: *sequence, user: user_ref.parse().ok()?, by }))
         }

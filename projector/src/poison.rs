@@ -67,7 +67,7 @@ pub(crate) struct Poison {
 
 impl Poison {
     fn of(event: &RecordedEvent, kind: PoisonKind, detail: String) -> Self {
-        let user = event.filed_under().unwrap_or(UserRef::NOBODY);
+        let user = event.filed_under().unwrap_or(UserRef::SYSTEM);
         Self { sequence: event.sequence(), user, kind, detail }
     }
 

@@ -8,7 +8,7 @@ use axum::Router;
 use events::Log;
 use http_edge::{Clock, Gate, ReadyCheck};
 use jetstream::{Broker, CommitMode, spawn_critical};
-use keys::{KeyClient, Pseudonyms};
+use keys::{KeyClient, Pseudonymizer};
 use tlog::LogVerifier;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -32,7 +32,7 @@ pub struct ProjectorSettings {
     /// Who may read over HTTP.
     pub gate: Arc<Gate>,
     /// Names users, and keys the digests of views.
-    pub pseudonyms: Pseudonyms,
+    pub pseudonyms: Pseudonymizer,
     /// Opens events.
     pub keys: KeyClient,
     /// Who vouches for the log.

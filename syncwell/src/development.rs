@@ -8,7 +8,7 @@ use client::Credentials;
 use data_encoding::BASE64URL_NOPAD;
 use http_edge::system_clock;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use keys::{KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, write_private};
+use keys::{KeyHolder, Pseudonymizer, SigningKeys, UserId, VersionedSecrets, create_private_file};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ impl Issuer {
     pub(crate) fn create(home: &Home) -> anyhow::Result<()> {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .context("an issuer's key could not be made")?;
-        keep_existing(write_private(&home.secret_file("issuer.pk8"), pkcs8.as_ref()))?;
+        keep_existing(create_private_file(&home.secret_file("issuer.pk8"), pkcs8.as_ref()))?;
         std::fs::write(home.path("jwks.json"), Self::read(home)?.jwks())
             .context("jwks.json could not be written")
     }
@@ -78,7 +78,7 @@ impl Issuer {
 /// Gives out credentials for any user.
 pub(crate) struct CredentialMaker {
     issuer: Issuer,
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     signing_keys: SigningKeys,
     base_url: String,
     issued_ago_seconds: i64,
@@ -87,10 +87,10 @@ pub(crate) struct CredentialMaker {
 impl CredentialMaker {
     /// With the keys of this data folder, for the API at `base_url`.
     pub(crate) fn new(home: &Home, base_url: String) -> anyhow::Result<Self> {
-        let (_, pseudonym) = VersionedSecrets::read(&home.secret_file("pseudonym"))?.current_owned();
+        let (_, pseudonym) = VersionedSecrets::read(&home.secret_file("pseudonym"))?.to_current();
         Ok(Self {
             issuer: Issuer::read(home)?,
-            pseudonyms: Pseudonyms::new(pseudonym),
+            pseudonyms: Pseudonymizer::new(pseudonym),
             signing_keys: SigningKeys::new(VersionedSecrets::read(&home.secret_file("signing"))?),
             base_url,
             issued_ago_seconds: 0,

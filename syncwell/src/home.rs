@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jetstream::KeyPair;
-use keys::{IndexKey, TokenSeal, VersionedSecrets, create_secret_file, write_private};
+use keys::{AccessIndexKey, TokenSealer, VersionedSecrets, create_secret_file, create_private_file};
 use nats_server::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use tlog::{LogSigner, LogVerifier};
@@ -112,17 +112,17 @@ impl Home {
         }
         for role in Role::ALL {
             let seed = KeyPair::new_user().seed().context("an nkey could not be made")?;
-            keep_existing(write_private(&self.seed_file(role), format!("{seed}\n").as_bytes()))?;
+            keep_existing(create_private_file(&self.seed_file(role), format!("{seed}\n").as_bytes()))?;
         }
         for secret in secrets {
             create_secret_file(&self.secret_file(secret))?;
         }
         if secrets.contains(&"breakglass") {
-            self.publish_recipient(&IndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?))?;
+            self.publish_recipient(&AccessIndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?))?;
         }
         if secrets.contains(&"tokens") && !self.path(TOKENS_CHECK).exists() {
             let secret = VersionedSecrets::read(&self.secret_file("tokens"))?;
-            fs::write(self.path(TOKENS_CHECK), format!("{}\n", TokenSeal::new(secret).check()))?;
+            fs::write(self.path(TOKENS_CHECK), format!("{}\n", TokenSealer::new(secret).fingerprint()))?;
         }
         let origin = format!("syncwell.local/log/{}", uuid::Uuid::new_v4().simple());
         for (secret, file) in [("checkpoint", LOG_VKEY), ("attestation", ATTEST_VKEY)] {
@@ -148,7 +148,7 @@ impl Home {
     }
 
     /// Writes the public half of the break-glass secret, for ingest.
-    pub(crate) fn publish_recipient(&self, key: &IndexKey) -> io::Result<()> {
+    pub(crate) fn publish_recipient(&self, key: &AccessIndexKey) -> io::Result<()> {
         fs::write(self.path("breakglass.pub"), key.recipient_line())
     }
 

@@ -14,7 +14,7 @@ use http_edge::{
 };
 use ingest::Ingest;
 use jetstream::{Broker, spawn_critical};
-use keys::{Index, IndexKey, IndexRecipient, Keeper, Kek, KeyClient, Pseudonyms, SigningKeys, TokenSeal};
+use keys::{AccessIndexRecorder, AccessIndexKey, AccessIndexRecipient, KeeperServer, Kek, KeyClient, Pseudonymizer, SigningKeys, TokenSealer};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use notary::{Notary, NotarySettings};
 use projector::{ExportSettings, Projector, ProjectorSettings};
@@ -43,7 +43,7 @@ const KEEPER_RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The secrets that every role with a door needs.
 pub(crate) struct Secrets {
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     pub(crate) kek: Arc<Kek>,
 }
 
@@ -53,19 +53,19 @@ impl Secrets {
     }
 }
 
-pub(crate) fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonyms> {
-    let (_, pseudonym) = config.pseudonym.read()?.current_owned();
-    Ok(Pseudonyms::new(pseudonym).with_returned(config.returned.clone()))
+pub(crate) fn pseudonyms(config: &Config) -> anyhow::Result<Pseudonymizer> {
+    let (_, pseudonym) = config.pseudonym.read()?.to_current();
+    Ok(Pseudonymizer::new(pseudonym).with_returned_users(config.returned.clone()))
 }
 
 /// The key-encryption key, kept up with its source.
 pub(crate) async fn kek(config: &Config) -> anyhow::Result<Arc<Kek>> {
     let kek = Arc::new(match &config.kek {
-        KekSource::Local(source) => Kek::local(source.source()?)?,
-        KekSource::Kms(settings) => Kek::kms(settings.clone())?,
+        KekSource::Local(source) => Kek::from_source(source.source()?)?,
+        KekSource::Kms(settings) => Kek::from_kms_settings(settings.clone())?,
     });
     let followed = kek.clone();
-    spawn_critical("key-encryption key", async move { followed.follow().await });
+    spawn_critical("key-encryption key", async move { followed.reload_loop().await });
     Ok(kek)
 }
 
@@ -98,11 +98,11 @@ pub(crate) fn ingest(
     gate: Arc<Gate>,
     secrets: &Secrets,
 ) -> anyhow::Result<Ingest> {
-    let signing_keys = SigningKeys::of(config.signing.source()?)?;
+    let signing_keys = SigningKeys::load(config.signing.source()?)?;
     let followed = signing_keys.clone();
-    spawn_critical("signing masters", async move { followed.follow().await });
+    spawn_critical("signing masters", async move { followed.reload_loop().await });
     let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
-    let index = Index::start(broker.clone(), IndexRecipient::read(&config.glass.recipient)?);
+    let index = AccessIndexRecorder::start(broker.clone(), AccessIndexRecipient::read(&config.glass.recipient)?);
     let pseudonyms = secrets.pseudonyms.clone();
     Ok(Ingest::start(broker, gate, pseudonyms, signing_keys, keys, index, config.door.clone()))
 }
@@ -140,7 +140,7 @@ pub(crate) async fn worker(config: &Config, broker: Broker, secrets: &Secrets) -
     objects.check().await.context("`[exports] location` is no place for exports")?;
     let settings = WorkerSettings {
         keys: KeyClient::new(broker.clone(), secrets.kek.clone()),
-        seal: TokenSeal::new(config.tokens.read()?),
+        seal: TokenSealer::new(config.tokens.read()?),
         pseudonyms: secrets.pseudonyms.clone(),
         providers: config.providers.tables.clone(),
         clients: config.providers.clients.clone(),
@@ -179,7 +179,7 @@ pub(crate) fn signer(secret: &SecretSource, verifier: &LogVerifier) -> anyhow::R
 
 /// Breaks the glass, for as long as the process runs.
 pub(crate) fn break_glass(config: &Config, broker: Broker) -> anyhow::Result<JoinHandle<()>> {
-    let key = IndexKey::new(config.glass.key.read()?);
+    let key = AccessIndexKey::new(config.glass.key.read()?);
     let people = config.glass.people.clone();
     let service = BreakGlass::new(broker, key, people, pseudonyms(config)?, system_clock);
     Ok(spawn_critical("break-glass", Arc::new(service).serve()))
@@ -189,9 +189,9 @@ pub(crate) fn break_glass(config: &Config, broker: Broker) -> anyhow::Result<Joi
 pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<JoinHandle<()>> {
     let keeper = loop {
         broker.wait_connected().await;
-        match Keeper::start(broker.clone(), kek.clone()).await {
+        match KeeperServer::start(broker.clone(), kek.clone()).await {
             Ok(keeper) => break keeper,
-            Err(error @ (keys::KeeperError::WrongKek(_) | keys::KeeperError::BrokenPromise(..))) => {
+            Err(error @ (keys::KeeperError::WrongKek(_) | keys::KeeperError::ConfigMismatch(..))) => {
                 return Err(error.into());
             }
             Err(error) => {
@@ -204,7 +204,7 @@ pub(crate) async fn keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Result<Joi
 }
 
 /// Writes what the index still has to; a broker that is gone is not waited for for long.
-pub(crate) async fn flush(index: &Index) {
+pub(crate) async fn flush(index: &AccessIndexRecorder) {
     if tokio::time::timeout(INDEX_FLUSH_TIMEOUT, index.flush()).await.is_err() {
         tracing::warn!("the last entries of the break-glass index could not be written");
     }

@@ -1,7 +1,7 @@
 //! An account ends that is connected: every provider is asked to revoke its tokens, and nothing is kept of them.
 
 use jetstream::ScanFrom;
-use keys::{KeysStream, Pseudonyms, VersionedSecrets};
+use keys::{KeysStream, Pseudonymizer, VersionedSecrets};
 use nats_server::Role;
 
 use super::Connected;
@@ -43,9 +43,9 @@ async fn tokens_are_revoked_at_every_provider_before_the_account_is_gone() {
     assert_eq!(ben.read(&kept).await["status"], "active");
     // What the provider's deliveries about ana are filed under has no key any more, and gets none.
     let secret = VersionedSecrets::read(&connected.system.data_dir().join("secrets/pseudonym")).unwrap();
-    let pseudonyms = Pseudonyms::new(secret.current().1.clone());
-    let provider_user = pseudonyms.provider_user("one", Some("475"));
-    let keys = KeysStream::over(connected.system.connect(Role::Keys).await);
+    let pseudonyms = Pseudonymizer::new(secret.current().1.clone());
+    let provider_user = pseudonyms.provider_user_ref("one", Some("475"));
+    let keys = KeysStream::open(connected.system.connect(Role::Keys).await);
     let records = keys.last_per_subject(&format!("$KV.keys.{provider_user}.*")).await.unwrap();
     assert_eq!(records.len(), 2, "the two marks: {records:?}");
     // Nothing is left in the worker's records.

@@ -92,7 +92,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     let log = all_events(system.connect(Role::Auditor).await).await;
     let carl = log[posted[0].sequence as usize - 1].filed_under().unwrap().to_string();
     {
-        let keys = KeysStream::over(system.connect(Role::Keys).await);
+        let keys = KeysStream::open(system.connect(Role::Keys).await);
         let appender = Appender::start(system.connect(Role::Keys).await, CommitMode::Grouped);
         assert_eq!(erase(&keys, &appender, &carl).await, 1);
     }
@@ -129,7 +129,7 @@ async fn what_was_destroyed_is_back_as_it_was_and_the_erased_stay_erased() {
     let revealed = run_in(&data_dir, &["events", "show", &posted[0].sequence.to_string(), "--reveal"]);
     assert_eq!((revealed.code, revealed.output.as_str()), (Some(1), ""), "{}", revealed.complaint);
     {
-        let keys = KeysStream::over(system.connect(Role::Keys).await);
+        let keys = KeysStream::open(system.connect(Role::Keys).await);
         let left = keys.last_per_subject(&format!("$KV.keys.{carl}.*")).await.unwrap();
         assert!(
             left.iter().all(|record| record.subject.ends_with(".erased") || record.payload[..] == [1, 2])

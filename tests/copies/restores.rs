@@ -68,7 +68,7 @@ async fn a_restore_that_is_killed_at_any_moment_is_run_again_to_the_end() {
 async fn held(cluster: &Cluster) -> [u64; 3] {
     let owner = cluster.connect(Role::Owner).await;
     let events = Stream::new(owner.clone(), "LOG.API", "EVENTS");
-    let streams = [events, KeysStream::over(owner.clone()), notary::Checkpoints::stream(owner)];
+    let streams = [events, KeysStream::open(owner.clone()), notary::Checkpoints::stream(owner)];
     let mut held = [0; 3];
     for (held, stream) in held.iter_mut().zip(streams) {
         *held = stream.info().await.unwrap().unwrap().state.messages;
@@ -141,7 +141,7 @@ async fn an_erasure_that_is_newer_than_the_backup_stays() {
     let log = all_events(cluster.connect(Role::Auditor).await).await;
     let ana = log[of_ana as usize - 1].filed_under().unwrap().to_string();
 
-    let keys = KeysStream::over(cluster.connect(Role::Keys).await);
+    let keys = KeysStream::open(cluster.connect(Role::Keys).await);
     let records = keys.last_per_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();
     assert_eq!(records.len(), 1);
     let appender = Appender::start(cluster.connect(Role::Keys).await, CommitMode::Grouped);

@@ -2,7 +2,7 @@
 
 use events::{Envelope, ErasedCounts, ErasureEvent, ErasureFact, Head, Log, NewEvent, new_event_id};
 use jetstream::CommitMode;
-use keys::{ErasureId, Pseudonyms};
+use keys::{ErasureId, Pseudonymizer};
 use nats_server::Role;
 use schemas::{ErasureStep, Sequence};
 use serde_json::json;
@@ -86,7 +86,7 @@ async fn a_step_that_nobody_vouches_for_waits_and_ends_nobody_s_account() {
     let first = log.get(Sequence::FIRST).await.unwrap().unwrap();
     let user = Envelope::read(first.bytes()).unwrap().head.user;
     let appender = Log::over(system.connect(Role::Ingest).await).appender(CommitMode::Grouped);
-    let stranger = Pseudonyms::new(Zeroizing::new([9; 32]));
+    let stranger = Pseudonymizer::new(Zeroizing::new([9; 32]));
     let erasure_id = ErasureId::from_bytes([7; 16]);
     let (time, counts) = (now(), ErasedCounts::new());
     let mut forged = Vec::new();

@@ -12,7 +12,7 @@ use crate::harness::{Needles, RawRequest, System, all_events, summary};
 
 /// The wrapped keys of every user, as they stand in the keys' stream.
 async fn wrapped(system: &System) -> BTreeMap<(UserRef, DataKeyId), Vec<u8>> {
-    let keys = KeysStream::over(system.connect(Role::Keys).await);
+    let keys = KeysStream::open(system.connect(Role::Keys).await);
     let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = |record: &jetstream::StoredMessage| {
         let (user, id) = record.subject.strip_prefix("$KV.keys.")?.split_once('.')?;

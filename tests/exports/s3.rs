@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use export_store::{ObjectName, Objects};
-use keys::{DataKey, DataKeyId, ExportId, Pseudonyms, UserRef};
+use keys::{DataKey, DataKeyId, ExportId, Pseudonymizer, UserRef};
 use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
@@ -132,7 +132,7 @@ async fn nothing_of_whoever_leaves_stays_in_the_bucket() {
     let of_ben = put(ben, 3, true).await;
     put(ben, 4, false).await;
     let link = async |name: ObjectName| {
-        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
         let until = now().checked_add(jiff::SignedDuration::from_mins(1)).unwrap();
         objects.link(name, until, now(), &secret).await.unwrap()
     };

@@ -1,6 +1,6 @@
 //! Deliveries about an account that is no more.
 
-use keys::{EraseDeed, ErasureId, KeyEraser, Pseudonyms, VersionedSecrets};
+use keys::{EraseStep, ErasureId, KeyErasureClient, Pseudonymizer, VersionedSecrets};
 use nats_server::Role;
 
 use super::{OTHER_USER, Scheme, Senders, USER, assert_accepted, assert_refused, received};
@@ -15,10 +15,10 @@ async fn a_delivery_about_nobody_else_is_gone_and_others_are_kept() {
     assert_accepted(Scheme::Fitbit, &about(&[USER]).send(&system.base_url).await);
     assert_eq!(received(&system).await.len(), 1);
     let secret = VersionedSecrets::read(&system.data_dir().join("secrets/pseudonym")).unwrap();
-    let pseudonyms = Pseudonyms::new(secret.current().1.clone());
-    let user = pseudonyms.provider_user("fitbit", Some(USER));
-    let eraser = KeyEraser::over(system.connect(Role::Worker).await);
-    eraser.erase(&user, &EraseDeed::Mark { erasure_id: ErasureId::from_bytes([1; 16]) }).await.unwrap();
+    let pseudonyms = Pseudonymizer::new(secret.current().1.clone());
+    let user = pseudonyms.provider_user_ref("fitbit", Some(USER));
+    let eraser = KeyErasureClient::new(system.connect(Role::Worker).await);
+    eraser.erase(&user, &EraseStep::Mark { erasure_id: ErasureId::from_bytes([1; 16]) }).await.unwrap();
     let mut times = 1;
     let gone = until("ingest knows", async || {
         // Another delivery every time: what was seen before is answered as before.

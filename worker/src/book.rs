@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jetstream::{AppendError, KvBucket, KvEntry, ReadError};
 use jiff::Timestamp;
-use keys::{DataKey, KeyClient, KeyError, TokenSeal};
+use keys::{DataKey, KeyClient, KeyError, TokenSealer};
 
 use crate::record::{BadRecord, Record, RecordHead, RecordKey};
 
@@ -54,7 +54,7 @@ impl From<KeyError> for BookError {
 pub(crate) struct Book {
     pub(crate) bucket: KvBucket,
     pub(crate) keys: KeyClient,
-    pub(crate) seal: Arc<TokenSeal>,
+    pub(crate) seal: Arc<TokenSealer>,
 }
 
 /// A record, and which write it is.

@@ -17,7 +17,7 @@ use events::{Envelope, ErasureEvent, ErasureFact, Event, Head, Log, LogAppender,
 use export_store::Objects;
 use jetstream::{Broker, KvBucket, LeaseError, Leases, spawn_critical};
 use jiff::SignedDuration;
-use keys::{KeyClient, KeyEraser, Pseudonyms, UserRef};
+use keys::{KeyClient, KeyErasureClient, Pseudonymizer, UserRef};
 use schemas::{ErasureStatus, ErasureStep};
 use tokio::time::sleep;
 
@@ -65,8 +65,8 @@ pub(crate) struct Erasures {
     pub(crate) log: Log,
     pub(crate) appender: LogAppender,
     pub(crate) keys: KeyClient,
-    pub(crate) eraser: KeyEraser,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) eraser: KeyErasureClient,
+    pub(crate) pseudonyms: Pseudonymizer,
     pub(crate) book: Book,
     pub(crate) leases: Leases,
     pub(crate) work: KvBucket,

@@ -16,7 +16,7 @@ use events::{Log, LogAppender};
 use export_store::Objects;
 use jetstream::{Broker, KvBucket, LeaseError, Leases, spawn_critical};
 use jiff::{SignedDuration, Timestamp};
-use keys::{ExportId, KeyClient, Pseudonyms, UserRef};
+use keys::{ExportId, KeyClient, Pseudonymizer, UserRef};
 use tokio::time::sleep;
 
 use crate::Clock;
@@ -47,7 +47,7 @@ pub(crate) struct Exporting {
     pub(crate) log: Log,
     pub(crate) appender: LogAppender,
     pub(crate) keys: KeyClient,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) pseudonyms: Pseudonymizer,
     pub(crate) leases: Leases,
     pub(crate) work: KvBucket,
     pub(crate) objects: Objects,

@@ -39,7 +39,7 @@ use std::sync::Arc;
 use events::Changes;
 use ipnet::IpNet;
 use jetstream::{Broker, KvBucket, Leases, spawn_critical};
-use keys::{KeyClient, Pseudonyms, TokenSeal};
+use keys::{KeyClient, Pseudonymizer, TokenSealer};
 use uuid::Uuid;
 
 use crate::Clock;
@@ -80,8 +80,8 @@ impl Feed {
         broker: Broker,
         settings: FeedSettings,
         keys: KeyClient,
-        seal: Arc<TokenSeal>,
-        pseudonyms: Pseudonyms,
+        seal: Arc<TokenSealer>,
+        pseudonyms: Pseudonymizer,
         clock: Clock,
     ) -> Result<Self, OutgoingError> {
         let addresses = Arc::new(Addresses::new(settings.allow_private));
@@ -117,8 +117,8 @@ struct Means {
     changes: Changes,
     posting: Posting,
     keys: KeyClient,
-    seal: Arc<TokenSeal>,
-    pseudonyms: Pseudonyms,
+    seal: Arc<TokenSealer>,
+    pseudonyms: Pseudonymizer,
     link_base: String,
     schedule: RetrySchedule,
     clock: Clock,

@@ -12,7 +12,7 @@ use events::{
 };
 use jetstream::{LeaseError, Leases};
 use jiff::Timestamp;
-use keys::Pseudonyms;
+use keys::Pseudonymizer;
 use providers::{Provider, Providers};
 
 use crate::Clock;
@@ -58,7 +58,7 @@ pub(crate) struct Hands {
     pub(crate) providers: Arc<Providers>,
     pub(crate) clients: OAuthClients,
     pub(crate) outgoing: Outgoing,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) pseudonyms: Pseudonymizer,
     pub(crate) clock: Clock,
 }
 
@@ -142,7 +142,7 @@ impl Hands {
             Told::Activated => {
                 let provider_user = tokens.and_then(|tokens| tokens.provider_user.as_deref());
                 let named =
-                    provider_user.map(|user| self.pseudonyms.provider_user(&record.provider, Some(user)));
+                    provider_user.map(|user| self.pseudonyms.provider_user_ref(&record.provider, Some(user)));
                 ConnectionActivated {
                     connection_id,
                     scopes: tokens.and_then(|tokens| tokens.scopes.clone()),

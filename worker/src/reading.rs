@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use events::{Envelope, ErasureFact, Event, EventKind, Log, LogError, RecordedEvent};
 use jetstream::{KvBucket, ScanFrom};
-use keys::{KeyClient, KeyError, Pseudonyms};
+use keys::{KeyClient, KeyError, Pseudonymizer};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -30,7 +30,7 @@ pub(crate) struct Reading {
     pub(crate) book: Book,
     pub(crate) keys: KeyClient,
     pub(crate) work: KvBucket,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) pseudonyms: Pseudonymizer,
     pub(crate) clock: Clock,
     /// Set once the log was read to its end.
     pub(crate) caught_up: Arc<AtomicBool>,
@@ -136,7 +136,7 @@ impl Reading {
                 tasks.add(&user, sequence, due_at, due_at > time).await?;
             }
             ErasureFact::Cancelled => {}
-            ErasureFact::StepDone { .. } | ErasureFact::Erased { .. } => self.keys.forget(&user),
+            ErasureFact::StepDone { .. } | ErasureFact::Erased { .. } => self.keys.evict(&user),
         }
         Ok(())
     }

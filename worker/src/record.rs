@@ -12,7 +12,7 @@
 //! What is due stands in clear, so that a worker finds its work without opening every record.
 
 use jiff::Timestamp;
-use keys::{ConnectionId, DataKey, DataKeyId, TokenSeal, UserRef};
+use keys::{ConnectionId, DataKey, DataKeyId, TokenSealer, UserRef};
 use schemas::{AtProvider, ConnectionStatus, EventId, ReauthReason};
 use serde::{Deserialize, Serialize};
 
@@ -203,7 +203,7 @@ impl Record {
         &self,
         key: &RecordKey,
         due: Option<Timestamp>,
-        seal: &TokenSeal,
+        seal: &TokenSealer,
         data_key: &DataKey,
     ) -> Vec<u8> {
         let head = RecordHead { due, key_id: data_key.id() }.encode();
@@ -217,7 +217,7 @@ impl Record {
     pub(crate) fn open(
         key: &RecordKey,
         bytes: &[u8],
-        seal: &TokenSeal,
+        seal: &TokenSealer,
         data_key: &DataKey,
     ) -> Result<Self, BadRecord> {
         let (head, sealed) = bytes.split_at_checked(HEAD_BYTES).ok_or(BadRecord::Format)?;

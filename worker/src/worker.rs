@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use events::Log;
 use export_store::Objects;
 use jetstream::{Broker, CommitMode, Leases, spawn_critical};
-use keys::{KeyClient, KeyEraser, Pseudonyms, TokenSeal};
+use keys::{KeyClient, KeyErasureClient, Pseudonymizer, TokenSealer};
 use providers::Providers;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -34,9 +34,9 @@ pub struct WorkerSettings {
     /// Gives the data keys.
     pub keys: KeyClient,
     /// The worker's own secret.
-    pub seal: TokenSeal,
+    pub seal: TokenSealer,
     /// Names users of providers, and PKCE verifiers.
-    pub pseudonyms: Pseudonyms,
+    pub pseudonyms: Pseudonymizer,
     /// The providers' tables.
     pub providers: Arc<Providers>,
     /// Who this installation is there.
@@ -81,7 +81,7 @@ impl Worker {
             log: log.clone(),
             appender: log.appender(CommitMode::Grouped),
             keys: settings.keys.clone(),
-            eraser: KeyEraser::over(broker.clone()),
+            eraser: KeyErasureClient::new(broker.clone()),
             pseudonyms: settings.pseudonyms.clone(),
             book: book.clone(),
             leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),

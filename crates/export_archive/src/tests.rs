@@ -7,7 +7,7 @@ use events::{
     ConnectionActivated, DeviceEnrolled, DeviceRevoked, Event, EventKind, Head, SignedRequest, new_event_id,
 };
 use jiff::Timestamp;
-use keys::{ConnectionId, DeviceId, Signature, UserRef};
+use keys::{ConnectionId, DeviceId, RequestSignature, UserRef};
 use proptest::prelude::*;
 use schemas::Sequence;
 use serde_json::Value;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
-const USER: UserRef = UserRef::NOBODY;
+const USER: UserRef = UserRef::SYSTEM;
 
 #[derive(Clone)]
 struct Sample {
@@ -47,7 +47,7 @@ fn content(kind: &Kind, head: Head) -> Content {
     let request = |body: &str| SignedRequest {
         body: body.to_owned(),
         timestamp: "1771286385".to_owned(),
-        signature: Signature::from_hex(&"ab".repeat(32)).unwrap(),
+        signature: RequestSignature::from_hex(&"ab".repeat(32)).unwrap(),
         signing_key: "1.default".parse().unwrap(),
         token_id: None,
     };

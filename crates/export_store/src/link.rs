@@ -5,7 +5,7 @@
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use keys::{ExportId, Pseudonyms};
+use keys::{ExportId, Pseudonymizer};
 use subtle::ConstantTimeEq;
 
 use crate::name::ObjectName;
@@ -34,7 +34,7 @@ pub enum LinkError {
 
 impl Link {
     /// As it is given: path and query.
-    pub fn render(&self, secret: &Pseudonyms) -> String {
+    pub fn render(&self, secret: &Pseudonymizer) -> String {
         let Self { name: ObjectName { user, export }, expires } = self;
         let signature = self.signature(secret);
         format!("/v1/exports/{export}/download?user={user}&expires={expires}&signature={signature}")
@@ -44,7 +44,7 @@ impl Link {
     pub fn verify(
         export: ExportId,
         query: &str,
-        secret: &Pseudonyms,
+        secret: &Pseudonymizer,
         now: Timestamp,
     ) -> Result<Self, LinkError> {
         let read = || {
@@ -63,7 +63,7 @@ impl Link {
         if now.as_second() < number { Ok(link) } else { Err(LinkError::Expired) }
     }
 
-    fn signature(&self, secret: &Pseudonyms) -> String {
+    fn signature(&self, secret: &Pseudonymizer) -> String {
         let ObjectName { user, export } = self.name;
         let parts: [&[u8]; 3] = [user.as_bytes(), export.as_bytes(), &self.expires.to_be_bytes()];
         HEXLOWER.encode(&secret.keyed_hash(PURPOSE, &parts))
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_link_is_for_one_export_until_it_ends() {
-        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
         let at = |second| Timestamp::from_second(second).unwrap();
         let (one, other) = (ExportId::from_bytes([2; 16]), ExportId::from_bytes([3; 16]));
         let user = UserRef::from_bytes([1; 16]);
@@ -111,7 +111,7 @@ mod tests {
         ] {
             assert_eq!(verify(one, &changed, 0), Err(LinkError::Wrong), "{changed}");
         }
-        let stranger = Pseudonyms::new(Zeroizing::new([9; 32]));
+        let stranger = Pseudonymizer::new(Zeroizing::new([9; 32]));
         assert_eq!(Link::verify(one, query, &stranger, at(0)), Err(LinkError::Wrong));
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use keys::{DataKey, DataKeyId, Pseudonyms, UserRef};
+use keys::{DataKey, DataKeyId, Pseudonymizer, UserRef};
 use object_store::WriteMultipart;
 use tokio::runtime::Handle;
 use url::Url;
@@ -103,7 +103,7 @@ impl Objects {
         name: ObjectName,
         expires: jiff::Timestamp,
         now: jiff::Timestamp,
-        secret: &Pseudonyms,
+        secret: &Pseudonymizer,
     ) -> Result<String, ObjectError> {
         match &*self.0 {
             Place::Folder(_) => Ok(Link { name, expires: expires.as_second() }.render(secret)),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{Header, Validation, decode, decode_header};
-use keys::{DeviceId, Pseudonyms, UserId, UserRef};
+use keys::{DeviceId, Pseudonymizer, UserId, UserRef};
 use moka::sync::Cache;
 use schemas::Code;
 use serde::Deserialize;
@@ -113,7 +113,7 @@ struct Claims {
 pub struct TokenVerifier {
     key_set: Arc<KeySet>,
     settings: AuthSettings,
-    pseudonyms: Pseudonyms,
+    pseudonyms: Pseudonymizer,
     verified: Cache<[u8; 32], Arc<Caller>>,
 }
 
@@ -125,7 +125,7 @@ impl fmt::Debug for TokenVerifier {
 
 impl TokenVerifier {
     /// Verifies by these keys.
-    pub fn new(settings: AuthSettings, key_set: Arc<KeySet>, pseudonyms: Pseudonyms) -> Self {
+    pub fn new(settings: AuthSettings, key_set: Arc<KeySet>, pseudonyms: Pseudonymizer) -> Self {
         let verified = Cache::builder().max_capacity(CACHE_TOKENS_MAX).time_to_live(CACHE_AGE_MAX).build();
         Self { key_set, settings, pseudonyms, verified }
     }

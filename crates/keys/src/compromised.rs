@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
-use crate::holder_list::HolderList;
+use crate::holder_list::FlaggedHolders;
 use crate::signing::KeyHolder;
 
 /// Where the keeper is asked for the list.
-pub(crate) const COMPROMISED_SUBJECT: &str = "keys.v1.compromised";
+pub(crate) const LIST_COMPROMISED_SUBJECT: &str = "keys.v1.compromised";
 
 /// What a key's holder told of its system; the user ref stands in the subject.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ReportRequest {
+pub(crate) struct CompromiseReportRequest {
     /// A device's id, or `default`.
     pub(crate) holder: String,
     pub(crate) compromised: bool,
@@ -26,29 +26,29 @@ pub(crate) struct ReportRequest {
 
 /// The list. Clones share it.
 #[derive(Clone)]
-pub struct Compromised(HolderList);
+pub struct CompromisedDevices(FlaggedHolders);
 
-impl Compromised {
+impl CompromisedDevices {
     /// To tell of reports; the list itself is not kept up, and nothing can be said of anybody.
-    pub fn over(broker: Broker) -> Self {
-        Self(HolderList::over(broker, COMPROMISED_SUBJECT))
+    pub fn new(broker: Broker) -> Self {
+        Self(FlaggedHolders::new(broker, LIST_COMPROMISED_SUBJECT))
     }
 
     /// Begins to keep the list up as well.
     pub fn start(broker: Broker) -> Self {
-        let compromised = Self::over(broker);
-        compromised.0.follow("compromised devices");
+        let compromised = Self::new(broker);
+        compromised.0.start_refresh("compromised devices");
         compromised
     }
 
     /// Whether this key's holder is marked; `None` where that can't be told now.
     pub fn is_compromised(&self, user: &UserRef, holder: KeyHolder) -> Option<bool> {
-        self.0.is_marked(user, holder)
+        self.0.is_flagged(user, holder)
     }
 
     /// Says why it can't be told of anybody yet, or nothing.
-    pub fn check(&self) -> Result<(), String> {
-        if self.0.is_known() {
+    pub fn check_ready(&self) -> Result<(), String> {
+        if self.0.is_loaded() {
             Ok(())
         } else {
             Err("which devices are compromised is not known yet".to_owned())
@@ -63,7 +63,7 @@ impl Compromised {
         compromised: bool,
         signed_at: Timestamp,
     ) -> Result<(), RequestError> {
-        let request = ReportRequest { holder: holder.to_string(), compromised, signed_at };
-        self.0.change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised).await
+        let request = CompromiseReportRequest { holder: holder.to_string(), compromised, signed_at };
+        self.0.request_flag_change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised).await
     }
 }

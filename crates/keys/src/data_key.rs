@@ -6,7 +6,7 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 use crate::pseudonym::base32;
-use crate::seal::{HEAD_BYTES, OpenError, SealKey, random};
+use crate::seal::{HEADER_BYTES, OpenError, AeadKey, random_bytes};
 
 const ID_BYTES: usize = 10;
 const ID_CHARS: usize = 16;
@@ -17,7 +17,7 @@ pub struct DataKeyId([u8; ID_BYTES]);
 
 impl DataKeyId {
     pub(crate) fn random() -> Self {
-        Self(random())
+        Self(random_bytes())
     }
 
     /// The 10 bytes.
@@ -48,15 +48,15 @@ impl fmt::Debug for DataKeyId {
 /// The text is no data key's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a data key id is 16 characters of lowercase base32")]
-pub struct NotADataKeyId;
+pub struct ParseDataKeyIdError;
 
 impl FromStr for DataKeyId {
-    type Err = NotADataKeyId;
+    type Err = ParseDataKeyIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotADataKeyId> {
+    fn from_str(text: &str) -> Result<Self, ParseDataKeyIdError> {
         let mut bytes = [0; ID_BYTES];
         if text.len() != ID_CHARS || base32().decode_mut(text.as_bytes(), &mut bytes).is_err() {
-            return Err(NotADataKeyId);
+            return Err(ParseDataKeyIdError);
         }
         Ok(Self(bytes))
     }
@@ -67,20 +67,20 @@ pub type Year = i16;
 
 /// Stands for no year: the key of what belongs to the account and to no day of it, like its devices. Destroying a year
 /// leaves it.
-pub const ACCOUNT: Year = 0;
+pub const ACCOUNT_YEAR: Year = 0;
 
 /// A key that seals what belongs to one user and year.
 #[derive(Debug)]
 pub struct DataKey {
     id: DataKeyId,
     year: Year,
-    key: SealKey,
+    key: AeadKey,
 }
 
 impl DataKey {
     /// From its parts. Keys of users come out of their records; this is for whoever was handed a single one.
     pub fn new(id: DataKeyId, year: Year, key: &[u8; 32]) -> Self {
-        Self { id, year, key: SealKey::new(key) }
+        Self { id, year, key: AeadKey::new(key) }
     }
 
     /// The key's name.
@@ -101,8 +101,8 @@ impl DataKey {
     /// Opens what [`DataKey::seal`] made with the same `associated`.
     pub fn open(&self, associated: &[u8], mut sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let length = self.key.open(associated, &mut sealed)?.len();
-        sealed.truncate(HEAD_BYTES + length);
-        sealed.drain(..HEAD_BYTES);
+        sealed.truncate(HEADER_BYTES + length);
+        sealed.drain(..HEADER_BYTES);
         Ok(Zeroizing::new(sealed))
     }
 }
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_ne!(id, DataKeyId::random());
         for wrong in ["", "abc", &id.to_string().to_uppercase(), "1111111111111111"] {
-            assert_eq!(wrong.parse::<DataKeyId>(), Err(NotADataKeyId));
+            assert_eq!(wrong.parse::<DataKeyId>(), Err(ParseDataKeyIdError));
         }
     }
 

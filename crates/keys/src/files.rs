@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
-use crate::seal::random;
+use crate::seal::random_bytes;
 
 /// Why a file of secrets can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum SecretFileError {
     },
     /// Not in the form above.
     #[error("the secret {0} has a line that is not `<version> <64 hex characters>`, or no line at all")]
-    Form(String),
+    Malformed(String),
 }
 
 /// 256-bit secrets by version. The highest version is the current one.
@@ -39,11 +39,11 @@ pub struct VersionedSecrets(Vec<(u32, Zeroizing<[u8; 32]>)>);
 impl VersionedSecrets {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, SecretFileError> {
-        check_mode(path)?;
+        check_private_mode(path)?;
         let text = Zeroizing::new(
             fs::read_to_string(path).map_err(|error| SecretFileError::Read(path.into(), error))?,
         );
-        Self::parse(&text).ok_or_else(|| SecretFileError::Form(path.display().to_string()))
+        Self::parse(&text).ok_or_else(|| SecretFileError::Malformed(path.display().to_string()))
     }
 
     /// Reads the text of such a file, for instance from an environment variable.
@@ -74,7 +74,7 @@ impl VersionedSecrets {
     }
 
     /// The newest version and its secret, for whoever keeps only that.
-    pub fn current_owned(&self) -> (u32, Zeroizing<[u8; 32]>) {
+    pub fn to_current(&self) -> (u32, Zeroizing<[u8; 32]>) {
         self.0[0].clone()
     }
 
@@ -84,7 +84,7 @@ impl VersionedSecrets {
     }
 
     /// Whether every version that stands in both has the same secret: a number means one secret for good.
-    pub(crate) fn keeps_the_versions_of(&self, other: &Self) -> bool {
+    pub(crate) fn is_consistent_with(&self, other: &Self) -> bool {
         other
             .0
             .iter()
@@ -105,9 +105,9 @@ impl fmt::Debug for VersionedSecrets {
 
 /// Makes a file with a fresh random secret of version 1, unless the file exists. Says whether it made one.
 pub fn create_secret_file(path: &Path) -> io::Result<bool> {
-    let secret = Zeroizing::new(random::<32>());
+    let secret = Zeroizing::new(random_bytes::<32>());
     let line = Zeroizing::new(format!("1 {}\n", HEXLOWER.encode(&*secret)));
-    match write_private(path, line.as_bytes()) {
+    match create_private_file(path, line.as_bytes()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
@@ -116,68 +116,68 @@ pub fn create_secret_file(path: &Path) -> io::Result<bool> {
 
 /// Adds a fresh random secret behind the newest version, and returns its version. The file is replaced whole: a
 /// process that reads it meanwhile, or a crash, sees the old file or the new one.
-pub fn add_version(path: &Path) -> Result<u32, SecretFileError> {
+pub fn add_secret_version(path: &Path) -> Result<u32, SecretFileError> {
     let mut secrets = VersionedSecrets::read(path)?;
     let version = secrets.current().0 + 1;
-    secrets.0.insert(0, (version, Zeroizing::new(random::<32>())));
-    replace(path, &secrets)?;
+    secrets.0.insert(0, (version, Zeroizing::new(random_bytes::<32>())));
+    replace_secret_file(path, &secrets)?;
     Ok(version)
 }
 
 /// Takes every version below this one out of the file, and returns those that went.
-pub fn drop_versions_below(path: &Path, version: u32) -> Result<Vec<u32>, SecretFileError> {
+pub fn remove_secret_versions_below(path: &Path, version: u32) -> Result<Vec<u32>, SecretFileError> {
     let mut secrets = VersionedSecrets::read(path)?;
     let (kept, dropped): (Vec<_>, Vec<_>) = secrets.0.into_iter().partition(|(number, _)| *number >= version);
     secrets = VersionedSecrets(kept);
     if secrets.0.is_empty() {
-        return Err(SecretFileError::Form(path.display().to_string()));
+        return Err(SecretFileError::Malformed(path.display().to_string()));
     }
-    replace(path, &secrets)?;
+    replace_secret_file(path, &secrets)?;
     Ok(dropped.into_iter().map(|(number, _)| number).collect())
 }
 
-fn replace(path: &Path, secrets: &VersionedSecrets) -> Result<(), SecretFileError> {
+fn replace_secret_file(path: &Path, secrets: &VersionedSecrets) -> Result<(), SecretFileError> {
     let lines =
         secrets.0.iter().rev().map(|(version, secret)| format!("{version} {}\n", HEXLOWER.encode(&**secret)));
     let text = Zeroizing::new(lines.collect::<String>());
     let write = || {
-        let draft = draft(path, text.as_bytes())?;
+        let draft = write_temporary_file(path, text.as_bytes())?;
         fs::rename(draft, path)?;
-        sync_folder(path)
+        sync_parent_dir(path)
     };
     write().map_err(|error| SecretFileError::Write(path.into(), error))
 }
 
 /// Writes a new file of mode 0600, whole or not at all.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = draft(path, content)?;
+pub fn create_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = write_temporary_file(path, content)?;
     // A link fails where the name is taken, so a key that exists is never overwritten.
     let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
     linked?;
-    sync_folder(path)
+    sync_parent_dir(path)
 }
 
-fn draft(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
+fn write_temporary_file(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
     let draft = path.with_extension("draft");
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = private_file(&draft)?;
+    let mut file = open_private_file(&draft)?;
     file.write_all(content)?;
     file.sync_all()?;
     Ok(draft)
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+fn sync_parent_dir(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
         _ => Ok(()),
     }
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+fn open_private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -186,7 +186,7 @@ fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Demands that nobody but the owner may read the file.
-pub fn check_mode(path: &Path) -> Result<(), SecretFileError> {
+pub fn check_private_mode(path: &Path) -> Result<(), SecretFileError> {
     let metadata = fs::metadata(path).map_err(|error| SecretFileError::Read(path.into(), error))?;
     #[cfg(unix)]
     {
@@ -220,13 +220,13 @@ mod tests {
         let path = folder.path().join("kek");
         create_secret_file(&path).unwrap();
         let first = VersionedSecrets::read(&path).unwrap();
-        assert_eq!(add_version(&path).unwrap(), 2);
+        assert_eq!(add_secret_version(&path).unwrap(), 2);
         let both = VersionedSecrets::read(&path).unwrap();
         assert_eq!(both.versions().collect::<Vec<_>>(), [2, 1]);
         assert_eq!(both.get(1), first.get(1), "the old one stays as it was");
         assert_ne!(both.get(2), both.get(1));
-        assert!(drop_versions_below(&path, 3).is_err(), "the last one stays");
-        assert_eq!(drop_versions_below(&path, 2).unwrap(), [1]);
+        assert!(remove_secret_versions_below(&path, 3).is_err(), "the last one stays");
+        assert_eq!(remove_secret_versions_below(&path, 2).unwrap(), [1]);
         assert_eq!(VersionedSecrets::read(&path).unwrap().get(2), both.get(2));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
     }

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::UserRef;
-use crate::key_client::KeysAnswer;
+use crate::key_client::KeysResponse;
 use crate::signing::KeyHolder;
 
 /// Between two questions for what is new.
-const ASK_INTERVAL: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two questions that were not answered.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// A list that is older than this can't be relied on.
@@ -24,49 +24,49 @@ const AGE_MAX: Duration = Duration::from_secs(60);
 
 /// What changed behind this position.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ListRequest {
+pub(crate) struct ListChangesRequest {
     pub(crate) after: u64,
 }
 
 /// The list. Clones share it.
 #[derive(Clone)]
-pub(crate) struct HolderList {
+pub(crate) struct FlaggedHolders {
     broker: Broker,
     subject: &'static str,
-    list: Arc<RwLock<List>>,
+    state: Arc<RwLockFlaggedStatet>>,
 }
 
 #[derive(Default)]
-struct List {
-    marked: HashSet<(UserRef, KeyHolder)>,
+struct FlaggedState {
+    flagged: HashSet<(UserRef, KeyHolder)>,
     position: u64,
     as_of: Option<Instant>,
 }
 
-impl List {
-    fn mark(&mut self, user: UserRef, holder: KeyHolder, is_marked: bool) {
+impl FlaggedState {
+    fn set_flag(&mut self, user: UserRef, holder: KeyHolder, is_marked: bool) {
         if is_marked {
-            self.marked.insert((user, holder));
+            self.flagged.insert((user, holder));
         } else {
-            self.marked.remove(&(user, holder));
+            self.flagged.remove(&(user, holder));
         }
     }
 }
 
-impl HolderList {
+impl FlaggedHolders {
     /// One that nobody has fetched; the keeper is asked for it on `subject`.
-    pub(crate) fn over(broker: Broker, subject: &'static str) -> Self {
-        Self { broker, subject, list: Arc::default() }
+    pub(crate) fn new(broker: Broker, subject: &'static str) -> Self {
+        Self { broker, subject, state: Arc::default() }
     }
 
     /// Begins to keep it up.
-    pub(crate) fn follow(&self, name: &'static str) {
-        spawn_critical(name, self.clone().keep_up());
+    pub(crate) fn start_refresh(&self, name: &'static str) {
+        spawn_critical(name, self.clone().refresh_loop());
     }
 
     /// Whether the holder is marked; `None` where that can't be told now.
-    pub(crate) fn is_marked(&self, user: &UserRef, holder: KeyHolder) -> Option<bool> {
-        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn is_flagged(&self, user: &UserRef, holder: KeyHolder) -> Option<bool> {
+        let list = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if list.marked.contains(&(*user, holder)) {
             return Some(true);
         }
@@ -74,41 +74,41 @@ impl HolderList {
     }
 
     /// Whether all of it was there once.
-    pub(crate) fn is_known(&self) -> bool {
-        self.list.read().unwrap_or_else(PoisonError::into_inner).as_of.is_some()
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).as_of.is_some()
     }
 
     /// Has the keeper change a mark: here it changes at once, elsewhere when the list is asked for again. `is_marked` is
     /// what comes of it unless the keeper knows better.
-    pub(crate) async fn change(
+    pub(crate) async fn request_flag_change(
         &self,
         subject: String,
         request: &impl Serialize,
         (user, holder): (&UserRef, KeyHolder),
         is_marked: bool,
     ) -> Result<(), RequestError> {
-        match self.ask(subject, request).await? {
-            answer @ (KeysAnswer::Done | KeysAnswer::Marked(_)) => {
-                let is_marked = if let KeysAnswer::Marked(stands) = answer { stands } else { is_marked };
-                let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        match self.send_request(subject, request).await? {
+            answer @ (KeysResponse::Done | KeysResponse::Marked(_)) => {
+                let is_marked = if let KeysResponse::Marked(stands) = answer { stands } else { is_marked };
+                let mut list = self.state.write().unwrap_or_else(PoisonError::into_inner);
                 list.mark(*user, holder, is_marked);
                 Ok(())
             }
-            KeysAnswer::Records(_)
-            | KeysAnswer::Erased
-            | KeysAnswer::Unavailable
-            | KeysAnswer::Revoked { .. }
-            | KeysAnswer::Compromised { .. }
-            | KeysAnswer::Erasing { .. }
-            | KeysAnswer::Destroyed(_)
-            | KeysAnswer::Rings(_) => Err(RequestError::Unavailable),
+            KeysResponse::Records(_)
+            | KeysResponse::Erased
+            | KeysResponse::Unavailable
+            | KeysResponse::Revoked { .. }
+            | KeysResponse::Compromised { .. }
+            | KeysResponse::Erasing { .. }
+            | KeysResponse::Destroyed(_)
+            | KeysResponse::Rings(_) => Err(RequestError::Unavailable),
         }
     }
 
-    async fn keep_up(self) {
+    async fn refresh_loop(self) {
         loop {
-            let pause = match self.catch_up().await {
-                Ok(()) => ASK_INTERVAL,
+            let pause = match self.fetch_changes().await {
+                Ok(()) => POLL_INTERVAL,
                 Err(_) => RETRY_INTERVAL,
             };
             sleep(pause).await;
@@ -116,12 +116,12 @@ impl HolderList {
     }
 
     /// Page by page until nothing is new.
-    async fn catch_up(&self) -> Result<(), RequestError> {
+    async fn fetch_changes(&self) -> Result<(), RequestError> {
         loop {
             let asked_at = Instant::now();
-            let after = self.list.read().unwrap_or_else(PoisonError::into_inner).position;
-            let (holders, last) = self.page(after).await?;
-            let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+            let after = self.state.read().unwrap_or_else(PoisonError::into_inner).position;
+            let (holders, last) = self.fetch_page(after).await?;
+            let mut list = self.state.write().unwrap_or_else(PoisonError::into_inner);
             let is_all = holders.is_empty();
             for (user, holder, is_marked) in holders {
                 if let (Ok(user), Ok(holder)) = (user.parse(), holder.parse()) {
@@ -136,25 +136,25 @@ impl HolderList {
         }
     }
 
-    async fn page(&self, after: u64) -> Result<(Vec<(String, String, bool)>, u64), RequestError> {
-        match self.ask(self.subject.to_owned(), &ListRequest { after }).await? {
-            KeysAnswer::Revoked { devices, last } => {
+    async fn fetch_page(&self, after: u64) -> Result<(Vec<(String, String, bool)>, u64), RequestError> {
+        match self.send_request(self.subject.to_owned(), &ListChangesRequest { after }).await? {
+            KeysResponse::Revoked { devices, last } => {
                 let revoked = devices.into_iter().map(|(user, device)| (user, device, true));
                 Ok((revoked.collect(), last))
             }
-            KeysAnswer::Compromised { holders, last } => Ok((holders, last)),
-            KeysAnswer::Records(_)
-            | KeysAnswer::Erased
-            | KeysAnswer::Unavailable
-            | KeysAnswer::Done
-            | KeysAnswer::Marked(_)
-            | KeysAnswer::Erasing { .. }
-            | KeysAnswer::Destroyed(_)
-            | KeysAnswer::Rings(_) => Err(RequestError::Unavailable),
+            KeysResponse::Compromised { holders, last } => Ok((holders, last)),
+            KeysResponse::Records(_)
+            | KeysResponse::Erased
+            | KeysResponse::Unavailable
+            | KeysResponse::Done
+            | KeysResponse::Marked(_)
+            | KeysResponse::Erasing { .. }
+            | KeysResponse::Destroyed(_)
+            | KeysResponse::Rings(_) => Err(RequestError::Unavailable),
         }
     }
 
-    async fn ask(&self, subject: String, request: &impl Serialize) -> Result<KeysAnswer, RequestError> {
+    async fn send_request(&self, subject: String, request: &impl Serialize) -> Result<KeysResponse, RequestError> {
         let request = serde_json::to_vec(request).unwrap_or_else(|_| unreachable!("BUG: a question is JSON"));
         let answer = self.broker.request(subject, request.into()).await?;
         serde_json::from_slice(&answer).map_err(|_| RequestError::Unavailable)
@@ -170,12 +170,12 @@ mod tests {
     fn a_mark_is_of_one_holder_and_can_go_away() {
         let user = UserRef::from_bytes([1; 16]);
         let device = KeyHolder::Device(DeviceId::from_bytes([2; 16]));
-        let mut list = List::default();
-        list.mark(user, device, true);
-        assert!(list.marked.contains(&(user, device)));
-        assert!(!list.marked.contains(&(user, KeyHolder::User)));
-        list.mark(user, KeyHolder::User, true);
-        list.mark(user, device, false);
-        assert_eq!(list.marked, HashSet::from([(user, KeyHolder::User)]));
+        let mut list = FlaggedState::default();
+        list.set_flag(user, device, true);
+        assert!(list.flagged.contains(&(user, device)));
+        assert!(!list.flagged.contains(&(user, KeyHolder::User)));
+        list.set_flag(user, KeyHolder::User, true);
+        list.set_flag(user, device, false);
+        assert_eq!(list.flagged, HashSet::from([(user, KeyHolder::User)]));
     }
 }

@@ -24,25 +24,25 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use key::{IndexKey, IndexRecipient};
-pub use recorder::Index;
+pub use key::{AccessIndexKey, AccessIndexRecipient};
+pub use recorder::AccessIndexRecorder;
 
 use crate::UserRef;
 
 /// The bucket's stream.
-pub const INDEX_STREAM: &str = "KV_breakglass";
+pub const ACCESS_INDEX_STREAM: &str = "KV_breakglass";
 /// The bucket as the roles that may reach it see it.
 const API_PREFIX: &str = "GLASS.API";
 /// How long an entry lasts.
 const LIFETIME_HOURS: u64 = 72;
 /// Entries of one direct get.
-const PAGE_ENTRIES: usize = 500;
+const PAGE_MESSAGES_MAX: usize = 500;
 /// Entries that one look-up tells at most, the newest.
 const ENTRIES_MAX: usize = 10_000;
 
 /// One request that was authorised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IndexEntry {
+pub struct AccessIndexEntry {
     /// The name that its log lines carry.
     pub correlation_id: String,
     /// When it was authorised.
@@ -51,7 +51,7 @@ pub struct IndexEntry {
 
 /// Why the index can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum IndexError {
+pub enum AccessIndexError {
     /// The bucket can't be read.
     #[error("the break-glass index can't be read")]
     Read(#[from] ReadError),
@@ -60,25 +60,25 @@ pub enum IndexError {
     Missing,
     /// It is not the bucket that it should be.
     #[error("the break-glass index can't be trusted: its `{0}` is {1}")]
-    BrokenPromise(&'static str, String),
+    ConfigMismatch(&'static str, String),
     /// The recipient's file can't be used.
     #[error("{0} holds no break-glass key: a line `<version> <64 hex characters>`")]
-    Recipient(String),
+    InvalidRecipient(String),
 }
 
 /// The bucket, as setup creates it.
-pub struct IndexStream;
+pub struct AccessIndexStream;
 
-impl IndexStream {
+impl AccessIndexStream {
     /// Over this connection, which must have the rights for what is asked.
-    pub fn over(broker: Broker) -> Stream {
-        Stream::new(broker, API_PREFIX, INDEX_STREAM)
+    pub fn open(broker: Broker) -> Stream {
+        Stream::new(broker, API_PREFIX, ACCESS_INDEX_STREAM)
     }
 
     /// What the bucket must be.
     pub fn config(replicas: u8) -> serde_json::Value {
         json!({
-            "name": INDEX_STREAM,
+            "name": ACCESS_INDEX_STREAM,
             "description": "SyncWell: the break-glass index",
             "subjects": ["$KV.breakglass.>"],
             "retention": "limits",
@@ -95,11 +95,11 @@ impl IndexStream {
     }
 
     /// Holds what is there against what setup creates.
-    pub async fn verify(stream: &Stream) -> Result<(), IndexError> {
-        let info = stream.info().await?.ok_or(IndexError::Missing)?;
+    pub async fn verify(stream: &Stream) -> Result<(), AccessIndexError> {
+        let info = stream.info().await?.ok_or(AccessIndexError::Missing)?;
         let keys = ["subjects", "retention", "max_age", "deny_delete", "deny_purge", "allow_atomic"];
         match info.config_mismatch(&Self::config(1), &keys) {
-            Some((key, is)) => Err(IndexError::BrokenPromise(key, is)),
+            Some((key, is)) => Err(AccessIndexError::ConfigMismatch(key, is)),
             None => Ok(()),
         }
     }
@@ -110,25 +110,25 @@ fn subject(user: &UserRef) -> String {
 }
 
 /// Reads the index. The break-glass role's alone.
-pub struct IndexReader {
+pub struct AccessIndexReader {
     stream: Stream,
-    key: IndexKey,
+    key: AccessIndexKey,
 }
 
-impl IndexReader {
+impl AccessIndexReader {
     /// Over this connection, opening with this key.
-    pub fn over(broker: Broker, key: IndexKey) -> Self {
-        Self { stream: IndexStream::over(broker), key }
+    pub fn new(broker: Broker, key: AccessIndexKey) -> Self {
+        Self { stream: AccessIndexStream::open(broker), key }
     }
 
     /// The user's requests of the last 72 hours, oldest first, the newest 10,000 where there are more; and how many
     /// messages could not be opened: what was not sealed for this role hides nothing else.
-    pub async fn entries(&self, user: &UserRef) -> Result<(Vec<IndexEntry>, usize), IndexError> {
+    pub async fn entries(&self, user: &UserRef) -> Result<(Vec<AccessIndexEntry>, usize), AccessIndexError> {
         let mut entries = Vec::new();
         let mut unreadable = 0;
         let mut from = 1;
         loop {
-            let page = self.stream.scan(ScanFrom::Sequence(from), &subject(user), PAGE_ENTRIES).await?;
+            let page = self.stream.scan(ScanFrom::Sequence(from), &subject(user), PAGE_MESSAGES_MAX).await?;
             let Some(last) = page.last() else { break };
             from = last.sequence + 1;
             for stored in &page {

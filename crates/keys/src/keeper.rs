@@ -25,18 +25,18 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jetstream::{AppendError, Appender, Broker, CommitMode, ReadError, Subscription};
 
-use crate::compromised::COMPROMISED_SUBJECT;
-use crate::erasing::ERASING_SUBJECT;
+use crate::compromised::LIST_COMPROMISED_SUBJECT;
+use crate::erasing::LIST_ERASED_SUBJECT;
 use crate::kek::{Kek, UnwrapError};
-use crate::key_client::RINGS_SUBJECT;
+use crate::key_client::KEY_RINGS_SUBJECT;
 use crate::keys_stream::KeysStream;
-use crate::revoked::REVOKED_SUBJECT;
-use answering::Answering;
-pub(crate) use answering::draft;
-pub use retention::Retention;
+use crate::revoked::LIST_REVOKED_SUBJECT;
+use answering::RequestHandler;
+pub(crate) use answering::record_message;
+pub use retention::DataKeyRetention;
 
 /// Questions answered at the same time.
-const QUESTIONS_IN_FLIGHT_MAX: usize = 1_024;
+const REQUESTS_IN_FLIGHT_MAX: usize = 1_024;
 
 /// Why the keeper can't start.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub enum KeeperError {
     Append(#[from] AppendError),
     /// The stream is not one that keeps keys.
     #[error("the keys' stream can't be trusted: its `{0}` is {1}, and keys could be lost")]
-    BrokenPromise(&'static str, String),
+    ConfigMismatch(&'static str, String),
     /// The KEK given is not the one that the stored keys are wrapped under. Nothing was changed.
     #[error(
         "the key-encryption key is not the one that the stored keys are wrapped under; nothing was changed"
@@ -57,13 +57,13 @@ pub enum KeeperError {
     WrongKek(#[source] UnwrapError),
     /// The KEK is one of KMS, which can't be asked now.
     #[error(transparent)]
-    Kms(UnwrapError),
+    KmsUnavailable(UnwrapError),
 }
 
 impl From<UnwrapError> for KeeperError {
     fn from(error: UnwrapError) -> Self {
         match error {
-            UnwrapError::Unavailable => Self::Kms(error),
+            UnwrapError::Unavailable => Self::KmsUnavailable(error),
             UnwrapError::Format
             | UnwrapError::UnknownVersion(_)
             | UnwrapError::WrongKey(_)
@@ -73,53 +73,53 @@ impl From<UnwrapError> for KeeperError {
 }
 
 /// Answers questions for data keys.
-pub struct Keeper {
-    answering: Answering,
+pub struct KeeperServer {
+    handler: RequestHandler,
     // One subscription per kind of question: the broker lets this role hear exactly these.
-    questions: Vec<Subscription>,
+    subscriptions: Vec<Subscription>,
 }
 
-impl Keeper {
+impl KeeperServer {
     /// Checks that the KEK is the right one before anything is heard. Questions that come from here on are answered.
     pub async fn start(broker: Broker, kek: Arc<Kek>) -> Result<Self, KeeperError> {
-        let stream = KeysStream::over(broker.clone());
+        let stream = KeysStream::open(broker.clone());
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
         KeysStream::verify(&stream).await?;
-        let answering = Answering { broker: broker.clone(), stream, appender, kek, checked: Arc::default() };
+        let answering = RequestHandler { broker: broker.clone(), stream, appender, kek, checked_kek_version: Arc::default() };
         answering.check_kek().await?;
         let mut questions = Vec::new();
         for subject in [
             "keys.v1.current.*",
             "keys.v1.ring.*",
-            RINGS_SUBJECT,
+            KEY_RINGS_SUBJECT,
             "keys.v1.revoke.*",
-            REVOKED_SUBJECT,
+            LIST_REVOKED_SUBJECT,
             "keys.v1.report.*",
-            COMPROMISED_SUBJECT,
+            LIST_COMPROMISED_SUBJECT,
             "keys.v1.erase.*",
-            ERASING_SUBJECT,
+            LIST_ERASED_SUBJECT,
         ] {
             let heard = broker.subscribe(subject, Some("keeper")).await;
             questions.push(heard.map_err(|_| ReadError::Unavailable)?);
         }
         broker.flush().await.map_err(|_| ReadError::Unavailable)?;
-        Ok(Self { answering, questions })
+        Ok(Self { handler: answering, subscriptions: questions })
     }
 
     /// Answers until the connection is closed for good.
     pub async fn serve(self) {
-        let Self { answering, questions } = self;
+        let Self { handler: answering, subscriptions: questions } = self;
         let heard = questions.into_iter().map(|questions| Box::pin(questions.into_stream()));
         let mut heard = futures_util::stream::select_all(heard);
         let mut under_way = FuturesUnordered::new();
         loop {
-            let has_room = under_way.len() < QUESTIONS_IN_FLIGHT_MAX;
+            let has_room = under_way.len() < REQUESTS_IN_FLIGHT_MAX;
             let question = tokio::select! {
                 question = heard.next(), if has_room => question,
                 Some(()) = under_way.next() => continue,
             };
             match question {
-                Some(question) => under_way.push(answering.answer(question)),
+                Some(question) => under_way.push(answering.handle(question)),
                 None => return,
             }
         }

@@ -20,7 +20,7 @@ use kms::KmsKek;
 use local::LocalKek;
 
 /// How often new versions are looked for.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why a record gives no data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -47,9 +47,9 @@ pub enum UnwrapError {
 }
 
 /// The key that wraps data keys.
-pub struct Kek(Wrapping);
+pub struct Kek(WrappingKey);
 
-enum Wrapping {
+enum WrappingKey {
     Local(LocalKek),
     Kms(KmsKek),
 }
@@ -57,44 +57,44 @@ enum Wrapping {
 impl Kek {
     /// From secrets that stay as they are.
     pub fn new(secrets: &VersionedSecrets) -> Self {
-        let local = LocalKek::of(SecretSource::Given(secrets.clone()));
-        Self(Wrapping::Local(local.unwrap_or_else(|_| unreachable!("BUG: nothing is read"))))
+        let local = LocalKek::load(SecretSource::Fixed(secrets.clone()));
+        Self(WrappingKey::Local(local.unwrap_or_else(|_| unreachable!("BUG: nothing is read"))))
     }
 
     /// A file, or a secret from the environment.
-    pub fn local(source: SecretSource) -> Result<Self, SecretFileError> {
-        LocalKek::of(source).map(|local| Self(Wrapping::Local(local)))
+    pub fn from_source(source: SecretSource) -> Result<Self, SecretFileError> {
+        LocalKek::load(source).map(|local| Self(WrappingKey::Local(local)))
     }
 
     /// Keys of AWS KMS.
-    pub fn kms(settings: KmsSettings) -> Result<Self, KmsError> {
-        KmsKek::new(settings).map(|kms| Self(Wrapping::Kms(kms)))
+    pub fn from_kms_settings(settings: KmsSettings) -> Result<Self, KmsError> {
+        KmsKek::new(settings).map(|kms| Self(WrappingKey::Kms(kms)))
     }
 
     /// Looks for new versions, again and again.
-    pub async fn follow(&self) {
+    pub async fn reload_loop(&self) {
         match &self.0 {
-            Wrapping::Local(local) => loop {
-                tokio::time::sleep(LOOK_INTERVAL).await;
-                local.look_again();
+            WrappingKey::Local(local) => loop {
+                tokio::time::sleep(RELOAD_INTERVAL).await;
+                local.reload_if_changed();
             },
             // Its versions are in the configuration.
-            Wrapping::Kms(_) => std::future::pending().await,
+            WrappingKey::Kms(_) => std::future::pending().await,
         }
     }
 
     /// Looks for new versions now, unless that was done a moment ago.
-    pub fn look_again(&self) {
-        if let Wrapping::Local(local) = &self.0 {
-            local.look_again();
+    pub fn reload_if_changed(&self) {
+        if let WrappingKey::Local(local) = &self.0 {
+            local.reload_if_changed();
         }
     }
 
     /// The version under which new keys are wrapped.
     pub fn current_version(&self) -> u32 {
         match &self.0 {
-            Wrapping::Local(local) => local.current_version(),
-            Wrapping::Kms(kms) => kms.current_version(),
+            WrappingKey::Local(local) => local.current_version(),
+            WrappingKey::Kms(kms) => kms.current_version(),
         }
     }
 
@@ -106,9 +106,9 @@ impl Kek {
         plaintext: &[u8],
     ) -> Result<Vec<u8>, UnwrapError> {
         match &self.0 {
-            Wrapping::Local(local) => local.seal(version, associated, plaintext),
+            WrappingKey::Local(local) => local.seal(version, associated, plaintext),
             // Boxed: the future of a call is large, and every post that waits for a key would reserve room for it.
-            Wrapping::Kms(kms) => Box::pin(kms.seal(version, associated, plaintext)).await,
+            WrappingKey::Kms(kms) => Box::pin(kms.seal(version, associated, plaintext)).await,
         }
     }
 
@@ -120,8 +120,8 @@ impl Kek {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
         match &self.0 {
-            Wrapping::Local(local) => local.open(version, associated, sealed),
-            Wrapping::Kms(kms) => Box::pin(kms.open(version, associated, sealed)).await,
+            WrappingKey::Local(local) => local.open(version, associated, sealed),
+            WrappingKey::Kms(kms) => Box::pin(kms.open(version, associated, sealed)).await,
         }
     }
 }

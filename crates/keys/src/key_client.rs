@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::UserRef;
 use crate::data_key::{DataKey, DataKeyId, Year};
 use crate::kek::{Kek, UnwrapError};
-use crate::record::{self, Record};
+use crate::record::{self, UnwrappedRecord};
 
 /// Users whose keys are remembered.
 const CACHE_USERS_MAX: u64 = 50_000;
@@ -20,11 +20,11 @@ const CACHE_USERS_MAX: u64 = 50_000;
 const CACHE_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// How often a key that is missing is asked for.
-const MISSING_ASKED_MAX: usize = 4;
+const MISSING_KEY_ATTEMPTS_MAX: usize = 4;
 /// How long a version of the KEK that is not known is waited for.
-const NEW_VERSION_PAUSE: Duration = Duration::from_millis(300);
+const NEW_KEK_VERSION_DELAY: Duration = Duration::from_millis(300);
 /// Between two of these.
-const MISSING_PAUSE: Duration = Duration::from_millis(100);
+const MISSING_KEY_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Why there is no data key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,14 +42,14 @@ pub enum KeyError {
 
 /// A question to the keeper; the user ref stands in the subject.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct CurrentRequest {
+pub(crate) struct CurrentKeyRequest {
     pub(crate) year: Year,
 }
 
 /// The keeper's answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum KeysAnswer {
+pub(crate) enum KeysResponse {
     /// Records by id, in the order in which they were made.
     Records(Vec<(String, String)>),
     Erased,
@@ -81,17 +81,17 @@ pub(crate) enum KeysAnswer {
 }
 
 /// Where the keys of several users are asked for.
-pub(crate) const RINGS_SUBJECT: &str = "keys.v1.rings";
+pub(crate) const KEY_RINGS_SUBJECT: &str = "keys.v1.rings";
 /// Users of one such question.
-pub(crate) const RINGS_USERS_MAX: usize = 100;
+pub(crate) const KEY_RINGS_USERS_MAX: usize = 100;
 /// Such questions under way at the same time.
-const RINGS_IN_FLIGHT_MAX: usize = 4;
+const KEY_RINGS_IN_FLIGHT_MAX: usize = 4;
 
-pub(crate) fn current_subject(user: &UserRef) -> String {
+pub(crate) fn current_key_subject(user: &UserRef) -> String {
     format!("keys.v1.current.{user}")
 }
 
-pub(crate) fn ring_subject(user: &UserRef) -> String {
+pub(crate) fn key_ring_subject(user: &UserRef) -> String {
     format!("keys.v1.ring.{user}")
 }
 
@@ -101,7 +101,7 @@ pub struct KeyClient {
     broker: Broker,
     kek: Arc<Kek>,
     current: Cache<(UserRef, Year), Arc<DataKey>>,
-    rings: Cache<(UserRef, DataKeyId), Arc<DataKey>>,
+    by_id: Cache<(UserRef, DataKeyId), Arc<DataKey>>,
     /// Users who were erased, and keys that were destroyed: neither ever comes back, and a log that is folded anew asks for
     /// each as often as it has events.
     erased: Cache<UserRef, ()>,
@@ -112,34 +112,34 @@ impl KeyClient {
     /// Asks over this connection, opens with this key.
     pub fn new(broker: Broker, kek: Arc<Kek>) -> Self {
         let (erased, destroyed) = (Cache::new(CACHE_USERS_MAX), Cache::new(CACHE_USERS_MAX));
-        Self { broker, kek, current: cache(), rings: cache(), erased, destroyed }
+        Self { broker, kek, current: new_cache(), by_id: new_cache(), erased, destroyed }
     }
 
     /// The key under which the user's summaries of this year are sealed now. The keeper makes it where there is none.
     pub async fn current(&self, user: &UserRef, year: Year) -> Result<Arc<DataKey>, KeyError> {
         // Concurrent misses for one key wait for one question.
-        let key = self.current.try_get_with((*user, year), self.ask_current(user, year)).await;
+        let key = self.current.try_get_with((*user, year), self.request_current(user, year)).await;
         key.map_err(|error| (*error).clone())
     }
 
-    async fn ask_current(&self, user: &UserRef, year: Year) -> Result<Arc<DataKey>, KeyError> {
-        let question = serde_json::to_vec(&CurrentRequest { year })
+    async fn request_current(&self, user: &UserRef, year: Year) -> Result<Arc<DataKey>, KeyError> {
+        let question = serde_json::to_vec(&CurrentKeyRequest { year })
             .unwrap_or_else(|_| unreachable!("BUG: a year is JSON"));
-        let ring = self.ask(current_subject(user), question, user).await?;
+        let ring = self.request_key_ring(current_key_subject(user), question, user).await?;
         ring.keys.into_iter().next_back().ok_or(KeyError::Unavailable)
     }
 
     /// The user's key of this name, where it exists. That it does not is asked for several times: a replica of the
     /// keys' stream may be a moment behind, and a missing key is an incident.
     pub async fn get(&self, user: &UserRef, id: DataKeyId) -> Result<Option<Arc<DataKey>>, KeyError> {
-        if let Some(key) = self.rings.get(&(*user, id)).await {
+        if let Some(key) = self.by_id.get(&(*user, id)).await {
             return Ok(Some(key));
         }
         if self.erased.contains_key(user) || self.destroyed.contains_key(&(*user, id)) {
             return Err(KeyError::Erased);
         }
-        for _ in 0..MISSING_ASKED_MAX {
-            let asked = self.ask(ring_subject(user), Vec::new(), user).await;
+        for _ in 0..MISSING_KEY_ATTEMPTS_MAX {
+            let asked = self.request_key_ring(key_ring_subject(user), Vec::new(), user).await;
             if let Err(KeyError::Erased) = asked {
                 self.erased.insert(*user, ()).await;
             }
@@ -151,105 +151,105 @@ impl KeyClient {
                 return Err(KeyError::Erased);
             }
             for key in ring.keys {
-                self.rings.insert((*user, key.id()), key).await;
+                self.by_id.insert((*user, key.id()), key).await;
             }
-            if let Some(key) = self.rings.get(&(*user, id)).await {
+            if let Some(key) = self.by_id.get(&(*user, id)).await {
                 return Ok(Some(key));
             }
-            tokio::time::sleep(MISSING_PAUSE).await;
+            tokio::time::sleep(MISSING_KEY_RETRY_DELAY).await;
         }
         Ok(None)
     }
 
     /// Forgets a user's keys: they are destroyed, or will be, and must not live on in memory.
-    pub fn forget(&self, user: &UserRef) {
+    pub fn evict(&self, user: &UserRef) {
         let user = *user;
         let forgotten = self.current.invalidate_entries_if(move |(of, _), _| *of == user);
-        let and = self.rings.invalidate_entries_if(move |(of, _), _| *of == user);
+        let and = self.by_id.invalidate_entries_if(move |(of, _), _| *of == user);
         if forgotten.is_err() || and.is_err() {
             unreachable!("BUG: the caches take closures");
         }
     }
 
     /// Forgets every key: which of them were destroyed is not known here.
-    pub fn forget_all(&self) {
+    pub fn evict_all(&self) {
         self.current.invalidate_all();
-        self.rings.invalidate_all();
+        self.by_id.invalidate_all();
     }
 
     /// Gets the keys of many users that are not remembered, so that [`KeyClient::get`] finds them. What fails here
     /// fails there again, and is judged there.
     pub async fn prefetch(&self, wanted: impl IntoIterator<Item = (UserRef, DataKeyId)>) {
-        let missing = wanted.into_iter().filter(|wanted| !self.rings.contains_key(wanted));
+        let missing = wanted.into_iter().filter(|wanted| !self.by_id.contains_key(wanted));
         let users: BTreeSet<_> = missing.map(|(user, _)| user).collect();
         let users: Vec<_> = users.into_iter().collect();
-        stream::iter(users.chunks(RINGS_USERS_MAX))
-            .for_each_concurrent(RINGS_IN_FLIGHT_MAX, async |users| {
+        stream::iter(users.chunks(KEY_RINGS_USERS_MAX))
+            .for_each_concurrent(KEY_RINGS_IN_FLIGHT_MAX, async |users| {
                 // Users with many keys each may be more than one answer holds: then a few at a time.
-                if self.fetch_rings(users).await.is_err() {
-                    for users in users.chunks(RINGS_USERS_MAX / 10) {
-                        let _ = self.fetch_rings(users).await;
+                if self.fetch_key_rings(users).await.is_err() {
+                    for users in users.chunks(KEY_RINGS_USERS_MAX / 10) {
+                        let _ = self.fetch_key_rings(users).await;
                     }
                 }
             })
             .await;
     }
 
-    async fn fetch_rings(&self, users: &[UserRef]) -> Result<(), KeyError> {
+    async fn fetch_key_rings(&self, users: &[UserRef]) -> Result<(), KeyError> {
         let question: Vec<_> = users.iter().map(ToString::to_string).collect();
         let question =
             serde_json::to_vec(&question).unwrap_or_else(|_| unreachable!("BUG: user refs are JSON"));
-        let answer = self.broker.request(RINGS_SUBJECT.to_owned(), question.into()).await;
+        let answer = self.broker.request(KEY_RINGS_SUBJECT.to_owned(), question.into()).await;
         let answer = answer.map_err(|_| KeyError::Unavailable)?;
-        let Ok(KeysAnswer::Rings(rings)) = serde_json::from_slice(&answer) else {
+        let Ok(KeysResponse::Rings(rings)) = serde_json::from_slice(&answer) else {
             return Err(KeyError::Unavailable);
         };
         for (user, records) in rings {
             let user: UserRef = user.parse().map_err(|_| KeyError::Unavailable)?;
             // A record that does not open is that user's trouble, and is met again where it matters.
-            for key in self.open(&user, records).await.unwrap_or_default().keys {
-                self.rings.insert((user, key.id()), key).await;
+            for key in self.unwrap_records(&user, records).await.unwrap_or_default().keys {
+                self.by_id.insert((user, key.id()), key).await;
             }
         }
         Ok(())
     }
 
-    async fn ask(&self, subject: String, question: Vec<u8>, user: &UserRef) -> Result<Ring, KeyError> {
+    async fn request_key_ring(&self, subject: String, question: Vec<u8>, user: &UserRef) -> Result<KeyRing, KeyError> {
         let answer =
             self.broker.request(subject, question.into()).await.map_err(|_| KeyError::Unavailable)?;
         match serde_json::from_slice(&answer) {
-            Ok(KeysAnswer::Records(records)) => self.open(user, records).await,
-            Ok(KeysAnswer::Erased) => Err(KeyError::Erased),
+            Ok(KeysResponse::Records(records)) => self.unwrap_records(user, records).await,
+            Ok(KeysResponse::Erased) => Err(KeyError::Erased),
             Ok(
-                KeysAnswer::Unavailable
-                | KeysAnswer::Done
-                | KeysAnswer::Marked(_)
-                | KeysAnswer::Revoked { .. }
-                | KeysAnswer::Compromised { .. }
-                | KeysAnswer::Erasing { .. }
-                | KeysAnswer::Destroyed(_)
-                | KeysAnswer::Rings(_),
+                KeysResponse::Unavailable
+                | KeysResponse::Done
+                | KeysResponse::Marked(_)
+                | KeysResponse::Revoked { .. }
+                | KeysResponse::Compromised { .. }
+                | KeysResponse::Erasing { .. }
+                | KeysResponse::Destroyed(_)
+                | KeysResponse::Rings(_),
             )
             | Err(_) => Err(KeyError::Unavailable),
         }
     }
 
-    async fn open(&self, user: &UserRef, records: Vec<(String, String)>) -> Result<Ring, KeyError> {
-        let mut ring = Ring::default();
+    async fn unwrap_records(&self, user: &UserRef, records: Vec<(String, String)>) -> Result<KeyRing, KeyError> {
+        let mut ring = KeyRing::default();
         for (id, record) in records {
             let id = id.parse().map_err(|_| UnwrapError::Format)?;
             let record = data_encoding::BASE64.decode(record.as_bytes()).map_err(|_| UnwrapError::Format)?;
-            let mut opened = record::unwrap(&self.kek, user, id, &record).await;
+            let mut opened = record::unwrap_data_key(&self.kek, user, id, &record).await;
             if let Err(UnwrapError::UnknownVersion(version)) = opened
                 && version > self.kek.current_version()
             {
                 // A rotation has begun, and the new version is on its way to this machine.
-                tokio::time::sleep(NEW_VERSION_PAUSE).await;
-                opened = record::unwrap(&self.kek, user, id, &record).await;
+                tokio::time::sleep(NEW_KEK_VERSION_DELAY).await;
+                opened = record::unwrap_data_key(&self.kek, user, id, &record).await;
             }
             match opened {
-                Ok(Record::Key(key)) => ring.keys.push(Arc::new(key)),
-                Ok(Record::Tombstone) => ring.destroyed.push(id),
+                Ok(UnwrappedRecord::Key(key)) => ring.keys.push(Arc::new(key)),
+                Ok(UnwrappedRecord::Tombstone) => ring.destroyed.push(id),
                 // A right that was taken away can be given back, a version that is on its way comes: no key is lost.
                 Err(UnwrapError::Unavailable | UnwrapError::Refused(_)) => return Err(KeyError::Unavailable),
                 Err(UnwrapError::UnknownVersion(version)) if version > self.kek.current_version() => {
@@ -268,12 +268,12 @@ impl KeyClient {
 
 /// A user's keys, and the names of those that are no more.
 #[derive(Default)]
-struct Ring {
+struct KeyRing {
     keys: Vec<Arc<DataKey>>,
     destroyed: Vec<DataKeyId>,
 }
 
-fn cache<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> Cache<K, Arc<DataKey>> {
+fn new_cache<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> Cache<K, Arc<DataKey>> {
     let builder = Cache::builder().max_capacity(CACHE_USERS_MAX).time_to_live(CACHE_AGE_MAX);
     builder.support_invalidation_closures().build()
 }

@@ -23,13 +23,13 @@ pub const KEYS_STREAM: &str = "KV_keys";
 /// The keys' stream as the roles that may reach it see it.
 const API_PREFIX: &str = "KEYS.API";
 /// Every wrapped data key and every tombstone; checks of the KEK too.
-pub(crate) const ALL_KEYS: &str = "$KV.keys.*.*";
+pub(crate) const ALL_KEYS_FILTER: &str = "$KV.keys.*.*";
 /// What stands in place of a key's id for a user who is being erased.
-pub(crate) const ERASING: &str = "erasing";
+pub(crate) const ERASING_TOKEN: &str = "erasing";
 /// The same for one who was.
-pub(crate) const ERASED: &str = "erased";
+pub(crate) const ERASED_TOKEN: &str = "erased";
 /// Every user who is being erased, or was.
-pub(crate) const ALL_ERASING: &str = "$KV.keys.*.erasing";
+pub(crate) const ALL_ERASING_FILTER: &str = "$KV.keys.*.erasing";
 /// What a revoked device's subject begins with.
 pub(crate) const REVOKED_PREFIX: &str = "$KV.keys.revoked.";
 /// What the subject begins with under which stands whether a system is compromised.
@@ -40,7 +40,7 @@ pub struct KeysStream;
 
 impl KeysStream {
     /// Over this connection, which must have the rights for what is asked.
-    pub fn over(broker: Broker) -> Stream {
+    pub fn open(broker: Broker) -> Stream {
         Stream::new(broker, API_PREFIX, KEYS_STREAM)
     }
 
@@ -68,11 +68,11 @@ impl KeysStream {
         let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
         let keys = ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"];
         if let Some((key, is)) = info.config_mismatch(&Self::config(1), &keys) {
-            return Err(KeeperError::BrokenPromise(key, is));
+            return Err(KeeperError::ConfigMismatch(key, is));
         }
         for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {
             if info.config[key].as_i64().is_some_and(|limit| limit != unlimited) {
-                return Err(KeeperError::BrokenPromise(key, info.config[key].to_string()));
+                return Err(KeeperError::ConfigMismatch(key, info.config[key].to_string()));
             }
         }
         Ok(())

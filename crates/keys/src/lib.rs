@@ -35,27 +35,27 @@ mod token_seal;
 #[cfg(test)]
 mod wycheproof;
 
-pub use compromised::Compromised;
-pub use data_key::{ACCOUNT, DataKey, DataKeyId, NotADataKeyId, Year};
-pub use erasing::{EraseDeed, Erasing, KeyEraser, erased_marks};
+pub use compromised::CompromisedDevices;
+pub use data_key::{ACCOUNT_YEAR, DataKey, DataKeyId, ParseDataKeyIdError, Year};
+pub use erasing::{EraseStep, ErasedUsers, KeyErasureClient, erasure_records};
 pub use files::{
-    SecretFileError, VersionedSecrets, add_version, check_mode, create_secret_file, drop_versions_below,
-    write_private,
+    SecretFileError, VersionedSecrets, add_secret_version, check_private_mode, create_secret_file, remove_secret_versions_below,
+    create_private_file,
 };
 pub use index::{
-    INDEX_STREAM, Index, IndexEntry, IndexError, IndexKey, IndexReader, IndexRecipient, IndexStream,
+    ACCESS_INDEX_STREAM, AccessIndexRecorder, AccessIndexEntry, AccessIndexError, AccessIndexKey, AccessIndexReader, AccessIndexRecipient, AccessIndexStream,
 };
-pub use keeper::{Keeper, KeeperError, Retention};
+pub use keeper::{KeeperServer, KeeperError, DataKeyRetention};
 pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
 pub use keys_stream::{KEYS_STREAM, KeysStream};
 pub use live::SecretSource;
-pub use oauth_state::{InvalidState, OAUTH_STATE_LIFETIME, OAuthState};
-pub use own_id::{ConnectionId, DeviceId, ErasureId, ExportId, NotAnOwnId};
-pub use pseudonym::{InvalidUserId, NotAUserRef, Pseudonyms, UserId, UserRef};
+pub use oauth_state::{InvalidOAuthState, OAUTH_STATE_LIFETIME, OAuthState};
+pub use own_id::{ConnectionId, DeviceId, ErasureId, ExportId, ParseResourceIdError};
+pub use pseudonym::{ParseUserIdError, ParseUserRefError, Pseudonymizer, UserId, UserRef};
 pub use receipt_token::ReceiptToken;
-pub use revoked::Revocations;
-pub use rewrap::{KekUse, Rewrap, RewrapProgress};
+pub use revoked::RevokedDevices;
+pub use rewrap::{KekUsage, KekRotation, RewrapProgress};
 pub use seal::{OpenError, SEALED_OVERHEAD_BYTES};
-pub use signing::{KeyHolder, Signature, SigningKey, SigningKeyId, SigningKeys};
-pub use token_seal::TokenSeal;
+pub use signing::{KeyHolder, RequestSignature, SigningKey, SigningKeyId, SigningKeys};
+pub use token_seal::TokenSealer;

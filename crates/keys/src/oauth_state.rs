@@ -21,8 +21,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::own_id::ConnectionId;
-use crate::seal::random;
-use crate::{Pseudonyms, UserRef};
+use crate::seal::random_bytes;
+use crate::{Pseudonymizer, UserRef};
 
 const FORMAT: u8 = 1;
 const TAG_BYTES: usize = 16;
@@ -39,15 +39,15 @@ pub struct OAuthState([u8; STATE_BYTES]);
 /// The text is no state of this user and connection, or it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the state is not of this connection, or has ended")]
-pub struct InvalidState;
+pub struct InvalidOAuthState;
 
 impl OAuthState {
     /// A new one.
-    pub fn new(secret: &Pseudonyms, user: &UserRef, connection: ConnectionId, now: Timestamp) -> Self {
+    pub fn new(secret: &Pseudonymizer, user: &UserRef, connection: ConnectionId, now: Timestamp) -> Self {
         let mut bytes = [0; STATE_BYTES];
         bytes[0] = FORMAT;
         bytes[1..9].copy_from_slice(&now.as_millisecond().to_be_bytes());
-        bytes[9..BODY_BYTES].copy_from_slice(&random::<16>());
+        bytes[9..BODY_BYTES].copy_from_slice(&random_bytes::<16>());
         let tag = tag(secret, user, connection, &bytes[..BODY_BYTES]);
         bytes[BODY_BYTES..].copy_from_slice(&tag);
         Self(bytes)
@@ -56,34 +56,34 @@ impl OAuthState {
     /// Reads what came back: whether it was made for this user and connection, and is still good.
     pub fn verify(
         text: &str,
-        secret: &Pseudonyms,
+        secret: &Pseudonymizer,
         user: &UserRef,
         connection: ConnectionId,
         now: Timestamp,
-    ) -> Result<Self, InvalidState> {
+    ) -> Result<Self, InvalidOAuthState> {
         let state: Self = text.parse()?;
         let (body, claimed) = state.0.split_at(BODY_BYTES);
         if !bool::from(tag(secret, user, connection, body).ct_eq(claimed)) {
-            return Err(InvalidState);
+            return Err(InvalidOAuthState);
         }
-        let age = now.duration_since(state.made_at().ok_or(InvalidState)?);
-        if age > OAUTH_STATE_LIFETIME { Err(InvalidState) } else { Ok(state) }
+        let age = now.duration_since(state.created_at().ok_or(InvalidOAuthState)?);
+        if age > OAUTH_STATE_LIFETIME { Err(InvalidOAuthState) } else { Ok(state) }
     }
 
     /// When it was made.
-    pub fn made_at(&self) -> Option<Timestamp> {
+    pub fn created_at(&self) -> Option<Timestamp> {
         let ms = self.0[1..].first_chunk::<8>()?;
         Timestamp::from_millisecond(i64::from_be_bytes(*ms)).ok()
     }
 
     /// The verifier whose challenge stands in the authorisation URL: 43 characters.
-    pub fn verifier(&self, secret: &Pseudonyms) -> Zeroizing<String> {
+    pub fn code_verifier(&self, secret: &Pseudonymizer) -> Zeroizing<String> {
         Zeroizing::new(BASE64URL_NOPAD.encode(&secret.keyed_hash("syncwell.pkce-verifier.v1", &[&self.0])))
     }
 
     /// The challenge of that verifier, by S256.
-    pub fn challenge(&self, secret: &Pseudonyms) -> String {
-        BASE64URL_NOPAD.encode(&Sha256::digest(self.verifier(secret).as_bytes()))
+    pub fn code_challenge(&self, secret: &Pseudonymizer) -> String {
+        BASE64URL_NOPAD.encode(&Sha256::digest(self.code_verifier(secret).as_bytes()))
     }
 
     /// The bytes.
@@ -92,7 +92,7 @@ impl OAuthState {
     }
 }
 
-fn tag(secret: &Pseudonyms, user: &UserRef, connection: ConnectionId, body: &[u8]) -> [u8; TAG_BYTES] {
+fn tag(secret: &Pseudonymizer, user: &UserRef, connection: ConnectionId, body: &[u8]) -> [u8; TAG_BYTES] {
     let hash = secret.keyed_hash("syncwell.oauth-state.v1", &[user.as_bytes(), connection.as_bytes(), body]);
     let mut tag = [0; TAG_BYTES];
     tag.copy_from_slice(&hash[..TAG_BYTES]);
@@ -106,12 +106,12 @@ impl fmt::Display for OAuthState {
 }
 
 impl FromStr for OAuthState {
-    type Err = InvalidState;
+    type Err = InvalidOAuthState;
 
-    fn from_str(text: &str) -> Result<Self, InvalidState> {
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| InvalidState)?;
-        let bytes: [u8; STATE_BYTES] = bytes.try_into().map_err(|_| InvalidState)?;
-        if bytes[0] == FORMAT { Ok(Self(bytes)) } else { Err(InvalidState) }
+    fn from_str(text: &str) -> Result<Self, InvalidOAuthState> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| InvalidOAuthState)?;
+        let bytes: [u8; STATE_BYTES] = bytes.try_into().map_err(|_| InvalidOAuthState)?;
+        if bytes[0] == FORMAT { Ok(Self(bytes)) } else { Err(InvalidOAuthState) }
     }
 }
 
@@ -119,8 +119,8 @@ impl FromStr for OAuthState {
 mod tests {
     use super::*;
 
-    fn secret() -> Pseudonyms {
-        Pseudonyms::new(Zeroizing::new([1; 32]))
+    fn secret() -> Pseudonymizer {
+        Pseudonymizer::new(Zeroizing::new([1; 32]))
     }
 
     fn at(second: i64) -> Timestamp {
@@ -155,9 +155,9 @@ mod tests {
         let (user, connection) = (UserRef::from_bytes([2; 16]), ConnectionId::from_bytes([4; 16]));
         let golden = GOLDEN_STATE;
         let state = OAuthState::verify(golden, &secret(), &user, connection, at(1_771_286_400)).unwrap();
-        assert_eq!(state.made_at(), Some(at(1_771_286_385)));
-        assert_eq!(*state.verifier(&secret()), GOLDEN_VERIFIER);
-        assert_eq!(state.challenge(&secret()), GOLDEN_CHALLENGE);
+        assert_eq!(state.created_at(), Some(at(1_771_286_385)));
+        assert_eq!(*state.code_verifier(&secret()), GOLDEN_VERIFIER);
+        assert_eq!(state.code_challenge(&secret()), GOLDEN_CHALLENGE);
     }
 
     const GOLDEN_STATE: &str = "AQAAAZxo5VFoBwcHBwcHBwcHBwcHBwcHB65dM_vqA783BSGwIOAcUUg";

@@ -16,85 +16,85 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
 use crate::pseudonym::base32;
-use crate::seal::random;
-use crate::{Pseudonyms, UserRef};
+use crate::seal::random_bytes;
+use crate::{Pseudonymizer, UserRef};
 
 const HALF_BYTES: usize = 8;
 const ID_BYTES: usize = 2 * HALF_BYTES;
 const ID_CHARS: usize = 26;
 
 /// What is named.
-pub trait Named {
+pub trait ResourceKind {
     /// Sets the names of one kind of things apart from those of every other; part of the format.
     const PURPOSE: &'static str;
 }
 
 /// A phone, or whatever else signs posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Device {}
+pub enum DeviceKind {}
 
-impl Named for Device {
+impl ResourceKind for DeviceKind {
     const PURPOSE: &'static str = "syncwell.device-id.v1";
 }
 
 /// A connection to a health provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Connection {}
+pub enum ConnectionKind {}
 
-impl Named for Connection {
+impl ResourceKind for ConnectionKind {
     const PURPOSE: &'static str = "syncwell.connection-id.v1";
 }
 
 /// What a person takes along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Export {}
+pub enum ExportKind {}
 
-impl Named for Export {
+impl ResourceKind for ExportKind {
     const PURPOSE: &'static str = "syncwell.export-id.v1";
 }
 
 /// The end of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Erasure {}
+pub enum ErasureKind {}
 
-impl Named for Erasure {
+impl ResourceKind for ErasureKind {
     const PURPOSE: &'static str = "syncwell.erasure-id.v1";
 }
 
 /// The name of one export of one user.
-pub type ExportId = OwnId<Export>;
+pub type ExportId = ResourceId<ExportKind>;
 
 /// The name of one erasure of one user.
-pub type ErasureId = OwnId<Erasure>;
+pub type ErasureId = ResourceId<ErasureKind>;
 
 /// The name of one device of one user.
-pub type DeviceId = OwnId<Device>;
+pub type DeviceId = ResourceId<DeviceKind>;
 
 /// The name of one connection of one user.
-pub type ConnectionId = OwnId<Connection>;
+pub type ConnectionId = ResourceId<ConnectionKind>;
 
 /// The name of one thing of one user.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OwnId<K>([u8; ID_BYTES], PhantomData<K>);
+pub struct ResourceId<K>([u8; ID_BYTES], PhantomData<K>);
 
-impl<K: Named> OwnId<K> {
+impl<K: ResourceKind> ResourceId<K> {
     /// A new name for something of this user.
-    pub fn new(secret: &Pseudonyms, user: &UserRef) -> Self {
+    pub fn new(secret: &Pseudonymizer, user: &UserRef) -> Self {
         let mut bytes = [0; ID_BYTES];
-        bytes[..HALF_BYTES].copy_from_slice(&random::<HALF_BYTES>());
-        let proof = proof::<K>(secret, user, &bytes[..HALF_BYTES]);
+        bytes[..HALF_BYTES].copy_from_slice(&random_bytes::<HALF_BYTES>());
+        let proof = ownership_tag::<K>(secret, user, &bytes[..HALF_BYTES]);
         bytes[HALF_BYTES..].copy_from_slice(&proof);
         Self(bytes, PhantomData)
     }
 
     /// Whether this name was given to something of this user.
-    pub fn is_of(&self, secret: &Pseudonyms, user: &UserRef) -> bool {
+    pub fn is_owned_by(&self, secret: &Pseudonymizer, user: &UserRef) -> bool {
         let (random, claimed) = self.0.split_at(HALF_BYTES);
-        proof::<K>(secret, user, random).ct_eq(claimed).into()
+        ownership_tag::<K>(secret, user, random).ct_eq(claimed).into()
     }
 }
 
-impl<K> OwnId<K> {
+impl<K> ResourceId<K> {
     /// The 16 bytes.
     pub fn as_bytes(&self) -> &[u8; ID_BYTES] {
         &self.0
@@ -106,14 +106,14 @@ impl<K> OwnId<K> {
     }
 }
 
-fn proof<K: Named>(secret: &Pseudonyms, user: &UserRef, random: &[u8]) -> [u8; HALF_BYTES] {
+fn ownership_tag<K: ResourceKind>(secret: &Pseudonymizer, user: &UserRef, random: &[u8]) -> [u8; HALF_BYTES] {
     let hash = secret.keyed_hash(K::PURPOSE, &[user.as_bytes(), random]);
     let mut proof = [0; HALF_BYTES];
     proof.copy_from_slice(&hash[..HALF_BYTES]);
     proof
 }
 
-impl<K> fmt::Display for OwnId<K> {
+impl<K> fmt::Display for ResourceId<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; ID_CHARS];
         base32().encode_mut(&self.0, &mut text);
@@ -121,7 +121,7 @@ impl<K> fmt::Display for OwnId<K> {
     }
 }
 
-impl<K> fmt::Debug for OwnId<K> {
+impl<K> fmt::Debug for ResourceId<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -130,27 +130,27 @@ impl<K> fmt::Debug for OwnId<K> {
 /// The text is no such name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an id of our own is 26 characters of lowercase base32")]
-pub struct NotAnOwnId;
+pub struct ParseResourceIdError;
 
-impl<K> FromStr for OwnId<K> {
-    type Err = NotAnOwnId;
+impl<K> FromStr for ResourceId<K> {
+    type Err = ParseResourceIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnOwnId> {
+    fn from_str(text: &str) -> Result<Self, ParseResourceIdError> {
         let mut bytes = [0; ID_BYTES];
         if text.len() != ID_CHARS || base32().decode_mut(text.as_bytes(), &mut bytes).is_err() {
-            return Err(NotAnOwnId);
+            return Err(ParseResourceIdError);
         }
         Ok(Self(bytes, PhantomData))
     }
 }
 
-impl<K> Serialize for OwnId<K> {
+impl<K> Serialize for ResourceId<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de, K> Deserialize<'de> for OwnId<K> {
+impl<'de, K> Deserialize<'de> for ResourceId<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
@@ -165,28 +165,28 @@ mod tests {
 
     #[test]
     fn a_name_is_of_one_user_and_can_not_be_made_up() {
-        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
         let (user, other) = (UserRef::from_bytes([2; 16]), UserRef::from_bytes([3; 16]));
         let id = DeviceId::new(&secret, &user);
-        assert!(id.is_of(&secret, &user));
-        assert!(!id.is_of(&secret, &other));
-        assert!(!ConnectionId::from_bytes(*id.as_bytes()).is_of(&secret, &user), "a device is no connection");
-        assert!(!id.is_of(&Pseudonyms::new(Zeroizing::new([9; 32])), &user));
+        assert!(id.is_owned_by(&secret, &user));
+        assert!(!id.is_owned_by(&secret, &other));
+        assert!(!ConnectionId::from_bytes(*id.as_bytes()).is_owned_by(&secret, &user), "a device is no connection");
+        assert!(!id.is_owned_by(&Pseudonymizer::new(Zeroizing::new([9; 32])), &user));
         for at in 0..ID_BYTES {
             let mut changed = id;
             changed.0[at] ^= 1;
-            assert!(!changed.is_of(&secret, &user));
+            assert!(!changed.is_owned_by(&secret, &user));
         }
     }
 
     #[test]
     fn golden_name() {
         // The keyed hash was computed once with Python's hmac module.
-        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
         let user = UserRef::from_bytes([2; 16]);
         let golden: DeviceId = "a4dqobyha4dqp3jjvcxsptg6oe".parse().unwrap();
         assert_eq!(golden.as_bytes()[..8], [7; 8]);
-        assert!(golden.is_of(&secret, &user));
+        assert!(golden.is_owned_by(&secret, &user));
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse(), Ok(id));
         for wrong in ["", "default", &text.to_uppercase(), &text[1..], &format!("{}7", &text[..25])] {
-            assert_eq!(wrong.parse::<DeviceId>(), Err(NotAnOwnId), "{wrong}");
+            assert_eq!(wrong.parse::<DeviceId>(), Err(ParseResourceIdError), "{wrong}");
         }
     }
 }

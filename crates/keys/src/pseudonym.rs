@@ -29,14 +29,14 @@ impl UserId {
 /// Not 1 to 128 printable ASCII characters without spaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a user id is 1 to 128 printable ASCII characters without spaces")]
-pub struct InvalidUserId;
+pub struct ParseUserIdError;
 
 impl FromStr for UserId {
-    type Err = InvalidUserId;
+    type Err = ParseUserIdError;
 
-    fn from_str(text: &str) -> Result<Self, InvalidUserId> {
+    fn from_str(text: &str) -> Result<Self, ParseUserIdError> {
         let holds = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if holds { Ok(Self(text.to_owned())) } else { Err(InvalidUserId) }
+        if holds { Ok(Self(text.to_owned())) } else { Err(ParseUserIdError) }
     }
 }
 
@@ -52,7 +52,7 @@ pub struct UserRef([u8; REF_BYTES]);
 
 impl UserRef {
     /// Stands for no user: what operators and auditors do is filed under it. No keyed hash is all zeros.
-    pub const NOBODY: Self = Self([0; REF_BYTES]);
+    pub const SYSTEM: Self = Self([0; REF_BYTES]);
 
     /// The 16 bytes.
     pub fn as_bytes(&self) -> &[u8; REF_BYTES] {
@@ -82,15 +82,15 @@ impl fmt::Debug for UserRef {
 /// The text is no user ref.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a user ref is 26 characters of lowercase base32")]
-pub struct NotAUserRef;
+pub struct ParseUserRefError;
 
 impl FromStr for UserRef {
-    type Err = NotAUserRef;
+    type Err = ParseUserRefError;
 
-    fn from_str(text: &str) -> Result<Self, NotAUserRef> {
+    fn from_str(text: &str) -> Result<Self, ParseUserRefError> {
         let mut bytes = [0; REF_BYTES];
         if text.len() != REF_CHARS || base32().decode_mut(text.as_bytes(), &mut bytes).is_err() {
-            return Err(NotAUserRef);
+            return Err(ParseUserRefError);
         }
         Ok(Self(bytes))
     }
@@ -108,13 +108,13 @@ pub(crate) fn base32() -> &'static Encoding {
 
 /// The secret that names users. Whoever holds it can tell whether a ref is a given user's.
 #[derive(Clone)]
-pub struct Pseudonyms {
+pub struct Pseudonymizer {
     secret: Zeroizing<[u8; 32]>,
     /// Users who were erased and may come back, by the pseudonym that they had, and how often they did.
     returned: Arc<BTreeMap<UserRef, u32>>,
 }
 
-impl Pseudonyms {
+impl Pseudonymizer {
     /// From 32 secret bytes, which stay the same for the life of the log: another secret makes every user a stranger.
     pub fn new(secret: Zeroizing<[u8; 32]>) -> Self {
         Self { secret, returned: Arc::default() }
@@ -123,16 +123,16 @@ impl Pseudonyms {
     /// The same secret, and these users come back: whoever had one of these pseudonyms has another one from now on, the
     /// same for the same number. What was erased stays erased under the old one.
     #[must_use]
-    pub fn with_returned(self, returned: BTreeMap<UserRef, u32>) -> Self {
+    pub fn with_returned_users(self, returned: BTreeMap<UserRef, u32>) -> Self {
         Self { returned: Arc::new(returned), ..self }
     }
 
     /// The user's pseudonym.
     pub fn user_ref(&self, user: &UserId) -> UserRef {
-        let first = first_bytes(self.keyed_hash("syncwell.user-ref.v1", &[user.0.as_bytes()]));
+        let first = truncate_to_user_ref(self.keyed_hash("syncwell.user-ref.v1", &[user.0.as_bytes()]));
         match self.returned.get(&first) {
             None => first,
-            Some(number) => first_bytes(
+            Some(number) => truncate_to_user_ref(
                 self.keyed_hash("syncwell.user-ref.returned.v1", &[user.0.as_bytes(), &number.to_be_bytes()]),
             ),
         }
@@ -140,12 +140,12 @@ impl Pseudonyms {
 
     /// The pseudonym of somebody whom a provider knows by an id of its own; without one, of the provider itself. What a
     /// provider sends is filed under it, and so can be erased with the account that it is connected to.
-    pub fn provider_user(&self, provider: &str, id: Option<&str>) -> UserRef {
+    pub fn provider_user_ref(&self, provider: &str, id: Option<&str>) -> UserRef {
         let hash = match id {
             Some(id) => self.keyed_hash("syncwell.provider-user.v1", &[provider.as_bytes(), id.as_bytes()]),
             None => self.keyed_hash("syncwell.provider.v1", &[provider.as_bytes()]),
         };
-        first_bytes(hash)
+        truncate_to_user_ref(hash)
     }
 
     /// HMAC-SHA-256 over a purpose and parts, each with its length before it, so that no two lists hash alike.
@@ -159,13 +159,13 @@ impl Pseudonyms {
     }
 }
 
-impl fmt::Debug for Pseudonyms {
+impl fmt::Debug for Pseudonymizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
-fn first_bytes(hash: [u8; 32]) -> UserRef {
+fn truncate_to_user_ref(hash: [u8; 32]) -> UserRef {
     let mut bytes = [0; REF_BYTES];
     bytes.copy_from_slice(&hash[..REF_BYTES]);
     UserRef(bytes)
@@ -180,8 +180,8 @@ pub(crate) fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
 mod tests {
     use super::*;
 
-    fn pseudonyms(byte: u8) -> Pseudonyms {
-        Pseudonyms::new(Zeroizing::new([byte; 32]))
+    fn pseudonyms(byte: u8) -> Pseudonymizer {
+        Pseudonymizer::new(Zeroizing::new([byte; 32]))
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
     fn whoever_comes_back_has_another_name() {
         let (user, other) = ("user-1".parse().unwrap(), "user-2".parse().unwrap());
         let first = pseudonyms(1).user_ref(&user);
-        let again = |number| pseudonyms(1).with_returned([(first, number)].into());
+        let again = |number| pseudonyms(1).with_returned_users([(first, number)].into());
         // Computed once with Python's hmac and base64 modules.
         assert_eq!(again(1).user_ref(&user).to_string(), "cv7kvmpjygfc4fw6f3ahffyvry");
         assert_ne!(again(2).user_ref(&user), again(1).user_ref(&user));
@@ -211,7 +211,7 @@ mod tests {
         // The last character carries 3 bits: one with more set is another spelling, and is refused.
         let respelled = format!("{}7", &text[..25]);
         for wrong in ["", "short", &text.to_uppercase(), &respelled, &format!("{text}a")] {
-            assert_eq!(wrong.parse::<UserRef>(), Err(NotAUserRef), "{wrong}");
+            assert_eq!(wrong.parse::<UserRef>(), Err(ParseUserRefError), "{wrong}");
         }
     }
 
@@ -222,7 +222,7 @@ mod tests {
             assert_eq!((id.reveal(), format!("{id:?}").as_str()), (good, "[redacted]"));
         }
         for bad in ["", "a b", "é", "tab\t", "nul\0", &"x".repeat(129)] {
-            assert_eq!(bad.parse::<UserId>(), Err(InvalidUserId), "{bad}");
+            assert_eq!(bad.parse::<UserId>(), Err(ParseUserIdError), "{bad}");
         }
     }
 

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use subtle::ConstantTimeEq;
 
 use crate::own_id::ErasureId;
-use crate::pseudonym::{Pseudonyms, UserRef, base32};
+use crate::pseudonym::{Pseudonymizer, UserRef, base32};
 
 const PURPOSE: &str = "syncwell.erasure-receipt.v1";
 const REF_BYTES: usize = 16;
@@ -23,7 +23,7 @@ pub struct ReceiptToken([u8; TOKEN_BYTES]);
 
 impl ReceiptToken {
     /// The token of this erasure.
-    pub fn of(secret: &Pseudonyms, user: &UserRef, erasure: ErasureId) -> Self {
+    pub fn new(secret: &Pseudonymizer, user: &UserRef, erasure: ErasureId) -> Self {
         let mut bytes = [0; TOKEN_BYTES];
         bytes[..REF_BYTES].copy_from_slice(user.as_bytes());
         bytes[REF_BYTES..]
@@ -32,10 +32,10 @@ impl ReceiptToken {
     }
 
     /// The user whose erasure this token reads; `None` where it is another erasure's, or made up.
-    pub fn verify(&self, secret: &Pseudonyms, erasure: ErasureId) -> Option<UserRef> {
+    pub fn verify(&self, secret: &Pseudonymizer, erasure: ErasureId) -> Option<UserRef> {
         let (user, _) = self.0.split_first_chunk::<REF_BYTES>()?;
         let user = UserRef::from_bytes(*user);
-        bool::from(Self::of(secret, &user, erasure).0.ct_eq(&self.0)).then_some(user)
+        bool::from(Self::new(secret, &user, erasure).0.ct_eq(&self.0)).then_some(user)
     }
 
     /// As the person keeps it.
@@ -53,15 +53,15 @@ impl fmt::Debug for ReceiptToken {
 /// The text is no receipt token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a receipt token is 77 characters of lowercase base32")]
-pub struct NotAReceiptToken;
+pub struct ParseReceiptTokenError;
 
 impl FromStr for ReceiptToken {
-    type Err = NotAReceiptToken;
+    type Err = ParseReceiptTokenError;
 
-    fn from_str(text: &str) -> Result<Self, NotAReceiptToken> {
+    fn from_str(text: &str) -> Result<Self, ParseReceiptTokenError> {
         let mut bytes = [0; TOKEN_BYTES];
         if text.len() != TOKEN_CHARS || base32().decode_mut(text.as_bytes(), &mut bytes).is_err() {
-            return Err(NotAReceiptToken);
+            return Err(ParseReceiptTokenError);
         }
         Ok(Self(bytes))
     }
@@ -75,9 +75,9 @@ mod tests {
 
     #[test]
     fn a_token_is_of_one_erasure_and_can_not_be_made_up() {
-        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+        let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
         let (user, erasure) = (UserRef::from_bytes([2; 16]), ErasureId::from_bytes([3; 16]));
-        let token = ReceiptToken::of(&secret, &user, erasure);
+        let token = ReceiptToken::new(&secret, &user, erasure);
         let text = token.reveal();
         assert_eq!((text.len(), text.parse()), (TOKEN_CHARS, Ok(token.clone())));
         assert_eq!(
@@ -85,22 +85,22 @@ mod tests {
             (Some(user), "[redacted]")
         );
         assert_eq!(token.verify(&secret, ErasureId::from_bytes([4; 16])), None);
-        assert_eq!(token.verify(&Pseudonyms::new(Zeroizing::new([9; 32])), erasure), None);
+        assert_eq!(token.verify(&Pseudonymizer::new(Zeroizing::new([9; 32])), erasure), None);
         for at in 0..TOKEN_BYTES {
             let mut changed = token.clone();
             changed.0[at] ^= 1;
             assert_eq!(changed.verify(&secret, erasure), None, "byte {at}");
         }
         for wrong in ["", &text[1..], &text.to_uppercase(), &format!("{}7", &text[..76])] {
-            assert_eq!(wrong.parse::<ReceiptToken>(), Err(NotAReceiptToken), "{wrong}");
+            assert_eq!(wrong.parse::<ReceiptToken>(), Err(ParseReceiptTokenError), "{wrong}");
         }
     }
 
     #[test]
     fn golden_token() {
         // The keyed hash was computed once with Python's hmac module.
-        let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
-        let token = ReceiptToken::of(&secret, &UserRef::from_bytes([2; 16]), ErasureId::from_bytes([3; 16]));
+        let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
+        let token = ReceiptToken::new(&secret, &UserRef::from_bytes([2; 16]), ErasureId::from_bytes([3; 16]));
         assert_eq!(
             token.reveal(),
             "aibaeaqcaibaeaqcaibaeaqcaj7tjvgazstp3ltot6jmfftokvl7szdv4djx2ue765n3arf6l33mg"

@@ -19,7 +19,7 @@ use crate::UserRef;
 use crate::data_key::{DataKey, DataKeyId, Year};
 use crate::kek::{Kek, UnwrapError};
 use crate::own_id::ErasureId;
-use crate::seal::random;
+use crate::seal::random_bytes;
 
 const FORMAT: u8 = 1;
 const KIND_WRAPPED: u8 = 1;
@@ -28,27 +28,27 @@ const KIND_CHECK: u8 = 3;
 const KIND_REVOKED: u8 = 4;
 const KIND_COMPROMISED: u8 = 5;
 const KIND_ERASING: u8 = 6;
-const HEAD_BYTES: usize = 6;
+const HEADER_BYTES: usize = 6;
 
 /// What stands for a key that was destroyed, and for a user all of whose keys were.
 pub(crate) const TOMBSTONE: [u8; 2] = [FORMAT, KIND_TOMBSTONE];
 
 /// What stands for a user who is being erased; who that is stands in the subject.
-pub(crate) fn erasing_record(erasure: ErasureId) -> Vec<u8> {
+pub(crate) fn encode_erasure_mark(erasure: ErasureId) -> Vec<u8> {
     [&[FORMAT, KIND_ERASING], erasure.as_bytes().as_slice()].concat()
 }
 
 /// The erasure of such a record; `None` for any other.
-pub(crate) fn erasing(record: &[u8]) -> Option<ErasureId> {
+pub(crate) fn parse_erasure_mark(record: &[u8]) -> Option<ErasureId> {
     let [FORMAT, KIND_ERASING, id @ ..] = record else { return None };
     Some(ErasureId::from_bytes(id.try_into().ok()?))
 }
 
 /// What stands for a device that was revoked; which one is in the subject.
-pub(crate) const REVOKED: [u8; 2] = [FORMAT, KIND_REVOKED];
+pub(crate) const REVOCATION_MARK: [u8; 2] = [FORMAT, KIND_REVOKED];
 
 /// What stands for a device that told whether its system is compromised; which one is in the subject.
-pub(crate) fn report_record(told: Told) -> [u8; 11] {
+pub(crate) fn encode_compromise_report(told: CompromiseReport) -> [u8; 11] {
     let mut record = [FORMAT, KIND_COMPROMISED, told.is_compromised as u8, 0, 0, 0, 0, 0, 0, 0, 0];
     record[3..].copy_from_slice(&told.signed_at_ms.to_be_bytes());
     record
@@ -56,59 +56,59 @@ pub(crate) fn report_record(told: Told) -> [u8; 11] {
 
 /// What a device told, and when it signed that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct CompromiseReport {
     pub(crate) is_compromised: bool,
     pub(crate) signed_at_ms: i64,
 }
 
 /// What a device told; `None` for any other record.
-pub(crate) fn told(record: &[u8]) -> Option<Told> {
+pub(crate) fn parse_compromise_report(record: &[u8]) -> Option<CompromiseReport> {
     let (head, signed_at_ms) = record.split_last_chunk::<8>()?;
     let signed_at_ms = i64::from_be_bytes(*signed_at_ms);
     match head {
-        [FORMAT, KIND_COMPROMISED, told @ (0 | 1)] => Some(Told { is_compromised: *told == 1, signed_at_ms }),
+        [FORMAT, KIND_COMPROMISED, told @ (0 | 1)] => Some(CompromiseReport { is_compromised: *told == 1, signed_at_ms }),
         _ => None,
     }
 }
 
 /// What a record says.
 #[derive(Debug)]
-pub(crate) enum Record {
+pub(crate) enum UnwrappedRecord {
     Key(DataKey),
     /// The key was destroyed, for good.
     Tombstone,
 }
 
 /// Makes a new data key, and its record.
-pub(crate) async fn create(kek: &Kek, user: &UserRef, year: Year) -> Result<(DataKey, Vec<u8>), UnwrapError> {
+pub(crate) async fn create_data_key(kek: &Kek, user: &UserRef, year: Year) -> Result<(DataKey, Vec<u8>), UnwrapError> {
     let id = DataKeyId::random();
-    let key = Zeroizing::new(random::<32>());
+    let key = Zeroizing::new(random_bytes::<32>());
     let mut plaintext = Zeroizing::new(Vec::with_capacity(34));
     plaintext.extend_from_slice(&year.to_be_bytes());
     plaintext.extend_from_slice(&*key);
-    let record = wrap(kek, user, id, &plaintext).await?;
+    let record = wrap_data_key(kek, user, id, &plaintext).await?;
     Ok((DataKey::new(id, year, &key), record))
 }
 
 /// Reads a record that was stored for this user under this id.
-pub(crate) async fn unwrap(
+pub(crate) async fn unwrap_data_key(
     kek: &Kek,
     user: &UserRef,
     id: DataKeyId,
     record: &[u8],
-) -> Result<Record, UnwrapError> {
+) -> Result<UnwrappedRecord, UnwrapError> {
     if record == TOMBSTONE {
-        return Ok(Record::Tombstone);
+        return Ok(UnwrappedRecord::Tombstone);
     }
-    let (version, sealed) = parts(KIND_WRAPPED, record)?;
-    let plaintext = kek.open(version, &associated(user, id, version), sealed).await?;
+    let (version, sealed) = split_sealed_record(KIND_WRAPPED, record)?;
+    let plaintext = kek.open(version, &data_key_associated_data(user, id, version), sealed).await?;
     let (year, key) = plaintext.split_first_chunk::<2>().ok_or(UnwrapError::Format)?;
     let key: &[u8; 32] = key.try_into().map_err(|_| UnwrapError::Format)?;
-    Ok(Record::Key(DataKey::new(id, Year::from_be_bytes(*year), key)))
+    Ok(UnwrappedRecord::Key(DataKey::new(id, Year::from_be_bytes(*year), key)))
 }
 
 /// The same key under the newest version of the KEK; `None` where it is wrapped under that already, or destroyed.
-pub(crate) async fn rewrap(
+pub(crate) async fn rewrap_data_key(
     kek: &Kek,
     user: &UserRef,
     id: DataKeyId,
@@ -117,46 +117,46 @@ pub(crate) async fn rewrap(
     if record == TOMBSTONE {
         return Ok(None);
     }
-    let (version, sealed) = parts(KIND_WRAPPED, record)?;
+    let (version, sealed) = split_sealed_record(KIND_WRAPPED, record)?;
     if version >= kek.current_version() {
         return Ok(None);
     }
-    let plaintext = kek.open(version, &associated(user, id, version), sealed).await?;
-    wrap(kek, user, id, &plaintext).await.map(Some)
+    let plaintext = kek.open(version, &data_key_associated_data(user, id, version), sealed).await?;
+    wrap_data_key(kek, user, id, &plaintext).await.map(Some)
 }
 
 /// The version of the KEK that a wrapped key or a check is sealed under; `None` for a tombstone.
-pub(crate) fn version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
+pub(crate) fn kek_version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
     if record == TOMBSTONE {
         return Ok(None);
     }
     let kind = *record.get(1).ok_or(UnwrapError::Format)?;
     let is_sealed = matches!(kind, KIND_WRAPPED | KIND_CHECK);
-    if is_sealed { parts(kind, record).map(|(version, _)| Some(version)) } else { Err(UnwrapError::Format) }
+    if is_sealed { split_sealed_record(kind, record).map(|(version, _)| Some(version)) } else { Err(UnwrapError::Format) }
 }
 
 /// A record that only the newest version of this KEK opens.
-pub(crate) async fn check_record(kek: &Kek) -> Result<Vec<u8>, UnwrapError> {
+pub(crate) async fn create_kek_check(kek: &Kek) -> Result<Vec<u8>, UnwrapError> {
     let version = kek.current_version();
     // KMS seals nothing that is empty.
-    let sealed = kek.seal(version, &check_associated(version), &[0]).await?;
-    Ok(record(KIND_CHECK, version, &sealed))
+    let sealed = kek.seal(version, &kek_check_associated_data(version), &[0]).await?;
+    Ok(encode_sealed_record(KIND_CHECK, version, &sealed))
 }
 
 /// Whether this is the KEK that made the check.
-pub(crate) async fn check(kek: &Kek, record: &[u8]) -> Result<(), UnwrapError> {
-    let (version, sealed) = parts(KIND_CHECK, record)?;
-    kek.open(version, &check_associated(version), sealed).await.map(drop)
+pub(crate) async fn verify_kek_check(kek: &Kek, record: &[u8]) -> Result<(), UnwrapError> {
+    let (version, sealed) = split_sealed_record(KIND_CHECK, record)?;
+    kek.open(version, &kek_check_associated_data(version), sealed).await.map(drop)
 }
 
-async fn wrap(kek: &Kek, user: &UserRef, id: DataKeyId, plaintext: &[u8]) -> Result<Vec<u8>, UnwrapError> {
+async fn wrap_data_key(kek: &Kek, user: &UserRef, id: DataKeyId, plaintext: &[u8]) -> Result<Vec<u8>, UnwrapError> {
     let version = kek.current_version();
-    let sealed = kek.seal(version, &associated(user, id, version), plaintext).await?;
-    Ok(record(KIND_WRAPPED, version, &sealed))
+    let sealed = kek.seal(version, &data_key_associated_data(user, id, version), plaintext).await?;
+    Ok(encode_sealed_record(KIND_WRAPPED, version, &sealed))
 }
 
-fn parts(expected_kind: u8, record: &[u8]) -> Result<(u32, &[u8]), UnwrapError> {
-    let (head, sealed) = record.split_first_chunk::<HEAD_BYTES>().ok_or(UnwrapError::Format)?;
+fn split_sealed_record(expected_kind: u8, record: &[u8]) -> Result<(u32, &[u8]), UnwrapError> {
+    let (head, sealed) = record.split_first_chunk::<HEADER_BYTES>().ok_or(UnwrapError::Format)?;
     let [format, kind, version @ ..] = head;
     if (*format, *kind) != (FORMAT, expected_kind) {
         return Err(UnwrapError::Format);
@@ -164,19 +164,19 @@ fn parts(expected_kind: u8, record: &[u8]) -> Result<(u32, &[u8]), UnwrapError> 
     Ok((u32::from_be_bytes(*version), sealed))
 }
 
-fn record(kind: u8, version: u32, sealed: &[u8]) -> Vec<u8> {
-    let mut record = Vec::with_capacity(HEAD_BYTES + sealed.len());
+fn encode_sealed_record(kind: u8, version: u32, sealed: &[u8]) -> Vec<u8> {
+    let mut record = Vec::with_capacity(HEADER_BYTES + sealed.len());
     record.extend_from_slice(&[FORMAT, kind]);
     record.extend_from_slice(&version.to_be_bytes());
     record.extend_from_slice(sealed);
     record
 }
 
-fn associated(user: &UserRef, id: DataKeyId, version: u32) -> Vec<u8> {
+fn data_key_associated_data(user: &UserRef, id: DataKeyId, version: u32) -> Vec<u8> {
     [b"syncwell.data-key.v1".as_slice(), user.as_bytes(), id.as_bytes(), &version.to_be_bytes()].concat()
 }
 
-fn check_associated(version: u32) -> Vec<u8> {
+fn kek_check_associated_data(version: u32) -> Vec<u8> {
     [b"syncwell.kek-check.v1".as_slice(), &version.to_be_bytes()].concat()
 }
 
@@ -201,41 +201,41 @@ mod tests {
         // user 0x01.., id 0x04.., year 2026, key 0x05...
         let record = HEXLOWER.decode(b"01010000000101030303030303030303030303c217fe2c12fa7c74d8a0413587824cb005ce165d3bf44a3afd511a9f65eae368cf5688ee6f997bc15c45119453b0dfde00fb").unwrap();
         let id = DataKeyId::from_bytes([4; 10]);
-        let Ok(Record::Key(key)) = unwrap(&kek(1, 2), &user(), id, &record).await else {
+        let Ok(UnwrappedRecord::Key(key)) = unwrap_data_key(&kek(1, 2), &user(), id, &record).await else {
             panic!("does not open")
         };
-        assert_eq!((key.id(), key.year(), version(&record)), (id, 2026, Ok(Some(1))));
+        assert_eq!((key.id(), key.year(), kek_version(&record)), (id, 2026, Ok(Some(1))));
         let sealed = DataKey::new(id, 2026, &[5; 32]).seal(b"", b"x");
         assert_eq!(*key.open(b"", sealed).unwrap(), b"x");
     }
 
     #[tokio::test]
     async fn a_record_is_bound_to_user_id_and_kek() {
-        let (key, record) = create(&kek(1, 2), &user(), 2026).await.unwrap();
+        let (key, record) = create_data_key(&kek(1, 2), &user(), 2026).await.unwrap();
         let other = UserRef::from_bytes([9; 16]);
         let fails =
-            async |kek: Kek, user, id, record: &[u8]| unwrap(&kek, &user, id, record).await.unwrap_err();
-        assert!(matches!(unwrap(&kek(1, 2), &user(), key.id(), &record).await, Ok(Record::Key(_))));
+            async |kek: Kek, user, id, record: &[u8]| unwrap_data_key(&kek, &user, id, record).await.unwrap_err();
+        assert!(matches!(unwrap_data_key(&kek(1, 2), &user(), key.id(), &record).await, Ok(UnwrappedRecord::Key(_))));
         assert_eq!(fails(kek(1, 3), user(), key.id(), &record).await, UnwrapError::WrongKey(1));
         assert_eq!(fails(kek(2, 2), user(), key.id(), &record).await, UnwrapError::UnknownVersion(1));
         assert_eq!(fails(kek(1, 2), other, key.id(), &record).await, UnwrapError::WrongKey(1));
         assert_eq!(fails(kek(1, 2), user(), DataKeyId::random(), &record).await, UnwrapError::WrongKey(1));
         assert_eq!(fails(kek(1, 2), user(), key.id(), &record[..5]).await, UnwrapError::Format);
         assert_eq!(fails(kek(1, 2), user(), key.id(), &[2; 69]).await, UnwrapError::Format);
-        assert!(matches!(unwrap(&kek(1, 2), &user(), key.id(), &[1, 2]).await, Ok(Record::Tombstone)));
+        assert!(matches!(unwrap_data_key(&kek(1, 2), &user(), key.id(), &[1, 2]).await, Ok(UnwrappedRecord::Tombstone)));
     }
 
     #[tokio::test]
     async fn a_key_is_the_same_under_the_next_version() {
         let lines = format!("1 {}\n2 {}\n", "02".repeat(32), "03".repeat(32));
         let both = Kek::new(&VersionedSecrets::parse(&lines).unwrap());
-        let (key, old) = create(&kek(1, 2), &user(), 2026).await.unwrap();
-        let new = rewrap(&both, &user(), key.id(), &old).await.unwrap().unwrap();
-        assert_eq!((version(&old), version(&new)), (Ok(Some(1)), Ok(Some(2))));
-        assert_eq!(rewrap(&both, &user(), key.id(), &new).await, Ok(None), "it is wrapped under the newest");
-        assert_eq!(rewrap(&both, &user(), key.id(), &[1, 2]).await, Ok(None), "a tombstone stays one");
+        let (key, old) = create_data_key(&kek(1, 2), &user(), 2026).await.unwrap();
+        let new = rewrap_data_key(&both, &user(), key.id(), &old).await.unwrap().unwrap();
+        assert_eq!((kek_version(&old), kek_version(&new)), (Ok(Some(1)), Ok(Some(2))));
+        assert_eq!(rewrap_data_key(&both, &user(), key.id(), &new).await, Ok(None), "it is wrapped under the newest");
+        assert_eq!(rewrap_data_key(&both, &user(), key.id(), &[1, 2]).await, Ok(None), "a tombstone stays one");
         for record in [old, new] {
-            let Ok(Record::Key(opened)) = unwrap(&both, &user(), key.id(), &record).await else {
+            let Ok(UnwrappedRecord::Key(opened)) = unwrap_data_key(&both, &user(), key.id(), &record).await else {
                 panic!("both versions open")
             };
             assert_eq!(*opened.open(b"", key.seal(b"", b"x")).unwrap(), b"x");
@@ -245,36 +245,36 @@ mod tests {
     #[test]
     fn golden_reports_of_devices() {
         let golden = [1, 5, 1, 0, 0, 1, 0x9c, 0x68, 0xe5, 0x51, 0xe3];
-        let ill = Told { is_compromised: true, signed_at_ms: 0x0000_019c_68e5_51e3 };
-        assert_eq!((report_record(ill), told(&golden)), (golden, Some(ill)));
-        let well = Told { is_compromised: false, ..ill };
-        assert_eq!(told(&report_record(well)), Some(well));
+        let ill = CompromiseReport { is_compromised: true, signed_at_ms: 0x0000_019c_68e5_51e3 };
+        assert_eq!((encode_compromise_report(ill), parse_compromise_report(&golden)), (golden, Some(ill)));
+        let well = CompromiseReport { is_compromised: false, ..ill };
+        assert_eq!(parse_compromise_report(&encode_compromise_report(well)), Some(well));
         for at in [0, 1, 2] {
             let mut other = golden;
             other[at] += 1;
-            assert_eq!(told(&other), None, "{other:?}");
+            assert_eq!(parse_compromise_report(&other), None, "{other:?}");
         }
-        assert!([&golden[..10], &[], &[1, 5, 1]].iter().all(|other| told(other).is_none()));
+        assert!([&golden[..10], &[], &[1, 5, 1]].iter().all(|other| parse_compromise_report(other).is_none()));
     }
 
     #[test]
     fn golden_mark_of_an_erasure() {
         let golden = [[1, 6].as_slice(), &[0xab; 16]].concat();
         let id = ErasureId::from_bytes([0xab; 16]);
-        assert_eq!((erasing_record(id), erasing(&golden)), (golden.clone(), Some(id)));
+        assert_eq!((encode_erasure_mark(id), parse_erasure_mark(&golden)), (golden.clone(), Some(id)));
         for other in [&golden[..17], &[golden.clone(), vec![0]].concat(), &TOMBSTONE, &[], &[2, 6]] {
-            assert_eq!(erasing(other), None, "{other:?}");
+            assert_eq!(parse_erasure_mark(other), None, "{other:?}");
         }
     }
 
     #[tokio::test]
     async fn a_check_tells_the_key() {
-        let made = check_record(&kek(1, 2)).await.unwrap();
-        assert_eq!(check(&kek(1, 2), &made).await, Ok(()));
-        assert_eq!(check(&kek(1, 3), &made).await, Err(UnwrapError::WrongKey(1)));
-        assert_eq!(check(&kek(2, 2), &made).await, Err(UnwrapError::UnknownVersion(1)));
+        let made = create_kek_check(&kek(1, 2)).await.unwrap();
+        assert_eq!(verify_kek_check(&kek(1, 2), &made).await, Ok(()));
+        assert_eq!(verify_kek_check(&kek(1, 3), &made).await, Err(UnwrapError::WrongKey(1)));
+        assert_eq!(verify_kek_check(&kek(2, 2), &made).await, Err(UnwrapError::UnknownVersion(1)));
         // As it was made before.
-        let sealed = kek(1, 2).seal(1, &check_associated(1), b"").await.unwrap();
-        assert_eq!(check(&kek(1, 2), &record(KIND_CHECK, 1, &sealed)).await, Ok(()));
+        let sealed = kek(1, 2).seal(1, &kek_check_associated_data(1), b"").await.unwrap();
+        assert_eq!(verify_kek_check(&kek(1, 2), &encode_sealed_record(KIND_CHECK, 1, &sealed)).await, Ok(()));
     }
 }

@@ -5,46 +5,46 @@ use jetstream::{Broker, RequestError};
 use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
-use crate::holder_list::HolderList;
+use crate::holder_list::FlaggedHolders;
 use crate::own_id::DeviceId;
 use crate::signing::KeyHolder;
 
 /// Where the keeper is asked for the list.
-pub(crate) const REVOKED_SUBJECT: &str = "keys.v1.revoked";
+pub(crate) const LIST_REVOKED_SUBJECT: &str = "keys.v1.revoked";
 
 /// A device to be revoked; the user ref stands in the subject.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RevokeRequest {
+pub(crate) struct RevokeDeviceRequest {
     pub(crate) device: String,
 }
 
 /// The list. Clones share it.
 #[derive(Clone)]
-pub struct Revocations(HolderList);
+pub struct RevokedDevices(FlaggedHolders);
 
-impl Revocations {
+impl RevokedDevices {
     /// Begins to keep the list up.
     pub fn start(broker: Broker) -> Self {
-        let list = HolderList::over(broker, REVOKED_SUBJECT);
-        list.follow("revocations");
+        let list = FlaggedHolders::new(broker, LIST_REVOKED_SUBJECT);
+        list.start_refresh("revocations");
         Self(list)
     }
 
     /// Whether the device was revoked; `None` where that can't be told now.
     pub fn is_revoked(&self, user: &UserRef, device: DeviceId) -> Option<bool> {
-        self.0.is_marked(user, KeyHolder::Device(device))
+        self.0.is_flagged(user, KeyHolder::Device(device))
     }
 
     /// Says why no device's signature can be accepted yet, or nothing. Whoever has begun stays ready while the keeper
     /// is away: posts that the user's default key signed need no list.
-    pub fn check(&self) -> Result<(), String> {
-        if self.0.is_known() { Ok(()) } else { Err("which devices were revoked is not known yet".to_owned()) }
+    pub fn check_ready(&self) -> Result<(), String> {
+        if self.0.is_loaded() { Ok(()) } else { Err("which devices were revoked is not known yet".to_owned()) }
     }
 
     /// Revokes a device: here at once, elsewhere when the list is asked for again. Again is as good as once.
     pub async fn revoke(&self, user: &UserRef, device: DeviceId) -> Result<(), RequestError> {
-        let request = RevokeRequest { device: device.to_string() };
+        let request = RevokeDeviceRequest { device: device.to_string() };
         let subject = format!("keys.v1.revoke.{user}");
-        self.0.change(subject, &request, (user, KeyHolder::Device(device)), true).await
+        self.0.request_flag_change(subject, &request, (user, KeyHolder::Device(device)), true).await
     }
 }

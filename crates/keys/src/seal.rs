@@ -16,10 +16,10 @@ use aws_lc_rs::rand;
 const FORMAT: u8 = 1;
 const TAG_BYTES: usize = 16;
 /// Format and nonce.
-pub(crate) const HEAD_BYTES: usize = 1 + NONCE_LEN;
+pub(crate) const HEADER_BYTES: usize = 1 + NONCE_LEN;
 
 /// How much longer sealed bytes are than the plaintext.
-pub const SEALED_OVERHEAD_BYTES: usize = HEAD_BYTES + TAG_BYTES;
+pub const SEALED_OVERHEAD_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 
 /// The bytes were not sealed under this key with this associated data, or are not sealed bytes at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -33,9 +33,9 @@ pub enum OpenError {
 }
 
 /// A 256-bit key with its schedule worked out.
-pub(crate) struct SealKey(LessSafeKey);
+pub(crate) struct AeadKey(LessSafeKey);
 
-impl SealKey {
+impl AeadKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, key)
             .unwrap_or_else(|_| unreachable!("BUG: AES-256 takes 32 bytes"));
@@ -43,7 +43,7 @@ impl SealKey {
     }
 
     pub(crate) fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Vec<u8> {
-        self.seal_with_nonce(random(), associated, plaintext)
+        self.seal_with_nonce(random_bytes(), associated, plaintext)
     }
 
     fn seal_with_nonce(&self, nonce: [u8; NONCE_LEN], associated: &[u8], plaintext: &[u8]) -> Vec<u8> {
@@ -51,7 +51,7 @@ impl SealKey {
         sealed.push(FORMAT);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
-        let (_, content) = sealed.split_at_mut(HEAD_BYTES);
+        let (_, content) = sealed.split_at_mut(HEADER_BYTES);
         let tag = self
             .0
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated), content)
@@ -69,20 +69,20 @@ impl SealKey {
         if sealed.len() < SEALED_OVERHEAD_BYTES || sealed.first() != Some(&FORMAT) {
             return Err(OpenError::Format);
         }
-        let (head, content) = sealed.split_at_mut(HEAD_BYTES);
+        let (head, content) = sealed.split_at_mut(HEADER_BYTES);
         let nonce = Nonce::try_assume_unique_for_key(&head[1..]).map_err(|_| OpenError::Format)?;
         self.0.open_in_place(nonce, Aad::from(associated), content).map_err(|_| OpenError::Authentication)
     }
 }
 
-impl fmt::Debug for SealKey {
+impl fmt::Debug for AeadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
 }
 
 /// Random bytes from the system's generator. Without them nothing can be done safely, so it does not return.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).unwrap_or_else(|_| panic!("the system's random generator does not answer"));
     bytes
@@ -97,21 +97,21 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let sealed = SealKey::new(&[7; 32]).seal_with_nonce([9; 12], b"about", b"plain");
+        let sealed = AeadKey::new(&[7; 32]).seal_with_nonce([9; 12], b"about", b"plain");
         // Computed once with another implementation (Python's `cryptography`).
         assert_eq!(
             HEXLOWER.encode(&sealed),
             "0109090909090909090909090957e9e5fdd09ebfb2402f941a082b5fc45d3357553c"
         );
-        assert_eq!(SealKey::new(&[7; 32]).open(b"about", &mut sealed.clone()).unwrap(), b"plain");
+        assert_eq!(AeadKey::new(&[7; 32]).open(b"about", &mut sealed.clone()).unwrap(), b"plain");
     }
 
     #[test]
     fn any_other_key_or_association_or_bit_is_refused() {
-        let key = SealKey::new(&[7; 32]);
+        let key = AeadKey::new(&[7; 32]);
         let sealed = key.seal(b"about", b"plain");
         assert_eq!(
-            SealKey::new(&[8; 32]).open(b"about", &mut sealed.clone()),
+            AeadKey::new(&[8; 32]).open(b"about", &mut sealed.clone()),
             Err(OpenError::Authentication)
         );
         assert_eq!(key.open(b"abouT", &mut sealed.clone()), Err(OpenError::Authentication));
@@ -129,7 +129,7 @@ mod tests {
     proptest! {
         #[test]
         fn round_trip(plain in proptest::collection::vec(any::<u8>(), 0..400), about in any::<Vec<u8>>()) {
-            let key = SealKey::new(&[3; 32]);
+            let key = AeadKey::new(&[3; 32]);
             let mut sealed = key.seal(&about, &plain);
             prop_assert_eq!(sealed.len(), plain.len() + SEALED_OVERHEAD_BYTES);
             prop_assert_eq!(key.open(&about, &mut sealed).unwrap(), plain.as_slice());

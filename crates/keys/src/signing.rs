@@ -20,18 +20,18 @@ use zeroize::Zeroizing;
 
 use crate::UserRef;
 use crate::files::{SecretFileError, VersionedSecrets};
-use crate::live::{Live, SecretSource};
-use crate::own_id::{DeviceId, NotAnOwnId};
+use crate::live::{Reloading, SecretSource};
+use crate::own_id::{DeviceId, ParseResourceIdError};
 use crate::pseudonym::hmac_sha256;
 
 /// Versions that phones may sign with: the current one and the one before.
 const ACCEPTED_VERSIONS: usize = 2;
 /// A new version is accepted at once and given out this much later, so that every ingest has it before a phone does.
-const GIVEN_OUT_AFTER: Duration = Duration::from_secs(60);
+const ISSUE_DELAY: Duration = Duration::from_secs(60);
 /// What stands for the user in place of a device's id.
-const USER: &str = "default";
+const DEFAULT_HOLDER: &str = "default";
 /// How often the masters are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What a signing key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,17 +64,17 @@ impl SigningKeyId {
 impl fmt::Display for KeyHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User => f.write_str(USER),
+            Self::User => f.write_str(DEFAULT_HOLDER),
             Self::Device(device) => write!(f, "{device}"),
         }
     }
 }
 
 impl FromStr for KeyHolder {
-    type Err = NotAnOwnId;
+    type Err = ParseResourceIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnOwnId> {
-        if text == USER { Ok(Self::User) } else { text.parse().map(Self::Device) }
+    fn from_str(text: &str) -> Result<Self, ParseResourceIdError> {
+        if text == DEFAULT_HOLDER { Ok(Self::User) } else { text.parse().map(Self::Device) }
     }
 }
 
@@ -98,9 +98,9 @@ impl FromStr for SigningKeyId {
 
 /// The bytes of an HMAC-SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature([u8; 32]);
+pub struct RequestSignature([u8; 32]);
 
-impl Signature {
+impl RequestSignature {
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -113,13 +113,13 @@ impl Signature {
     }
 }
 
-impl fmt::Display for Signature {
+impl fmt::Display for RequestSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
-impl fmt::Debug for Signature {
+impl fmt::Debug for RequestSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
@@ -130,12 +130,12 @@ pub struct SigningKey(Zeroizing<[u8; 32]>);
 
 impl SigningKey {
     /// HMAC-SHA-256 over the timestamp as the header spells it, a dot, and the body as sent.
-    pub fn sign(&self, timestamp: &str, body: &[u8]) -> Signature {
-        Signature(self.mac(timestamp, body).finalize().into_bytes().into())
+    pub fn sign(&self, timestamp: &str, body: &[u8]) -> RequestSignature {
+        RequestSignature(self.mac(timestamp, body).finalize().into_bytes().into())
     }
 
     /// Compares in constant time.
-    pub fn verifies(&self, timestamp: &str, body: &[u8], signature: &Signature) -> bool {
+    pub fn verify(&self, timestamp: &str, body: &[u8], signature: &RequestSignature) -> bool {
         self.mac(timestamp, body).verify_slice(&signature.0).is_ok()
     }
 
@@ -155,17 +155,17 @@ impl SigningKey {
 
 /// The masters from which signing keys are derived. Clones share them.
 #[derive(Clone)]
-pub struct SigningKeys(Arc<Live<Issue>>);
+pub struct SigningKeys(Arc<Reloading<IssuedVersion>>);
 
 /// Which version is given out.
-struct Issue {
-    before: u32,
+struct IssuedVersion {
+    previous: u32,
     newest: u32,
     newest_since: Instant,
 }
 
-impl Issue {
-    fn of(secrets: &VersionedSecrets, before: Option<&Self>) -> Self {
+impl IssuedVersion {
+    fn from_secrets(secrets: &VersionedSecrets, before: Option<&Self>) -> Self {
         let newest = secrets.current().0;
         // Two rotations in quick succession: what is given out must be one of the two that are accepted.
         let accepted = secrets.versions().take(ACCEPTED_VERSIONS);
@@ -176,30 +176,30 @@ impl Issue {
             }
             _ => newest,
         };
-        Self { before, newest, newest_since: Instant::now() }
+        Self { previous: before, newest, newest_since: Instant::now() }
     }
 
     fn version(&self) -> u32 {
-        if self.newest_since.elapsed() >= GIVEN_OUT_AFTER { self.newest } else { self.before }
+        if self.newest_since.elapsed() >= ISSUE_DELAY { self.newest } else { self.previous }
     }
 }
 
 impl SigningKeys {
     /// Reads the masters.
-    pub fn of(source: SecretSource) -> Result<Self, SecretFileError> {
-        Ok(Self(Arc::new(Live::of(source, Issue::of)?)))
+    pub fn load(source: SecretSource) -> Result<Self, SecretFileError> {
+        Ok(Self(Arc::new(Reloading::load(source, IssuedVersion::from_secrets)?)))
     }
 
     /// From masters that stay as they are.
     pub fn new(masters: VersionedSecrets) -> Self {
-        Self::of(SecretSource::Given(masters)).unwrap_or_else(|_| unreachable!("BUG: nothing is read"))
+        Self::load(SecretSource::Fixed(masters)).unwrap_or_else(|_| unreachable!("BUG: nothing is read"))
     }
 
     /// Looks for new versions, again and again.
-    pub async fn follow(&self) {
+    pub async fn reload_loop(&self) {
         loop {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-            self.0.look_again();
+            tokio::time::sleep(RELOAD_INTERVAL).await;
+            self.0.reload_if_changed();
         }
     }
 
@@ -219,7 +219,7 @@ impl SigningKeys {
     /// added a moment ago, so it is looked for.
     pub fn accepted_key(&self, user: &UserRef, id: SigningKeyId) -> Option<SigningKey> {
         if id.version > self.0.get().0.current().0 {
-            self.0.look_again();
+            self.0.reload_if_changed();
         }
         let accepted = self.0.get().0.versions().take(ACCEPTED_VERSIONS).any(|version| version == id.version);
         if accepted { self.key(user, id) } else { None }
@@ -231,7 +231,7 @@ impl SigningKeys {
         let master = held.0.get(id.version)?;
         let version = id.version.to_be_bytes();
         let holder = match &id.holder {
-            KeyHolder::User => USER.as_bytes(),
+            KeyHolder::User => DEFAULT_HOLDER.as_bytes(),
             KeyHolder::Device(device) => device.as_bytes(),
         };
         let info = [b"syncwell.signing-key.v1".as_slice(), user.as_bytes(), &version, holder];
@@ -278,10 +278,10 @@ mod tests {
         let id = keys(1).current_id(KeyHolder::User);
         let key = keys(1).key(&user, id).unwrap();
         let signature = key.sign("1", b"body");
-        assert!(key.verifies("1", b"body", &signature));
-        assert!(!key.verifies("2", b"body", &signature));
-        assert!(!key.verifies("1", b"bodY", &signature));
-        assert!(!keys(1).key(&UserRef::from_bytes([2; 16]), id).unwrap().verifies("1", b"body", &signature));
+        assert!(key.verify("1", b"body", &signature));
+        assert!(!key.verify("2", b"body", &signature));
+        assert!(!key.verify("1", b"bodY", &signature));
+        assert!(!keys(1).key(&UserRef::from_bytes([2; 16]), id).unwrap().verify("1", b"body", &signature));
         assert!(keys(2).key(&user, id).is_none(), "a master that is not held has no keys");
     }
 
@@ -302,12 +302,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signing");
         crate::files::create_secret_file(&path).unwrap();
-        let keys = SigningKeys::of(SecretSource::File(path.clone())).unwrap();
-        crate::files::add_version(&path).unwrap();
+        let keys = SigningKeys::load(SecretSource::File(path.clone())).unwrap();
+        crate::files::add_secret_version(&path).unwrap();
         let user = UserRef::from_bytes([1; 16]);
         assert!(keys.accepted_key(&user, SigningKeyId { version: 2, holder: KeyHolder::User }).is_some());
         assert_eq!(keys.current_id(KeyHolder::User).version(), 1, "others may not have it yet");
-        crate::files::add_version(&path).unwrap();
+        crate::files::add_secret_version(&path).unwrap();
         let newest = SigningKeyId { version: 3, holder: KeyHolder::User };
         assert!(keys.accepted_key(&user, newest).is_some());
         let given_out = keys.current_id(KeyHolder::User);
@@ -331,9 +331,9 @@ mod tests {
             assert!(wrong.parse::<SigningKeyId>().is_err(), "{wrong}");
         }
         let hex = "ab".repeat(32);
-        assert!(Signature::from_hex(&hex).is_some_and(|signature| signature.to_string() == hex));
+        assert!(RequestSignature::from_hex(&hex).is_some_and(|signature| signature.to_string() == hex));
         for wrong in ["", &hex[1..], &hex.to_uppercase(), &format!("{hex}0"), &"g".repeat(64)] {
-            assert!(Signature::from_hex(wrong).is_none(), "{wrong}");
+            assert!(RequestSignature::from_hex(wrong).is_none(), "{wrong}");
         }
     }
 }

@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 
 use crate::data_key::DataKey;
 use crate::files::VersionedSecrets;
-use crate::seal::{OpenError, SealKey};
+use crate::seal::{OpenError, AeadKey};
 
 const FORMAT: u8 = 1;
 
 /// The worker's secret.
-pub struct TokenSeal(VersionedSecrets);
+pub struct TokenSealer(VersionedSecrets);
 
-impl TokenSeal {
+impl TokenSealer {
     /// From the versioned secrets.
     pub fn new(secrets: VersionedSecrets) -> Self {
         Self(secrets)
@@ -31,15 +31,15 @@ impl TokenSeal {
     /// Seals, bound to `associated`.
     pub fn seal(&self, key: &DataKey, associated: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let (version, secret) = self.0.current();
-        let head = head(version);
+        let head = encode_header(version);
         let associated = [&head, associated].concat();
-        let inner = SealKey::new(secret).seal(&associated, plaintext);
+        let inner = AeadKey::new(secret).seal(&associated, plaintext);
         [head.to_vec(), key.seal(&associated, &inner)].concat()
     }
 
     /// A secret that the worker shares with one receiver of the change feed: derived, and so never stored. `version` is that
     /// of the worker's secret when the receiver was registered; `None` where that is gone.
-    pub fn receiver_secret(&self, version: u32, receiver: &str) -> Option<Zeroizing<[u8; 32]>> {
+    pub fn endpoint_secret(&self, version: u32, receiver: &str) -> Option<Zeroizing<[u8; 32]>> {
         let mut mac = crate::pseudonym::hmac_sha256(self.0.get(version)?);
         mac.update(b"syncwell.receiver-secret.v1:");
         mac.update(receiver.as_bytes());
@@ -47,21 +47,21 @@ impl TokenSeal {
     }
 
     /// Tells this secret from another, and nothing else of it: of the newest version.
-    pub fn check(&self) -> String {
+    pub fn fingerprint(&self) -> String {
         let (version, secret) = self.0.current();
-        check_of(version, &**secret)
+        fingerprint_of(version, &**secret)
     }
 
     /// Whether such a check was made of a version that is held.
-    pub fn is_checked_by(&self, check: &str) -> bool {
+    pub fn matches_fingerprint(&self, check: &str) -> bool {
         let version = check.split_once(' ').and_then(|(version, _)| version.parse().ok());
         version.is_some_and(|version| {
-            self.0.get(version).is_some_and(|secret| check_of(version, secret) == check)
+            self.0.get(version).is_some_and(|secret| fingerprint_of(version, secret) == check)
         })
     }
 
     /// The version that is sealed under now.
-    pub fn version(&self) -> u32 {
+    pub fn current_version(&self) -> u32 {
         self.0.current().0
     }
 
@@ -81,17 +81,17 @@ impl TokenSeal {
         let secret = secret.ok_or(OpenError::Authentication)?;
         let associated = [head, associated].concat();
         let mut inner = key.open(&associated, outer.to_vec())?;
-        Ok(Zeroizing::new(SealKey::new(secret).open(&associated, &mut inner)?.to_vec()))
+        Ok(Zeroizing::new(AeadKey::new(secret).open(&associated, &mut inner)?.to_vec()))
     }
 }
 
-fn check_of(version: u32, secret: &[u8]) -> String {
+fn fingerprint_of(version: u32, secret: &[u8]) -> String {
     let mut mac = crate::pseudonym::hmac_sha256(secret);
     mac.update(b"syncwell.tokens-check.v1");
     format!("{version} {}", data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()[..16]))
 }
 
-fn head(version: u32) -> [u8; 5] {
+fn encode_header(version: u32) -> [u8; 5] {
     let mut head = [FORMAT; 5];
     head[1..].copy_from_slice(&version.to_be_bytes());
     head
@@ -106,8 +106,8 @@ mod tests {
         DataKey::new(DataKeyId::from_bytes([4; 10]), 0, &[byte; 32])
     }
 
-    fn secret(line: &str) -> TokenSeal {
-        TokenSeal::new(VersionedSecrets::parse(line).unwrap())
+    fn secret(line: &str) -> TokenSealer {
+        TokenSealer::new(VersionedSecrets::parse(line).unwrap())
     }
 
     #[test]
@@ -123,15 +123,15 @@ mod tests {
     #[test]
     fn a_check_is_of_one_secret() {
         let line = format!("1 {}\n", "05".repeat(32));
-        let check = secret(&line).check();
+        let check = secret(&line).fingerprint();
         // Computed once with Python's hmac module.
         assert_eq!(check, GOLDEN_CHECK);
         assert!(
-            secret(&format!("{line}2 {}\n", "06".repeat(32))).is_checked_by(&check),
+            secret(&format!("{line}2 {}\n", "06".repeat(32))).matches_fingerprint(&check),
             "a version was added"
         );
-        assert!(!secret(&format!("1 {}\n", "06".repeat(32))).is_checked_by(&check));
-        assert!(!secret(&line).is_checked_by("1") && !secret(&line).is_checked_by(&check.replace('1', "2")));
+        assert!(!secret(&format!("1 {}\n", "06".repeat(32))).matches_fingerprint(&check));
+        assert!(!secret(&line).matches_fingerprint("1") && !secret(&line).matches_fingerprint(&check.replace('1', "2")));
     }
 
     const GOLDEN_CHECK: &str = "1 17582fa06976fbe567ace1be0aeba872";

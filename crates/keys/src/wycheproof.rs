@@ -7,8 +7,8 @@ use hmac::Mac;
 use serde::Deserialize;
 
 use crate::pseudonym::hmac_sha256;
-use crate::seal::{HEAD_BYTES, SealKey};
-use crate::{OpenError, Signature};
+use crate::seal::{HEADER_BYTES, AeadKey};
+use crate::{OpenError, RequestSignature};
 
 #[derive(Deserialize)]
 struct Vectors<G> {
@@ -66,12 +66,12 @@ fn is_valid(result: &str) -> bool {
 
 /// How often a vector was accepted, and how often refused: a test that ran nothing must not pass.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Ran {
+struct VerdictCounts {
     accepted: u32,
     refused: u32,
 }
 
-impl Ran {
+impl VerdictCounts {
     fn count(&mut self, is_accepted: bool) {
         if is_accepted { self.accepted += 1 } else { self.refused += 1 }
     }
@@ -80,14 +80,14 @@ impl Ran {
 #[test]
 fn sealed_bytes_open_exactly_where_the_vector_is_valid() {
     let vectors: Vectors<SealGroup> = serde_json::from_str(include_str!("wycheproof/aes_gcm.json")).unwrap();
-    let (mut ours, mut other_nonces) = (Ran::default(), Ran::default());
+    let (mut ours, mut other_nonces) = (VerdictCounts::default(), VerdictCounts::default());
     for group in &vectors.groups {
         for vector in &group.tests {
             let name = format!("{} {}", vector.tc_id, vector.comment);
-            let key = SealKey::new(&unhex(&vector.key).try_into().unwrap());
+            let key = AeadKey::new(&unhex(&vector.key).try_into().unwrap());
             let mut sealed = [vec![1], unhex(&vector.iv), unhex(&vector.ct), unhex(&vector.tag)].concat();
             let opened = key.open(&unhex(&vector.aad), &mut sealed);
-            if group.iv_size == (HEAD_BYTES - 1) * 8 {
+            if group.iv_size == (HEADER_BYTES - 1) * 8 {
                 let expected = if is_valid(&vector.result) {
                     Ok(unhex(&vector.msg))
                 } else {
@@ -103,20 +103,20 @@ fn sealed_bytes_open_exactly_where_the_vector_is_valid() {
             }
         }
     }
-    assert_eq!(ours, Ran { accepted: 39, refused: 27 });
-    assert_eq!(other_nonces, Ran { accepted: 0, refused: 39 });
+    assert_eq!(ours, VerdictCounts { accepted: 39, refused: 27 });
+    assert_eq!(other_nonces, VerdictCounts { accepted: 0, refused: 39 });
 }
 
 #[test]
 fn a_mac_verifies_exactly_where_the_vector_is_valid_and_whole() {
     let vectors: Vectors<MacGroup> =
         serde_json::from_str(include_str!("wycheproof/hmac_sha256.json")).unwrap();
-    let (mut whole, mut cut) = (Ran::default(), Ran::default());
+    let (mut whole, mut cut) = (VerdictCounts::default(), VerdictCounts::default());
     for group in &vectors.groups {
         for vector in &group.tests {
             let name = format!("{} {}", vector.tc_id, vector.comment);
             // As a request's signature is read and compared: a cut tag is no signature, whatever its bytes.
-            let signature = Signature::from_hex(&vector.tag);
+            let signature = RequestSignature::from_hex(&vector.tag);
             let mut mac = hmac_sha256(&unhex(&vector.key));
             mac.update(&unhex(&vector.msg));
             let is_accepted = signature.is_some_and(|tag| mac.verify_slice(tag.as_bytes()).is_ok());
@@ -129,6 +129,6 @@ fn a_mac_verifies_exactly_where_the_vector_is_valid_and_whole() {
             }
         }
     }
-    assert_eq!(whole, Ran { accepted: 33, refused: 54 });
-    assert_eq!(cut, Ran { accepted: 0, refused: 87 });
+    assert_eq!(whole, VerdictCounts { accepted: 33, refused: 54 });
+    assert_eq!(cut, VerdictCounts { accepted: 0, refused: 87 });
 }

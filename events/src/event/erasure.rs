@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use keys::{ErasureId, Pseudonyms};
+use keys::{ErasureId, Pseudonymizer};
 use schemas::ErasureStep;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -85,7 +85,7 @@ struct Stored {
 
 impl ErasureEvent {
     /// The event's stored bytes. The head must be of the fact's kind.
-    pub fn store(&self, head: &Head, secret: &Pseudonyms) -> Vec<u8> {
+    pub fn store(&self, head: &Head, secret: &Pseudonymizer) -> Vec<u8> {
         assert_eq!(head.kind, self.fact.kind(), "BUG: the head is of another kind");
         let unsigned = self.stored();
         let mac = HEXLOWER.encode(&mac(head, &unsigned, secret));
@@ -143,7 +143,7 @@ impl ErasureEvent {
     }
 
     /// Whether somebody who holds the pseudonym secret appended it, just so. `content` is the event's, as stored.
-    pub(crate) fn is_vouched_for(&self, head: &Head, content: &[u8], secret: &Pseudonyms) -> bool {
+    pub(crate) fn is_vouched_for(&self, head: &Head, content: &[u8], secret: &Pseudonymizer) -> bool {
         let stated = signature(content).and_then(|mac| HEXLOWER.decode(mac.as_bytes()).ok());
         stated.is_some_and(|stated| bool::from(stated.ct_eq(&mac(head, &self.stored(), secret))))
     }
@@ -153,7 +153,7 @@ fn signature(content: &[u8]) -> Option<String> {
     serde_json::from_slice::<Stored>(content).ok()?.mac
 }
 
-fn mac(head: &Head, unsigned: &Stored, secret: &Pseudonyms) -> [u8; 32] {
+fn mac(head: &Head, unsigned: &Stored, secret: &Pseudonymizer) -> [u8; 32] {
     secret.keyed_hash(PURPOSE, &[head.render().as_bytes(), &render(unsigned)])
 }
 

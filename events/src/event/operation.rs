@@ -94,7 +94,7 @@ impl EventDiscarded {
 
 fn store(content: &impl Serialize, id: EventId, kind: EventKind, time: Timestamp) -> Vec<u8> {
     let content = serde_json::to_vec(content).unwrap_or_else(|_| unreachable!("BUG: strings are JSON"));
-    Head { id, kind, user: UserRef::NOBODY, time, key_id: None }.with_clear(&content)
+    Head { id, kind, user: UserRef::SYSTEM, time, key_id: None }.with_clear(&content)
 }
 
 /// There is one spelling.

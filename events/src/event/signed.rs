@@ -1,6 +1,6 @@
 //! What a phone signed and the door accepted, with everything that it takes to verify the signature again, years later.
 
-use keys::{DataKey, Signature, SigningKeyId};
+use keys::{DataKey, RequestSignature, SigningKeyId};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{EventKind, Head};
@@ -13,7 +13,7 @@ pub struct SignedRequest {
     /// The timestamp, as the header spelled it.
     pub timestamp: String,
     /// The signature that was right.
-    pub signature: Signature,
+    pub signature: RequestSignature,
     /// The key that it was made with.
     pub signing_key: SigningKeyId,
     /// The token's `jti`, where it had one.
@@ -57,7 +57,7 @@ impl SignedRequest {
         let content: SignedRequestV1<'_> = serde_json::from_slice(content).ok()?;
         (content.body.len() == content.body_bytes).then_some(())?;
         Some(Self {
-            signature: Signature::from_hex(&content.signature)?,
+            signature: RequestSignature::from_hex(&content.signature)?,
             signing_key: content.key_id.parse().ok()?,
             body: content.body.into_owned(),
             timestamp: content.timestamp.into_owned(),

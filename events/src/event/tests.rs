@@ -1,6 +1,6 @@
 mod leaving;
 
-use keys::{DataKeyId, DeviceId, Signature, UserRef};
+use keys::{DataKeyId, DeviceId, RequestSignature, UserRef};
 use proptest::prelude::*;
 
 use super::*;
@@ -40,7 +40,7 @@ fn content() -> SignedRequest {
     SignedRequest {
         body: r#"{"date":"2026-02-16"}"#.to_owned(),
         timestamp: "1771286385123".to_owned(),
-        signature: Signature::from_hex(&"ab".repeat(32)).unwrap(),
+        signature: RequestSignature::from_hex(&"ab".repeat(32)).unwrap(),
         signing_key: "1.default".parse().unwrap(),
         token_id: Some("t-1".to_owned()),
     }

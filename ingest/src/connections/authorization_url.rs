@@ -1,6 +1,6 @@
 //! The page of a provider where a user agrees (RFC 6749, section 4.1.1; PKCE: RFC 7636, section 4.3).
 
-use keys::{OAuthState, Pseudonyms};
+use keys::{OAuthState, Pseudonymizer};
 use providers::Pkce;
 use url::Url;
 
@@ -12,7 +12,7 @@ pub(super) fn authorization_url(
     provider: &Connectable<'_>,
     redirect_uri: &str,
     state: &OAuthState,
-    secret: &Pseudonyms,
+    secret: &Pseudonymizer,
     own_challenge: Option<&str>,
 ) -> Url {
     let Connectable { oauth, client_id, scopes } = provider;
@@ -28,7 +28,7 @@ pub(super) fn authorization_url(
         query.append_pair("state", &state.to_string());
         match oauth.pkce {
             Pkce::Required | Pkce::Supported => {
-                let challenge = own_challenge.map_or_else(|| state.challenge(secret), str::to_owned);
+                let challenge = own_challenge.map_or_else(|| state.code_challenge(secret), str::to_owned);
                 query.append_pair("code_challenge", &challenge);
                 query.append_pair("code_challenge_method", "S256");
             }
@@ -52,8 +52,8 @@ mod tests {
 
     use super::*;
 
-    fn secret() -> Pseudonyms {
-        Pseudonyms::new(Zeroizing::new([1; 32]))
+    fn secret() -> Pseudonymizer {
+        Pseudonymizer::new(Zeroizing::new([1; 32]))
     }
 
     fn state() -> OAuthState {

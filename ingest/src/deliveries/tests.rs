@@ -13,7 +13,7 @@ fn delivery(id: Option<&str>, signature: &str) -> Delivery {
 
 #[test]
 fn a_retry_is_the_same_delivery() {
-    let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+    let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
     let key = |provider, id, signature, body: &str| {
         DeliveryKey::of(&secret, provider, &delivery(id, signature), body.as_bytes())
     };
@@ -30,7 +30,7 @@ fn a_retry_is_the_same_delivery() {
 #[test]
 fn golden_key() {
     // Computed once with Python's hmac module.
-    let secret = Pseudonyms::new(Zeroizing::new([1; 32]));
+    let secret = Pseudonymizer::new(Zeroizing::new([1; 32]));
     let key = DeliveryKey::of(&secret, "fitbit", &delivery(None, "a"), b"[]");
     assert_eq!(key.text(), GOLDEN_KEY);
 }

@@ -75,7 +75,7 @@ impl Door {
     /// gone for good (410), so that a provider that goes on delivering for it can stop.
     async fn keep_part(&self, incoming: &Incoming<'_>, part: &DeliveryPart) -> Result<bool, Refusal> {
         let Incoming { provider, delivery, key, claim, now } = incoming;
-        let user = self.pseudonyms.provider_user(provider, part.provider_user.as_deref());
+        let user = self.pseudonyms.provider_user_ref(provider, part.provider_user.as_deref());
         let sealing = async {
             self.check_account(&user)?;
             self.key_to_seal(&user, year_of(*now)).await

@@ -48,7 +48,7 @@ impl Folder {
         let (account, outcome) = Account::fold(view.account(&user)?, &said, at);
         if let Some(account) = account {
             if account.is_closed() {
-                self.opener.keys.forget(&user);
+                self.opener.keys.evict(&user);
                 take_away(view, user, &mut changes)?;
             }
             let is_last = account.erased.as_ref().is_some_and(|erased| erased.sequence == tip.sequence);
@@ -77,7 +77,7 @@ impl Folder {
     /// killed in between does the rest once more.
     pub(super) fn retain(&self, view: &View, tip: Tip, before: Year) -> Result<(), FoldFailure> {
         // Which keys are destroyed is not known here, and one that is remembered would still open what comes late.
-        self.opener.keys.forget_all();
+        self.opener.keys.evict_all();
         let mut after: Option<Vec<u8>> = None;
         loop {
             let rows = view.entries_of_kind::<RowKey>(after.as_deref(), ROWS_TOGETHER)?;

@@ -22,7 +22,7 @@ impl Folder {
         tree.push(tip.leaf);
         let event = self.runtime.block_on(self.log.get(discarded.sequence));
         let event = event.map_err(|_| FoldFailure::Unavailable)?;
-        if event.map(|event| event.filed_under().unwrap_or(UserRef::NOBODY)) != Some(discarded.user) {
+        if event.map(|event| event.filed_under().unwrap_or(UserRef::SYSTEM)) != Some(discarded.user) {
             // Only the projector can append such an event, and it names the user under whose subject the other stands.
             tracing::error!(
                 sequence = discarded.by.get(),

@@ -52,7 +52,7 @@ impl Folder {
             let leaf = Hash::of_leaf(event.bytes());
             let seems_to_wait = !(waiting.is_empty() && found.is_empty())
                 && event.filed_under().is_some_and(|user| {
-                    user != UserRef::NOBODY && (waiting.contains(&user) || found.contains(&user))
+                    user != UserRef::SYSTEM && (waiting.contains(&user) || found.contains(&user))
                 });
             let opened = (!seems_to_wait).then(|| Box::new(self.now(self.opener.open(&event))));
             if let Some(Err(OpenFailure::Poison(poison))) = opened.as_deref() {

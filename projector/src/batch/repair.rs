@@ -98,7 +98,7 @@ impl Folder {
         last: Sequence,
         left_out: &BTreeSet<Sequence>,
     ) -> Result<Repaired, FoldFailure> {
-        if user == UserRef::NOBODY {
+        if user == UserRef::SYSTEM {
             return self.retry_nobody(view, left_out).map(Repaired::from);
         }
         if view.is_closed(&user) {
@@ -164,7 +164,7 @@ impl Folder {
     /// What is filed under nobody belongs to no one's rows: each such event is only read once more.
     fn retry_nobody(&self, view: &View, left_out: &BTreeSet<Sequence>) -> Result<Changes, FoldFailure> {
         let mut changes = Changes::default();
-        for poison in view.parked().into_iter().filter(|poison| poison.user == UserRef::NOBODY) {
+        for poison in view.parked().into_iter().filter(|poison| poison.user == UserRef::SYSTEM) {
             let event = self.runtime.block_on(self.log.get(poison.sequence));
             let Some(event) = event.map_err(|_| FoldFailure::Unavailable)? else { continue };
             let reads = match self.runtime.block_on(self.opener.open(&event)) {
@@ -173,7 +173,7 @@ impl Folder {
                 Err(OpenFailure::Poison(_)) => false,
             };
             if reads || left_out.contains(&poison.sequence) {
-                changes.release(UserRef::NOBODY, Some(poison.sequence));
+                changes.release(UserRef::SYSTEM, Some(poison.sequence));
             }
         }
         Ok(changes)

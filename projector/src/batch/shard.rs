@@ -125,7 +125,7 @@ impl<'f> Folding<'f> {
 
     /// Whether this user's events wait. What is filed under nobody belongs together by accident only.
     fn waits(&self, user: &UserRef) -> bool {
-        *user != UserRef::NOBODY && self.waiting.contains(user)
+        *user != UserRef::SYSTEM && self.waiting.contains(user)
     }
 
     /// Folds an event into the entry that it is about, one of these.

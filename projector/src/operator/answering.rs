@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use events::Actor;
 use jetstream::{Broker, ReceivedMessage, ScanFrom};
-use keys::{Pseudonyms, UserId, UserRef};
+use keys::{Pseudonymizer, UserId, UserRef};
 use schemas::{RowsDocument, Sequence};
 use tokio::time::sleep;
 
@@ -42,7 +42,7 @@ pub(crate) struct Answering {
     pub(crate) broker: Broker,
     pub(crate) reader: Arc<Reader>,
     pub(crate) jobs: Arc<Jobs>,
-    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) pseudonyms: Pseudonymizer,
     pub(crate) recording: Recording,
     pub(crate) cursors: Cursors,
 }
@@ -249,7 +249,7 @@ impl Answering {
 
     /// How many of the user's later events wait.
     async fn waiting(&self, poison: &Poison) -> Result<u64, events::LogError> {
-        if poison.user == UserRef::NOBODY {
+        if poison.user == UserRef::SYSTEM {
             return Ok(0);
         }
         let (mut from, mut waiting) = (poison.sequence.get() + 1, 0);

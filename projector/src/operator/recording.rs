@@ -50,7 +50,7 @@ impl Recording {
     ) -> Result<Sequence, AppendError> {
         let now = (self.clock)();
         let id = new_event_id(now);
-        let event = NewEvent { id, user: UserRef::NOBODY, bytes: store(id, now), outcome_to: None };
+        let event = NewEvent { id, user: UserRef::SYSTEM, bytes: store(id, now), outcome_to: None };
         self.appender.append(event).await.map(|appended| appended.sequence)
     }
 }

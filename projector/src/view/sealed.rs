@@ -54,14 +54,14 @@ impl Sealed {
 
 #[cfg(test)]
 mod tests {
-    use keys::Pseudonyms;
+    use keys::Pseudonymizer;
 
     use super::*;
 
     #[test]
     fn golden_head_and_binding() {
         let data_key = DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32]);
-        let digester = Digester::new(Pseudonyms::new(Zeroizing::new([7; 32])));
+        let digester = Digester::new(Pseudonymizer::new(Zeroizing::new([7; 32])));
         let sealed = Sealed::seal(b"key", b"plain", &data_key, &digester);
         let hash = digester.entry(b"key", b"plain");
         assert_eq!(sealed.0[..11], [2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4], "format and key id");

@@ -3,7 +3,7 @@ use tlog::Hash;
 use super::*;
 use crate::digest::{Digester, Sum};
 use crate::poison::PoisonKind;
-use ::keys::{DataKey, DataKeyId, Pseudonyms};
+use ::keys::{DataKey, DataKeyId, Pseudonymizer};
 
 fn log(created: &str, last: u64) -> LogState {
     LogState { identity: created.into(), last: Sequence::new(last) }
@@ -27,7 +27,7 @@ fn sealed(key: &RowKey, plain: u8) -> Sealed {
 
 fn sealed_at(key: &[u8], plain: u8) -> Sealed {
     let data_key = DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32]);
-    let digester = Digester::new(Pseudonyms::new(vault_secret()));
+    let digester = Digester::new(Pseudonymizer::new(vault_secret()));
     Sealed::seal(key, &[plain], &data_key, &digester)
 }
 
@@ -146,7 +146,7 @@ fn what_waits_and_what_is_left_out_outlive_the_process() {
     let view = open(folder.path(), &log("a", 9)).unwrap();
     assert_eq!((view.parked(), view.discarded()), (vec![poison(2)], vec![discarded]));
     assert_eq!(view.parked_of(&user), Some(poison(2)));
-    assert_eq!(view.parked_of(&UserRef::NOBODY), None);
+    assert_eq!(view.parked_of(&UserRef::SYSTEM), None);
 }
 
 /// A key of every kind, of each of these users, in the keys' order.

@@ -12,7 +12,7 @@ use backup::{BackupSource, RestoreTarget, Stage};
 use events::{Log, LogReader};
 use http_edge::system_clock;
 use jetstream::{AppendError, Appender, Broker, CommitMode, NewMessage, ExpectedSequence, Stream};
-use keys::{KeysStream, erased_marks, write_private};
+use keys::{KeysStream, erasure_records, create_private_file};
 use nats_server::Role;
 use notary::Checkpoints;
 use schemas::Sequence;
@@ -51,7 +51,7 @@ async fn back_up(folder: &Path, args: BackupArgs) -> anyhow::Result<ExitCode> {
     let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
     let broker = reach::connect(&args.broker, Role::Backup).await?;
     let checkpoint = newest_checkpoint(&broker, &verifier).await?;
-    let (log, keys) = (Log::over(broker.clone()), KeysStream::over(broker.clone()));
+    let (log, keys) = (Log::over(broker.clone()), KeysStream::open(broker.clone()));
     let checkpoints = Checkpoints::stream(broker);
     let source =
         BackupSource { log: &log, reader: LogReader::Backup, keys: &keys, checkpoints: &checkpoints };
@@ -90,7 +90,7 @@ fn copy_secrets(home: &Home, to: &Path) -> anyhow::Result<()> {
     for secret in SECRETS.into_iter().chain(["issuer.pk8"]) {
         let file = home.secret_file(secret);
         if file.exists() {
-            write_private(&to.join(secret), &fs::read(&file)?)
+            create_private_file(&to.join(secret), &fs::read(&file)?)
                 .with_context(|| format!("{secret} can't be written into {}", to.display()))?;
         }
     }
@@ -112,7 +112,7 @@ fn bring_secrets(from: &Path, home: &Home) -> anyhow::Result<()> {
         }
         let bytes = fs::read(&source)?;
         if !target.exists() {
-            write_private(&target, &bytes)?;
+            create_private_file(&target, &bytes)?;
         } else if fs::read(&target)? != bytes {
             return Err(Usage(format!("{} is there, and it is another secret", target.display())).into());
         }
@@ -184,7 +184,7 @@ async fn fill(
 ) -> anyhow::Result<backup::Restored> {
     let owner = alone.connect(&args.broker, Role::Owner).await?;
     setup::create(&owner, 1).await?;
-    let (log, keys) = (Log::over(owner.clone()), KeysStream::over(owner.clone()));
+    let (log, keys) = (Log::over(owner.clone()), KeysStream::open(owner.clone()));
     let checkpoints = Checkpoints::stream(owner.clone());
     let appender = Appender::start(owner, CommitMode::Grouped);
     // Before any key is there: whoever was erased since the backup was made gets none.
@@ -201,7 +201,7 @@ async fn fill(
 async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow::Result<()> {
     for erased in ledger.all().await? {
         let Some(user) = erased.user() else { continue };
-        let marks = erased_marks(&user, erased.erasure_id);
+        let marks = erasure_records(&user, erased.erasure_id);
         for (subject, record) in marks.clone() {
             let expected = Some(ExpectedSequence { subject_filter: subject.clone(), sequence: 0 });
             let draft = NewMessage { subject, id: None, headers: Vec::new(), expected, payload: record.into() };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use jetstream::Broker;
-use keys::{Kek, KeysStream, Rewrap, add_version, drop_versions_below};
+use keys::{Kek, KeysStream, KekRotation, add_secret_version, remove_secret_versions_below};
 use nats_server::Role;
 use serde_json::json;
 use tokio::time::sleep;
@@ -63,7 +63,7 @@ pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
              one of today's",
         );
     }
-    let version = add_version(file)?;
+    let version = add_secret_version(file)?;
     if args.json {
         print(json!({ "version": version, "accepted": [version, version - 1] }));
     } else {
@@ -82,12 +82,12 @@ pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow
     let _alone = home.lock_rotation()?;
     let address = reach::address(&args.broker, Role::Keys, Configured::of(&config))?;
     let broker = Broker::connect(address).await?;
-    KeysStream::verify(&KeysStream::over(broker.clone())).await?;
+    KeysStream::verify(&KeysStream::open(broker.clone())).await?;
     let kek = roles::kek(&config).await?;
-    let rewrap = Rewrap::over(broker, kek.clone());
+    let rewrap = KekRotation::new(broker, kek.clone());
     // Before anything is changed: this is the KEK of this installation.
-    let has_check = rewrap.verify_checks().await?;
-    let survey = rewrap.survey().await?;
+    let has_check = rewrap.verify_kek_checks().await?;
+    let survey = rewrap.read_usage().await?;
     let is_half_done = !has_check || survey.keys_below(kek.current_version()) > 0;
     if !is_half_done {
         add_kek_version(&config, &kek).await?;
@@ -100,7 +100,7 @@ pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow
         ));
         return Ok(ExitCode::SUCCESS);
     }
-    rewrap.check().await?;
+    rewrap.ensure_kek_check().await?;
     let rewrapped = rewrap_all(&rewrap, version, survey.keys.values().sum()).await?;
     let retired = if args.retire_old { retire(&rewrap, &config, version).await? } else { Vec::new() };
     if args.json {
@@ -115,15 +115,15 @@ pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow
 }
 
 /// Passes until nothing is left under an older version, also of what was on its way meanwhile.
-async fn rewrap_all(rewrap: &Rewrap, version: u32, total: u64) -> anyhow::Result<u64> {
+async fn rewrap_all(rewrap: &KekRotation, version: u32, total: u64) -> anyhow::Result<u64> {
     let bar = ProgressBar::new(total)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} keys  {per_sec}  {eta} left")?);
     let mut rewrapped = 0;
     for _ in 0..PASSES_MAX {
-        let pass = rewrap.pass(|progress| bar.set_position(progress.seen.min(total))).await?;
+        let pass = rewrap.rewrap_pass(|progress| bar.set_position(progress.records_read.min(total))).await?;
         rewrapped += pass.rewrapped;
         sleep(SETTLE_TIME).await;
-        if rewrap.survey().await?.keys_below(version) == 0 {
+        if rewrap.read_usage().await?.keys_below(version) == 0 {
             bar.finish_and_clear();
             return Ok(rewrapped);
         }
@@ -147,23 +147,23 @@ async fn add_kek_version(config: &Config, kek: &Kek) -> anyhow::Result<()> {
                 .to_owned(),
         )
     })?;
-    let version = add_version(file)?;
-    kek.look_again();
+    let version = add_secret_version(file)?;
+    kek.reload_if_changed();
     anyhow::ensure!(kek.current_version() == version, "the new version can't be read back");
     Ok(())
 }
 
 /// Removes what is older than `version`, once nothing can be wrapped under it any more.
-async fn retire(rewrap: &Rewrap, config: &Config, version: u32) -> anyhow::Result<Vec<u32>> {
+async fn retire(rewrap: &KekRotation, config: &Config, version: u32) -> anyhow::Result<Vec<u32>> {
     sleep(APPENDS_ENDED_TIME).await;
     let left = "data keys are still wrapped under an older version; run the rotation again";
-    anyhow::ensure!(rewrap.survey().await?.keys_below(version) == 0, left);
-    rewrap.retire_below(version).await?;
-    anyhow::ensure!(rewrap.survey().await?.keys_below(version) == 0, left);
+    anyhow::ensure!(rewrap.read_usage().await?.keys_below(version) == 0, left);
+    rewrap.delete_checks_below(version).await?;
+    anyhow::ensure!(rewrap.read_usage().await?.keys_below(version) == 0, left);
     match &config.kek {
         KekSource::Local(source) => match source.file() {
             Some(file) => {
-                Ok(drop_versions_below(file, version).context("the older versions are still in the file")?)
+                Ok(remove_secret_versions_below(file, version).context("the older versions are still in the file")?)
             }
             None => Ok(Vec::new()),
         },

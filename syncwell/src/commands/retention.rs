@@ -10,7 +10,7 @@ use anyhow::Context;
 use http_edge::system_clock;
 use jetstream::Broker;
 use jiff::{ToSpan, tz::TimeZone};
-use keys::Retention;
+use keys::DataKeyRetention;
 use nats_server::Role;
 use projector::OperatorClient;
 use serde_json::json;
@@ -30,7 +30,7 @@ pub(super) async fn run(args: RetentionArgs) -> anyhow::Result<ExitCode> {
     let home = Home::at(&args.broker.data_dir);
     let config = Config::read(args.config.as_deref(), &home)?;
     let broker = reach::connect(&args.broker, Role::Keys).await?;
-    let retention = Retention::over(broker, roles::kek(&config).await?);
+    let retention = DataKeyRetention::new(broker, roles::kek(&config).await?);
     if args.dry_run {
         let keys = retention.apply(before, false, |_| ()).await?;
         return Ok(told(&args, before, keys, false));
@@ -45,7 +45,7 @@ pub(super) async fn run(args: RetentionArgs) -> anyhow::Result<ExitCode> {
     let access = args.access.of(Role::Operator, "retention");
     operator.retain(before, access.clone()).await?;
     let keys = retention.apply(before, true, |seen| tracing::debug!(seen, "keys were looked at")).await?;
-    retention.have_forgotten().await?;
+    retention.invalidate_key_caches().await?;
     operator.retain(before, access).await?;
     Ok(told(&args, before, keys, true))
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use events::{Changes, Log};
 use ingest::Deliveries;
 use jetstream::{Broker, ReadError};
-use keys::{INDEX_STREAM, IndexStream, KEYS_STREAM, KeysStream};
+use keys::{ACCESS_INDEX_STREAM, AccessIndexStream, KEYS_STREAM, KeysStream};
 use nats_server::Role;
 use notary::{CHECKPOINTS_STREAM, Checkpoints};
 use worker::WorkBucket;
@@ -38,7 +38,7 @@ pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> 
                 .context(format!("the stream {CHECKPOINTS_STREAM} could not be created"))
         })?;
     }
-    let keys = KeysStream::over(broker.clone());
+    let keys = KeysStream::open(broker.clone());
     if keys.info().await?.is_none() {
         keys.create(&KeysStream::config(replicas)).await.map_err(|error: ReadError| {
             anyhow::Error::from(error).context(format!("the stream {KEYS_STREAM} could not be created"))
@@ -52,10 +52,10 @@ pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> 
             stream.create(&config).await.context("a stream for providers could not be created")?;
         }
     }
-    let index = IndexStream::over(broker.clone());
+    let index = AccessIndexStream::open(broker.clone());
     if index.info().await?.is_none() {
-        index.create(&IndexStream::config(replicas)).await.map_err(|error: ReadError| {
-            anyhow::Error::from(error).context(format!("the bucket {INDEX_STREAM} could not be created"))
+        index.create(&AccessIndexStream::config(replicas)).await.map_err(|error: ReadError| {
+            anyhow::Error::from(error).context(format!("the bucket {ACCESS_INDEX_STREAM} could not be created"))
         })?;
     }
     Ok(())

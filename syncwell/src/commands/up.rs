@@ -11,7 +11,7 @@ use anyhow::Context;
 use futures_util::future::{Either, select};
 use http_edge::ReadyCheck;
 use jetstream::{Broker, BrokerAddress};
-use keys::IndexKey;
+use keys::AccessIndexKey;
 use nats_server::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
 use notary::Notary;
 use projector::Projector;
@@ -40,7 +40,7 @@ pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitC
     home.create_keys(&config.secrets_in(&home))?;
     Issuer::create(&home)?;
     // The secret may come from elsewhere than the folder, and its public half must be of it.
-    home.publish_recipient(&IndexKey::new(config.glass.key.read()?))?;
+    home.publish_recipient(&AccessIndexKey::new(config.glass.key.read()?))?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("can't listen on {}", args.listen))?;
 

@@ -25,7 +25,7 @@ impl SecretSource {
     /// For whoever keeps up with it.
     pub(crate) fn source(&self) -> anyhow::Result<keys::SecretSource> {
         Ok(match self {
-            Self::Environment(text) => keys::SecretSource::Given(
+            Self::Environment(text) => keys::SecretSource::Fixed(
                 VersionedSecrets::parse(text)
                     .context("a secret in the environment is not `<version> <64 hex characters>`")?,
             ),

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use aggregates::Account;
 use events::{ERASE_SUBJECT, EraseAnswer, EraseQuestion, ErasedCounts, Event, EventKind};
 use jetstream::{ReadError, ScanFrom};
-use keys::{ConnectionId, EraseDeed, UserRef};
+use keys::{ConnectionId, EraseStep, UserRef};
 use schemas::{AtProvider, ConnectionStatus, ErasureStep, Sequence};
 
 use super::{Erasures, Hindrance};
@@ -41,7 +41,7 @@ impl Erasures {
             ErasureStep::ExportsDeleted => self.delete_exports(user).await,
             ErasureStep::ViewsCleared => self.clear_views(user, account).await,
             ErasureStep::SessionsEnded => {
-                let forgotten = self.have_erased(user, &EraseDeed::EndSessions).await?;
+                let forgotten = self.have_erased(user, &EraseStep::EndSessions).await?;
                 Ok([("device_marks".to_owned(), forgotten)].into())
             }
             ErasureStep::KeysDestroyed => self.destroy_keys(user, account).await,
@@ -49,7 +49,7 @@ impl Erasures {
     }
 
     async fn mark(&self, user: &UserRef, account: &Account) -> Result<ErasedCounts, Hindrance> {
-        let deed = EraseDeed::Mark { erasure_id: account.erasure_id };
+        let deed = EraseStep::Mark { erasure_id: account.erasure_id };
         self.have_erased(user, &deed).await?;
         let providers = self.of_providers(user).await?;
         for provider_user in &providers.users {
@@ -154,13 +154,13 @@ impl Erasures {
             // First what outlives the broker: a backup that still has the key must not bring it back.
             let written = self.ledger.add(erased, account.erasure_id, (self.clock)()).await;
             written.map_err(|error| Hindrance::Stuck(error.to_string()))?;
-            destroyed += self.have_erased(erased, &EraseDeed::DestroyKeys).await?;
-            self.keys.forget(erased);
+            destroyed += self.have_erased(erased, &EraseStep::DestroyKeys).await?;
+            self.keys.evict(erased);
         }
         Ok([("data_keys".to_owned(), destroyed)].into())
     }
 
-    async fn have_erased(&self, user: &UserRef, deed: &EraseDeed) -> Result<u64, Hindrance> {
+    async fn have_erased(&self, user: &UserRef, deed: &EraseStep) -> Result<u64, Hindrance> {
         let asked = self.eraser.erase(user, deed).await;
         asked.map_err(|_| Hindrance::NotYet("the keeper does not answer"))
     }

@@ -166,7 +166,7 @@ impl Exporting {
     /// The events that operators had left out by then.
     async fn left_out(&self, position: Sequence) -> Result<BTreeSet<Sequence>, String> {
         let mut left_out = BTreeSet::new();
-        let mut pages = self.log.pages(UserRef::NOBODY, Sequence::FIRST, Some(position));
+        let mut pages = self.log.pages(UserRef::SYSTEM, Sequence::FIRST, Some(position));
         while let Some(events) = pages.next().await.map_err(|error| error.to_string())? {
             for recorded in &events {
                 let Ok(envelope) = Envelope::read(recorded.bytes()) else { continue };

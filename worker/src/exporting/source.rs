@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use events::{Envelope, Event, EventKind, Log, RecordedEvent};
 use export_archive::{Content, ExportError, Source, SourceEvent};
-use keys::{KeyClient, KeyError, Pseudonyms, UserRef};
+use keys::{KeyClient, KeyError, Pseudonymizer, UserRef};
 use schemas::Sequence;
 use tokio::runtime::Handle;
 
@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 pub struct LogSource {
     pub(super) log: Log,
     pub(super) keys: KeyClient,
-    pub(super) pseudonyms: Pseudonyms,
+    pub(super) pseudonyms: Pseudonymizer,
     pub(super) runtime: Handle,
     /// The person, then the pseudonyms under which providers' deliveries about them are filed.
     pub(super) users: Vec<UserRef>,
@@ -27,7 +27,7 @@ impl LogSource {
     pub fn of(
         log: Log,
         keys: KeyClient,
-        pseudonyms: Pseudonyms,
+        pseudonyms: Pseudonymizer,
         runtime: Handle,
         user: UserRef,
         position: Sequence,

@@ -97,7 +97,7 @@ impl Means {
             url,
             &question.kinds,
             question.user_refs,
-            self.seal.version(),
+            self.seal.current_version(),
             ((self.clock)(), Beginning { stream, sequence }),
         );
         let secrets = self.secrets(&endpoint)?;

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use data_encoding::BASE32_NOPAD;
 use events::ChangeKind;
 use jiff::Timestamp;
-use keys::{Pseudonyms, TokenSeal, UserRef};
+use keys::{Pseudonymizer, TokenSealer, UserRef};
 use providers::standard::StandardSecret;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
@@ -184,19 +184,19 @@ impl Endpoint {
 pub(super) struct Secrets {
     pub(super) signing: StandardSecret,
     /// Unlike the signing secret the receiver does not have it: nobody can make up names from refs that were overheard.
-    naming: Pseudonyms,
+    naming: Pseudonymizer,
     user_refs: UserRefs,
 }
 
 impl Secrets {
     /// `None` where the version of the worker's secret is gone that the endpoint was registered under.
-    pub(super) fn of(endpoint: &Endpoint, seal: &TokenSeal) -> Option<Self> {
+    pub(super) fn of(endpoint: &Endpoint, seal: &TokenSealer) -> Option<Self> {
         let (version, id) = (endpoint.secret_version, endpoint.id.to_string());
-        let signing = seal.receiver_secret(version, &id)?;
-        let naming = seal.receiver_secret(version, &format!("{id}.names"))?;
+        let signing = seal.endpoint_secret(version, &id)?;
+        let naming = seal.endpoint_secret(version, &format!("{id}.names"))?;
         Some(Self {
             signing: StandardSecret::from_bytes(&*signing).ok()?,
-            naming: Pseudonyms::new(naming),
+            naming: Pseudonymizer::new(naming),
             user_refs: endpoint.user_refs,
         })
     }

@@ -97,7 +97,7 @@ fn encode(body: &Body<'_>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use keys::{TokenSeal, VersionedSecrets};
+    use keys::{TokenSealer, VersionedSecrets};
     use schemas::EventId;
 
     use super::super::endpoint::{Beginning, Endpoint, EndpointId, UserRefs};
@@ -108,7 +108,7 @@ mod tests {
         let begins = Beginning { stream: "s".to_owned(), sequence: 0 };
         let url = "https://receiver.example/".parse().unwrap();
         let id = EndpointId::from_bytes([1; 16]);
-        let seal = TokenSeal::new(VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
+        let seal = TokenSealer::new(VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
         Secrets::of(&Endpoint::new(id, url, &[], user_refs, 1, (time, begins)), &seal).unwrap()
     }
 

@@ -47,7 +47,7 @@ impl Hands {
         if !begun {
             return Ok(());
         }
-        let verifier = exchange.state.parse::<OAuthState>().map(|state| state.verifier(&self.pseudonyms));
+        let verifier = exchange.state.parse::<OAuthState>().map(|state| state.code_verifier(&self.pseudonyms));
         let verifier = verifier.unwrap_or_else(|_| Zeroizing::new(String::new()));
         match asking.exchange(exchange, &record.redirect_uri, verifier).await {
             Ok(granted) => {

@@ -278,7 +278,7 @@ fn golden_bytes_of_a_record() {
     );
     assert_eq!(json, golden);
     let seal =
-        keys::TokenSeal::new(keys::VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
+        keys::TokenSealer::new(keys::VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
     let data_key = keys::DataKey::new(DataKeyId::from_bytes([4; 10]), 0, &[7; 32]);
     let bytes = active().seal(&key, active().due(), &seal, &data_key);
     // Format, when something is due, and the data key stand in clear.

@@ -41,7 +41,7 @@ impl Signer {
         ]});
         let settings = AuthSettings { issuer: "i".to_owned(), audience: "a".to_owned(), leeway_seconds: 5 };
         let key_set = Arc::new(KeySet::given(&jwks.to_string()).unwrap());
-        let verifier = TokenVerifier::new(settings, key_set, Pseudonyms::new(Zeroizing::new([1; 32])));
+        let verifier = TokenVerifier::new(settings, key_set, Pseudonymizer::new(Zeroizing::new([1; 32])));
         Self { ec, ec_der, ed, verifier }
     }
 

@@ -17,7 +17,7 @@ struct Blocking(TokenVerifier);
 impl Blocking {
     fn new(settings: AuthSettings, jwks: &str) -> Self {
         let key_set = Arc::new(KeySet::given(jwks).unwrap());
-        Self(TokenVerifier::new(settings, key_set, Pseudonyms::new(Zeroizing::new([1; 32]))))
+        Self(TokenVerifier::new(settings, key_set, Pseudonymizer::new(Zeroizing::new([1; 32]))))
     }
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
@@ -310,7 +310,7 @@ async fn an_unknown_key_has_the_set_fetched_once() {
         leeway_seconds: 5,
     };
     let key_set = Arc::new(KeySet::open(PublishedSource::File(file.clone())).unwrap());
-    let verifier = TokenVerifier::new(settings, key_set, Pseudonyms::new(Zeroizing::new([1; 32])));
+    let verifier = TokenVerifier::new(settings, key_set, Pseudonymizer::new(Zeroizing::new([1; 32])));
     let token = |id: &'static str| issuer.token(|_, header| header.kid = Some(id.to_owned()));
     assert!(verifier.verify(&token("one"), system_clock()).await.is_ok());
     publish(&["one", "two"]);

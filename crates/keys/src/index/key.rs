@@ -11,15 +11,15 @@ use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 use zeroize::Zeroizing;
 
-use super::{IndexEntry, IndexError};
+use super::{AccessIndexEntry, AccessIndexError};
 use crate::UserRef;
 use crate::files::VersionedSecrets;
-use crate::seal::{OpenError, SealKey, random};
+use crate::seal::{OpenError, AeadKey, random_bytes};
 
 const FORMAT: u8 = 1;
 const ENCAPSULATED_BYTES: usize = 32;
 const WRAPPED_BYTES: usize = 32 + 16;
-const HEAD_BYTES: usize = 1 + 4 + ENCAPSULATED_BYTES + WRAPPED_BYTES;
+const HEADER_BYTES: usize = 1 + 4 + ENCAPSULATED_BYTES + WRAPPED_BYTES;
 const INFO: &[u8] = b"syncwell.break-glass-index.v1";
 /// How long an entry key is used.
 const ENTRY_KEY_AGE_MAX: Duration = Duration::from_secs(600);
@@ -29,22 +29,22 @@ fn hpke() -> &'static dyn Hpke {
 }
 
 /// The break-glass role's public key, and the entry key in use.
-pub struct IndexRecipient {
+pub struct AccessIndexRecipient {
     version: u32,
     public: HpkePublicKey,
     entry_key: Mutex<Option<EntryKey>>,
 }
 
 struct EntryKey {
-    head: [u8; HEAD_BYTES],
-    key: SealKey,
-    made_at: Instant,
+    header: [u8; HEADER_BYTES],
+    key: AeadKey,
+    created_at: Instant,
 }
 
-impl IndexRecipient {
+impl AccessIndexRecipient {
     /// Reads the public key's file: one line, `<version> <64 hex characters>`.
-    pub fn read(path: &Path) -> Result<Self, IndexError> {
-        let wrong = || IndexError::Recipient(path.display().to_string());
+    pub fn read(path: &Path) -> Result<Self, AccessIndexError> {
+        let wrong = || AccessIndexError::InvalidRecipient(path.display().to_string());
         let text = std::fs::read_to_string(path).map_err(|_| wrong())?;
         let (version, public) = text.trim().split_once(' ').ok_or_else(wrong)?;
         let public = HEXLOWER.decode(public.as_bytes()).map_err(|_| wrong())?;
@@ -59,30 +59,30 @@ impl IndexRecipient {
     }
 
     /// Seals entries of one user.
-    pub(super) fn seal(&self, user: &UserRef, entries: &[IndexEntry]) -> Vec<u8> {
+    pub(super) fn seal(&self, user: &UserRef, entries: &[AccessIndexEntry]) -> Vec<u8> {
         let entries = serde_json::to_vec(entries).unwrap_or_else(|_| unreachable!("BUG: entries are JSON"));
         let mut entry_key = self.entry_key.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = entry_key.take().filter(|key| key.made_at.elapsed() < ENTRY_KEY_AGE_MAX);
-        let EntryKey { head, key, .. } = entry_key.insert(fresh.unwrap_or_else(|| self.new_entry_key()));
+        let fresh = entry_key.take().filter(|key| key.created_at.elapsed() < ENTRY_KEY_AGE_MAX);
+        let EntryKey { header: head, key, .. } = entry_key.insert(fresh.unwrap_or_else(|| self.new_entry_key()));
         [&head[..], &key.seal(user.as_bytes(), &entries)].concat()
     }
 
     fn new_entry_key(&self) -> EntryKey {
-        let secret = Zeroizing::new(random::<32>());
+        let secret = Zeroizing::new(random_bytes::<32>());
         let (encapsulated, wrapped) = hpke()
             .seal(INFO, &self.version.to_be_bytes(), &*secret, &self.public)
             .unwrap_or_else(|_| unreachable!("BUG: HPKE seals to any 32 bytes"));
         let version = self.version.to_be_bytes();
         let head = [&[FORMAT], version.as_slice(), &encapsulated.0, &wrapped].concat();
         let head = head.try_into().unwrap_or_else(|_| unreachable!("BUG: HPKE's sizes are fixed"));
-        EntryKey { head, key: SealKey::new(&secret), made_at: Instant::now() }
+        EntryKey { header: head, key: AeadKey::new(&screated_at made_at: Instant::now() }
     }
 }
 
 /// The break-glass role's private keys. Any 32 bytes are one (RFC 7748, section 5).
-pub struct IndexKey(VersionedSecrets);
+pub struct AccessIndexKey(VersionedSecrets);
 
-impl IndexKey {
+impl AccessIndexKey {
     /// From the versioned secrets.
     pub fn new(secrets: VersionedSecrets) -> Self {
         Self(secrets)
@@ -99,13 +99,13 @@ impl IndexKey {
     }
 
     /// Whether this is the key that this recipient's entries are sealed to.
-    pub fn is_of(&self, recipient: &IndexRecipient) -> bool {
+    pub fn is_key_of(&self, recipient: &AccessIndexRecipient) -> bool {
         self.recipient_line() == format!("{} {}\n", recipient.version, HEXLOWER.encode(&recipient.public.0))
     }
 
     /// Opens what was sealed for this user.
-    pub(super) fn open(&self, user: &UserRef, entry: &[u8]) -> Result<Vec<IndexEntry>, OpenError> {
-        let (head, sealed) = entry.split_first_chunk::<HEAD_BYTES>().ok_or(OpenError::Format)?;
+    pub(super) fn open(&self, user: &UserRef, entry: &[u8]) -> Result<Vec<AccessIndexEntry>, OpenError> {
+        let (head, sealed) = entry.split_first_chunk::<HEADER_BYTES>().ok_or(OpenError::Format)?;
         let (version, rest) = head[1..].split_first_chunk::<4>().ok_or(OpenError::Format)?;
         if head[0] != FORMAT {
             return Err(OpenError::Format);
@@ -120,12 +120,12 @@ impl IndexKey {
         let secret: Zeroizing<[u8; 32]> =
             Zeroizing::new(secret.try_into().map_err(|_| OpenError::Authentication)?);
         let mut sealed = sealed.to_vec();
-        let entries = SealKey::new(&secret).open(user.as_bytes(), &mut sealed)?;
+        let entries = AeadKey::new(&secret).open(user.as_bytes(), &mut sealed)?;
         serde_json::from_slice(entries).map_err(|_| OpenError::Format)
     }
 }
 
-impl fmt::Debug for IndexKey {
+impl fmt::Debug for AccessIndexKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
@@ -135,15 +135,15 @@ impl fmt::Debug for IndexKey {
 mod tests {
     use super::*;
 
-    fn pair(byte: u8) -> (IndexRecipient, IndexKey) {
-        let key = IndexKey::new(VersionedSecrets::single(1, Zeroizing::new([byte; 32])));
+    fn pair(byte: u8) -> (AccessIndexRecipient, AccessIndexKey) {
+        let key = AccessIndexKey::new(VersionedSecrets::single(1, Zeroizing::new([byte; 32])));
         let line = key.recipient_line();
         let public = HEXLOWER.decode(line.trim().split_once(' ').unwrap().1.as_bytes()).unwrap();
-        (IndexRecipient::new(1, public), key)
+        (AccessIndexRecipient::new(1, public), key)
     }
 
-    fn entries() -> Vec<IndexEntry> {
-        vec![IndexEntry {
+    fn entries() -> Vec<AccessIndexEntry> {
+        vec![AccessIndexEntry {
             correlation_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             time: Timestamp::UNIX_EPOCH,
         }]

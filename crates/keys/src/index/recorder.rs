@@ -9,37 +9,37 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
-use super::{IndexEntry, IndexRecipient, subject};
+use super::{AccessIndexEntry, AccessIndexRecipient, subject};
 use crate::UserRef;
 
 /// Requests that may wait to be written; what comes past it is counted, and lost to the index.
 const QUEUE_ENTRIES_MAX: usize = 16_384;
 /// Requests are collected for this long and written together: the log must not pay for the index with its fsyncs. A
 /// process that is killed takes the entries of its last second along.
-const COLLECT_TIME: Duration = Duration::from_secs(1);
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Entries written at the same time.
-const ENTRIES_MAX: usize = 1_000;
+const BATCH_ENTRIES_MAX: usize = 1_000;
 
 /// Records who made which request. Clones write to one queue.
 #[derive(Clone)]
-pub struct Index {
-    queue: mpsc::Sender<(UserRef, IndexEntry)>,
+pub struct AccessIndexRecorder {
+    queue: mpsc::Sender<(UserRef, AccessIndexEntry)>,
     flushes: mpsc::Sender<oneshot::Sender<()>>,
 }
 
-impl Index {
+impl AccessIndexRecorder {
     /// Begins to write.
-    pub fn start(broker: Broker, recipient: IndexRecipient) -> Self {
+    pub fn start(broker: Broker, recipient: AccessIndexRecipient) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE_ENTRIES_MAX);
         let (flushes, asked) = mpsc::channel(1);
         let appender = Appender::start(broker, CommitMode::Grouped);
-        spawn_critical("break-glass index", Writer { appender, recipient, entries, asked }.run());
+        spawn_critical("break-glass index", WriterTask { appender, recipient, entries, flush_requests: asked }.run());
         Self { queue, flushes }
     }
 
     /// Records a request that was authorised. Waits for nothing.
     pub fn record(&self, user: UserRef, correlation_id: &str, time: Timestamp) {
-        let entry = IndexEntry { correlation_id: correlation_id.to_owned(), time };
+        let entry = AccessIndexEntry { correlation_id: correlation_id.to_owned(), time };
         if self.queue.try_send((user, entry)).is_err() {
             metrics::counter!("syncwell_index_lost_total").increment(1);
         }
@@ -54,42 +54,42 @@ impl Index {
     }
 }
 
-struct Writer {
+struct WriterTask {
     appender: Appender,
-    recipient: IndexRecipient,
-    entries: mpsc::Receiver<(UserRef, IndexEntry)>,
-    asked: mpsc::Receiver<oneshot::Sender<()>>,
+    recipient: AccessIndexRecipient,
+    entries: mpsc::Receiver<(UserRef, AccessIndexEntry)>,
+    flush_requests: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
-impl Writer {
+impl WriterTask {
     async fn run(mut self) {
         let mut collected = Vec::new();
         loop {
             tokio::select! {
-                received = self.entries.recv_many(&mut collected, ENTRIES_MAX) => {
+                received = self.entries.recv_many(&mut collected, BATCH_ENTRIES_MAX) => {
                     if received == 0 {
                         return;
                     }
                     tokio::select! {
-                        () = sleep(COLLECT_TIME) => self.write_all(&mut collected).await,
-                        Some(done) = self.asked.recv() => self.flush(&mut collected, done).await,
+                        () = sleep(FLUSH_INTERVAL) => self.write_all(&mut collected).await,
+                        Some(done) = self.flush_requests.recv() => self.flush(&mut collected, done).await,
                     }
                 }
-                Some(done) = self.asked.recv() => self.flush(&mut collected, done).await,
+                Some(done) = self.flush_requests.recv() => self.flush(&mut collected, done).await,
             }
         }
     }
 
-    async fn flush(&mut self, collected: &mut Vec<(UserRef, IndexEntry)>, done: oneshot::Sender<()>) {
+    async fn flush(&mut self, collected: &mut Vec<(UserRef, AccessIndexEntry)>, done: oneshot::Sender<()>) {
         self.write_all(collected).await;
         // Whoever asked may be gone.
         let _ = done.send(());
     }
 
     /// Writes what was collected and what waits, so many entries at a time.
-    async fn write_all(&mut self, collected: &mut Vec<(UserRef, IndexEntry)>) {
+    async fn write_all(&mut self, collected: &mut Vec<(UserRef, AccessIndexEntry)>) {
         loop {
-            while collected.len() < ENTRIES_MAX
+            while collected.len() < BATCH_ENTRIES_MAX
                 && let Ok(entry) = self.entries.try_recv()
             {
                 collected.push(entry);
@@ -97,14 +97,14 @@ impl Writer {
             if collected.is_empty() {
                 return;
             }
-            self.write(collected).await;
+            self.write_batch(collected).await;
         }
     }
 
     /// One message per user.
-    async fn write(&self, collected: &mut Vec<(UserRef, IndexEntry)>) {
+    async fn write_batch(&self, collected: &mut Vec<(UserRef, AccessIndexEntry)>) {
         let number = collected.len() as u64;
-        let mut by_user: BTreeMap<UserRef, Vec<IndexEntry>> = BTreeMap::new();
+        let mut by_user: BTreeMap<UserRef, Vec<AccessIndexEntry>> = BTreeMap::new();
         for (user, entry) in collected.drain(..) {
             by_user.entry(user).or_default().push(entry);
         }

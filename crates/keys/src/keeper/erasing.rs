@@ -7,64 +7,64 @@
 use jetstream::{AppendError, ReadError, ScanFrom, StoredMessage};
 
 use super::KeeperError;
-use super::answering::{Answering, RACES_MAX, draft};
+use super::answering::{RequestHandler, CONFLICT_ATTEMPTS_MAX, record_message};
 use crate::UserRef;
 use crate::data_key::DataKeyId;
-use crate::erasing::EraseDeed;
-use crate::holder_list::ListRequest;
-use crate::key_client::KeysAnswer;
-use crate::keys_stream::{ALL_ERASING, COMPROMISED_PREFIX, ERASED, ERASING, REVOKED_PREFIX};
+use crate::erasing::EraseStep;
+use crate::holder_list::ListChangesRequest;
+use crate::key_client::KeysResponse;
+use crate::keys_stream::{ALL_ERASING_FILTER, COMPROMISED_PREFIX, ERASED_TOKEN, ERASING_TOKEN, REVOKED_PREFIX};
 use crate::own_id::ErasureId;
 use crate::record;
 
 /// Users in one answer.
-const USERS_PAGE: usize = 1_000;
+const PAGE_USERS_MAX: usize = 1_000;
 /// Records of one look.
-const RECORDS_PAGE: usize = 1_000;
+const PAGE_RECORDS_MAX: usize = 1_000;
 
-impl Answering {
+impl RequestHandler {
     /// Again is as good as once.
-    pub(super) async fn erase(&self, user: &UserRef, deed: EraseDeed) -> Result<KeysAnswer, KeeperError> {
+    pub(super) async fn erase(&self, user: &UserRef, deed: EraseStep) -> Result<KeysResponse, KeeperError> {
         let destroyed = match deed {
-            EraseDeed::Mark { erasure_id } => {
-                self.mark(user, ERASING, record::erasing_record(erasure_id)).await?;
+            EraseStep::Mark { erasure_id } => {
+                self.mark(user, ERASING_TOKEN, record::encode_erasure_mark(erasure_id)).await?;
                 0
             }
-            EraseDeed::EndSessions => {
+            EraseStep::EndSessions => {
                 let mut forgotten = 0;
                 for prefix in [REVOKED_PREFIX, COMPROMISED_PREFIX] {
-                    forgotten += self.forget(&format!("{prefix}{user}.*")).await?;
+                    forgotten += self.delete_all(&format!("{prefix}{user}.*")).await?;
                 }
                 forgotten
             }
-            EraseDeed::DestroyKeys => {
-                self.mark(user, ERASED, record::TOMBSTONE.to_vec()).await?;
+            EraseStep::DestroyKeys => {
+                self.mark(user, ERASED_TOKEN, record::TOMBSTONE.to_vec()).await?;
                 self.destroy_keys(user).await?
             }
         };
-        Ok(KeysAnswer::Destroyed(destroyed))
+        Ok(KeysResponse::Destroyed(destroyed))
     }
 
     /// Who is being erased, or was, behind a position in the keys' stream.
-    pub(super) async fn erasing(&self, payload: &[u8]) -> Result<KeysAnswer, KeeperError> {
-        let Ok(ListRequest { after }) = serde_json::from_slice(payload) else {
-            return Ok(KeysAnswer::Unavailable);
+    pub(super) async fn list_erased(&self, payload: &[u8]) -> Result<KeysResponse, KeeperError> {
+        let Ok(ListChangesRequest { after }) = serde_json::from_slice(payload) else {
+            return Ok(KeysResponse::Unavailable);
         };
         let from = ScanFrom::Sequence(after.saturating_add(1));
-        let stored = self.stream.scan(from, ALL_ERASING, USERS_PAGE).await?;
+        let stored = self.stream.scan(from, ALL_ERASING_FILTER, PAGE_USERS_MAX).await?;
         let last = stored.last().map_or(after, |stored| stored.sequence);
         let user = |stored: &StoredMessage| {
             let (user, _) = stored.subject.strip_prefix("$KV.keys.")?.split_once('.')?;
-            let erasure: ErasureId = record::erasing(&stored.payload)?;
+            let erasure: ErasureId = record::parse_erasure_mark(&stored.payload)?;
             Some((user.to_owned(), erasure.to_string()))
         };
-        Ok(KeysAnswer::Erasing { users: stored.iter().filter_map(user).collect(), last })
+        Ok(KeysResponse::Erasing { users: stored.iter().filter_map(user).collect(), last })
     }
 
     /// Leaves a mark where there is none. From then on a key that somebody is about to make meets a conflict.
     async fn mark(&self, user: &UserRef, name: &str, mark: Vec<u8>) -> Result<(), KeeperError> {
         let subject = format!("$KV.keys.{user}.{name}");
-        match self.appender.append(draft(subject.clone(), subject.clone(), 0, mark)).await {
+        match self.appender.append(record_message(subject.clone(), subject.clone(), 0, mark)).await {
             Ok(_) | Err(AppendError::Conflict) => Ok(()),
             Err(AppendError::Unknown) if self.stream.last_for_subject(&subject).await?.is_some() => Ok(()),
             Err(error) => Err(error.into()),
@@ -79,7 +79,7 @@ impl Answering {
             if name.is_some_and(|name| name.parse::<DataKeyId>().is_ok()) {
                 destroyed += 1;
                 if *stored.payload != record::TOMBSTONE {
-                    self.bury(stored).await?;
+                    self.replace_with_tombstone(stored).await?;
                 }
             }
         }
@@ -87,11 +87,11 @@ impl Answering {
     }
 
     /// Overwrites a record, and leaves a tombstone. A rotation may wrap the key anew meanwhile: then that one goes too.
-    pub(super) async fn bury(&self, mut stored: StoredMessage) -> Result<(), KeeperError> {
+    pub(super) async fn replace_with_tombstone(&self, mut stored: StoredMessage) -> Result<(), KeeperError> {
         let subject = stored.subject.clone();
-        for _ in 0..RACES_MAX {
-            self.destroy(stored.sequence).await?;
-            let tombstone = draft(subject.clone(), subject.clone(), 0, record::TOMBSTONE.to_vec());
+        for _ in 0..CONFLICT_ATTEMPTS_MAX {
+            self.delete_record(stored.sequence).await?;
+            let tombstone = record_message(subject.clone(), subject.clone(), 0, record::TOMBSTONE.to_vec());
             match self.appender.append(tombstone).await {
                 Ok(_) => return Ok(()),
                 Err(AppendError::Conflict | AppendError::Unknown) => {
@@ -108,22 +108,22 @@ impl Answering {
     }
 
     /// Destroys everything under these subjects. Returns how much that was.
-    async fn forget(&self, subjects: &str) -> Result<u64, KeeperError> {
+    async fn delete_all(&self, subjects: &str) -> Result<u64, KeeperError> {
         let mut forgotten = 0;
         loop {
-            let stored = self.stream.scan(ScanFrom::Sequence(1), subjects, RECORDS_PAGE).await?;
+            let stored = self.stream.scan(ScanFrom::Sequence(1), subjects, PAGE_RECORDS_MAX).await?;
             if stored.is_empty() {
                 return Ok(forgotten);
             }
             for stored in stored {
-                self.destroy(stored.sequence).await?;
+                self.delete_record(stored.sequence).await?;
                 forgotten += 1;
             }
         }
     }
 
     /// What is gone already is as good as destroyed.
-    async fn destroy(&self, sequence: u64) -> Result<(), KeeperError> {
+    async fn delete_record(&self, sequence: u64) -> Result<(), KeeperError> {
         match self.stream.secure_delete(sequence).await {
             Ok(()) | Err(ReadError::Refused { .. }) => Ok(()),
             Err(error @ (ReadError::Unavailable | ReadError::Malformed)) => Err(error.into()),

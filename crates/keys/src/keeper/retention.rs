@@ -5,27 +5,27 @@ use std::sync::Arc;
 use jetstream::{Appender, Broker, CommitMode, ScanFrom};
 
 use super::KeeperError;
-use super::answering::{Answering, draft};
+use super::answering::{RequestHandler, record_message};
 use crate::UserRef;
-use crate::data_key::{ACCOUNT, DataKeyId, Year};
+use crate::data_key::{ACCOUNT_YEAR, DataKeyId, Year};
 use crate::kek::Kek;
-use crate::keys_stream::{ALL_KEYS, ERASING, KeysStream};
+use crate::keys_stream::{ALL_KEYS_FILTER, ERASING_TOKEN, KeysStream};
 use crate::own_id::ErasureId;
-use crate::record::{self, Record};
-use crate::seal::random;
+use crate::record::{self, UnwrappedRecord};
+use crate::seal::random_bytes;
 
 /// Records read at a time.
-const PAGE_RECORDS: usize = 1_000;
+const PAGE_RECORDS_MAX: usize = 1_000;
 
 /// Destroys data keys by year. A key of the account is of no year, and stays.
-pub struct Retention(Answering);
+pub struct DataKeyRetention(RequestHandler);
 
-impl Retention {
+impl DataKeyRetention {
     /// Over this connection.
-    pub fn over(broker: Broker, kek: Arc<Kek>) -> Self {
+    pub fn new(broker: Broker, kek: Arc<Kek>) -> Self {
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
-        let stream = KeysStream::over(broker.clone());
-        Self(Answering { broker, stream, appender, kek, checked: Arc::default() })
+        let stream = KeysStream::open(broker.clone());
+        Self(RequestHandler { broker, stream, appender, kek, checked_kek_version: Arc::default() })
     }
 
     /// How many data keys there are of years before this one; with `destroys` they are overwritten, and a tombstone left for
@@ -38,7 +38,7 @@ impl Retention {
     ) -> Result<u64, KeeperError> {
         let (mut from, mut seen, mut found) = (1, 0, 0);
         loop {
-            let page = self.0.stream.scan(ScanFrom::Sequence(from), ALL_KEYS, PAGE_RECORDS).await?;
+            let page = self.0.stream.scan(ScanFrom::Sequence(from), ALL_KEYS_FILTER, PAGE_RECORDS_MAX).await?;
             let Some(last) = page.last() else { break };
             from = last.sequence + 1;
             seen += page.len() as u64;
@@ -48,15 +48,15 @@ impl Retention {
                     Some((user.parse::<UserRef>().ok()?, id.parse::<DataKeyId>().ok()?))
                 });
                 let Some((user, id)) = named else { continue };
-                let Record::Key(key) = record::unwrap(&self.0.kek, &user, id, &stored.payload).await? else {
+                let UnwrappedRecord::Key(key) = record::unwrap_data_key(&self.0.kek, &user, id, &stored.payload).await? else {
                     continue;
                 };
-                if key.year() == ACCOUNT || key.year() >= before {
+                if key.year() == ACCOUNT_YEAR || key.year() >= before {
                     continue;
                 }
                 found += 1;
                 if destroys {
-                    self.0.bury(stored).await?;
+                    self.0.replace_with_tombstone(stored).await?;
                 }
             }
             on_progress(seen);
@@ -65,11 +65,11 @@ impl Retention {
     }
 
     /// Has every ingest forget the keys that it remembers, within a second: one of them may be destroyed.
-    pub async fn have_forgotten(&self) -> Result<(), KeeperError> {
-        let occasion = data_encoding::HEXLOWER.encode(&random::<8>());
-        let subject = format!("$KV.keys.retention-{occasion}.{ERASING}");
-        let mark = record::erasing_record(ErasureId::from_bytes(random()));
-        self.0.appender.append(draft(subject.clone(), subject, 0, mark)).await?;
+    pub async fn invalidate_key_caches(&self) -> Result<(), KeeperError> {
+        let occasion = data_encoding::HEXLOWER.encode(&random_bytes::<8>());
+        let subject = format!("$KV.keys.retention-{occasion}.{ERASING_TOKEN}");
+        let mark = record::encode_erasure_mark(ErasureId::from_bytes(random_bytes()));
+        self.0.appender.append(record_message(subject.clone(), subject, 0, mark)).await?;
         Ok(())
     }
 }

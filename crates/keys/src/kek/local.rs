@@ -4,20 +4,20 @@ use zeroize::Zeroizing;
 
 use super::UnwrapError;
 use crate::files::{SecretFileError, VersionedSecrets};
-use crate::live::{Live, SecretSource};
-use crate::seal::SealKey;
+use crate::live::{Reloading, SecretSource};
+use crate::seal::AeadKey;
 
-type Versions = Vec<(u32, SealKey)>;
+type VersionedKeys = Vec<(u32, AeadKey)>;
 
-pub(super) struct LocalKek(Live<Versions>);
+pub(super) struct LocalKek(Reloading<VersionedKeys>);
 
 impl LocalKek {
-    pub(super) fn of(source: SecretSource) -> Result<Self, SecretFileError> {
-        Live::of(source, |secrets, _| versions(secrets)).map(Self)
+    pub(super) fn load(source: SecretSource) -> Result<Self, SecretFileError> {
+        Reloading::load(source, |secrets, _| versioned_keys(secrets)).map(Self)
     }
 
-    pub(super) fn look_again(&self) {
-        self.0.look_again();
+    pub(super) fn reload_if_changed(&self) {
+        self.0.reload_if_changed();
     }
 
     pub(super) fn current_version(&self) -> u32 {
@@ -30,7 +30,7 @@ impl LocalKek {
         associated: &[u8],
         plaintext: &[u8],
     ) -> Result<Vec<u8>, UnwrapError> {
-        self.with(version, |key| Ok(key.seal(associated, plaintext)))
+        self.with_key(version, |key| Ok(key.seal(associated, plaintext)))
     }
 
     pub(super) fn open(
@@ -40,21 +40,21 @@ impl LocalKek {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, UnwrapError> {
         let mut sealed = Zeroizing::new(sealed.to_vec());
-        self.with(version, |key| {
+        self.with_key(version, |key| {
             let opened = key.open(associated, &mut sealed).map_err(|_| UnwrapError::WrongKey(version))?;
             Ok(Zeroizing::new(opened.to_vec()))
         })
     }
 
     /// A version that is not known may have been added a moment ago by a rotation, so it is looked for.
-    fn with<T>(
+    fn with_key<T>(
         &self,
         version: u32,
-        work: impl FnOnce(&SealKey) -> Result<T, UnwrapError>,
+        work: impl FnOnce(&AeadKey) -> Result<T, UnwrapError>,
     ) -> Result<T, UnwrapError> {
-        let is_held = |held: &Versions| held.iter().any(|(number, _)| *number == version);
+        let is_held = |held: &VersionedKeys| held.iter().any(|(number, _)| *number == version);
         if !is_held(&self.0.get().1) {
-            self.0.look_again();
+            self.0.reload_if_changed();
         }
         let held = self.0.get();
         let key = held.1.iter().find(|(number, _)| *number == version);
@@ -62,10 +62,10 @@ impl LocalKek {
     }
 }
 
-fn versions(secrets: &VersionedSecrets) -> Versions {
+fn versioned_keys(secrets: &VersionedSecrets) -> VersionedKeys {
     let key = |version| {
         let secret: [u8; 32] = secrets.get(version)?.try_into().ok()?;
-        Some((version, SealKey::new(&Zeroizing::new(secret))))
+        Some((version, AeadKey::new(&Zeroizing::new(secret))))
     };
     secrets.versions().filter_map(key).collect()
 }

@@ -1,7 +1,7 @@
 //! What stands in the log of people who take their data along, and of those who leave. The samples were made with Python's
 //! `cryptography` and `hmac`.
 
-use keys::{ErasureId, ExportId, Pseudonyms};
+use keys::{ErasureId, ExportId, Pseudonymizer};
 use schemas::{ErasureStep, ExportFailure, Sequence};
 use zeroize::Zeroizing;
 
@@ -16,8 +16,8 @@ const ERASURES: [&[u8]; 4] = [
 ];
 const RETENTION: &[u8] = include_bytes!("../../../samples/syncwell.retention.applied.v1.json");
 
-fn secret(byte: u8) -> Pseudonyms {
-    Pseudonyms::new(Zeroizing::new([byte; 32]))
+fn secret(byte: u8) -> Pseudonymizer {
+    Pseudonymizer::new(Zeroizing::new([byte; 32]))
 }
 
 fn facts() -> [ErasureFact; 4] {

@@ -49,7 +49,7 @@ pub(super) async fn run(args: AuditVerifyArgs) -> anyhow::Result<ExitCode> {
     let revealing = match &opener {
         Some(opener) => {
             report.signatures = Some(0);
-            let signing = SigningKeys::of(opener.config.signing.source()?)?;
+            let signing = SigningKeys::load(opener.config.signing.source()?)?;
             Some(Revealing { keys: opener.keys.clone(), signing })
         }
         None => None,

@@ -148,7 +148,7 @@ fn read(event: &RecordedEvent) -> Option<Word> {
     }
     match Event::read_clear(&envelope) {
         Ok(Event::EventDiscarded(EventDiscarded { by, sequence, reason, .. }))
-            if envelope.head.user == UserRef::NOBODY =>
+            if envelope.head.user == UserRef::SYSTEM =>
         {
             Some(Word::LeavesOut(LeftOut { sequence: sequence.get(), by: by.person, reason }))
         }
@@ -187,7 +187,7 @@ async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Repor
         Ok(Event::SummaryReceived(received) | Event::DeviceReported(received)) => {
             let signing = revealing.signing.key(&head.user, received.signing_key);
             let verifies = signing.is_some_and(|key| {
-                key.verifies(&received.timestamp, received.body.as_bytes(), &received.signature)
+                key.verify(&received.timestamp, received.body.as_bytes(), &received.signature)
             });
             if verifies {
                 *report.signatures.get_or_insert(0) += 1;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use client::Connection;
 use http::Request;
 use jetstream::{Broker, BrokerAddress};
-use keys::write_private;
+use keys::create_private_file;
 use nats_server::{Role, Supervised};
 use providers::standard::StandardSecret;
 use tokio::time::{Duration, sleep};
@@ -100,7 +100,7 @@ impl Installation {
     pub(super) async fn start_receiving(secret: &StandardSecret) -> anyhow::Result<Self> {
         let environment = |folder: &Path| {
             let file = folder.join("junction.secret");
-            write_private(&file, secret.expose().as_bytes())?;
+            create_private_file(&file, secret.expose().as_bytes())?;
             let files = format!("[{:?}]", file.display().to_string());
             Ok(vec![("SYNCWELL_PROVIDERS__JUNCTION__WEBHOOK_SECRET_FILES", files)])
         };

@@ -6,7 +6,7 @@ use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jetstream::{Broker, CommitMode};
 use jiff::Timestamp;
-use keys::{DataKey, Kek, KeyClient, Pseudonyms, Signature, UserRef};
+use keys::{DataKey, Kek, KeyClient, Pseudonymizer, RequestSignature, UserRef};
 
 /// Keys asked for, and events appended, at the same time.
 const IN_FLIGHT_MAX: usize = 2_000;
@@ -19,7 +19,7 @@ const YEAR: i16 = 2026;
 pub(super) async fn fill(
     broker: Broker,
     kek: Arc<Kek>,
-    pseudonyms: &Pseudonyms,
+    pseudonyms: &Pseudonymizer,
     events: u64,
     users: u64,
 ) -> anyhow::Result<()> {
@@ -61,7 +61,7 @@ fn event(user: &UserRef, key: &DataKey, post: u64, now: Timestamp) -> anyhow::Re
     let received = SignedRequest {
         body,
         timestamp: now.as_millisecond().to_string(),
-        signature: Signature::from_hex(&"ab".repeat(32)).ok_or_else(|| anyhow::anyhow!("BUG: 32 bytes"))?,
+        signature: RequestSignature::from_hex(&"ab".repeat(32)).ok_or_else(|| anyhow::anyhow!("BUG: 32 bytes"))?,
         signing_key: "1.default".parse().map_err(|()| anyhow::anyhow!("BUG: a signing key id"))?,
         token_id: None,
     };

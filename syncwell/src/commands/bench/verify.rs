@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use data_encoding::BASE64URL_NOPAD;
 use http_edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clock};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use keys::{DeviceId, KeyHolder, Pseudonyms, SigningKeys, UserId, VersionedSecrets, create_secret_file};
+use keys::{DeviceId, KeyHolder, Pseudonymizer, SigningKeys, UserId, VersionedSecrets, create_secret_file};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(as_json: bool) -> anyhow::Result<ExitCode> {
 async fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let secret = folder.join("secret");
     create_secret_file(&secret)?;
-    let pseudonyms = Pseudonyms::new(VersionedSecrets::read(&secret)?.current_owned().1);
+    let pseudonyms = Pseudonymizer::new(VersionedSecrets::read(&secret)?.to_current().1);
     let issuer = Issuer::create(folder)?;
     let settings =
         AuthSettings { issuer: "bench".to_owned(), audience: "bench".to_owned(), leeway_seconds: 5 };
@@ -92,7 +92,7 @@ async fn measure(folder: &Path) -> anyhow::Result<Figures> {
         let started = cpu_us();
         for _ in 0..REQUESTS {
             let key = keys.accepted_key(&user, black_box(id));
-            let holds = key.is_some_and(|key| key.verifies("1771286385123", black_box(&body), &signature));
+            let holds = key.is_some_and(|key| key.verify("1771286385123", black_box(&body), &signature));
             anyhow::ensure!(holds, "the signature must be right");
         }
         signed.push((cpu_us() - started) / f64::from(REQUESTS));

@@ -6,7 +6,7 @@ use http_edge::system_clock;
 use ingest::Deliveries;
 use jetstream::Broker;
 use jiff::{SignedDuration, Timestamp};
-use keys::IndexStream;
+use keys::AccessIndexStream;
 use nats_server::Role;
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ async fn log(broker: &Broker) -> Check {
 }
 
 async fn index(broker: &Broker) -> Check {
-    match IndexStream::verify(&IndexStream::over(broker.clone())).await {
+    match AccessIndexStream::verify(&AccessIndexStream::open(broker.clone())).await {
         Ok(()) => Check::pass("the break-glass index", "ends its entries after 72 hours"),
         Err(error) => Check::fail(
             "the break-glass index",

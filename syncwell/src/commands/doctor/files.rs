@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keys::{SecretFileError, check_mode};
+use keys::{SecretFileError, check_private_mode};
 
 use super::{Check, Patient};
 use crate::config::KekSource;
@@ -39,5 +39,5 @@ pub(super) fn check(patient: &Patient) -> Vec<Check> {
 
 /// A file that is not there can't be read by anybody.
 fn can_be_read_by_others(file: &Path) -> bool {
-    matches!(check_mode(file), Err(SecretFileError::Mode { .. }))
+    matches!(check_private_mode(file), Err(SecretFileError::Mode { .. }))
 }

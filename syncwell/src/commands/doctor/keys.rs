@@ -1,6 +1,6 @@
 //! Key versions, and tombstones that mean what they say.
 
-use keys::{IndexKey, IndexRecipient, KeysStream, Rewrap};
+use keys::{AccessIndexKey, AccessIndexRecipient, KeysStream, KekRotation};
 use nats_server::Role;
 
 use super::{Check, Patient};
@@ -14,7 +14,7 @@ pub(super) async fn check(patient: &Patient) -> Vec<Check> {
             checks.push(Check::fail("the data keys", format!("{error:#}"), "is the broker there?"));
         }
         Some(Ok(broker)) => {
-            checks.push(match KeysStream::verify(&KeysStream::over(broker.clone())).await {
+            checks.push(match KeysStream::verify(&KeysStream::open(broker.clone())).await {
                 Ok(()) => Check::pass("the keys' stream", "keeps its promises"),
                 Err(error) => Check::fail(
                     "the keys' stream",
@@ -53,10 +53,10 @@ fn people(patient: &Patient) -> Check {
 fn recipient(patient: &Patient) -> Check {
     const NAME: &str = "the break-glass key";
     let glass = &patient.config.glass;
-    let (Ok(secrets), Ok(recipient)) = (glass.key.read(), IndexRecipient::read(&glass.recipient)) else {
+    let (Ok(secrets), Ok(recipient)) = (glass.key.read(), AccessIndexRecipient::read(&glass.recipient)) else {
         return Check::skipped(NAME, "the secret and its public half are not both here");
     };
-    if IndexKey::new(secrets).is_of(&recipient) {
+    if AccessIndexKey::new(secrets).is_key_of(&recipient) {
         Check::pass(NAME, format!("opens what is sealed to {}", glass.recipient.display()))
     } else {
         let mend = "`syncwell keys create` writes the public half anew; bring it to every ingest";
@@ -72,12 +72,12 @@ async fn data_keys(patient: &Patient, broker: jetstream::Broker) -> Vec<Check> {
             return vec![Check::fail(KEK, format!("{error:#}"), "restore the secret from its backup")];
         }
     };
-    let rewrap = Rewrap::over(broker, kek.clone());
-    if let Err(error) = rewrap.verify_checks().await {
+    let rewrap = KekRotation::new(broker, kek.clone());
+    if let Err(error) = rewrap.verify_kek_checks().await {
         let mend = "give the secret that this installation was made with, every version that is in use";
         return vec![Check::fail(KEK, format!("{:#}", anyhow::Error::from(error)), mend)];
     }
-    let survey = match rewrap.survey().await {
+    let survey = match rewrap.read_usage().await {
         Ok(survey) => survey,
         Err(error) => {
             let found = format!("{:#}", anyhow::Error::from(error));
@@ -93,10 +93,10 @@ async fn data_keys(patient: &Patient, broker: jetstream::Broker) -> Vec<Check> {
         let found = format!("{older} of {keys} data keys are wrapped under older versions than {newest}");
         Check::fail(KEK, found, "a rotation was not finished: `syncwell keys rotate-kek` goes on with it")
     };
-    let tombstones = if survey.erased_with_keys == 0 {
-        Check::pass("tombstones", format!("{} erased users, none with a key left", survey.erased))
+    let tombstones = if survey.erased_users_with_keys == 0 {
+        Check::pass("tombstones", format!("{} erased users, none with a key left", survey.erased_users))
     } else {
-        let found = format!("{} of {} erased users have a key left", survey.erased_with_keys, survey.erased);
+        let found = format!("{} of {} erased users have a key left", survey.erased_users_with_keys, survey.erased_users);
         Check::fail("tombstones", found, "INCIDENT: their keys were not destroyed; erase them again")
     };
     vec![versions, tombstones]

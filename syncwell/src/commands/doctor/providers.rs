@@ -1,6 +1,6 @@
 //! The health providers that are on, and the worker's secret.
 
-use keys::TokenSeal;
+use keys::TokenSealer;
 
 use super::{Check, Patient};
 use crate::home::TOKENS_CHECK;
@@ -36,7 +36,7 @@ fn secret(patient: &Patient) -> Check {
     };
     match std::fs::read_to_string(patient.home.path(TOKENS_CHECK)) {
         Err(_) => Check::skipped(NAME, format!("{TOKENS_CHECK} is not here")),
-        Ok(check) if TokenSeal::new(secret).is_checked_by(check.trim()) => {
+        Ok(check) if TokenSealer::new(secret).matches_fingerprint(check.trim()) => {
             Check::pass(NAME, "the one that tokens are sealed under")
         }
         Ok(_) => Check::fail(

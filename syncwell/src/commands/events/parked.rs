@@ -93,7 +93,7 @@ async fn show(number: u64, args: ParkedArgs) -> anyhow::Result<ExitCode> {
 
 /// Whether what waits now is what was tried. Events of nobody stand for themselves, a user's for the user.
 fn is_the_same(still: &ParkedEvent, tried: &ParkedEvent) -> bool {
-    let of_nobody = still.user_ref == UserRef::NOBODY.to_string();
+    let of_nobody = still.user_ref == UserRef::SYSTEM.to_string();
     still.user_ref == tried.user_ref && (!of_nobody || still.sequence == tried.sequence)
 }
 

@@ -21,8 +21,8 @@ fn endpoint() -> Endpoint {
     )
 }
 
-fn seal() -> TokenSeal {
-    TokenSeal::new(VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap())
+fn seal() -> TokenSealer {
+    TokenSealer::new(VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap())
 }
 
 #[test]

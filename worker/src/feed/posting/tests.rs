@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keys::{TokenSeal, VersionedSecrets};
+use keys::{TokenSealer, VersionedSecrets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -24,7 +24,7 @@ async fn post(posting: &Posting, url: &str, patience: Duration) -> Attempt {
     let begins = Beginning { stream: "s".to_owned(), sequence: 0 };
     let id = EndpointId::from_bytes([1; 16]);
     let endpoint = Endpoint::new(id, url.clone(), &[], UserRefs::Shared, 1, (now(), begins));
-    let seal = TokenSeal::new(VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
+    let seal = TokenSealer::new(VersionedSecrets::parse(&format!("1 {}\n", "05".repeat(32))).unwrap());
     let secrets = Secrets::of(&endpoint, &seal).unwrap();
     posting.post(&url, &Message::test(now(), &[1; 16]), &secrets, now(), patience).await
 }
