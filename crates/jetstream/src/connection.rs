@@ -175,7 +175,11 @@ impl Broker {
     }
 
     /// One request, given up early when the connection breaks: async-nats would wait for its time-out.
-    pub(crate) async fn send_request(&self, subject: String, request: Request) -> Result<Message, RequestError> {
+    pub(crate) async fn send_request(
+        &self,
+        subject: String,
+        request: Request,
+    ) -> Result<Message, RequestError> {
         if !self.is_connected() {
             return Err(RequestError::Unavailable);
         }

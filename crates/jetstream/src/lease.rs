@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use crate::append::AppendError;
-use crate::bucket::KvBucket;
-use crate::scan::ReadError;
+use crate::appender::AppendError;
+use crate::direct_get::ReadError;
+use crate::kv_bucket::KvBucket;
 
 /// Why a lease was not had, or is no more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

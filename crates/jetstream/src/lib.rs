@@ -7,25 +7,23 @@
 //! Every stream lives in an account without users, and a role reaches it through service imports that are renamed by
 //! a prefix: `LOG.API.STREAM.INFO.EVENTS` instead of `$JS.API.STREAM.INFO.EVENTS` (see `nats.conf`).
 
-mod append;
-mod bucket;
-mod commit;
+mod appender;
 mod connection;
-mod follow;
-mod headers;
+mod delivery_metadata;
+mod direct_get;
+mod group_commit;
+mod kv_bucket;
 mod lease;
 mod limits;
+mod ordered_consumer;
 mod probe;
-mod read;
-mod scan;
-mod vital;
+mod stream;
 
-pub use append::{AppendError, AppendAck, Appender, CommitMode, NewMessage, ExpectedSequence};
-pub use bucket::{KvBucket, KvEntry};
+pub use appender::{AppendAck, AppendError, Appender, CommitMode, ExpectedSequence, NewMessage};
 pub use connection::{Broker, BrokerAddress, ConnectError, ReceivedMessage, RequestError, Subscription};
-pub use follow::{FollowError, OrderedConsumer};
+pub use direct_get::{ReadError, ScanFrom, StoredMessage};
+pub use kv_bucket::{KvBucket, KvEntry};
 pub use lease::{Lease, LeaseError, Leases};
 pub use nkeys::KeyPair;
-pub use read::{Stream, StreamInfo, StreamState};
-pub use scan::{ReadError, ScanFrom, StoredMessage};
-pub use vital::spawn_critical;
+pub use ordered_consumer::{FollowError, OrderedConsumer};
+pub use stream::{Stream, StreamInfo, StreamState};

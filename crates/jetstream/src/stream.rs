@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::append::{AppendError, NewMessage};
-use crate::follow::{FollowError, OrderedConsumer};
-use crate::scan::{self, ReadError, ScanFrom, StoredMessage};
-use crate::{Broker, commit};
+use crate::appender::{AppendError, NewMessage};
+use crate::direct_get::{self, ReadError, ScanFrom, StoredMessage};
+use crate::ordered_consumer::{FollowError, OrderedConsumer};
+use crate::{Broker, group_commit};
 
 /// "stream not found", "consumer not found".
 const ERR_STREAM_NOT_FOUND: u64 = 10_059;
@@ -132,13 +132,18 @@ impl Stream {
     }
 
     async fn get_once(&self, sequence: u64) -> Result<Option<StoredMessage>, ReadError> {
-        scan::get_one(&self.broker, self.direct_get_subject(), json!({ "seq": sequence }).to_string().into()).await
+        direct_get::get_one(
+            &self.broker,
+            self.direct_get_subject(),
+            json!({ "seq": sequence }).to_string().into(),
+        )
+        .await
     }
 
     /// The last message with exactly this subject.
     pub async fn last_for_subject(&self, subject: &str) -> Result<Option<StoredMessage>, ReadError> {
         let request = json!({ "last_by_subj": subject }).to_string().into();
-        scan::get_one(&self.broker, self.direct_get_subject(), request).await
+        direct_get::get_one(&self.broker, self.direct_get_subject(), request).await
     }
 
     /// The last message of every subject under `filter`, by sequence.
@@ -148,7 +153,7 @@ impl Stream {
 
     /// The same for several filters. The server refuses an answer of more than 1,024 messages.
     pub async fn last_per_subject_multi(&self, filters: &[&str]) -> Result<Vec<StoredMessage>, ReadError> {
-        scan::get_last_per_subject(&self.broker, self.direct_get_subject(), filters).await
+        direct_get::get_last_per_subject(&self.broker, self.direct_get_subject(), filters).await
     }
 
     /// Up to `messages_max` messages under `subject`, by sequence. Where it finds nothing, nothing is there: a server that
@@ -160,7 +165,9 @@ impl Stream {
         messages_max: usize,
     ) -> Result<Vec<StoredMessage>, ReadError> {
         for _ in 0..NOT_FOUND_ATTEMPTS_MAX {
-            let found = scan::get_batch(&self.broker, self.direct_get_subject(), from, subject, messages_max).await?;
+            let found =
+                direct_get::get_batch(&self.broker, self.direct_get_subject(), from, subject, messages_max)
+                    .await?;
             if !found.is_empty() || !self.has_message_from(from, subject).await? {
                 return Ok(found);
             }
@@ -180,7 +187,7 @@ impl Stream {
     /// Appends all of these in this order right behind the sequence `last`, or none of them; at most 1,000. The stream
     /// is filled from a copy this way, and nothing else may be appended meanwhile.
     pub async fn append_after(&self, last: u64, drafts: &[NewMessage]) -> Result<(), AppendError> {
-        commit::append_after(&self.broker, last, drafts).await
+        group_commit::append_after(&self.broker, last, drafts).await
     }
 
     /// Deletes one message and has the server overwrite its bytes. The keeper's and the worker's: the log refuses it.
@@ -189,7 +196,12 @@ impl Stream {
     }
 
     /// A call of the JetStream API.
-    pub(crate) async fn api_request(&self, verb: &str, object: &str, request: &Value) -> Result<Value, ReadError> {
+    pub(crate) async fn api_request(
+        &self,
+        verb: &str,
+        object: &str,
+        request: &Value,
+    ) -> Result<Value, ReadError> {
         let payload = if request.is_null() { Bytes::new() } else { request.to_string().into() };
         let answer = self.broker.request(self.api_subject(verb, object), payload).await?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| ReadError::Malformed)?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::append::{AppendError, Appender, CommitMode, NewMessage, ExpectedSequence};
-use crate::scan::{ReadError, ScanFrom};
+use crate::appender::{AppendError, Appender, CommitMode, ExpectedSequence, NewMessage};
+use crate::direct_get::{ReadError, ScanFrom};
 use crate::{Broker, Stream};
 
 /// How long an entry lives, in whole seconds (ADR-43).

@@ -13,8 +13,8 @@ use futures_util::stream::ReadyChunks;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::headers::DeliveryMetadata;
-use crate::scan::{ReadError, StoredMessage};
+use crate::delivery_metadata::DeliveryMetadata;
+use crate::direct_get::{ReadError, StoredMessage};
 use crate::{Broker, Stream};
 
 /// Messages of one pull, well below the capacity of a subscription.
@@ -123,7 +123,8 @@ impl OrderedConsumer {
     }
 
     fn check_order(&mut self, message: async_nats::Message) -> Result<StoredMessage, FollowError> {
-        let delivery = DeliveryMetadata::from_message(&message).ok_or(FollowError::Interrupted(Some(ReadError::Malformed)))?;
+        let delivery = DeliveryMetadata::from_message(&message)
+            .ok_or(FollowError::Interrupted(Some(ReadError::Malformed)))?;
         if delivery.consumer_sequence != self.last_consumer_sequence + 1 {
             // Lost on the way, not in the stream.
             return Err(FollowError::INTERRUPTED);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::headers::header_text;
+use crate::delivery_metadata::header_text;
 use crate::limits::REQUEST_TIMEOUT;
 use crate::{Broker, RequestError};
 
@@ -92,8 +92,13 @@ pub(crate) async fn get_last_per_subject(
 }
 
 /// One message, by what the request says of it.
-pub(crate) async fn get_one(broker: &Broker, api: String, request: Bytes) -> Result<Option<StoredMessage>, ReadError> {
-    let message = broker.send_request(api, Request::new().payload(request).timeout(Some(REQUEST_TIMEOUT))).await?;
+pub(crate) async fn get_one(
+    broker: &Broker,
+    api: String,
+    request: Bytes,
+) -> Result<Option<StoredMessage>, ReadError> {
+    let message =
+        broker.send_request(api, Request::new().payload(request).timeout(Some(REQUEST_TIMEOUT))).await?;
     match parse_reply(message)? {
         DirectGetReply::Message(stored) => Ok(Some(stored)),
         DirectGetReply::End => Ok(None),
@@ -147,5 +152,11 @@ fn parse_reply(message: Message) -> Result<DirectGetReply, ReadError> {
         Some((sequence, subject, stored_at))
     })();
     let (sequence, subject, stored_at) = stored.ok_or(ReadError::Malformed)?;
-    Ok(DirectGetReply::Message(StoredMessage { sequence, subject, stored_at, payload: message.payload, headers }))
+    Ok(DirectGetReply::Message(StoredMessage {
+        sequence,
+        subject,
+        stored_at,
+        payload: message.payload,
+        headers,
+    }))
 }

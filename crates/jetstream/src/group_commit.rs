@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::append::{AppendError, AppendAck, NewMessage, PendingAppend};
+use crate::appender::{AppendAck, AppendError, NewMessage, PendingAppend};
 use crate::limits::{BATCH_MESSAGES_MAX, COMMIT_ATTEMPT_TIMEOUT, INDIVIDUAL_COMMIT_MESSAGES_MAX};
 use crate::{Broker, RequestError};
 
@@ -42,7 +42,9 @@ pub(crate) async fn commit_pending(broker: &Broker, waiting: Vec<PendingAppend>)
                 part.into_iter().for_each(|waiting| send_result(waiting, Err(AppendError::Unavailable)))
             }
             // Nothing was heard, or not what a whole batch is answered with: each by itself will tell.
-            PublishOutcome::Stored { .. } | PublishOutcome::Unknown => commit_individually(broker, part, true).await,
+            PublishOutcome::Stored { .. } | PublishOutcome::Unknown => {
+                commit_individually(broker, part, true).await
+            }
         }
     }
     commit_individually(broker, repeated, false).await;
@@ -80,7 +82,9 @@ async fn commit_one(
         };
         match attempt {
             // The earlier attempt of our own was stored: to the one who waits this is no duplicate.
-            PublishOutcome::Stored { last, .. } => return Ok(AppendAck { sequence: last, is_duplicate: false }),
+            PublishOutcome::Stored { last, .. } => {
+                return Ok(AppendAck { sequence: last, is_duplicate: false });
+            }
             PublishOutcome::Refused { duplicate_of: Some(sequence), .. } => {
                 return Ok(AppendAck { sequence, is_duplicate: !after_unknown });
             }
@@ -115,13 +119,19 @@ async fn commit_batch(broker: &Broker, part: &[PendingAppend]) -> PublishOutcome
 
 /// All of these in this order right behind the stream's sequence `last`, or none of them. An answer that is lost says
 /// nothing: the stream's own state will tell.
-pub(crate) async fn append_after(broker: &Broker, last: u64, drafts: &[NewMessage]) -> Result<(), AppendError> {
+pub(crate) async fn append_after(
+    broker: &Broker,
+    last: u64,
+    drafts: &[NewMessage],
+) -> Result<(), AppendError> {
     assert!((1..=BATCH_MESSAGES_MAX).contains(&drafts.len()), "BUG: not the length of a batch");
     match send_batch(broker, drafts.iter(), Some(last)).await {
         PublishOutcome::Stored { last: stored, .. } if stored == last + drafts.len() as u64 => Ok(()),
         PublishOutcome::Stored { .. } | PublishOutcome::Unknown => Err(AppendError::Unknown),
         PublishOutcome::Unavailable => Err(AppendError::Unavailable),
-        PublishOutcome::Refused { code, .. } if ERR_WRONG_LAST_SEQUENCE.contains(&code) => Err(AppendError::Conflict),
+        PublishOutcome::Refused { code, .. } if ERR_WRONG_LAST_SEQUENCE.contains(&code) => {
+            Err(AppendError::Conflict)
+        }
         PublishOutcome::Refused { code, description, .. } => Err(AppendError::Refused { code, description }),
     }
 }
@@ -221,9 +231,11 @@ struct PubAckError {
 
 fn parse_ack(payload: &Bytes) -> PublishOutcome {
     match serde_json::from_slice::<PubAck>(payload) {
-        Ok(PubAck { error: Some(error), .. }) => {
-            PublishOutcome::Refused { code: error.err_code, description: error.description, duplicate_of: None }
-        }
+        Ok(PubAck { error: Some(error), .. }) => PublishOutcome::Refused {
+            code: error.err_code,
+            description: error.description,
+            duplicate_of: None,
+        },
         Ok(PubAck { seq, duplicate: true, .. }) if seq > 0 => {
             PublishOutcome::Refused { code: 0, description: "duplicate".to_owned(), duplicate_of: Some(seq) }
         }

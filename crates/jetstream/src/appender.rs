@@ -4,11 +4,12 @@
 //! is an atomic batch (ADR-50). So there is one committer: while a commit is under way, the next one collects.
 
 use bytes::Bytes;
+use runtime::spawn_critical;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{APPEND_QUEUE_MESSAGES_MAX, APPEND_TIMEOUT, BATCH_MESSAGES_MAX};
-use crate::{Broker, commit, spawn_critical};
+use crate::{Broker, group_commit};
 
 /// A message to append.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ impl Appender {
     /// Starts the committer.
     pub fn start(broker: Broker, how: CommitMode) -> Self {
         let (queue, waiting) = mpsc::channel(APPEND_QUEUE_MESSAGES_MAX);
-        spawn_critical("committer", run_committer(broker.clone(), waiting, how));
+        spawn_critical("group commit", run_committer(broker.clone(), waiting, how));
         Self { broker, queue }
     }
 
@@ -103,7 +104,9 @@ impl Appender {
         }
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + APPEND_TIMEOUT;
-        self.queue.try_send(PendingAppend { message: draft, reply: answer, deadline }).map_err(|_| AppendError::Unavailable)?;
+        self.queue
+            .try_send(PendingAppend { message: draft, reply: answer, deadline })
+            .map_err(|_| AppendError::Unavailable)?;
         // Whoever gives up here is passed over by every commit that has not begun.
         match timeout_at(deadline, answered).await {
             Ok(answered) => answered.unwrap_or(Err(AppendError::Unknown)),
@@ -119,7 +122,7 @@ async fn run_committer(broker: Broker, mut queue: mpsc::Receiver<PendingAppend>,
     };
     let mut waiting = Vec::with_capacity(messages_max);
     while queue.recv_many(&mut waiting, messages_max).await > 0 {
-        metrics::histogram!("syncwell_append_batch_events").record(waiting.len() as f64);
-        commit::commit_pending(&broker, std::mem::take(&mut waiting)).await;
+        metrics::histogram!("syncwell_append_batch_messages").record(waiting.len() as f64);
+        group_commit::commit_pending(&broker, std::mem::take(&mut waiting)).await;
     }
 }
