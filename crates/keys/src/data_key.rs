@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
+use crate::aead::{AeadKey, HEADER_BYTES, OpenError, random_bytes};
 use crate::pseudonym::base32;
-use crate::seal::{HEADER_BYTES, OpenError, AeadKey, random_bytes};
 
 const ID_BYTES: usize = 10;
 const ID_CHARS: usize = 16;

@@ -11,7 +11,7 @@
 //! | `keys.v1.revoked` | ingest | the devices that were revoked since it last asked |
 //! | `keys.v1.report.<user ref>` | ingest | a device to be marked as compromised, or not |
 //! | `keys.v1.compromised` | ingest | the marks that changed since it last asked |
-//! | `keys.v1.erase.<user ref>` | worker | a step of an erasure ([`crate::erasing::EraseDeed`]) |
+//! | `keys.v1.erase.<user ref>` | worker | a step of an erasure ([`crate::erased_users::EraseDeed`]) |
 //! | `keys.v1.erasing` | ingest | who is being erased, or was, since it last asked |
 
 mod answering;
@@ -25,12 +25,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jetstream::{AppendError, Appender, Broker, CommitMode, ReadError, Subscription};
 
-use crate::compromised::LIST_COMPROMISED_SUBJECT;
-use crate::erasing::LIST_ERASED_SUBJECT;
+use crate::compromised_devices::LIST_COMPROMISED_SUBJECT;
+use crate::erased_users::LIST_ERASED_SUBJECT;
 use crate::kek::{Kek, UnwrapError};
 use crate::key_client::KEY_RINGS_SUBJECT;
 use crate::keys_stream::KeysStream;
-use crate::revoked::LIST_REVOKED_SUBJECT;
+use crate::revoked_devices::LIST_REVOKED_SUBJECT;
 use answering::RequestHandler;
 pub(crate) use answering::record_message;
 pub use retention::DataKeyRetention;
@@ -85,7 +85,13 @@ impl KeeperServer {
         let stream = KeysStream::open(broker.clone());
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
         KeysStream::verify(&stream).await?;
-        let answering = RequestHandler { broker: broker.clone(), stream, appender, kek, checked_kek_version: Arc::default() };
+        let answering = RequestHandler {
+            broker: broker.clone(),
+            stream,
+            appender,
+            kek,
+            checked_kek_version: Arc::default(),
+        };
         answering.check_kek().await?;
         let mut questions = Vec::new();
         for subject in [

@@ -14,8 +14,8 @@ use zeroize::Zeroizing;
 
 pub use kms::{KmsError, KmsSettings};
 
-use crate::files::{SecretFileError, VersionedSecrets};
-use crate::live::SecretSource;
+use crate::reloading_secret::SecretSource;
+use crate::secret_files::{SecretFileError, VersionedSecrets};
 use kms::KmsKek;
 use local::LocalKek;
 

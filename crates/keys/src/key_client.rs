@@ -214,7 +214,12 @@ impl KeyClient {
         Ok(())
     }
 
-    async fn request_key_ring(&self, subject: String, question: Vec<u8>, user: &UserRef) -> Result<KeyRing, KeyError> {
+    async fn request_key_ring(
+        &self,
+        subject: String,
+        question: Vec<u8>,
+        user: &UserRef,
+    ) -> Result<KeyRing, KeyError> {
         let answer =
             self.broker.request(subject, question.into()).await.map_err(|_| KeyError::Unavailable)?;
         match serde_json::from_slice(&answer) {
@@ -234,7 +239,11 @@ impl KeyClient {
         }
     }
 
-    async fn unwrap_records(&self, user: &UserRef, records: Vec<(String, String)>) -> Result<KeyRing, KeyError> {
+    async fn unwrap_records(
+        &self,
+        user: &UserRef,
+        records: Vec<(String, String)>,
+    ) -> Result<KeyRing, KeyError> {
         let mut ring = KeyRing::default();
         for (id, record) in records {
             let id = id.parse().map_err(|_| UnwrapError::Format)?;
@@ -254,7 +263,7 @@ impl KeyClient {
                 Err(UnwrapError::Unavailable | UnwrapError::Refused(_)) => return Err(KeyError::Unavailable),
                 Err(UnwrapError::UnknownVersion(version)) if version > self.kek.current_version() => {
                     tracing::warn!(
-                        version,
+                        kek_version = version,
                         "a data key is wrapped under a version of the KEK that is not here yet"
                     );
                     return Err(KeyError::Unavailable);

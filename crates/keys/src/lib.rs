@@ -11,51 +11,53 @@
 //! Data keys are random and never derived: a derived key can't be destroyed. This crate does not know what an event
 //! is; it seals bytes for a user.
 
-mod compromised;
+mod access_index;
+mod aead;
+mod compromised_devices;
 mod data_key;
-mod erasing;
-mod files;
-mod holder_list;
-mod index;
+mod erased_users;
+mod flagged_holders;
 mod keeper;
 mod kek;
 mod key_client;
 mod keys_stream;
-mod live;
 mod oauth_state;
-mod own_id;
 mod pseudonym;
 mod receipt_token;
 mod record;
-mod revoked;
+mod reloading_secret;
+mod resource_id;
+mod revoked_devices;
 mod rewrap;
-mod seal;
-mod signing;
-mod token_seal;
-#[cfg(test)]
-mod wycheproof;
+mod secret_files;
+mod signing_keys;
+mod token_sealer;
 
-pub use compromised::CompromisedDevices;
+#[cfg(test)]
+mod tests;
+
+pub use access_index::{
+    ACCESS_INDEX_STREAM, AccessIndexEntry, AccessIndexError, AccessIndexKey, AccessIndexReader,
+    AccessIndexRecipient, AccessIndexRecorder, AccessIndexStream,
+};
+pub use aead::{OpenError, SEALED_OVERHEAD_BYTES};
+pub use compromised_devices::CompromisedDevices;
 pub use data_key::{ACCOUNT_YEAR, DataKey, DataKeyId, ParseDataKeyIdError, Year};
-pub use erasing::{EraseStep, ErasedUsers, KeyErasureClient, erasure_records};
-pub use files::{
-    SecretFileError, VersionedSecrets, add_secret_version, check_private_mode, create_secret_file, remove_secret_versions_below,
-    create_private_file,
-};
-pub use index::{
-    ACCESS_INDEX_STREAM, AccessIndexRecorder, AccessIndexEntry, AccessIndexError, AccessIndexKey, AccessIndexReader, AccessIndexRecipient, AccessIndexStream,
-};
-pub use keeper::{KeeperServer, KeeperError, DataKeyRetention};
+pub use erased_users::{EraseStep, ErasedUsers, KeyErasureClient, erasure_records};
+pub use keeper::{DataKeyRetention, KeeperError, KeeperServer};
 pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
 pub use keys_stream::{KEYS_STREAM, KeysStream};
-pub use live::SecretSource;
 pub use oauth_state::{InvalidOAuthState, OAUTH_STATE_LIFETIME, OAuthState};
-pub use own_id::{ConnectionId, DeviceId, ErasureId, ExportId, ParseResourceIdError};
 pub use pseudonym::{ParseUserIdError, ParseUserRefError, Pseudonymizer, UserId, UserRef};
 pub use receipt_token::ReceiptToken;
-pub use revoked::RevokedDevices;
-pub use rewrap::{KekUsage, KekRotation, RewrapProgress};
-pub use seal::{OpenError, SEALED_OVERHEAD_BYTES};
-pub use signing::{KeyHolder, RequestSignature, SigningKey, SigningKeyId, SigningKeys};
-pub use token_seal::TokenSealer;
+pub use reloading_secret::SecretSource;
+pub use resource_id::{ConnectionId, DeviceId, ErasureId, ExportId, ParseResourceIdError};
+pub use revoked_devices::RevokedDevices;
+pub use rewrap::{KekRotation, KekUsage, RewrapProgress};
+pub use secret_files::{
+    SecretFileError, VersionedSecrets, add_secret_version, check_private_mode, create_private_file,
+    create_secret_file, remove_secret_versions_below,
+};
+pub use signing_keys::{KeyHolder, RequestSignature, SigningKey, SigningKeyId, SigningKeys};
+pub use token_sealer::TokenSealer;

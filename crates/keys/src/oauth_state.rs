@@ -20,8 +20,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::own_id::ConnectionId;
-use crate::seal::random_bytes;
+use crate::aead::random_bytes;
+use crate::resource_id::ConnectionId;
 use crate::{Pseudonymizer, UserRef};
 
 const FORMAT: u8 = 1;

@@ -9,8 +9,8 @@ use std::str::FromStr;
 
 use subtle::ConstantTimeEq;
 
-use crate::own_id::ErasureId;
 use crate::pseudonym::{Pseudonymizer, UserRef, base32};
+use crate::resource_id::ErasureId;
 
 const PURPOSE: &str = "syncwell.erasure-receipt.v1";
 const REF_BYTES: usize = 16;

@@ -9,17 +9,17 @@
 //! | 2 | 4 | version of the KEK, big-endian |
 //! | 6 | n | sealed: the year (2 bytes, big-endian) and the 32 bytes of the key; for a check, a single zero |
 //!
-//! Sealed bytes are ours ([`crate::seal`], 29 + 34 bytes) under a local KEK, and KMS's own ciphertext under one of KMS.
+//! Sealed bytes are ours ([`crate::aead`], 29 + 34 bytes) under a local KEK, and KMS's own ciphertext under one of KMS.
 //! The associated data bind a record to its user, its id and its KEK's version. A check of format 1 made before KMS
 //! was known holds nothing instead of a zero, and reads as well: only that it opens counts.
 
 use zeroize::Zeroizing;
 
 use crate::UserRef;
+use crate::aead::random_bytes;
 use crate::data_key::{DataKey, DataKeyId, Year};
 use crate::kek::{Kek, UnwrapError};
-use crate::own_id::ErasureId;
-use crate::seal::random_bytes;
+use crate::resource_id::ErasureId;
 
 const FORMAT: u8 = 1;
 const KIND_WRAPPED: u8 = 1;
@@ -66,7 +66,9 @@ pub(crate) fn parse_compromise_report(record: &[u8]) -> Option<CompromiseReport>
     let (head, signed_at_ms) = record.split_last_chunk::<8>()?;
     let signed_at_ms = i64::from_be_bytes(*signed_at_ms);
     match head {
-        [FORMAT, KIND_COMPROMISED, told @ (0 | 1)] => Some(CompromiseReport { is_compromised: *told == 1, signed_at_ms }),
+        [FORMAT, KIND_COMPROMISED, told @ (0 | 1)] => {
+            Some(CompromiseReport { is_compromised: *told == 1, signed_at_ms })
+        }
         _ => None,
     }
 }
@@ -80,7 +82,11 @@ pub(crate) enum UnwrappedRecord {
 }
 
 /// Makes a new data key, and its record.
-pub(crate) async fn create_data_key(kek: &Kek, user: &UserRef, year: Year) -> Result<(DataKey, Vec<u8>), UnwrapError> {
+pub(crate) async fn create_data_key(
+    kek: &Kek,
+    user: &UserRef,
+    year: Year,
+) -> Result<(DataKey, Vec<u8>), UnwrapError> {
     let id = DataKeyId::random();
     let key = Zeroizing::new(random_bytes::<32>());
     let mut plaintext = Zeroizing::new(Vec::with_capacity(34));
@@ -132,7 +138,11 @@ pub(crate) fn kek_version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
     }
     let kind = *record.get(1).ok_or(UnwrapError::Format)?;
     let is_sealed = matches!(kind, KIND_WRAPPED | KIND_CHECK);
-    if is_sealed { split_sealed_record(kind, record).map(|(version, _)| Some(version)) } else { Err(UnwrapError::Format) }
+    if is_sealed {
+        split_sealed_record(kind, record).map(|(version, _)| Some(version))
+    } else {
+        Err(UnwrapError::Format)
+    }
 }
 
 /// A record that only the newest version of this KEK opens.
@@ -149,7 +159,12 @@ pub(crate) async fn verify_kek_check(kek: &Kek, record: &[u8]) -> Result<(), Unw
     kek.open(version, &kek_check_associated_data(version), sealed).await.map(drop)
 }
 
-async fn wrap_data_key(kek: &Kek, user: &UserRef, id: DataKeyId, plaintext: &[u8]) -> Result<Vec<u8>, UnwrapError> {
+async fn wrap_data_key(
+    kek: &Kek,
+    user: &UserRef,
+    id: DataKeyId,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, UnwrapError> {
     let version = kek.current_version();
     let sealed = kek.seal(version, &data_key_associated_data(user, id, version), plaintext).await?;
     Ok(encode_sealed_record(KIND_WRAPPED, version, &sealed))
@@ -185,7 +200,7 @@ mod tests {
     use data_encoding::HEXLOWER;
 
     use super::*;
-    use crate::files::VersionedSecrets;
+    use crate::secret_files::VersionedSecrets;
 
     fn kek(version: u32, byte: u8) -> Kek {
         Kek::new(&VersionedSecrets::single(version, Zeroizing::new([byte; 32])))
@@ -213,16 +228,23 @@ mod tests {
     async fn a_record_is_bound_to_user_id_and_kek() {
         let (key, record) = create_data_key(&kek(1, 2), &user(), 2026).await.unwrap();
         let other = UserRef::from_bytes([9; 16]);
-        let fails =
-            async |kek: Kek, user, id, record: &[u8]| unwrap_data_key(&kek, &user, id, record).await.unwrap_err();
-        assert!(matches!(unwrap_data_key(&kek(1, 2), &user(), key.id(), &record).await, Ok(UnwrappedRecord::Key(_))));
+        let fails = async |kek: Kek, user, id, record: &[u8]| {
+            unwrap_data_key(&kek, &user, id, record).await.unwrap_err()
+        };
+        assert!(matches!(
+            unwrap_data_key(&kek(1, 2), &user(), key.id(), &record).await,
+            Ok(UnwrappedRecord::Key(_))
+        ));
         assert_eq!(fails(kek(1, 3), user(), key.id(), &record).await, UnwrapError::WrongKey(1));
         assert_eq!(fails(kek(2, 2), user(), key.id(), &record).await, UnwrapError::UnknownVersion(1));
         assert_eq!(fails(kek(1, 2), other, key.id(), &record).await, UnwrapError::WrongKey(1));
         assert_eq!(fails(kek(1, 2), user(), DataKeyId::random(), &record).await, UnwrapError::WrongKey(1));
         assert_eq!(fails(kek(1, 2), user(), key.id(), &record[..5]).await, UnwrapError::Format);
         assert_eq!(fails(kek(1, 2), user(), key.id(), &[2; 69]).await, UnwrapError::Format);
-        assert!(matches!(unwrap_data_key(&kek(1, 2), &user(), key.id(), &[1, 2]).await, Ok(UnwrappedRecord::Tombstone)));
+        assert!(matches!(
+            unwrap_data_key(&kek(1, 2), &user(), key.id(), &[1, 2]).await,
+            Ok(UnwrappedRecord::Tombstone)
+        ));
     }
 
     #[tokio::test]
@@ -232,10 +254,19 @@ mod tests {
         let (key, old) = create_data_key(&kek(1, 2), &user(), 2026).await.unwrap();
         let new = rewrap_data_key(&both, &user(), key.id(), &old).await.unwrap().unwrap();
         assert_eq!((kek_version(&old), kek_version(&new)), (Ok(Some(1)), Ok(Some(2))));
-        assert_eq!(rewrap_data_key(&both, &user(), key.id(), &new).await, Ok(None), "it is wrapped under the newest");
-        assert_eq!(rewrap_data_key(&both, &user(), key.id(), &[1, 2]).await, Ok(None), "a tombstone stays one");
+        assert_eq!(
+            rewrap_data_key(&both, &user(), key.id(), &new).await,
+            Ok(None),
+            "it is wrapped under the newest"
+        );
+        assert_eq!(
+            rewrap_data_key(&both, &user(), key.id(), &[1, 2]).await,
+            Ok(None),
+            "a tombstone stays one"
+        );
         for record in [old, new] {
-            let Ok(UnwrappedRecord::Key(opened)) = unwrap_data_key(&both, &user(), key.id(), &record).await else {
+            let Ok(UnwrappedRecord::Key(opened)) = unwrap_data_key(&both, &user(), key.id(), &record).await
+            else {
                 panic!("both versions open")
             };
             assert_eq!(*opened.open(b"", key.seal(b"", b"x")).unwrap(), b"x");
@@ -254,7 +285,9 @@ mod tests {
             other[at] += 1;
             assert_eq!(parse_compromise_report(&other), None, "{other:?}");
         }
-        assert!([&golden[..10], &[], &[1, 5, 1]].iter().all(|other| parse_compromise_report(other).is_none()));
+        assert!(
+            [&golden[..10], &[], &[1, 5, 1]].iter().all(|other| parse_compromise_report(other).is_none())
+        );
     }
 
     #[test]

@@ -116,7 +116,10 @@ impl KekRotation {
     }
 
     /// One pass over every record. Tells how far it has come after each page.
-    pub async fn rewrap_pass(&self, mut tell: impl FnMut(RewrapProgress)) -> Result<RewrapProgress, KeeperError> {
+    pub async fn rewrap_pass(
+        &self,
+        mut tell: impl FnMut(RewrapProgress),
+    ) -> Result<RewrapProgress, KeeperError> {
         let mut progress = RewrapProgress::default();
         let mut from = 1;
         while let Some(page) = self.read_page(&mut from).await? {

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use jetstream::{AppendError, Appender, Broker, NewMessage, ExpectedSequence, ReceivedMessage, StoredMessage, Stream};
+use jetstream::{
+    AppendError, Appender, Broker, ExpectedSequence, NewMessage, ReceivedMessage, StoredMessage, Stream,
+};
 
 use super::KeeperError;
 use crate::UserRef;
-use crate::compromised::{LIST_COMPROMISED_SUBJECT, CompromiseReportRequest};
+use crate::compromised_devices::{CompromiseReportRequest, LIST_COMPROMISED_SUBJECT};
 use crate::data_key::Year;
-use crate::erasing::{LIST_ERASED_SUBJECT, EraseStep};
+use crate::erased_users::{EraseStep, LIST_ERASED_SUBJECT};
 use crate::kek::{Kek, UnwrapError};
-use crate::key_client::{CurrentKeyRequest, KeysResponse, KEY_RINGS_SUBJECT, KEY_RINGS_USERS_MAX};
+use crate::key_client::{CurrentKeyRequest, KEY_RINGS_SUBJECT, KEY_RINGS_USERS_MAX, KeysResponse};
 use crate::keys_stream::{ERASED_TOKEN, ERASING_TOKEN};
-use crate::own_id::DeviceId;
-use crate::record::{self, UnwrappedRecord, CompromiseReport};
-use crate::revoked::{LIST_REVOKED_SUBJECT, RevokeDeviceRequest};
-use crate::signing::KeyHolder;
+use crate::record::{self, CompromiseReport, UnwrappedRecord};
+use crate::resource_id::DeviceId;
+use crate::revoked_devices::{LIST_REVOKED_SUBJECT, RevokeDeviceRequest};
+use crate::signing_keys::KeyHolder;
 
 /// How often a lost race is run again.
 pub(super) const CONFLICT_ATTEMPTS_MAX: usize = 8;
@@ -56,10 +58,12 @@ impl RequestHandler {
         match self.appender.append(draft).await {
             Ok(_) => Ok(()),
             // Another keeper was first, or our own record was stored after all: it must be of the same key.
-            Err(AppendError::Conflict | AppendError::Unknown) => match self.stream.last_for_subject(&subject).await? {
-                Some(stored) => Ok(record::verify_kek_check(&self.kek, &stored.payload).await?),
-                None => Err(AppendError::Unknown.into()),
-            },
+            Err(AppendError::Conflict | AppendError::Unknown) => {
+                match self.stream.last_for_subject(&subject).await? {
+                    Some(stored) => Ok(record::verify_kek_check(&self.kek, &stored.payload).await?),
+                    None => Err(AppendError::Unknown.into()),
+                }
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -68,13 +72,19 @@ impl RequestHandler {
         let Some(reply) = question.reply_subject else { return };
         let answer = match parse_request(&question.subject, &question.payload) {
             Some((user, KeeperRequest::Current(year))) => self.current_key(&user, year).await,
-            Some((user, KeeperRequest::KeyRing)) => self.user_records(&user).await.map(|held| held.into_response()),
+            Some((user, KeeperRequest::KeyRing)) => {
+                self.user_records(&user).await.map(|held| held.into_response())
+            }
             Some((user, KeeperRequest::Revoke(device))) => self.revoke(&user, device).await,
-            Some((user, KeeperRequest::Report(holder, told))) => self.record_report(&user, holder, told).await,
+            Some((user, KeeperRequest::Report(holder, told))) => {
+                self.record_report(&user, holder, told).await
+            }
             Some((user, KeeperRequest::Erase(deed))) => self.erase(&user, deed).await,
             None if question.subject == LIST_ERASED_SUBJECT => self.list_erased(&question.payload).await,
             None if question.subject == LIST_REVOKED_SUBJECT => self.list_revoked(&question.payload).await,
-            None if question.subject == LIST_COMPROMISED_SUBJECT => self.list_compromised(&question.payload).await,
+            None if question.subject == LIST_COMPROMISED_SUBJECT => {
+                self.list_compromised(&question.payload).await
+            }
             None if question.subject == KEY_RINGS_SUBJECT => self.key_rings(&question.payload).await,
             None => Ok(KeysResponse::Unavailable),
         };
@@ -140,17 +150,19 @@ impl RequestHandler {
                 by_user.entry(user.to_owned()).or_default().push(stored);
             }
         }
-        let rings = by_user.into_iter().filter_map(|(user, stored)| match UserKeyRecords::from_stored(stored).into_response() {
-            KeysResponse::Records(records) => Some((user, records)),
-            KeysResponse::Erased
-            | KeysResponse::Unavailable
-            | KeysResponse::Done
-            | KeysResponse::Marked(_)
-            | KeysResponse::Revoked { .. }
-            | KeysResponse::Compromised { .. }
-            | KeysResponse::Erasing { .. }
-            | KeysResponse::Destroyed(_)
-            | KeysResponse::Rings(_) => None,
+        let rings = by_user.into_iter().filter_map(|(user, stored)| {
+            match UserKeyRecords::from_stored(stored).into_response() {
+                KeysResponse::Records(records) => Some((user, records)),
+                KeysResponse::Erased
+                | KeysResponse::Unavailable
+                | KeysResponse::Done
+                | KeysResponse::Marked(_)
+                | KeysResponse::Revoked { .. }
+                | KeysResponse::Compromised { .. }
+                | KeysResponse::Erasing { .. }
+                | KeysResponse::Destroyed(_)
+                | KeysResponse::Rings(_) => None,
+            }
         });
         Ok(KeysResponse::Rings(rings.collect()))
     }
@@ -183,7 +195,7 @@ impl UserKeyRecords {
                 None => {}
             }
         }
-        Self { records, is_erased: erased, is_being_last_sequence: erased: erasing, last }
+        Self { records, is_erased: erased, is_being_erased: erasing, last_sequence: last }
     }
 
     async fn newest_of_year(
@@ -225,9 +237,9 @@ fn parse_request(subject: &str, payload: &[u8]) -> Option<(UserRef, KeeperReques
     let question = match kind {
         "current" => KeeperRequest::Current(serde_json::from_slice::<CurrentKeyRequest>(payload).ok()?.year),
         "ring" => KeeperRequest::KeyRing,
-        "revoke" => {
-            KeeperRequest::Revoke(serde_json::from_slice::<RevokeDeviceRequest>(payload).ok()?.device.parse().ok()?)
-        }
+        "revoke" => KeeperRequest::Revoke(
+            serde_json::from_slice::<RevokeDeviceRequest>(payload).ok()?.device.parse().ok()?,
+        ),
         "report" => {
             let request: CompromiseReportRequest = serde_json::from_slice(payload).ok()?;
             let told = CompromiseReport {

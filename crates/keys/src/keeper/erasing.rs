@@ -7,15 +7,17 @@
 use jetstream::{AppendError, ReadError, ScanFrom, StoredMessage};
 
 use super::KeeperError;
-use super::answering::{RequestHandler, CONFLICT_ATTEMPTS_MAX, record_message};
+use super::answering::{CONFLICT_ATTEMPTS_MAX, RequestHandler, record_message};
 use crate::UserRef;
 use crate::data_key::DataKeyId;
-use crate::erasing::EraseStep;
-use crate::holder_list::ListChangesRequest;
+use crate::erased_users::EraseStep;
+use crate::flagged_holders::ListChangesRequest;
 use crate::key_client::KeysResponse;
-use crate::keys_stream::{ALL_ERASING_FILTER, COMPROMISED_PREFIX, ERASED_TOKEN, ERASING_TOKEN, REVOKED_PREFIX};
-use crate::own_id::ErasureId;
+use crate::keys_stream::{
+    ALL_ERASING_FILTER, COMPROMISED_PREFIX, ERASED_TOKEN, ERASING_TOKEN, REVOKED_PREFIX,
+};
 use crate::record;
+use crate::resource_id::ErasureId;
 
 /// Users in one answer.
 const PAGE_USERS_MAX: usize = 1_000;

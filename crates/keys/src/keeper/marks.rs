@@ -3,14 +3,14 @@
 use jetstream::{AppendError, ScanFrom, StoredMessage};
 
 use super::KeeperError;
-use super::answering::{RequestHandler, CONFLICT_ATTEMPTS_MAX, record_message};
+use super::answering::{CONFLICT_ATTEMPTS_MAX, RequestHandler, record_message};
 use crate::UserRef;
-use crate::holder_list::ListChangesRequest;
+use crate::flagged_holders::ListChangesRequest;
 use crate::key_client::KeysResponse;
 use crate::keys_stream::{COMPROMISED_PREFIX, REVOKED_PREFIX};
-use crate::own_id::DeviceId;
 use crate::record::{self, CompromiseReport};
-use crate::signing::KeyHolder;
+use crate::resource_id::DeviceId;
+use crate::signing_keys::KeyHolder;
 
 /// Holders in one answer.
 const PAGE_HOLDERS_MAX: usize = 1_000;
@@ -43,7 +43,11 @@ impl RequestHandler {
             }
             let record = record::encode_compromise_report(told).to_vec();
             let sequence = stored.map_or(0, |stored| stored.sequence);
-            match self.appender.append(record_message(subject.clone(), subject.clone(), sequence, record)).await {
+            match self
+                .appender
+                .append(record_message(subject.clone(), subject.clone(), sequence, record))
+                .await
+            {
                 Ok(_) => return Ok(KeysResponse::Marked(told.is_compromised)),
                 Err(AppendError::Conflict | AppendError::Unknown) => {}
                 Err(error) => return Err(error.into()),

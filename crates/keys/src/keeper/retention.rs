@@ -7,12 +7,12 @@ use jetstream::{Appender, Broker, CommitMode, ScanFrom};
 use super::KeeperError;
 use super::answering::{RequestHandler, record_message};
 use crate::UserRef;
+use crate::aead::random_bytes;
 use crate::data_key::{ACCOUNT_YEAR, DataKeyId, Year};
 use crate::kek::Kek;
 use crate::keys_stream::{ALL_KEYS_FILTER, ERASING_TOKEN, KeysStream};
-use crate::own_id::ErasureId;
 use crate::record::{self, UnwrappedRecord};
-use crate::seal::random_bytes;
+use crate::resource_id::ErasureId;
 
 /// Records read at a time.
 const PAGE_RECORDS_MAX: usize = 1_000;
@@ -38,7 +38,8 @@ impl DataKeyRetention {
     ) -> Result<u64, KeeperError> {
         let (mut from, mut seen, mut found) = (1, 0, 0);
         loop {
-            let page = self.0.stream.scan(ScanFrom::Sequence(from), ALL_KEYS_FILTER, PAGE_RECORDS_MAX).await?;
+            let page =
+                self.0.stream.scan(ScanFrom::Sequence(from), ALL_KEYS_FILTER, PAGE_RECORDS_MAX).await?;
             let Some(last) = page.last() else { break };
             from = last.sequence + 1;
             seen += page.len() as u64;
@@ -48,7 +49,9 @@ impl DataKeyRetention {
                     Some((user.parse::<UserRef>().ok()?, id.parse::<DataKeyId>().ok()?))
                 });
                 let Some((user, id)) = named else { continue };
-                let UnwrappedRecord::Key(key) = record::unwrap_data_key(&self.0.kek, &user, id, &stored.payload).await? else {
+                let UnwrappedRecord::Key(key) =
+                    record::unwrap_data_key(&self.0.kek, &user, id, &stored.payload).await?
+                else {
                     continue;
                 };
                 if key.year() == ACCOUNT_YEAR || key.year() >= before {

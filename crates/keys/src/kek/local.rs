@@ -3,9 +3,9 @@
 use zeroize::Zeroizing;
 
 use super::UnwrapError;
-use crate::files::{SecretFileError, VersionedSecrets};
-use crate::live::{Reloading, SecretSource};
-use crate::seal::AeadKey;
+use crate::aead::AeadKey;
+use crate::reloading_secret::{Reloading, SecretSource};
+use crate::secret_files::{SecretFileError, VersionedSecrets};
 
 type VersionedKeys = Vec<(u32, AeadKey)>;
 
@@ -52,8 +52,8 @@ impl LocalKek {
         version: u32,
         work: impl FnOnce(&AeadKey) -> Result<T, UnwrapError>,
     ) -> Result<T, UnwrapError> {
-        let is_held = |held: &VersionedKeys| held.iter().any(|(number, _)| *number == version);
-        if !is_held(&self.0.get().1) {
+        let is_throttled = |held: &VersionedKeys| held.iter().any(|(number, _)| *number == version);
+        if !is_throttled(&self.0.get().1) {
             self.0.reload_if_changed();
         }
         let held = self.0.get();

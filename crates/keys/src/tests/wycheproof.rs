@@ -6,8 +6,8 @@ use data_encoding::HEXLOWER;
 use hmac::Mac;
 use serde::Deserialize;
 
+use crate::aead::{AeadKey, HEADER_BYTES};
 use crate::pseudonym::hmac_sha256;
-use crate::seal::{HEADER_BYTES, AeadKey};
 use crate::{OpenError, RequestSignature};
 
 #[derive(Deserialize)]

@@ -7,16 +7,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use jetstream::{Broker, RequestError, spawn_critical};
+use jetstream::{Broker, RequestError};
+use runtime::spawn_critical;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::UserRef;
-use crate::holder_list::ListChangesRequest;
+use crate::flagged_holders::ListChangesRequest;
 use crate::key_client::{KeyClient, KeysResponse};
 use crate::keys_stream::{ERASED_TOKEN, ERASING_TOKEN};
-use crate::own_id::ErasureId;
 use crate::record;
+use crate::resource_id::ErasureId;
 
 /// Where the keeper is asked for the list.
 pub(crate) const LIST_ERASED_SUBJECT: &str = "keys.v1.erasing";
@@ -89,7 +90,7 @@ impl ErasedUsers {
     /// Begins to keep the list up; keys of whoever is on it are forgotten.
     pub fn start(broker: Broker, keys: KeyClient) -> Self {
         let erasing = Self { broker, keys, state: Arc::default() };
-        spawn_critical("erasures", erasing.clone().refresh_loop());
+        spawn_critical("erased users", erasing.clone().refresh_loop());
         erasing
     }
 

@@ -12,11 +12,11 @@
 //! | 1 | 4 | version of the break-glass key, big-endian |
 //! | 5 | 32 | HPKE's encapsulated key |
 //! | 37 | 48 | HPKE's ciphertext of an entry key: 32 random bytes |
-//! | 85 | n | sealed under the entry key ([`crate::seal`]), the user ref as associated data: JSON, `[{"correlation_id":"…","time":"…"},…]` |
+//! | 85 | n | sealed under the entry key ([`crate::aead`]), the user ref as associated data: JSON, `[{"correlation_id":"…","time":"…"},…]` |
 //!
 //! An entry key is used for some minutes, so that a request costs no curve arithmetic.
 
-mod key;
+mod hpke;
 mod recorder;
 
 use jetstream::{Broker, ReadError, ScanFrom, Stream};
@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-pub use key::{AccessIndexKey, AccessIndexRecipient};
+pub use hpke::{AccessIndexKey, AccessIndexRecipient};
 pub use recorder::AccessIndexRecorder;
 
 use crate::UserRef;

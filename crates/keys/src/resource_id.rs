@@ -15,8 +15,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
 
+use crate::aead::random_bytes;
 use crate::pseudonym::base32;
-use crate::seal::random_bytes;
 use crate::{Pseudonymizer, UserRef};
 
 const HALF_BYTES: usize = 8;
@@ -170,7 +170,10 @@ mod tests {
         let id = DeviceId::new(&secret, &user);
         assert!(id.is_owned_by(&secret, &user));
         assert!(!id.is_owned_by(&secret, &other));
-        assert!(!ConnectionId::from_bytes(*id.as_bytes()).is_owned_by(&secret, &user), "a device is no connection");
+        assert!(
+            !ConnectionId::from_bytes(*id.as_bytes()).is_owned_by(&secret, &user),
+            "a device is no connection"
+        );
         assert!(!id.is_owned_by(&Pseudonymizer::new(Zeroizing::new([9; 32])), &user));
         for at in 0..ID_BYTES {
             let mut changed = id;

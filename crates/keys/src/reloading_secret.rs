@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::files::{SecretFileError, VersionedSecrets};
+use crate::secret_files::{SecretFileError, VersionedSecrets};
 
 /// Where versioned secrets come from.
 pub enum SecretSource {
@@ -94,7 +94,7 @@ impl<T> Reloading<T> {
             }
         };
         let made = (self.make)(&secrets, Some(&held.1));
-        tracing::info!(version = secrets.current().0, "secrets were read again");
+        tracing::info!(secret_version = secrets.current().0, "secrets were read again");
         self.current.store(Arc::new((secrets, made)));
         true
     }
@@ -103,14 +103,15 @@ impl<T> Reloading<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::{add_secret_version, create_secret_file};
+    use crate::secret_files::{add_secret_version, create_secret_file};
 
     #[test]
     fn a_new_version_is_seen_at_once_and_a_broken_file_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signing");
         create_secret_file(&path).unwrap();
-        let live = Reloading::load(SecretSource::File(path.clone()), |secrets, _| secrets.current().0).unwrap();
+        let live =
+            Reloading::load(SecretSource::File(path.clone()), |secrets, _| secrets.current().0).unwrap();
         assert!(!live.reload_if_changed() && live.get().1 == 1);
         add_secret_version(&path).unwrap();
         assert!(live.reload_if_changed() && live.get().1 == 2);

@@ -6,16 +6,16 @@
 //! |---|---|---|
 //! | 0 | 1 | format, `1` |
 //! | 1 | 4 | version of the worker's secret, big-endian |
-//! | 5 | n | sealed under the data key ([`crate::seal`]): sealed under the worker's secret: the plaintext |
+//! | 5 | n | sealed under the data key ([`crate::aead`]): sealed under the worker's secret: the plaintext |
 //!
 //! Both are bound to what the caller says, and to the first five bytes.
 
 use hmac::Mac;
 use zeroize::Zeroizing;
 
+use crate::aead::{AeadKey, OpenError};
 use crate::data_key::DataKey;
-use crate::files::VersionedSecrets;
-use crate::seal::{OpenError, AeadKey};
+use crate::secret_files::VersionedSecrets;
 
 const FORMAT: u8 = 1;
 
@@ -131,7 +131,10 @@ mod tests {
             "a version was added"
         );
         assert!(!secret(&format!("1 {}\n", "06".repeat(32))).matches_fingerprint(&check));
-        assert!(!secret(&line).matches_fingerprint("1") && !secret(&line).matches_fingerprint(&check.replace('1', "2")));
+        assert!(
+            !secret(&line).matches_fingerprint("1")
+                && !secret(&line).matches_fingerprint(&check.replace('1', "2"))
+        );
     }
 
     const GOLDEN_CHECK: &str = "1 17582fa06976fbe567ace1be0aeba872";

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::{AccessIndexEntry, AccessIndexError};
 use crate::UserRef;
-use crate::files::VersionedSecrets;
-use crate::seal::{OpenError, AeadKey, random_bytes};
+use crate::aead::{AeadKey, OpenError, random_bytes};
+use crate::secret_files::VersionedSecrets;
 
 const FORMAT: u8 = 1;
 const ENCAPSULATED_BYTES: usize = 32;
@@ -63,7 +63,8 @@ impl AccessIndexRecipient {
         let entries = serde_json::to_vec(entries).unwrap_or_else(|_| unreachable!("BUG: entries are JSON"));
         let mut entry_key = self.entry_key.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = entry_key.take().filter(|key| key.created_at.elapsed() < ENTRY_KEY_AGE_MAX);
-        let EntryKey { header: head, key, .. } = entry_key.insert(fresh.unwrap_or_else(|| self.new_entry_key()));
+        let EntryKey { header: head, key, .. } =
+            entry_key.insert(fresh.unwrap_or_else(|| self.new_entry_key()));
         [&head[..], &key.seal(user.as_bytes(), &entries)].concat()
     }
 
@@ -75,7 +76,7 @@ impl AccessIndexRecipient {
         let version = self.version.to_be_bytes();
         let head = [&[FORMAT], version.as_slice(), &encapsulated.0, &wrapped].concat();
         let head = head.try_into().unwrap_or_else(|_| unreachable!("BUG: HPKE's sizes are fixed"));
-        EntryKey { header: head, key: AeadKey::new(&screated_at made_at: Instant::now() }
+        EntryKey { header: head, key: AeadKey::new(&secret), created_at: Instant::now() }
     }
 }
 

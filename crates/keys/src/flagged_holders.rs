@@ -7,13 +7,14 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use jetstream::{Broker, RequestError, spawn_critical};
+use jetstream::{Broker, RequestError};
+use runtime::spawn_critical;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::UserRef;
 use crate::key_client::KeysResponse;
-use crate::signing::KeyHolder;
+use crate::signing_keys::KeyHolder;
 
 /// Between two questions for what is new.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -33,7 +34,7 @@ pub(crate) struct ListChangesRequest {
 pub(crate) struct FlaggedHolders {
     broker: Broker,
     subject: &'static str,
-    state: Arc<RwLockFlaggedStatet>>,
+    state: Arc<RwLock<FlaggedState>>,
 }
 
 #[derive(Default)]
@@ -67,7 +68,7 @@ impl FlaggedHolders {
     /// Whether the holder is marked; `None` where that can't be told now.
     pub(crate) fn is_flagged(&self, user: &UserRef, holder: KeyHolder) -> Option<bool> {
         let list = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        if list.marked.contains(&(*user, holder)) {
+        if list.flagged.contains(&(*user, holder)) {
             return Some(true);
         }
         list.as_of.is_some_and(|as_of| as_of.elapsed() < AGE_MAX).then_some(false)
@@ -91,7 +92,7 @@ impl FlaggedHolders {
             answer @ (KeysResponse::Done | KeysResponse::Marked(_)) => {
                 let is_marked = if let KeysResponse::Marked(stands) = answer { stands } else { is_marked };
                 let mut list = self.state.write().unwrap_or_else(PoisonError::into_inner);
-                list.mark(*user, holder, is_marked);
+                list.set_flag(*user, holder, is_marked);
                 Ok(())
             }
             KeysResponse::Records(_)
@@ -125,7 +126,7 @@ impl FlaggedHolders {
             let is_all = holders.is_empty();
             for (user, holder, is_marked) in holders {
                 if let (Ok(user), Ok(holder)) = (user.parse(), holder.parse()) {
-                    list.mark(user, holder, is_marked);
+                    list.set_flag(user, holder, is_marked);
                 }
             }
             list.position = last;
@@ -154,7 +155,11 @@ impl FlaggedHolders {
         }
     }
 
-    async fn send_request(&self, subject: String, request: &impl Serialize) -> Result<KeysResponse, RequestError> {
+    async fn send_request(
+        &self,
+        subject: String,
+        request: &impl Serialize,
+    ) -> Result<KeysResponse, RequestError> {
         let request = serde_json::to_vec(request).unwrap_or_else(|_| unreachable!("BUG: a question is JSON"));
         let answer = self.broker.request(subject, request.into()).await?;
         serde_json::from_slice(&answer).map_err(|_| RequestError::Unavailable)
@@ -164,7 +169,7 @@ impl FlaggedHolders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::own_id::DeviceId;
+    use crate::resource_id::DeviceId;
 
     #[test]
     fn a_mark_is_of_one_holder_and_can_go_away() {

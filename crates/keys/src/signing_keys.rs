@@ -19,10 +19,10 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::UserRef;
-use crate::files::{SecretFileError, VersionedSecrets};
-use crate::live::{Reloading, SecretSource};
-use crate::own_id::{DeviceId, ParseResourceIdError};
 use crate::pseudonym::hmac_sha256;
+use crate::reloading_secret::{Reloading, SecretSource};
+use crate::resource_id::{DeviceId, ParseResourceIdError};
+use crate::secret_files::{SecretFileError, VersionedSecrets};
 
 /// Versions that phones may sign with: the current one and the one before.
 const ACCEPTED_VERSIONS: usize = 2;
@@ -301,13 +301,13 @@ mod tests {
     fn a_version_added_meanwhile_is_accepted_at_once_and_given_out_later() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("signing");
-        crate::files::create_secret_file(&path).unwrap();
+        crate::secret_files::create_secret_file(&path).unwrap();
         let keys = SigningKeys::load(SecretSource::File(path.clone())).unwrap();
-        crate::files::add_secret_version(&path).unwrap();
+        crate::secret_files::add_secret_version(&path).unwrap();
         let user = UserRef::from_bytes([1; 16]);
         assert!(keys.accepted_key(&user, SigningKeyId { version: 2, holder: KeyHolder::User }).is_some());
         assert_eq!(keys.current_id(KeyHolder::User).version(), 1, "others may not have it yet");
-        crate::files::add_secret_version(&path).unwrap();
+        crate::secret_files::add_secret_version(&path).unwrap();
         let newest = SigningKeyId { version: 3, holder: KeyHolder::User };
         assert!(keys.accepted_key(&user, newest).is_some());
         let given_out = keys.current_id(KeyHolder::User);

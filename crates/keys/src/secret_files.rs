@@ -1,14 +1,15 @@
 //! Secrets in files: one `<version> <64 hex characters>` per line, readable by their owner alone.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use runtime::atomic_file;
 use zeroize::Zeroizing;
 
-use crate::seal::random_bytes;
+use crate::aead::random_bytes;
 
 /// Why a file of secrets can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -140,49 +141,12 @@ fn replace_secret_file(path: &Path, secrets: &VersionedSecrets) -> Result<(), Se
     let lines =
         secrets.0.iter().rev().map(|(version, secret)| format!("{version} {}\n", HEXLOWER.encode(&**secret)));
     let text = Zeroizing::new(lines.collect::<String>());
-    let write = || {
-        let draft = write_temporary_file(path, text.as_bytes())?;
-        fs::rename(draft, path)?;
-        sync_parent_dir(path)
-    };
-    write().map_err(|error| SecretFileError::Write(path.into(), error))
+    atomic_file::replace(path, text.as_bytes()).map_err(|error| SecretFileError::Write(path.into(), error))
 }
 
-/// Writes a new file of mode 0600, whole or not at all.
+/// Writes a new file of mode 0600, whole or not at all. A key that exists is never overwritten.
 pub fn create_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = write_temporary_file(path, content)?;
-    // A link fails where the name is taken, so a key that exists is never overwritten.
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    linked?;
-    sync_parent_dir(path)
-}
-
-fn write_temporary_file(path: &Path, content: &[u8]) -> io::Result<PathBuf> {
-    let draft = path.with_extension("draft");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = open_private_file(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    Ok(draft)
-}
-
-fn sync_parent_dir(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
-}
-
-fn open_private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    atomic_file::create_new(path, content)
 }
 
 /// Demands that nobody but the owner may read the file.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jetstream::{Appender, Broker, CommitMode, NewMessage, spawn_critical};
+use jetstream::{Appender, Broker, CommitMode, NewMessage};
 use jiff::Timestamp;
+use runtime::spawn_critical;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -33,7 +34,10 @@ impl AccessIndexRecorder {
         let (queue, entries) = mpsc::channel(QUEUE_ENTRIES_MAX);
         let (flushes, asked) = mpsc::channel(1);
         let appender = Appender::start(broker, CommitMode::Grouped);
-        spawn_critical("break-glass index", WriterTask { appender, recipient, entries, flush_requests: asked }.run());
+        spawn_critical(
+            "access index",
+            WriterTask { appender, recipient, entries, flush_requests: asked }.run(),
+        );
         Self { queue, flushes }
     }
 
@@ -41,7 +45,7 @@ impl AccessIndexRecorder {
     pub fn record(&self, user: UserRef, correlation_id: &str, time: Timestamp) {
         let entry = AccessIndexEntry { correlation_id: correlation_id.to_owned(), time };
         if self.queue.try_send((user, entry)).is_err() {
-            metrics::counter!("syncwell_index_lost_total").increment(1);
+            metrics::counter!("syncwell_access_index_lost_entries_total").increment(1);
         }
     }
 
@@ -118,10 +122,10 @@ impl WriterTask {
             })
         });
         let lost = join_all(messages).await.iter().filter(|written| written.is_err()).count();
-        metrics::counter!("syncwell_index_entries_total").increment(number);
+        metrics::counter!("syncwell_access_index_entries_total").increment(number);
         if lost > 0 {
-            metrics::counter!("syncwell_index_lost_total").increment(lost as u64);
-            tracing::warn!(lost, "entries of the break-glass index could not be written");
+            metrics::counter!("syncwell_access_index_lost_entries_total").increment(lost as u64);
+            tracing::warn!(lost_entries = lost, "entries of the break-glass index could not be written");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who told that their system is compromised, as every ingest knows them ([`crate::holder_list`]).
+//! Who told that their system is compromised, as every ingest knows them ([`crate::flagged_holders`]).
 //!
 //! A phone signs its reports like its posts, so it is the key's holder that is marked: a device, or the user where the
 //! default key signed. Of two reports the one that was signed later counts: a system that is well again has no mark, and an
@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
-use crate::holder_list::FlaggedHolders;
-use crate::signing::KeyHolder;
+use crate::flagged_holders::FlaggedHolders;
+use crate::signing_keys::KeyHolder;
 
 /// Where the keeper is asked for the list.
 pub(crate) const LIST_COMPROMISED_SUBJECT: &str = "keys.v1.compromised";
@@ -64,6 +64,8 @@ impl CompromisedDevices {
         signed_at: Timestamp,
     ) -> Result<(), RequestError> {
         let request = CompromiseReportRequest { holder: holder.to_string(), compromised, signed_at };
-        self.0.request_flag_change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised).await
+        self.0
+            .request_flag_change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised)
+            .await
     }
 }

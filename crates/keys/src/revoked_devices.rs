@@ -1,13 +1,13 @@
-//! Devices that were revoked, as every ingest knows them ([`crate::holder_list`]). Where the list is too old, a device's
+//! Devices that were revoked, as every ingest knows them ([`crate::flagged_holders`]). Where the list is too old, a device's
 //! signature can't be accepted at all.
 
 use jetstream::{Broker, RequestError};
 use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
-use crate::holder_list::FlaggedHolders;
-use crate::own_id::DeviceId;
-use crate::signing::KeyHolder;
+use crate::flagged_holders::FlaggedHolders;
+use crate::resource_id::DeviceId;
+use crate::signing_keys::KeyHolder;
 
 /// Where the keeper is asked for the list.
 pub(crate) const LIST_REVOKED_SUBJECT: &str = "keys.v1.revoked";
@@ -26,7 +26,7 @@ impl RevokedDevices {
     /// Begins to keep the list up.
     pub fn start(broker: Broker) -> Self {
         let list = FlaggedHolders::new(broker, LIST_REVOKED_SUBJECT);
-        list.start_refresh("revocations");
+        list.start_refresh("revoked devices");
         Self(list)
     }
 
@@ -38,7 +38,11 @@ impl RevokedDevices {
     /// Says why no device's signature can be accepted yet, or nothing. Whoever has begun stays ready while the keeper
     /// is away: posts that the user's default key signed need no list.
     pub fn check_ready(&self) -> Result<(), String> {
-        if self.0.is_loaded() { Ok(()) } else { Err("which devices were revoked is not known yet".to_owned()) }
+        if self.0.is_loaded() {
+            Ok(())
+        } else {
+            Err("which devices were revoked is not known yet".to_owned())
+        }
     }
 
     /// Revokes a device: here at once, elsewhere when the list is asked for again. Again is as good as once.

@@ -1,0 +1,3 @@
+//! Published test vectors.
+
+mod wycheproof;
