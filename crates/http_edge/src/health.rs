@@ -9,16 +9,16 @@ use http::{StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 /// Says why something is not ready, or nothing.
-pub type ReadyCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+pub type ReadinessCheck = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 const OPENAPI: &str = include_str!("../../../schemas/openapi.json");
 
 /// `GET /livez`, `/readyz` and `/openapi.json`; `/metrics` where a handle is given.
-pub fn health_routes(checks: Vec<ReadyCheck>, metrics: Option<PrometheusHandle>) -> Router {
-    let checks: Arc<[ReadyCheck]> = checks.into();
+pub fn health_routes(checks: Vec<ReadinessCheck>, metrics: Option<PrometheusHandle>) -> Router {
+    let checks: Arc<[ReadinessCheck]> = checks.into();
     let mut router = Router::new()
         .route("/livez", get(async || "ok\n"))
-        .route("/readyz", get(async move || ready(&checks)))
+        .route("/readyz", get(async move || readiness_response(&checks)))
         .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)));
     if let Some(metrics) = metrics {
         let render = async move || {
@@ -29,7 +29,7 @@ pub fn health_routes(checks: Vec<ReadyCheck>, metrics: Option<PrometheusHandle>)
     router
 }
 
-fn ready(checks: &[ReadyCheck]) -> Response {
+fn readiness_response(checks: &[ReadinessCheck]) -> Response {
     let reasons: Vec<_> = checks.iter().filter_map(|check| check().err()).collect();
     if reasons.is_empty() {
         return "ready\n".into_response();

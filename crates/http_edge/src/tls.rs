@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 /// How often the files are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where the certificate is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum TlsError {
     File(PathBuf, #[source] rustls::pki_types::pem::Error),
     /// They do not belong together, or are not understood.
     #[error("the certificate {} can't be used with its key", .0.display())]
-    Pair(PathBuf, #[source] rustls::Error),
+    Unusable(PathBuf, #[source] rustls::Error),
 }
 
 /// A certificate in use.
@@ -43,22 +43,22 @@ pub struct ServerTls {
 }
 
 /// When both files were last written. What can't be told is as good as unchanged.
-type Stamp = [Option<SystemTime>; 2];
+type ModifiedTimes = [Option<SystemTime>; 2];
 
 impl ServerTls {
     /// Reads the files.
-    pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
+    pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
         let config = ArcSwap::new(load(&files)?);
         Ok(Self { files, config })
     }
 
     /// Reads the files again whenever they change.
-    pub async fn follow(&self) {
-        let mut in_use = self.stamp();
+    pub async fn reload_loop(&self) {
+        let mut in_use = self.modified_times();
         let mut complained_of = None;
         loop {
-            sleep(LOOK_INTERVAL).await;
-            let stamp = self.stamp();
+            sleep(POLL_INTERVAL).await;
+            let stamp = self.modified_times();
             if stamp == in_use {
                 continue;
             }
@@ -86,7 +86,7 @@ impl ServerTls {
         self.config.load_full().into()
     }
 
-    fn stamp(&self) -> Stamp {
+    fn modified_times(&self) -> ModifiedTimes {
         let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         [modified(&self.files.certificate), modified(&self.files.key)]
     }
@@ -98,7 +98,7 @@ fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let chain: Vec<_> =
         CertificateDer::pem_file_iter(certificate).map_err(read)?.collect::<Result<_, _>>().map_err(read)?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File(key.clone(), error))?;
-    let pair = |error| TlsError::Pair(certificate.clone(), error);
+    let pair = |error| TlsError::Unusable(certificate.clone(), error);
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         // 1.2 and 1.3; rustls knows nothing older.
         .with_safe_default_protocol_versions()

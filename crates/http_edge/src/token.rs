@@ -1,14 +1,10 @@
 //! Who is calling: the token (RFC 7519), verified by the issuer's keys (RFC 7517).
 
+mod issuer_key_set;
 mod jwks;
-mod key_set;
 
 #[cfg(test)]
-mod forms;
-#[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod wycheproof;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,15 +14,15 @@ use jiff::Timestamp;
 use jsonwebtoken::{Header, Validation, decode, decode_header};
 use keys::{DeviceId, Pseudonymizer, UserId, UserRef};
 use moka::sync::Cache;
-use schemas::Code;
+use schemas::ProblemCode;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+pub use issuer_key_set::IssuerKeySet;
 use jwks::Jwks;
 pub use jwks::JwksError;
-pub use key_set::KeySet;
 
-use crate::Refusal;
+use crate::ApiError;
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -90,7 +86,7 @@ pub struct Caller {
 
 impl Caller {
     /// Whether the token carries the scope.
-    pub fn may(&self, scope: Scope) -> bool {
+    pub fn has_scope(&self, scope: Scope) -> bool {
         self.scopes.split(' ').any(|carried| carried == scope.as_str())
     }
 }
@@ -111,10 +107,10 @@ struct Claims {
 
 /// Verifies tokens, and remembers those that it verified.
 pub struct TokenVerifier {
-    key_set: Arc<KeySet>,
+    key_set: Arc<IssuerKeySet>,
     settings: AuthSettings,
     pseudonyms: Pseudonymizer,
-    verified: Cache<[u8; 32], Arc<Caller>>,
+    cache: Cache<[u8; 32], Arc<Caller>>,
 }
 
 impl fmt::Debug for TokenVerifier {
@@ -125,61 +121,63 @@ impl fmt::Debug for TokenVerifier {
 
 impl TokenVerifier {
     /// Verifies by these keys.
-    pub fn new(settings: AuthSettings, key_set: Arc<KeySet>, pseudonyms: Pseudonymizer) -> Self {
+    pub fn new(settings: AuthSettings, key_set: Arc<IssuerKeySet>, pseudonyms: Pseudonymizer) -> Self {
         let verified = Cache::builder().max_capacity(CACHE_TOKENS_MAX).time_to_live(CACHE_AGE_MAX).build();
-        Self { key_set, settings, pseudonyms, verified }
+        Self { key_set, settings, pseudonyms, cache: verified }
     }
 
     /// The caller whose token this is.
-    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, ApiError> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(refuse("is too long"));
+            return Err(invalid_token("is too long"));
         }
         // A hash, not the token: what is remembered must be of no use to whoever reads this memory.
         let name: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        if let Some(caller) = self.verified.get(&name) {
+        if let Some(caller) = self.cache.get(&name) {
             let past_seconds = now.as_second().saturating_sub(caller.expires_at);
             if past_seconds < 0 {
                 return Ok((*caller).clone());
             }
             if past_seconds >= i64::try_from(self.settings.leeway_seconds).unwrap_or(i64::MAX) {
-                return Err(refuse("has expired"));
+                return Err(invalid_token("has expired"));
             }
             // Memory never answers past `exp`: the leeway is the verification's to give.
         }
         // Nobody's lock is held while a signature is verified.
-        let caller = Box::pin(self.verify_anew(token, now)).await?;
-        self.verified.insert(name, Arc::new(caller.clone()));
+        let caller = Box::pin(self.verify_uncached(token, now)).await?;
+        self.cache.insert(name, Arc::new(caller.clone()));
         Ok(caller)
     }
 
-    async fn verify_anew(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
-        let header = decode_header(token).map_err(|_| refuse("is not a signed JWT"))?;
-        check_header(&header)?;
-        let jwks = self.jwks_with(header.kid.as_deref()).await?;
+    async fn verify_uncached(&self, token: &str, now: Timestamp) -> Result<Caller, ApiError> {
+        let header = decode_header(token).map_err(|_| invalid_token("is not a signed JWT"))?;
+        check_jwt_header(&header)?;
+        let jwks = self.jwks_containing(header.kid.as_deref()).await?;
         // The algorithm is the key's, never the token's choice.
-        let key = jwks.find(header.kid.as_deref()).ok_or_else(|| refuse("is signed by an unknown key"))?;
+        let key =
+            jwks.find(header.kid.as_deref()).ok_or_else(|| invalid_token("is signed by an unknown key"))?;
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = self.settings.leeway_seconds;
         validation.validate_nbf = true;
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.audience]);
         validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
-        let claims =
-            decode::<Claims>(token, &key.key, &validation).map_err(|error| refuse(explain(&error)))?.claims;
+        let claims = decode::<Claims>(token, &key.key, &validation)
+            .map_err(|error| invalid_token(invalid_token_reason(&error)))?
+            .claims;
         let leeway = i64::try_from(self.settings.leeway_seconds).unwrap_or(i64::MAX);
         if claims.iat > now.as_second().saturating_add(leeway) {
-            return Err(refuse("was issued in the future"));
+            return Err(invalid_token("was issued in the future"));
         }
         if claims.exp <= claims.iat {
-            return Err(refuse("expires before it was issued"));
+            return Err(invalid_token("expires before it was issued"));
         }
         if claims.exp.saturating_sub(claims.iat) > LIFETIME_SECONDS_MAX {
-            return Err(refuse("is valid for more than 1 hour"));
+            return Err(invalid_token("is valid for more than 1 hour"));
         }
         let device = claims.did.map(|did| did.parse());
-        let device = device.transpose().map_err(|_| refuse("has a did that is no device id"))?;
-        let user: UserId = claims.sub.parse().map_err(|_| refuse("has a sub that is no user id"))?;
+        let device = device.transpose().map_err(|_| invalid_token("has a did that is no device id"))?;
+        let user: UserId = claims.sub.parse().map_err(|_| invalid_token("has a sub that is no user id"))?;
         Ok(Caller {
             user: self.pseudonyms.user_ref(&user),
             token_id: claims.jti,
@@ -191,8 +189,8 @@ impl TokenVerifier {
     }
 
     /// The key set, fetched anew where it lacks this key.
-    async fn jwks_with(&self, id: Option<&str>) -> Result<Arc<Jwks>, Refusal> {
-        let held = self.key_set.held();
+    async fn jwks_containing(&self, id: Option<&str>) -> Result<Arc<Jwks>, ApiError> {
+        let held = self.key_set.current();
         if let Some(jwks) = held
             && jwks.find(id).is_some()
         {
@@ -200,32 +198,32 @@ impl TokenVerifier {
         }
         // Rare and large: the requests of every day need no room for it.
         Box::pin(self.key_set.refresh_for_unknown_key()).await;
-        self.key_set.held().ok_or_else(|| {
-            Refusal::new(Code::IssuerUnavailable, "The issuer's keys are not known yet. Try again.")
+        self.key_set.current().ok_or_else(|| {
+            ApiError::new(ProblemCode::IssuerUnavailable, "The issuer's keys are not known yet. Try again.")
         })
     }
 }
 
 /// What a header must not say (RFC 8725, sections 3.1, 3.10 and 3.11; RFC 7515, section 4.1.11).
-fn check_header(header: &Header) -> Result<(), Refusal> {
+fn check_jwt_header(header: &Header) -> Result<(), ApiError> {
     if header.crit.is_some() {
-        return Err(refuse("has critical headers that are not understood"));
+        return Err(invalid_token("has critical headers that are not understood"));
     }
     let brings_keys =
         header.jwk.is_some() || header.jku.is_some() || header.x5u.is_some() || header.x5c.is_some();
     if brings_keys {
-        return Err(refuse("brings its own key"));
+        return Err(invalid_token("brings its own key"));
     }
     // Explicit typing, where there is a type: not an ID token, not a logout token.
     let is_access_token = header
         .typ
         .as_deref()
         .is_none_or(|typ| ["jwt", "at+jwt", "application/at+jwt"].contains(&&*typ.to_ascii_lowercase()));
-    if is_access_token { Ok(()) } else { Err(refuse("is of another type")) }
+    if is_access_token { Ok(()) } else { Err(invalid_token("is of another type")) }
 }
 
-fn refuse(why: &str) -> Refusal {
-    Refusal::new(Code::InvalidToken, format!("The token {why}."))
+fn invalid_token(why: &str) -> ApiError {
+    ApiError::new(ProblemCode::InvalidToken, format!("The token {why}."))
 }
 
 /// Enough for an honest client to mend itself, and nothing of the token.
@@ -233,7 +231,7 @@ fn refuse(why: &str) -> Refusal {
     clippy::wildcard_enum_match_arm,
     reason = "another crate's enum: what is not named here is nobody's business"
 )]
-fn explain(error: &jsonwebtoken::errors::Error) -> &'static str {
+fn invalid_token_reason(error: &jsonwebtoken::errors::Error) -> &'static str {
     use jsonwebtoken::errors::ErrorKind;
     match error.kind() {
         ErrorKind::ExpiredSignature => "has expired",

@@ -14,7 +14,7 @@ pub(crate) struct TraceParent {
 
 impl TraceParent {
     /// `None` where there is none that can be read: a trace is then begun anew, as the standard says.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all("traceparent").iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         Self::parse(value.to_str().ok()?)
@@ -47,7 +47,7 @@ impl TraceParent {
     }
 
     /// The caller's span, as the parent of ours.
-    pub(crate) fn context(&self) -> Context {
+    pub(crate) fn parent_context(&self) -> Context {
         let flags = TraceFlags::new(self.flags) & TraceFlags::SAMPLED;
         let span = SpanContext::new(self.trace, self.span, flags, true, TraceState::default());
         Context::new().with_remote_span_context(span)
@@ -84,8 +84,8 @@ mod tests {
         }
         let mut twice = HeaderMap::new();
         twice.append("traceparent", GOOD.parse().unwrap());
-        assert!(TraceParent::of(&twice).is_some());
+        assert!(TraceParent::from_headers(&twice).is_some());
         twice.append("traceparent", GOOD.parse().unwrap());
-        assert_eq!(TraceParent::of(&twice), None);
+        assert_eq!(TraceParent::from_headers(&twice), None);
     }
 }

@@ -11,10 +11,10 @@ const RSA_BITS_MIN: usize = 2_048;
 pub enum JwksError {
     /// Not a key set.
     #[error("the key set is not a JWK Set (RFC 7517)")]
-    Form(#[source] serde_json::Error),
+    NotAJwkSet(#[source] serde_json::Error),
     /// No key that tokens could be verified by.
     #[error("the key set has no signing key for EdDSA, ES256 or RS256 (of 2048 bits or more)")]
-    Empty,
+    NoUsableKey,
 }
 
 pub(super) struct Jwks(Vec<VerificationKey>);
@@ -27,9 +27,9 @@ pub(super) struct VerificationKey {
 
 impl Jwks {
     pub(super) fn parse(text: &str) -> Result<Self, JwksError> {
-        let set: JwkSet = serde_json::from_str(text).map_err(JwksError::Form)?;
+        let set: JwkSet = serde_json::from_str(text).map_err(JwksError::NotAJwkSet)?;
         let keys: Vec<_> = set.keys.iter().filter_map(verification_key).collect();
-        if keys.is_empty() { Err(JwksError::Empty) } else { Ok(Self(keys)) }
+        if keys.is_empty() { Err(JwksError::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
     /// The key of this id. A token that names none is only served where there is but one key.

@@ -1,26 +1,29 @@
+mod tampered_jws;
+mod wycheproof;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
 };
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use runtime::system_clock;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::PublishedSource;
-use crate::system_clock;
+use crate::KeySetSource;
 
 /// The verifier without its waits: a key set that is given is never waited for.
-struct Blocking(TokenVerifier);
+struct BlockingVerifier(TokenVerifier);
 
-impl Blocking {
+impl BlockingVerifier {
     fn new(settings: AuthSettings, jwks: &str) -> Self {
-        let key_set = Arc::new(KeySet::given(jwks).unwrap());
+        let key_set = Arc::new(IssuerKeySet::with_fixed_set(jwks).unwrap());
         Self(TokenVerifier::new(settings, key_set, Pseudonymizer::new(Zeroizing::new([1; 32]))))
     }
 
-    fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, Refusal> {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Caller, ApiError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(self.0.verify(token, now))
     }
@@ -44,14 +47,14 @@ impl Issuer {
         json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "alg": "EdDSA", "use": "sig", "x": BASE64URL_NOPAD.encode(&self.public) })
     }
 
-    fn verifier(&self) -> Blocking {
+    fn verifier(&self) -> BlockingVerifier {
         let settings = AuthSettings {
             issuer: "https://issuer.test".to_owned(),
             audience: "syncwell".to_owned(),
             leeway_seconds: 5,
         };
         let jwks = json!({ "keys": [self.jwk("one"), Issuer::new().jwk("two")] }).to_string();
-        Blocking::new(settings, &jwks)
+        BlockingVerifier::new(settings, &jwks)
     }
 
     fn token(&self, change: impl FnOnce(&mut Value, &mut Header)) -> String {
@@ -73,11 +76,11 @@ fn a_good_token_names_its_caller() {
     let token = issuer.token(|_, _| {});
     for _ in 0..2 {
         let caller = verifier.verify(&token, system_clock()).unwrap();
-        assert!(caller.may(Scope::SyncWrite) && caller.may(Scope::SyncRead));
+        assert!(caller.has_scope(Scope::SyncWrite) && caller.has_scope(Scope::SyncRead));
         assert_eq!(caller.token_id.as_deref(), Some("t-1"));
     }
     let other = issuer.token(|claims, _| claims["scope"] = json!("sync:readings"));
-    assert!(!verifier.verify(&other, system_clock()).unwrap().may(Scope::SyncRead));
+    assert!(!verifier.verify(&other, system_clock()).unwrap().has_scope(Scope::SyncRead));
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn a_remembered_token_still_expires() {
     let token = issuer.token(|_, _| {});
     verifier.verify(&token, system_clock()).unwrap();
     let later = system_clock() + jiff::SignedDuration::from_secs(606);
-    assert_eq!(verifier.verify(&token, later).unwrap_err().code(), Code::InvalidToken);
+    assert_eq!(verifier.verify(&token, later).unwrap_err().code(), ProblemCode::InvalidToken);
 }
 
 #[test]
@@ -149,25 +152,29 @@ fn every_other_token_is_refused() {
     ));
     for (what, token) in wrong {
         let refused = verifier.verify(&token, system_clock());
-        assert_eq!(refused.map(|_| ()).map_err(|refusal| refusal.code()), Err(Code::InvalidToken), "{what}");
+        assert_eq!(
+            refused.map(|_| ()).map_err(|refusal| refusal.code()),
+            Err(ProblemCode::InvalidToken),
+            "{what}"
+        );
     }
 }
 
 #[test]
 fn a_key_set_without_a_usable_key_is_refused() {
     let parse = |text: &str| Jwks::parse(text).map(|_| ());
-    assert!(matches!(parse("{}"), Err(JwksError::Form(_))));
-    assert!(matches!(parse(r#"{"keys":[]}"#), Err(JwksError::Empty)));
+    assert!(matches!(parse("{}"), Err(JwksError::NotAJwkSet(_))));
+    assert!(matches!(parse(r#"{"keys":[]}"#), Err(JwksError::NoUsableKey)));
     let weak = json!({ "keys": [{ "kty": "RSA", "kid": "weak", "e": "AQAB", "n": BASE64URL_NOPAD.encode(&[0xff; 128]) }] });
-    assert!(matches!(parse(&weak.to_string()), Err(JwksError::Empty)), "1024 bits");
+    assert!(matches!(parse(&weak.to_string()), Err(JwksError::NoUsableKey)), "1024 bits");
     let mut encryption = Issuer::new().jwk("one");
     encryption["use"] = json!("enc");
-    assert!(matches!(parse(&json!({ "keys": [encryption] }).to_string()), Err(JwksError::Empty)));
+    assert!(matches!(parse(&json!({ "keys": [encryption] }).to_string()), Err(JwksError::NoUsableKey)));
     let mut operations = Issuer::new().jwk("one");
     operations.as_object_mut().unwrap().remove("use");
     assert!(parse(&json!({ "keys": [operations] }).to_string()).is_ok());
     operations["key_ops"] = json!(["encrypt"]);
-    assert!(matches!(parse(&json!({ "keys": [operations] }).to_string()), Err(JwksError::Empty)));
+    assert!(matches!(parse(&json!({ "keys": [operations] }).to_string()), Err(JwksError::NoUsableKey)));
 }
 
 #[test]
@@ -180,7 +187,7 @@ fn a_token_may_be_for_one_device() {
     assert_eq!(caller.device, Some(device));
     for wrong in [json!("phone"), json!(""), json!(7)] {
         let refused = verifier.verify(&with(wrong.clone()), system_clock()).unwrap_err();
-        assert_eq!(refused.code(), Code::InvalidToken, "{wrong}");
+        assert_eq!(refused.code(), ProblemCode::InvalidToken, "{wrong}");
     }
 }
 
@@ -201,7 +208,11 @@ fn what_a_header_must_not_say() {
         ("a logout token", header(|header| header.typ = Some("logout+jwt".to_owned()))),
     ];
     for (what, token) in wrong {
-        assert_eq!(verifier.verify(&token, system_clock()).unwrap_err().code(), Code::InvalidToken, "{what}");
+        assert_eq!(
+            verifier.verify(&token, system_clock()).unwrap_err().code(),
+            ProblemCode::InvalidToken,
+            "{what}"
+        );
     }
     for typ in [None, Some("JWT"), Some("at+jwt"), Some("application/AT+JWT")] {
         let token = issuer.token(|_, header| header.typ = typ.map(str::to_owned));
@@ -237,7 +248,7 @@ fn doubled_claims_are_refused() {
         format!(r#","exp":{}"#, now + 60),
         format!(r#","iat":{now}"#),
     ] {
-        assert_eq!(sign(&doubled).unwrap_err().code(), Code::InvalidToken, "{doubled}");
+        assert_eq!(sign(&doubled).unwrap_err().code(), ProblemCode::InvalidToken, "{doubled}");
     }
 }
 
@@ -260,7 +271,7 @@ fn an_algorithm_is_bound_to_its_key() {
         audience: "syncwell".to_owned(),
         leeway_seconds: 5,
     };
-    let verifier = Blocking::new(settings, &jwks.to_string());
+    let verifier = BlockingVerifier::new(settings, &jwks.to_string());
     let now = system_clock().as_second();
     let claims =
         json!({ "iss": "https://issuer.test", "aud": "syncwell", "sub": "u", "iat": now, "exp": now + 60 })
@@ -309,7 +320,7 @@ async fn an_unknown_key_has_the_set_fetched_once() {
         audience: "syncwell".to_owned(),
         leeway_seconds: 5,
     };
-    let key_set = Arc::new(KeySet::open(PublishedSource::File(file.clone())).unwrap());
+    let key_set = Arc::new(IssuerKeySet::open(KeySetSource::File(file.clone())).unwrap());
     let verifier = TokenVerifier::new(settings, key_set, Pseudonymizer::new(Zeroizing::new([1; 32])));
     let token = |id: &'static str| issuer.token(|_, header| header.kid = Some(id.to_owned()));
     assert!(verifier.verify(&token("one"), system_clock()).await.is_ok());

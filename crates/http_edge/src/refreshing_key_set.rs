@@ -12,6 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
+use runtime::{ErrorChain, backoff};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -26,11 +27,11 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long a fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest key set that is read, in bytes.
-const SET_BYTES_MAX: usize = 1024 * 1024;
+const KEY_SET_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where keys are published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublishedSource {
+pub enum KeySetSource {
     /// A file.
     File(PathBuf),
     /// An https URL; `ca_file` is a file of certificates to trust beside the system's.
@@ -44,7 +45,7 @@ pub enum PublishedSource {
 
 /// Why published keys can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishedError {
+pub enum KeySetError {
     /// A file can't be read.
     #[error("{} can't be read", .0.display())]
     File(PathBuf, #[source] std::io::Error),
@@ -56,28 +57,28 @@ pub enum PublishedError {
     Status(u16),
     /// Larger than any key set, or no text.
     #[error("the key set's URL answers with something else than a key set")]
-    TooLarge,
+    NotAKeySet,
     /// It is no such key set.
     #[error(transparent)]
-    Form(Box<dyn Error + Send + Sync>),
+    Parse(Box<dyn Error + Send + Sync>),
 }
 
 /// Reads a key set.
-type Parse<T> = fn(&str) -> Result<T, Box<dyn Error + Send + Sync>>;
+type ParseFn<T> = fn(&str) -> Result<T, Box<dyn Error + Send + Sync>>;
 
 /// A key set, and where it comes from.
-pub struct Published<T> {
+pub struct RefreshingKeySet<T> {
     /// What it is called where something is wrong with it.
     name: String,
-    parse: Parse<T>,
-    source: Fetch,
-    held: ArcSwapOption<T>,
+    parse: ParseFn<T>,
+    source: FetchSource,
+    current: ArcSwapOption<T>,
     /// When the source was last asked. Whoever holds the lock is asking.
-    asked_at: Mutex<Option<Instant>>,
-    problem: ArcSwapOption<String>,
+    last_fetch_at: Mutex<Option<Instant>>,
+    last_error: ArcSwapOption<String>,
 }
 
-enum Fetch {
+enum FetchSource {
     File(PathBuf),
     Url {
         client: Client,
@@ -85,77 +86,78 @@ enum Fetch {
     },
     /// A set that stays as it is.
     #[cfg(test)]
-    Given,
+    Fixed,
 }
 
-impl<T> Published<T> {
+impl<T> RefreshingKeySet<T> {
     /// Reads a file at once; a URL is fetched once [`Published::follow`] runs.
     pub fn open(
         name: impl Into<String>,
-        source: PublishedSource,
-        parse: Parse<T>,
-    ) -> Result<Self, PublishedError> {
+        source: KeySetSource,
+        parse: ParseFn<T>,
+    ) -> Result<Self, KeySetError> {
         let (source, held) = match source {
-            PublishedSource::File(path) => {
-                let set = parse(&read(&path)?).map_err(PublishedError::Form)?;
-                (Fetch::File(path), Some(Arc::new(set)))
+            KeySetSource::File(path) => {
+                let set = parse(&read_file(&path)?).map_err(KeySetError::Parse)?;
+                (FetchSource::File(path), Some(Arc::new(set)))
             }
-            PublishedSource::Url { url, ca_file } => (Fetch::Url { client: client(ca_file)?, url }, None),
+            KeySetSource::Url { url, ca_file } => {
+                (FetchSource::Url { client: http_client(ca_file)?, url }, None)
+            }
         };
-        Ok(Self::with(name.into(), source, parse, held))
+        Ok(Self::from_parts(name.into(), source, parse, held))
     }
 
-    fn with(name: String, source: Fetch, parse: Parse<T>, held: Option<Arc<T>>) -> Self {
+    fn from_parts(name: String, source: FetchSource, parse: ParseFn<T>, held: Option<Arc<T>>) -> Self {
         Self {
             name,
             parse,
             source,
-            held: ArcSwapOption::new(held),
-            asked_at: Mutex::new(None),
-            problem: ArcSwapOption::empty(),
+            current: ArcSwapOption::new(held),
+            last_fetch_at: Mutex::new(None),
+            last_error: ArcSwapOption::empty(),
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn given(set: T, parse: Parse<T>) -> Self {
-        Self::with("the key set".to_owned(), Fetch::Given, parse, Some(Arc::new(set)))
+    pub(crate) fn with_fixed_set(set: T, parse: ParseFn<T>) -> Self {
+        Self::from_parts("the key set".to_owned(), FetchSource::Fixed, parse, Some(Arc::new(set)))
     }
 
     /// Keeps the set up for as long as the process runs.
-    pub async fn follow(&self) {
-        let mut retry = RETRY_MIN;
+    pub async fn refresh_loop(&self) {
+        let mut retry_delays = backoff(RETRY_MIN, RETRY_MAX);
         loop {
-            *self.asked_at.lock().await = Some(Instant::now());
+            *self.last_fetch_at.lock().await = Some(Instant::now());
             self.refresh().await;
-            if self.held.load().is_some() {
-                retry = RETRY_MIN;
+            if self.current.load().is_some() {
+                retry_delays = backoff(RETRY_MIN, RETRY_MAX);
                 sleep(FETCH_INTERVAL).await;
             } else {
-                sleep(retry).await;
-                retry = (retry * 2).min(RETRY_MAX);
+                sleep(retry_delays.next().unwrap_or(RETRY_MAX)).await;
             }
         }
     }
 
     /// Says why nothing can be verified yet, or nothing.
-    pub fn check(&self) -> Result<(), String> {
-        if self.held.load().is_some() {
+    pub fn check_ready(&self) -> Result<(), String> {
+        if self.current.load().is_some() {
             return Ok(());
         }
-        let problem = self.problem.load();
+        let problem = self.last_error.load();
         let reason = problem.as_deref().map_or("it was not fetched yet", String::as_str);
         Err(format!("{} is not there: {reason}", self.name))
     }
 
     /// The set as it is now, `None` while there has never been one.
-    pub fn held(&self) -> Option<Arc<T>> {
-        self.held.load_full()
+    pub fn current(&self) -> Option<Arc<T>> {
+        self.current.load_full()
     }
 
     /// Has the set fetched because a key is unknown, unless that was done within the last minute. Others who ask at the
     /// same time wait for the same fetch; who needs no new key never comes here.
     pub async fn refresh_for_unknown_key(&self) {
-        let mut asked_at = self.asked_at.lock().await;
+        let mut asked_at = self.last_fetch_at.lock().await;
         if asked_at.is_none_or(|at| at.elapsed() >= UNKNOWN_KEY_INTERVAL) {
             *asked_at = Some(Instant::now());
             self.refresh().await;
@@ -165,16 +167,16 @@ impl<T> Published<T> {
     async fn refresh(&self) {
         match self.fetch().await {
             Ok(Some(set)) => {
-                self.held.store(Some(Arc::new(set)));
-                if self.problem.swap(None).is_some() {
+                self.current.store(Some(Arc::new(set)));
+                if self.last_error.swap(None).is_some() {
                     tracing::info!("{} is there again", self.name);
                 }
             }
             Ok(None) => {}
             Err(error) => {
-                let reason = explain(&error);
-                if self.problem.load().as_deref() != Some(&reason) {
-                    let in_use = self.held.load().is_some();
+                let reason = ErrorChain(&error).to_string();
+                if self.last_error.load().as_deref() != Some(&reason) {
+                    let in_use = self.current.load().is_some();
                     tracing::warn!(
                         reason,
                         in_use,
@@ -182,27 +184,27 @@ impl<T> Published<T> {
                         self.name
                     );
                 }
-                self.problem.store(Some(Arc::new(reason)));
+                self.last_error.store(Some(Arc::new(reason)));
             }
         }
     }
 
-    async fn fetch(&self) -> Result<Option<T>, PublishedError> {
+    async fn fetch(&self) -> Result<Option<T>, KeySetError> {
         let text = match &self.source {
-            Fetch::File(path) => read(path)?,
-            Fetch::Url { client, url } => download(client, url).await?,
+            FetchSource::File(path) => read_file(path)?,
+            FetchSource::Url { client, url } => download(client, url).await?,
             #[cfg(test)]
-            Fetch::Given => return Ok(None),
+            FetchSource::Fixed => return Ok(None),
         };
-        (self.parse)(&text).map(Some).map_err(PublishedError::Form)
+        (self.parse)(&text).map(Some).map_err(KeySetError::Parse)
     }
 }
 
-fn read(path: &PathBuf) -> Result<String, PublishedError> {
-    std::fs::read_to_string(path).map_err(|error| PublishedError::File(path.clone(), error))
+fn read_file(path: &PathBuf) -> Result<String, KeySetError> {
+    std::fs::read_to_string(path).map_err(|error| KeySetError::File(path.clone(), error))
 }
 
-fn client(ca_file: Option<PathBuf>) -> Result<Client, PublishedError> {
+fn http_client(ca_file: Option<PathBuf>) -> Result<Client, KeySetError> {
     let mut builder = Client::builder()
         .https_only(true)
         // A redirect could lead anywhere.
@@ -210,40 +212,29 @@ fn client(ca_file: Option<PathBuf>) -> Result<Client, PublishedError> {
         .timeout(FETCH_TIMEOUT)
         .user_agent(concat!("syncwell/", env!("CARGO_PKG_VERSION")));
     if let Some(path) = ca_file {
-        let pem = std::fs::read(&path).map_err(|error| PublishedError::File(path, error))?;
+        let pem = std::fs::read(&path).map_err(|error| KeySetError::File(path, error))?;
         builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(fetch_error)?);
     }
     builder.build().map_err(fetch_error)
 }
 
-async fn download(client: &Client, url: &str) -> Result<String, PublishedError> {
+async fn download(client: &Client, url: &str) -> Result<String, KeySetError> {
     let mut answer = client.get(url).send().await.map_err(fetch_error)?;
     // A redirect is no error to the library, and no key set to us.
     if !answer.status().is_success() {
-        return Err(PublishedError::Status(answer.status().as_u16()));
+        return Err(KeySetError::Status(answer.status().as_u16()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(fetch_error)? {
-        if body.len() + chunk.len() > SET_BYTES_MAX {
-            return Err(PublishedError::TooLarge);
+        if body.len() + chunk.len() > KEY_SET_BYTES_MAX {
+            return Err(KeySetError::NotAKeySet);
         }
         body.extend_from_slice(&chunk);
     }
-    String::from_utf8(body).map_err(|_| PublishedError::TooLarge)
+    String::from_utf8(body).map_err(|_| KeySetError::NotAKeySet)
 }
 
 /// Without the URL, whose query may be a secret: what is said here is logged and shown.
-fn fetch_error(error: reqwest::Error) -> PublishedError {
-    PublishedError::Fetch(error.without_url())
-}
-
-/// The error with its causes: what a connection failed for stands at the end of the chain.
-fn explain(error: &PublishedError) -> String {
-    let mut text = error.to_string();
-    let mut source = Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
+fn fetch_error(error: reqwest::Error) -> KeySetError {
+    KeySetError::Fetch(error.without_url())
 }

@@ -6,11 +6,11 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
 };
 use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD};
+use runtime::system_clock;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::*;
-use crate::system_clock;
+use crate::token::*;
 
 /// The order of P-256's group (FIPS 186-5; SEC 2, section 2.4.2).
 const P256_ORDER: [u8; 32] = [
@@ -40,7 +40,7 @@ impl Signer {
             { "kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": BASE64URL_NOPAD.encode(ed.public_key().as_ref()) },
         ]});
         let settings = AuthSettings { issuer: "i".to_owned(), audience: "a".to_owned(), leeway_seconds: 5 };
-        let key_set = Arc::new(KeySet::given(&jwks.to_string()).unwrap());
+        let key_set = Arc::new(IssuerKeySet::with_fixed_set(&jwks.to_string()).unwrap());
         let verifier = TokenVerifier::new(settings, key_set, Pseudonymizer::new(Zeroizing::new([1; 32])));
         Self { ec, ec_der, ed, verifier }
     }

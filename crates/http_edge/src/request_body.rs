@@ -6,9 +6,9 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use schemas::Code;
+use schemas::ProblemCode;
 
-use crate::Refusal;
+use crate::ApiError;
 
 /// Reads the whole body. A declared length that is too large is refused before a byte is read.
 pub async fn read_body(
@@ -16,9 +16,9 @@ pub async fn read_body(
     body: Body,
     bytes_max: usize,
     time_max: Duration,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, ApiError> {
     let too_large =
-        || Refusal::new(Code::BodyTooLarge, format!("The body must be at most {bytes_max} bytes."));
+        || ApiError::new(ProblemCode::BodyTooLarge, format!("The body must be at most {bytes_max} bytes."));
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > bytes_max as u64) {
@@ -27,10 +27,10 @@ pub async fn read_body(
     match tokio::time::timeout(time_max, Limited::new(body, bytes_max).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Refusal::new(Code::InvalidJson, "The body broke off before its end.")),
+        Ok(Err(_)) => Err(ApiError::new(ProblemCode::InvalidJson, "The body broke off before its end.")),
         Err(_) => {
             let detail = format!("The body must arrive within {} seconds.", time_max.as_secs());
-            Err(Refusal::new(Code::RequestTimeout, detail))
+            Err(ApiError::new(ProblemCode::RequestTimeout, detail))
         }
     }
 }

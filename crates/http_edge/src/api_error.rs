@@ -4,15 +4,15 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use keys::UserRef;
-use schemas::{Code, Problem, Violation};
+use schemas::{Problem, ProblemCode, Violation};
 
 /// A request is answered with an error. Boxed: it is returned from everywhere and made rarely.
 #[derive(Debug, Clone)]
-pub struct Refusal(Box<Content>);
+pub struct ApiError(Box<ApiErrorInner>);
 
 #[derive(Debug, Clone)]
-struct Content {
-    code: Code,
+struct ApiErrorInner {
+    code: ProblemCode,
     status: u16,
     detail: String,
     server_time: Option<Timestamp>,
@@ -21,15 +21,15 @@ struct Content {
     headers: HeaderMap,
 }
 
-impl Refusal {
+impl ApiError {
     /// Whoever asks has no account any more.
     pub fn account_erased() -> Self {
-        Self::new(Code::AccountErased, "The account was erased or is being erased.")
+        Self::new(ProblemCode::AccountErased, "The account was erased or is being erased.")
     }
 
     /// An error with a sentence for the one who reads it. Never a value that was sent.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        let content = Content {
+    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        let content = ApiErrorInner {
             code,
             status: code.status(),
             detail: detail.into(),
@@ -40,54 +40,61 @@ impl Refusal {
         };
         let mut refusal = Self(Box::new(content));
         match code {
-            Code::InvalidToken => refusal.set(header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#),
-            Code::InsufficientScope => {
-                refusal.set(header::WWW_AUTHENTICATE, r#"Bearer error="insufficient_scope""#)
+            ProblemCode::InvalidToken => {
+                refusal.set_header(header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)
             }
-            Code::LogUnavailable | Code::OutcomeUnknown | Code::ViewUnavailable | Code::IssuerUnavailable => {
-                refusal.set(header::RETRY_AFTER, "1")
+            ProblemCode::InsufficientScope => {
+                refusal.set_header(header::WWW_AUTHENTICATE, r#"Bearer error="insufficient_scope""#)
             }
-            Code::TooManyConnections | Code::ProofPending => refusal.set(header::RETRY_AFTER, "5"),
-            Code::RequestTimeout | Code::BodyTooLarge => refusal.set(header::CONNECTION, "close"),
-            Code::InvalidJson
-            | Code::InvalidHeader
-            | Code::InvalidParameter
-            | Code::InvalidSignature
-            | Code::KeyRevoked
-            | Code::StaleTimestamp
-            | Code::NotFound
-            | Code::MethodNotAllowed
-            | Code::AccountErased
-            | Code::LinkExpired
-            | Code::UnsupportedMediaType
-            | Code::InvalidSummary
-            | Code::InvalidRequest
-            | Code::InvalidState
-            | Code::InvalidIssuer
-            | Code::WrongStatus
-            | Code::DeviceCompromised
-            | Code::HistoryTooLong
-            | Code::RateLimited
-            | Code::Internal => {}
+            ProblemCode::LogUnavailable
+            | ProblemCode::OutcomeUnknown
+            | ProblemCode::ViewUnavailable
+            | ProblemCode::IssuerUnavailable => refusal.set_header(header::RETRY_AFTER, "1"),
+            ProblemCode::TooManyConnections | ProblemCode::ProofPending => {
+                refusal.set_header(header::RETRY_AFTER, "5")
+            }
+            ProblemCode::RequestTimeout | ProblemCode::BodyTooLarge => {
+                refusal.set_header(header::CONNECTION, "close")
+            }
+            ProblemCode::InvalidJson
+            | ProblemCode::InvalidHeader
+            | ProblemCode::InvalidParameter
+            | ProblemCode::InvalidSignature
+            | ProblemCode::KeyRevoked
+            | ProblemCode::StaleTimestamp
+            | ProblemCode::NotFound
+            | ProblemCode::MethodNotAllowed
+            | ProblemCode::AccountErased
+            | ProblemCode::LinkExpired
+            | ProblemCode::UnsupportedMediaType
+            | ProblemCode::InvalidSummary
+            | ProblemCode::InvalidRequest
+            | ProblemCode::InvalidState
+            | ProblemCode::InvalidIssuer
+            | ProblemCode::WrongStatus
+            | ProblemCode::DeviceCompromised
+            | ProblemCode::HistoryTooLong
+            | ProblemCode::RateLimited
+            | ProblemCode::Internal => {}
         }
         refusal
     }
 
     /// A header is missing or can't be read.
-    pub fn header(name: &str, why: &str) -> Self {
-        Self::new(Code::InvalidHeader, format!("The header {name} {why}."))
+    pub fn invalid_header(name: &str, why: &str) -> Self {
+        Self::new(ProblemCode::InvalidHeader, format!("The header {name} {why}."))
     }
 
     /// The timestamp is outside the window; the phone can set its clock by the answer.
-    pub fn stale(window_seconds: u64, now: Timestamp) -> Self {
+    pub fn stale_timestamp(window_seconds: u64, now: Timestamp) -> Self {
         let detail = format!("X-Sync-Timestamp must be within {window_seconds} seconds of server_time.");
-        let mut refusal = Self::new(Code::StaleTimestamp, detail);
+        let mut refusal = Self::new(ProblemCode::StaleTimestamp, detail);
         refusal.0.server_time = Some(now);
         refusal
     }
 
     /// The body does not hold: [`Code::InvalidSummary`], or [`Code::InvalidRequest`] where it is no summary.
-    pub fn violations(code: Code, violations: Vec<Violation>) -> Self {
+    pub fn violations(code: ProblemCode, violations: Vec<Violation>) -> Self {
         let detail = match violations.len() {
             1 => "One thing does not hold; errors names it.".to_owned(),
             number => format!("{number} things do not hold; errors lists them all."),
@@ -107,13 +114,13 @@ impl Refusal {
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &str) -> Self {
-        self.set(name, value);
+        self.set_header(name, value);
         self
     }
 
     /// Whose request it was, where that was known by then: for the log, not for the answer.
     #[must_use]
-    pub fn of_user(mut self, user: UserRef) -> Self {
+    pub fn with_user(mut self, user: UserRef) -> Self {
         self.0.user = Some(user);
         self
     }
@@ -123,11 +130,11 @@ impl Refusal {
     }
 
     /// Which error.
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> ProblemCode {
         self.0.code
     }
 
-    fn set(&mut self, name: HeaderName, value: &str) {
+    fn set_header(&mut self, name: HeaderName, value: &str) {
         let value = HeaderValue::from_str(value)
             .unwrap_or_else(|_| unreachable!("BUG: our own header values are ASCII"));
         self.0.headers.insert(name, value);
@@ -149,7 +156,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     /// The body is written further out, by [`crate::observed`], which knows the correlation id.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -160,11 +167,11 @@ impl IntoResponse for Refusal {
 }
 
 /// The one value of a header as ASCII text; `None` where it is absent.
-pub fn single_header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Refusal> {
+pub fn single_header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(Refusal::header(name, "must stand once"));
+        return Err(ApiError::invalid_header(name, "must stand once"));
     }
-    value.to_str().map(Some).map_err(|_| Refusal::header(name, "must be ASCII"))
+    value.to_str().map(Some).map_err(|_| ApiError::invalid_header(name, "must be ASCII"))
 }

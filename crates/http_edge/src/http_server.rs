@@ -23,11 +23,11 @@ use crate::{PeerAddress, ServerTls};
 /// How long requests under way may take to end when the server is told to.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a connection that is refused may linger, so that the refusal arrives.
-const REFUSE_TIMEOUT: Duration = Duration::from_secs(1);
+const REJECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Refused connections that linger at the same time; past it they are closed as soon as they were told.
-const REFUSING_MAX: usize = 256;
+const REJECTIONS_IN_FLIGHT_MAX: usize = 256;
 /// Pause after the system had no file left for a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// Bytes of a request's head, and the buffer that each connection has.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Files that the process needs for other things than connections.
@@ -35,7 +35,7 @@ const FILES_RESERVED: u64 = 128;
 
 /// The server's bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ServeSettings {
+pub struct HttpServerSettings {
     /// Open connections, idle ones too.
     pub connections_max: usize,
     /// How long a request's head may take to arrive, and so how long a connection may be idle.
@@ -46,12 +46,12 @@ pub struct ServeSettings {
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    settings: ServeSettings,
+    settings: HttpServerSettings,
     tls: Option<Arc<ServerTls>>,
     stop: impl Future<Output = ()>,
 ) {
     let slots = Arc::new(Semaphore::new(settings.connections_max));
-    let refusing = Arc::new(Semaphore::new(REFUSING_MAX));
+    let refusing = Arc::new(Semaphore::new(REJECTIONS_IN_FLIGHT_MAX));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -62,36 +62,37 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                pause_after(&error).await;
+                back_off_after_accept_error(&error).await;
                 continue;
             }
         };
         // Answers are small and whole: nothing is gained by waiting for more.
         let _ = stream.set_nodelay(true);
         let Ok(slot) = slots.clone().try_acquire_owned() else {
-            metrics::counter!("syncwell_connections_refused_total").increment(1);
+            metrics::counter!("syncwell_http_connections_rejected_total").increment(1);
             // Whoever is gone already needs no refusal; what is in clear is none to a client that speaks TLS.
             if tls.is_none()
-                && let Ok(stream) = refuse(stream)
+                && let Ok(stream) = reject_connection(stream)
                 && let Ok(permit) = refusing.clone().try_acquire_owned()
             {
                 tokio::spawn(async move {
-                    let _ = timeout(REFUSE_TIMEOUT, drain(stream)).await;
+                    let _ = timeout(REJECT_TIMEOUT, drain(stream)).await;
                     drop(permit);
                 });
             }
             continue;
         };
-        let connection = Connection { peer, router: router.clone(), settings, watcher: graceful.watcher() };
+        let connection =
+            ServerConnection { peer, router: router.clone(), settings, watcher: graceful.watcher() };
         let tls = tls.as_ref().map(|tls| tls.acceptor());
         tokio::spawn(async move {
-            metrics::gauge!("syncwell_connections").increment(1);
+            metrics::gauge!("syncwell_http_connections").increment(1);
             match tls {
                 None => connection.serve(stream).await,
                 // Apart, so that a connection without TLS has no room for it.
                 Some(acceptor) => Box::pin(connection.serve_tls(acceptor, stream)).await,
             }
-            metrics::gauge!("syncwell_connections").decrement(1);
+            metrics::gauge!("syncwell_http_connections").decrement(1);
             drop(slot);
         });
     }
@@ -102,19 +103,19 @@ pub async fn serve(
 }
 
 /// What one connection needs.
-struct Connection {
+struct ServerConnection {
     peer: std::net::SocketAddr,
     router: Router,
-    settings: ServeSettings,
+    settings: HttpServerSettings,
     watcher: Watcher,
 }
 
-impl Connection {
+impl ServerConnection {
     async fn serve_tls(self, acceptor: TlsAcceptor, stream: TcpStream) {
         match timeout(self.settings.head_timeout, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => self.serve(stream).await,
             Ok(Err(_)) | Err(_) => {
-                metrics::counter!("syncwell_tls_handshakes_failed_total").increment(1);
+                metrics::counter!("syncwell_tls_handshake_failures_total").increment(1);
             }
         }
     }
@@ -137,20 +138,20 @@ impl Connection {
 }
 
 /// Errors of accept are about one connection, or about files running out: neither ends the server.
-async fn pause_after(error: &io::Error) {
+async fn back_off_after_accept_error(error: &io::Error) {
     let is_of_one_connection = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     );
     if !is_of_one_connection {
         tracing::warn!(%error, "a connection could not be accepted");
-        sleep(ACCEPT_PAUSE).await;
+        sleep(ACCEPT_BACKOFF).await;
     }
 }
 
 /// Says why, at once: a few hundred bytes always fit a new connection's buffer, so nobody waits for it. The body is
 /// fixed: there is no request yet, and so no correlation id but zero.
-fn refuse(stream: TcpStream) -> io::Result<TcpStream> {
+fn reject_connection(stream: TcpStream) -> io::Result<TcpStream> {
     const BODY: &str = concat!(
         r#"{"type":"urn:syncwell:problem:too_many_connections","title":"Too many connections","status":503,"#,
         r#""detail":"All connections are taken. Try again later.","code":"too_many_connections","#,

@@ -33,13 +33,13 @@ pub struct Forwarding {
 
 impl Forwarding {
     /// What the client is counted by.
-    pub fn client(&self, peer: PeerAddress, headers: &HeaderMap) -> ClientAddress {
-        self.address(peer, headers).into()
+    pub fn client_address(&self, peer: PeerAddress, headers: &HeaderMap) -> ClientAddress {
+        self.client_ip(peer, headers).into()
     }
 
     /// The client's address: the peer's, or, where that is a trusted proxy, the last one in the header that is not a
     /// trusted proxy's. What stands before it was written by the client itself.
-    pub fn address(&self, peer: PeerAddress, headers: &HeaderMap) -> IpAddr {
+    pub fn client_ip(&self, peer: PeerAddress, headers: &HeaderMap) -> IpAddr {
         let peer = peer.0.ip().to_canonical();
         if !self.is_trusted(peer) {
             return peer;
@@ -52,7 +52,7 @@ impl Forwarding {
             .collect();
         let mut nearest = peer;
         for entry in values.iter().rev().flat_map(|value| value.rsplit(',')) {
-            let Some(address) = parse(entry.trim()) else { break };
+            let Some(address) = parse_forwarded_address(entry.trim()) else { break };
             nearest = address;
             if !self.is_trusted(address) {
                 break;
@@ -67,7 +67,7 @@ impl Forwarding {
 }
 
 /// An address, with or without a port.
-fn parse(entry: &str) -> Option<IpAddr> {
+fn parse_forwarded_address(entry: &str) -> Option<IpAddr> {
     let address = entry.parse().or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
     address.ok().map(|address| address.to_canonical())
 }
@@ -88,7 +88,7 @@ mod tests {
             headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let peer = PeerAddress(SocketAddr::new(peer.parse().unwrap(), 1));
-        forwarding.client(peer, &headers).0.to_string()
+        forwarding.client_address(peer, &headers).0.to_string()
     }
 
     #[test]

@@ -2,48 +2,49 @@
 
 use axum::extract::Request;
 use http::{HeaderMap, header};
-use schemas::Code;
+use runtime::Clock;
+use schemas::ProblemCode;
 
-use crate::{Caller, Clock, Forwarding, PeerAddress, Rates, Refusal, Scope, TokenVerifier, single_header};
+use crate::{ApiError, Caller, Forwarding, PeerAddress, RateLimits, Scope, TokenVerifier, single_header};
 
 /// Rate per address, token, rate per user, in this order.
-pub struct Gate {
+pub struct Authenticator {
     /// How the client's address is found.
     pub forwarding: Forwarding,
     /// The counters.
-    pub rates: Rates,
+    pub rate_limits: RateLimits,
     /// Who issues tokens.
-    pub tokens: TokenVerifier,
+    pub token_verifier: TokenVerifier,
     /// The time.
     pub clock: Clock,
 }
 
-impl Gate {
+impl Authenticator {
     /// Lets a caller in who may do one of `scopes`.
-    pub async fn enter(
+    pub async fn authenticate(
         &self,
         peer: PeerAddress,
         headers: &HeaderMap,
         scopes: &[Scope],
-    ) -> Result<Caller, Refusal> {
-        self.count_address(peer, headers)?;
-        let caller = self.tokens.verify(bearer(headers)?, (self.clock)()).await?;
-        self.rates.count_user(&caller.user).map_err(|refusal| refusal.of_user(caller.user))?;
-        if scopes.iter().any(|scope| caller.may(*scope)) {
+    ) -> Result<Caller, ApiError> {
+        self.check_address_rate(peer, headers)?;
+        let caller = self.token_verifier.verify(bearer_token(headers)?, (self.clock)()).await?;
+        self.rate_limits.check_user(&caller.user).map_err(|refusal| refusal.with_user(caller.user))?;
+        if scopes.iter().any(|scope| caller.has_scope(*scope)) {
             return Ok(caller);
         }
         let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
         let detail = format!("The token must carry the scope {}.", names.join(" or "));
-        Err(Refusal::new(Code::InsufficientScope, detail).of_user(caller.user))
+        Err(ApiError::new(ProblemCode::InsufficientScope, detail).with_user(caller.user))
     }
 
     /// Counts a request against its address, where that is all there is to count it against.
-    pub fn count_address(&self, peer: PeerAddress, headers: &HeaderMap) -> Result<(), Refusal> {
-        self.rates.count_address(self.forwarding.client(peer, headers))
+    pub fn check_address_rate(&self, peer: PeerAddress, headers: &HeaderMap) -> Result<(), ApiError> {
+        self.rate_limits.check_address(self.forwarding.client_address(peer, headers))
     }
 
-    /// The peer of a request that came through [`crate::serve`].
-    pub fn peer(request: &Request) -> PeerAddress {
+    /// The peer of a request that came through [`crate::http_server`].
+    pub fn peer_address(request: &Request) -> PeerAddress {
         *request
             .extensions()
             .get()
@@ -52,10 +53,10 @@ impl Gate {
 }
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750, section 2.1).
-pub fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub fn bearer_token(headers: &HeaderMap) -> Result<&str, ApiError> {
     // Without a token there is nothing to say of it (RFC 6750, section 3.1).
     let missing = || {
-        Refusal::new(Code::InvalidToken, "The header Authorization must carry a Bearer token.")
+        ApiError::new(ProblemCode::InvalidToken, "The header Authorization must carry a Bearer token.")
             .with_header(header::WWW_AUTHENTICATE, "Bearer")
     };
     let value = single_header(headers, "authorization")?.ok_or_else(missing)?;

@@ -9,7 +9,7 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::jwks::Jwks;
+use crate::token::jwks::Jwks;
 
 #[derive(Deserialize)]
 struct Vectors {
