@@ -22,7 +22,7 @@ pub enum ConnectionStatus {
 
 /// What can happen to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionStep {
+pub enum ConnectionTransition {
     /// A user asked for it.
     Requested,
     /// The app brought a code.
@@ -45,8 +45,8 @@ impl ConnectionStatus {
         [Self::Pending, Self::Active, Self::NeedsReauth, Self::Revoking, Self::Revoked];
 
     /// The status after a step; `None` where the step is impossible, and so changes nothing.
-    pub const fn after(current: Option<Self>, step: ConnectionStep) -> Option<Self> {
-        use ConnectionStep as Step;
+    pub const fn next(current: Option<Self>, step: ConnectionTransition) -> Option<Self> {
+        use ConnectionTransition as Step;
         match (current, step) {
             (None, Step::Requested) => Some(Self::Pending),
             (
@@ -108,7 +108,7 @@ pub enum ReauthReason {
 /// What became of the tokens at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AtProvider {
+pub enum ProviderRevocation {
     /// The provider confirmed that they are revoked.
     Revoked,
     /// The provider has no way to revoke.
@@ -202,7 +202,7 @@ pub struct ConnectionDocument {
     pub revoked_at: Option<Timestamp>,
     /// What became of the tokens at the provider, once it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_provider: Option<AtProvider>,
+    pub at_provider: Option<ProviderRevocation>,
     /// The position that this reflects; left out within a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn every_transition() {
         use ConnectionStatus::{Active, NeedsReauth, Pending, Revoked, Revoking};
-        use ConnectionStep as Step;
+        use ConnectionTransition as Step;
         const STEPS: [Step; 7] = [
             Step::Requested,
             Step::Authorized,
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(table.len(), ConnectionStatus::ALL.len() + 1);
         for (from, expected) in table {
             for (step, to) in STEPS.into_iter().zip(expected) {
-                assert_eq!(ConnectionStatus::after(from, step), to, "{from:?} by {step:?}");
+                assert_eq!(ConnectionStatus::next(from, step), to, "{from:?} by {step:?}");
             }
         }
     }
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn only_what_is_open_can_be_agreed_to() {
         for status in ConnectionStatus::ALL {
-            let agreed = ConnectionStatus::after(Some(status), ConnectionStep::Authorized);
+            let agreed = ConnectionStatus::next(Some(status), ConnectionTransition::Authorized);
             assert_eq!(agreed.is_some(), status.is_open(), "{status:?}");
         }
     }

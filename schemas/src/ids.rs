@@ -17,7 +17,7 @@ impl Sequence {
     /// The first event of a log.
     pub const FIRST: Self = Self(NonZeroU64::MIN);
     /// Behind every event that a log will ever have.
-    pub const LAST: Self = Self(NonZeroU64::MAX);
+    pub const MAX: Self = Self(NonZeroU64::MAX);
 
     /// A sequence, unless `number` is zero.
     pub fn new(number: u64) -> Option<Self> {
@@ -81,27 +81,27 @@ const HYPHENATED_CHARS: usize = 36;
 
 /// The text is not a hyphenated lowercase UUID version 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAnEventId;
+pub struct ParseEventIdError;
 
-impl fmt::Display for NotAnEventId {
+impl fmt::Display for ParseEventIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not a hyphenated UUID of version 7")
     }
 }
 
-impl std::error::Error for NotAnEventId {}
+impl std::error::Error for ParseEventIdError {}
 
 impl FromStr for EventId {
-    type Err = NotAnEventId;
+    type Err = ParseEventIdError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+    fn from_str(text: &str) -> Result<Self, ParseEventIdError> {
         // One form: braces, URNs and the unhyphenated form parse too, but they are not names we gave, and no other is as
         // long as ours.
         if text.len() != HYPHENATED_CHARS {
-            return Err(NotAnEventId);
+            return Err(ParseEventIdError);
         }
-        let uuid = Uuid::try_parse(text).map_err(|_| NotAnEventId)?;
-        Self::from_bytes(uuid.into_bytes()).ok_or(NotAnEventId)
+        let uuid = Uuid::try_parse(text).map_err(|_| ParseEventIdError)?;
+        Self::from_bytes(uuid.into_bytes()).ok_or(ParseEventIdError)
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn other_uuids_are_no_event_ids() {
         for text in ["", "7", "00000000-0000-4000-8000-000000000000", "019c68e551e37fffbfffffffffffffff"] {
-            assert_eq!(text.parse::<EventId>(), Err(NotAnEventId), "{text}");
+            assert_eq!(text.parse::<EventId>(), Err(ParseEventIdError), "{text}");
         }
     }
 }

@@ -6,46 +6,47 @@
 //! Reading a summary is strict (nothing is guessed) and complete (every violation is reported): see
 //! [`Summary::read`].
 
-mod answer;
+mod accepted;
 mod connection;
+mod date_time;
 mod device;
-mod documents;
+mod device_report;
 mod erasure;
 mod export;
-mod history;
+mod generated_documents;
 mod ids;
-mod instant;
-mod json;
 mod openapi;
 mod problem;
 mod quantity;
-mod report;
-mod request;
+mod request_body;
 mod row;
+mod row_history;
+mod strict_json;
 mod summary;
 
-pub use answer::{Accepted, Outcome};
+pub use accepted::{Accepted, Outcome};
 pub use connection::{
-    AtProvider, AuthorizeRequest, ConnectRequest, ConnectionDocument, ConnectionStarted, ConnectionStatus,
-    ConnectionStep, ConnectionsDocument, ReauthReason, ReauthRequest,
+    AuthorizeRequest, ConnectRequest, ConnectionDocument, ConnectionStarted, ConnectionStatus,
+    ConnectionTransition, ConnectionsDocument, ProviderRevocation, ReauthReason, ReauthRequest,
 };
+pub use date_time::{parse_date, parse_timestamp};
 pub use device::{DeviceDocument, DevicesDocument, EnrolRequest, EnrolledDevice};
-pub use documents::documents;
+pub use device_report::{DeviceReport, DeviceReportAccepted, KeyStorage, REPORT_TEXT_CHARS_MAX};
 pub use erasure::{
     EraseRequest, ErasureAccepted, ErasureDocument, ErasureReceipt, ErasureStatus, ErasureStep,
     ErasureStepDone,
 };
 pub use export::{ExportAccepted, ExportDocument, ExportFailure, ExportProgress, ExportStatus};
-pub use history::{
+pub use generated_documents::generated_documents;
+pub use ids::{EventId, Sequence};
+pub use problem::{Problem, ProblemCode, Violation, ViolationCode};
+pub use quantity::Quantity;
+pub use row::{FirstReported, RowDocument, RowsDocument, WorkoutDocument};
+pub use row_history::{
     HistoryDocument, HistoryEvent, OfferedFields, OfferedScalar, OfferedWorkout, RowSources, ValueSource,
     WorkoutSources,
 };
-pub use ids::{EventId, Sequence};
-pub use instant::{parse_date, parse_instant};
-pub use problem::{Code, Problem, Violation, ViolationCode};
-pub use quantity::Quantity;
-pub use report::{DeviceReport, DeviceReportAccepted, KeyStorage, REPORT_TEXT_CHARS_MAX};
-pub use row::{FirstReported, RowDocument, RowsDocument, WorkoutDocument};
 pub use summary::{
-    Bound, Bounds, PerScalar, Rejected, SUMMARY_BODY_BYTES_MAX, Scalar, Summary, Workout, WorkoutKey,
+    PerScalar, ReadBodyError, SUMMARY_BODY_BYTES_MAX, Scalar, Summary, SummaryBounds, ValueRange, Workout,
+    WorkoutKey,
 };

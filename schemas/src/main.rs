@@ -4,7 +4,7 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (name, text) in schemas::documents() {
+    for (name, text) in schemas::generated_documents() {
         std::fs::write(folder.join(name), text)?;
     }
     Ok(())

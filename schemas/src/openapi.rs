@@ -11,39 +11,39 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::summary::schema;
+use crate::summary::json_schema;
 use crate::{
-    Accepted, AuthorizeRequest, Code, ConnectRequest, ConnectionDocument, ConnectionStarted,
-    ConnectionsDocument, DeviceDocument, DeviceReport, DeviceReportAccepted, DevicesDocument, EnrolRequest,
-    EnrolledDevice, EraseRequest, ErasureAccepted, ErasureDocument, ExportAccepted, ExportDocument,
-    HistoryDocument, Problem, ReauthRequest, RowDocument, RowsDocument,
+    Accepted, AuthorizeRequest, ConnectRequest, ConnectionDocument, ConnectionStarted, ConnectionsDocument,
+    DeviceDocument, DeviceReport, DeviceReportAccepted, DevicesDocument, EnrolRequest, EnrolledDevice,
+    EraseRequest, ErasureAccepted, ErasureDocument, ExportAccepted, ExportDocument, HistoryDocument, Problem,
+    ProblemCode, ReauthRequest, RowDocument, RowsDocument,
 };
 
 /// What every operation of one's own data can be refused with.
-const AUTHENTICATED: [Code; 8] = [
-    Code::InvalidHeader,
-    Code::InvalidToken,
-    Code::InsufficientScope,
-    Code::RateLimited,
-    Code::Internal,
-    Code::ViewUnavailable,
-    Code::IssuerUnavailable,
-    Code::TooManyConnections,
+const AUTHENTICATED_ERRORS: [ProblemCode; 8] = [
+    ProblemCode::InvalidHeader,
+    ProblemCode::InvalidToken,
+    ProblemCode::InsufficientScope,
+    ProblemCode::RateLimited,
+    ProblemCode::Internal,
+    ProblemCode::ViewUnavailable,
+    ProblemCode::IssuerUnavailable,
+    ProblemCode::TooManyConnections,
 ];
 
 /// What every change of something of one's own, a device or a connection, can be refused with.
-const CHANGE: [Code; 11] = [
-    Code::InvalidHeader,
-    Code::InvalidToken,
-    Code::KeyRevoked,
-    Code::InsufficientScope,
-    Code::AccountErased,
-    Code::RateLimited,
-    Code::Internal,
-    Code::LogUnavailable,
-    Code::OutcomeUnknown,
-    Code::IssuerUnavailable,
-    Code::TooManyConnections,
+const CHANGE_ERRORS: [ProblemCode; 11] = [
+    ProblemCode::InvalidHeader,
+    ProblemCode::InvalidToken,
+    ProblemCode::KeyRevoked,
+    ProblemCode::InsufficientScope,
+    ProblemCode::AccountErased,
+    ProblemCode::RateLimited,
+    ProblemCode::Internal,
+    ProblemCode::LogUnavailable,
+    ProblemCode::OutcomeUnknown,
+    ProblemCode::IssuerUnavailable,
+    ProblemCode::TooManyConnections,
 ];
 
 /// The document.
@@ -70,7 +70,7 @@ pub(crate) fn document() -> Value {
             "/v1/connections/{connection_id}": { "get": connections::get(), "delete": connections::revoke() },
             "/v1/connections/{connection_id}/authorize": { "post": connections::authorize() },
             "/v1/connections/{connection_id}/reauth": { "post": connections::reauth() },
-            "/v1/exports": { "post": exports::ask() },
+            "/v1/exports": { "post": exports::request() },
             "/v1/exports/{export_id}": { "get": exports::get() },
             "/v1/exports/{export_id}/download": { "get": exports::download() },
             "/v1/erasures": { "post": erasures::erase() },
@@ -78,10 +78,10 @@ pub(crate) fn document() -> Value {
             "/v1/erasures/{erasure_id}/cancel": { "post": erasures::cancel() },
             "/v1/webhooks/{provider}": webhooks::path(false),
             "/v1/webhooks/{provider}/{secret}": webhooks::path(true),
-            "/livez": { "get": plain("The process runs", "text/plain", &[]) },
-            "/readyz": { "get": plain("The log answers and the view has caught up", "text/plain", &[("503", "Not ready; the body says why")]) },
-            "/metrics": { "get": plain("Prometheus text", "text/plain; version=0.0.4", &[]) },
-            "/openapi.json": { "get": plain("This document", "application/json", &[]) },
+            "/livez": { "get": plain_operation("The process runs", "text/plain", &[]) },
+            "/readyz": { "get": plain_operation("The log answers and the view has caught up", "text/plain", &[("503", "Not ready; the body says why")]) },
+            "/metrics": { "get": plain_operation("Prometheus text", "text/plain; version=0.0.4", &[]) },
+            "/openapi.json": { "get": plain_operation("This document", "application/json", &[]) },
         },
         "components": {
             "schemas": components(),
@@ -127,43 +127,44 @@ fn components() -> Value {
     generator.subschema_for::<ErasureDocument>();
     generator.subschema_for::<Problem>();
     let mut schemas = generator.take_definitions(true);
-    schemas.insert("Summary".to_owned(), schema::summary(false));
+    schemas.insert("Summary".to_owned(), json_schema::summary(false));
     schemas.into()
 }
 
 fn post_summary() -> Value {
     let mut responses = Map::new();
-    responses.insert("201".into(), answer("Folded; the event made the row", "Accepted"));
+    responses.insert("201".into(), json_response("Folded; the event made the row", "Accepted"));
     responses.insert(
         "200".into(),
-        answer("Folded, or this very request was accepted before (`replayed`)", "Accepted"),
+        json_response("Folded, or this very request was accepted before (`replayed`)", "Accepted"),
     );
-    let mut accepted = answer("On stable storage; the outcome was not known within the wait", "Accepted");
+    let mut accepted =
+        json_response("On stable storage; the outcome was not known within the wait", "Accepted");
     accepted["headers"]["Location"] =
         json!({ "description": "Where the outcome will stand.", "schema": { "type": "string" } });
     responses.insert("202".into(), accepted);
-    problems(
+    insert_problem_responses(
         &mut responses,
         &[
-            Code::InvalidJson,
-            Code::InvalidHeader,
-            Code::InvalidToken,
-            Code::InvalidSignature,
-            Code::KeyRevoked,
-            Code::StaleTimestamp,
-            Code::InsufficientScope,
-            Code::DeviceCompromised,
-            Code::RequestTimeout,
-            Code::AccountErased,
-            Code::BodyTooLarge,
-            Code::UnsupportedMediaType,
-            Code::InvalidSummary,
-            Code::RateLimited,
-            Code::LogUnavailable,
-            Code::OutcomeUnknown,
-            Code::IssuerUnavailable,
-            Code::Internal,
-            Code::TooManyConnections,
+            ProblemCode::InvalidJson,
+            ProblemCode::InvalidHeader,
+            ProblemCode::InvalidToken,
+            ProblemCode::InvalidSignature,
+            ProblemCode::KeyRevoked,
+            ProblemCode::StaleTimestamp,
+            ProblemCode::InsufficientScope,
+            ProblemCode::DeviceCompromised,
+            ProblemCode::RequestTimeout,
+            ProblemCode::AccountErased,
+            ProblemCode::BodyTooLarge,
+            ProblemCode::UnsupportedMediaType,
+            ProblemCode::InvalidSummary,
+            ProblemCode::RateLimited,
+            ProblemCode::LogUnavailable,
+            ProblemCode::OutcomeUnknown,
+            ProblemCode::IssuerUnavailable,
+            ProblemCode::Internal,
+            ProblemCode::TooManyConnections,
         ],
     );
     json!({
@@ -204,22 +205,22 @@ fn signed_headers() -> Value {
 
 fn get_rows() -> Value {
     let day = |name: &str, description: &str| json!({ "name": name, "in": "query", "required": true, "description": description, "schema": { "type": "string", "format": "date" } });
-    read(
+    read_operation(
         "getSummaries",
         "The rows of a range of dates (scope sync:read)",
         "RowsDocument",
         &[day("from", "The first date."), day("to", "The last date, at most 366 days in all.")],
-        &[Code::InvalidParameter],
+        &[ProblemCode::InvalidParameter],
     )
 }
 
 fn get_row() -> Value {
-    let mut operation = read(
+    let mut operation = read_operation(
         "getSummary",
         "The row of one date (scope sync:read)",
         "RowDocument",
         &[date_parameter()],
-        &[Code::InvalidParameter, Code::NotFound],
+        &[ProblemCode::InvalidParameter, ProblemCode::NotFound],
     );
     operation["responses"]["200"]["headers"]["ETag"] =
         json!({ "description": "Changes when the row does.", "schema": { "type": "string" } });
@@ -228,35 +229,45 @@ fn get_row() -> Value {
 }
 
 fn get_history() -> Value {
-    read(
+    read_operation(
         "getHistory",
         "Why the row is what it is (scope sync:read)",
         "HistoryDocument",
         &[date_parameter()],
-        &[Code::InvalidParameter, Code::NotFound, Code::HistoryTooLong, Code::LogUnavailable],
+        &[
+            ProblemCode::InvalidParameter,
+            ProblemCode::NotFound,
+            ProblemCode::HistoryTooLong,
+            ProblemCode::LogUnavailable,
+        ],
     )
 }
 
 fn get_event() -> Value {
     let id = json!({ "name": "event_id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } });
-    read(
+    read_operation(
         "getEvent",
         "What became of an event of one's own (scope sync:read or sync:write)",
         "Accepted",
         &[id],
-        &[Code::NotFound, Code::HistoryTooLong, Code::LogUnavailable],
+        &[ProblemCode::NotFound, ProblemCode::HistoryTooLong, ProblemCode::LogUnavailable],
     )
 }
 
 fn get_proof() -> Value {
-    let mut operation = read(
+    let mut operation = read_operation(
         "getEventProof",
         "That an event of one's own is in the log (scope sync:read or sync:write)",
         "Accepted",
         &[
             json!({ "name": "event_id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } }),
         ],
-        &[Code::NotFound, Code::ProofPending, Code::HistoryTooLong, Code::LogUnavailable],
+        &[
+            ProblemCode::NotFound,
+            ProblemCode::ProofPending,
+            ProblemCode::HistoryTooLong,
+            ProblemCode::LogUnavailable,
+        ],
     );
     operation["description"] = json!(
         "The event's stored bytes, its inclusion proof and the signed checkpoint that covers it, as one C2SP tlog-proof: \
@@ -268,10 +279,16 @@ fn get_proof() -> Value {
     operation
 }
 
-fn read(id: &str, summary: &str, schema: &str, parameters: &[Value], codes: &[Code]) -> Value {
+fn read_operation(
+    id: &str,
+    summary: &str,
+    schema: &str,
+    parameters: &[Value],
+    codes: &[ProblemCode],
+) -> Value {
     let mut responses = Map::new();
-    responses.insert("200".into(), answer(summary, schema));
-    problems(&mut responses, &[codes, &AUTHENTICATED].concat());
+    responses.insert("200".into(), json_response(summary, schema));
+    insert_problem_responses(&mut responses, &[codes, &AUTHENTICATED_ERRORS].concat());
     json!({ "operationId": id, "summary": summary, "security": [{ "token": [] }], "parameters": parameters, "responses": responses })
 }
 
@@ -279,7 +296,7 @@ fn date_parameter() -> Value {
     json!({ "name": "date", "in": "path", "required": true, "schema": { "type": "string", "format": "date" } })
 }
 
-fn answer(description: &str, schema: &str) -> Value {
+fn json_response(description: &str, schema: &str) -> Value {
     json!({
         "description": description,
         "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
@@ -288,7 +305,7 @@ fn answer(description: &str, schema: &str) -> Value {
 }
 
 /// One response per status, naming every code that it can carry.
-fn problems(responses: &mut Map<String, Value>, codes: &[Code]) {
+fn insert_problem_responses(responses: &mut Map<String, Value>, codes: &[ProblemCode]) {
     let mut statuses: Vec<_> = codes.iter().map(|code| code.status()).collect();
     statuses.sort_unstable();
     statuses.dedup();
@@ -320,7 +337,7 @@ fn problems(responses: &mut Map<String, Value>, codes: &[Code]) {
     }
 }
 
-fn plain(summary: &str, content_type: &str, others: &[(&str, &str)]) -> Value {
+fn plain_operation(summary: &str, content_type: &str, others: &[(&str, &str)]) -> Value {
     let mut operation = json!({ "summary": summary, "responses": { "200": { "description": summary, "content": { content_type: {} } } } });
     for (status, description) in others {
         operation["responses"][status] = json!({ "description": description });

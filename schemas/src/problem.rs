@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Every error that the API answers with. The names are stable: clients match on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Code {
+pub enum ProblemCode {
     /// The body is not one JSON text.
     InvalidJson,
     /// A header is missing, doubled, not ASCII or not in its form.
@@ -69,7 +69,7 @@ pub enum Code {
     TooManyConnections,
 }
 
-impl Code {
+impl ProblemCode {
     /// Every code, for the document and its tests.
     pub const ALL: [Self; 30] = [
         Self::InvalidJson,
@@ -105,7 +105,7 @@ impl Code {
     ];
 
     /// The word on the wire, the HTTP status, and a title for people.
-    const fn facts(self) -> (&'static str, u16, &'static str) {
+    const fn definition(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::InvalidJson => ("invalid_json", 400, "The body is not JSON"),
             Self::InvalidHeader => ("invalid_header", 400, "A header can't be read"),
@@ -144,21 +144,21 @@ impl Code {
 
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
-        self.facts().0
+        self.definition().0
     }
 
     /// The HTTP status.
     pub const fn status(self) -> u16 {
-        self.facts().1
+        self.definition().1
     }
 
     /// A title for people, the same for every problem of this code.
     pub const fn title(self) -> &'static str {
-        self.facts().2
+        self.definition().2
     }
 
     /// Whether the same bytes may be sent again, with a hope that it goes better.
-    pub const fn is_worth_a_retry(self) -> bool {
+    pub const fn is_retryable(self) -> bool {
         matches!(self.status(), 408 | 429 | 500 | 503)
     }
 }
@@ -176,7 +176,7 @@ pub struct Problem {
     /// What is wrong with this request, and what to do. Never a value that was sent.
     pub detail: String,
     /// The stable, machine-readable name.
-    pub code: Code,
+    pub code: ProblemCode,
     /// The request's name in the logs, also in `X-Correlation-Id`.
     pub correlation_id: String,
     /// For `stale_timestamp`: the server's time, RFC 3339.
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn codes_are_on_the_wire_what_they_are_called() {
-        for code in Code::ALL {
+        for code in ProblemCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert!((400..600).contains(&code.status()));
         }

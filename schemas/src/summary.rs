@@ -1,9 +1,9 @@
 //! One user's day, as a phone reports it (contract, section 2).
 
 mod bounds;
-mod read;
+pub(crate) mod json_schema;
+mod parser;
 mod scalars;
-pub(crate) mod schema;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +13,8 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
-pub use bounds::{Bound, Bounds};
-pub use read::Rejected;
+pub use bounds::{SummaryBounds, ValueRange};
+pub use parser::ReadBodyError;
 pub use scalars::{PerScalar, Scalar};
 
 use crate::Quantity;

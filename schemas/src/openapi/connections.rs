@@ -2,27 +2,28 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{CHANGE, answer, problems, read, reference};
-use crate::Code;
+use super::{CHANGE_ERRORS, insert_problem_responses, json_response, read_operation, reference};
+use crate::ProblemCode;
 
 /// What a change that comes with a body can be refused with besides.
-const BODY: [Code; 5] = [
-    Code::InvalidJson,
-    Code::RequestTimeout,
-    Code::BodyTooLarge,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
+const BODY_ERRORS: [ProblemCode; 5] = [
+    ProblemCode::InvalidJson,
+    ProblemCode::RequestTimeout,
+    ProblemCode::BodyTooLarge,
+    ProblemCode::UnsupportedMediaType,
+    ProblemCode::InvalidRequest,
 ];
 
 /// What a change of a connection that is there can be refused with besides.
-const OF_ONE: [Code; 2] = [Code::NotFound, Code::ViewUnavailable];
+const ONE_CONNECTION_ERRORS: [ProblemCode; 2] = [ProblemCode::NotFound, ProblemCode::ViewUnavailable];
 
 pub(super) fn connect() -> Value {
     let mut responses = Map::new();
-    let mut started = started("The connection is asked for; the user is to agree at authorizationUrl");
+    let mut started =
+        started_response("The connection is asked for; the user is to agree at authorizationUrl");
     started["headers"]["Location"] = header("The connection.");
     responses.insert("201".into(), started);
-    problems(&mut responses, &[BODY.as_slice(), &CHANGE].concat());
+    insert_problem_responses(&mut responses, &[BODY_ERRORS.as_slice(), &CHANGE_ERRORS].concat());
     json!({
         "operationId": "connect",
         "summary": "Begin a connection to a health provider (scope account:manage)",
@@ -40,15 +41,20 @@ pub(super) fn authorize() -> Value {
     let mut responses = Map::new();
     responses.insert(
         "200".into(),
-        answer(
+        json_response(
             "What came of the exchange is known: `active`, or `needs_reauth` with a `reason` where there are no tokens",
             "ConnectionDocument",
         ),
     );
-    responses
-        .insert("202".into(), accepted("Accepted; what comes of the exchange was not known within the wait"));
-    let own = [Code::InvalidState, Code::InvalidIssuer, Code::WrongStatus];
-    problems(&mut responses, &[own.as_slice(), &BODY, &OF_ONE, &CHANGE].concat());
+    responses.insert(
+        "202".into(),
+        accepted_response("Accepted; what comes of the exchange was not known within the wait"),
+    );
+    let own = [ProblemCode::InvalidState, ProblemCode::InvalidIssuer, ProblemCode::WrongStatus];
+    insert_problem_responses(
+        &mut responses,
+        &[own.as_slice(), &BODY_ERRORS, &ONE_CONNECTION_ERRORS, &CHANGE_ERRORS].concat(),
+    );
     json!({
         "operationId": "authorizeConnection",
         "summary": "Hand in what the provider handed back (scope account:manage)",
@@ -65,8 +71,12 @@ pub(super) fn authorize() -> Value {
 
 pub(super) fn reauth() -> Value {
     let mut responses = Map::new();
-    responses.insert("200".into(), started("The user is to agree at authorizationUrl, once more"));
-    problems(&mut responses, &[[Code::WrongStatus].as_slice(), &BODY, &OF_ONE, &CHANGE].concat());
+    responses.insert("200".into(), started_response("The user is to agree at authorizationUrl, once more"));
+    insert_problem_responses(
+        &mut responses,
+        &[[ProblemCode::WrongStatus].as_slice(), &BODY_ERRORS, &ONE_CONNECTION_ERRORS, &CHANGE_ERRORS]
+            .concat(),
+    );
     json!({
         "operationId": "reauthConnection",
         "summary": "Have the user agree again (scope account:manage)",
@@ -88,8 +98,9 @@ pub(super) fn revoke() -> Value {
             "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
         }),
     );
-    responses.insert("202".into(), accepted("Accepted; it is being revoked for longer than the wait"));
-    problems(&mut responses, &[OF_ONE.as_slice(), &CHANGE].concat());
+    responses
+        .insert("202".into(), accepted_response("Accepted; it is being revoked for longer than the wait"));
+    insert_problem_responses(&mut responses, &[ONE_CONNECTION_ERRORS.as_slice(), &CHANGE_ERRORS].concat());
     json!({
         "operationId": "revokeConnection",
         "summary": "End a connection, at the provider and here (scope account:manage)",
@@ -100,33 +111,33 @@ pub(super) fn revoke() -> Value {
 }
 
 pub(super) fn get() -> Value {
-    read(
+    read_operation(
         "getConnection",
         "A connection of one's own (scope sync:read or account:manage)",
         "ConnectionDocument",
         &[connection_id()],
-        &[Code::NotFound, Code::AccountErased],
+        &[ProblemCode::NotFound, ProblemCode::AccountErased],
     )
 }
 
 pub(super) fn list() -> Value {
-    read(
+    read_operation(
         "getConnections",
         "All connections of one's own (scope sync:read or account:manage)",
         "ConnectionsDocument",
         &[],
-        &[Code::AccountErased],
+        &[ProblemCode::AccountErased],
     )
 }
 
-fn started(description: &str) -> Value {
-    let mut started = answer(description, "ConnectionStarted");
+fn started_response(description: &str) -> Value {
+    let mut started = json_response(description, "ConnectionStarted");
     started["headers"]["Cache-Control"] = header("`no-store`: whoever has the state can hand in a code.");
     started
 }
 
-fn accepted(description: &str) -> Value {
-    let mut accepted = answer(description, "ConnectionDocument");
+fn accepted_response(description: &str) -> Value {
+    let mut accepted = json_response(description, "ConnectionDocument");
     accepted["headers"]["Location"] = header("Where the connection will stand.");
     accepted
 }

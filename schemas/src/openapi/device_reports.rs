@@ -2,37 +2,37 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{answer, problems, reference, signed_headers};
-use crate::Code;
+use super::{insert_problem_responses, json_response, reference, signed_headers};
+use crate::ProblemCode;
 
 pub(super) fn post() -> Value {
     let mut responses = Map::new();
-    responses.insert("201".into(), answer("Kept", "DeviceReportAccepted"));
+    responses.insert("201".into(), json_response("Kept", "DeviceReportAccepted"));
     responses.insert(
         "200".into(),
-        answer("This very request was accepted before (`replayed`)", "DeviceReportAccepted"),
+        json_response("This very request was accepted before (`replayed`)", "DeviceReportAccepted"),
     );
-    problems(
+    insert_problem_responses(
         &mut responses,
         &[
-            Code::InvalidJson,
-            Code::InvalidHeader,
-            Code::InvalidToken,
-            Code::InvalidSignature,
-            Code::KeyRevoked,
-            Code::StaleTimestamp,
-            Code::InsufficientScope,
-            Code::RequestTimeout,
-            Code::AccountErased,
-            Code::BodyTooLarge,
-            Code::UnsupportedMediaType,
-            Code::InvalidRequest,
-            Code::RateLimited,
-            Code::LogUnavailable,
-            Code::OutcomeUnknown,
-            Code::IssuerUnavailable,
-            Code::Internal,
-            Code::TooManyConnections,
+            ProblemCode::InvalidJson,
+            ProblemCode::InvalidHeader,
+            ProblemCode::InvalidToken,
+            ProblemCode::InvalidSignature,
+            ProblemCode::KeyRevoked,
+            ProblemCode::StaleTimestamp,
+            ProblemCode::InsufficientScope,
+            ProblemCode::RequestTimeout,
+            ProblemCode::AccountErased,
+            ProblemCode::BodyTooLarge,
+            ProblemCode::UnsupportedMediaType,
+            ProblemCode::InvalidRequest,
+            ProblemCode::RateLimited,
+            ProblemCode::LogUnavailable,
+            ProblemCode::OutcomeUnknown,
+            ProblemCode::IssuerUnavailable,
+            ProblemCode::Internal,
+            ProblemCode::TooManyConnections,
         ],
     );
     json!({

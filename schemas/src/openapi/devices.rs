@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{CHANGE, answer, problems, read, reference};
-use crate::Code;
+use super::{CHANGE_ERRORS, insert_problem_responses, json_response, read_operation, reference};
+use crate::ProblemCode;
 
 pub(super) fn enrol() -> Value {
     let mut responses = Map::new();
-    responses.insert("201".into(), answer("The device's key, shown this once", "EnrolledDevice"));
+    responses.insert("201".into(), json_response("The device's key, shown this once", "EnrolledDevice"));
     let own = [
-        Code::InvalidJson,
-        Code::InvalidSignature,
-        Code::StaleTimestamp,
-        Code::NotFound,
-        Code::RequestTimeout,
-        Code::BodyTooLarge,
-        Code::InvalidRequest,
+        ProblemCode::InvalidJson,
+        ProblemCode::InvalidSignature,
+        ProblemCode::StaleTimestamp,
+        ProblemCode::NotFound,
+        ProblemCode::RequestTimeout,
+        ProblemCode::BodyTooLarge,
+        ProblemCode::InvalidRequest,
     ];
-    problems(&mut responses, &[own.as_slice(), &CHANGE].concat());
+    insert_problem_responses(&mut responses, &[own.as_slice(), &CHANGE_ERRORS].concat());
     json!({
         "operationId": "enrolDevice",
         "summary": "Give a device a signing key of its own (scope device:enroll)",
@@ -36,7 +36,7 @@ pub(super) fn revoke() -> Value {
         "description": "Revoked, for good: within a minute no ingest accepts the device's keys. Again is as good as once.",
         "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
     }));
-    problems(&mut responses, &[[Code::NotFound].as_slice(), &CHANGE].concat());
+    insert_problem_responses(&mut responses, &[[ProblemCode::NotFound].as_slice(), &CHANGE_ERRORS].concat());
     json!({
         "operationId": "revokeDevice",
         "summary": "Revoke a device's signing keys (scope device:enroll)",
@@ -47,17 +47,17 @@ pub(super) fn revoke() -> Value {
 }
 
 pub(super) fn get() -> Value {
-    read(
+    read_operation(
         "getDevice",
         "A device of one's own (scope sync:read or device:enroll)",
         "DeviceDocument",
         &[device_id()],
-        &[Code::NotFound],
+        &[ProblemCode::NotFound],
     )
 }
 
 pub(super) fn list() -> Value {
-    read(
+    read_operation(
         "getDevices",
         "All devices of one's own (scope sync:read or device:enroll)",
         "DevicesDocument",

@@ -2,24 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{CHANGE, answer, problems, reference};
-use crate::Code;
+use super::{CHANGE_ERRORS, insert_problem_responses, json_response, reference};
+use crate::ProblemCode;
 
 pub(super) fn erase() -> Value {
     let mut responses = Map::new();
-    let mut accepted = answer("It will be erased; keep the receipt token", "ErasureAccepted");
+    let mut accepted = json_response("It will be erased; keep the receipt token", "ErasureAccepted");
     accepted["headers"]["Location"] =
         json!({ "description": "The erasure.", "schema": { "type": "string" } });
     responses.insert("202".into(), accepted);
     let own = [
-        Code::InvalidJson,
-        Code::RequestTimeout,
-        Code::BodyTooLarge,
-        Code::UnsupportedMediaType,
-        Code::InvalidRequest,
+        ProblemCode::InvalidJson,
+        ProblemCode::RequestTimeout,
+        ProblemCode::BodyTooLarge,
+        ProblemCode::UnsupportedMediaType,
+        ProblemCode::InvalidRequest,
     ];
-    let change = CHANGE.into_iter().filter(|code| *code != Code::AccountErased);
-    problems(&mut responses, &own.into_iter().chain(change).collect::<Vec<_>>());
+    let change = CHANGE_ERRORS.into_iter().filter(|code| *code != ProblemCode::AccountErased);
+    insert_problem_responses(&mut responses, &own.into_iter().chain(change).collect::<Vec<_>>());
     json!({
         "operationId": "eraseAccount",
         "summary": "Erase one's account, for good (scope account:manage, a token issued at most 5 minutes ago)",
@@ -35,19 +35,21 @@ pub(super) fn erase() -> Value {
 
 pub(super) fn get() -> Value {
     let mut responses = Map::new();
-    responses
-        .insert("200".into(), answer("Where it is, and the receipt once it is erased", "ErasureDocument"));
+    responses.insert(
+        "200".into(),
+        json_response("Where it is, and the receipt once it is erased", "ErasureDocument"),
+    );
     let own = [
-        Code::InvalidHeader,
-        Code::InvalidToken,
-        Code::NotFound,
-        Code::RateLimited,
-        Code::Internal,
-        Code::LogUnavailable,
-        Code::ViewUnavailable,
-        Code::TooManyConnections,
+        ProblemCode::InvalidHeader,
+        ProblemCode::InvalidToken,
+        ProblemCode::NotFound,
+        ProblemCode::RateLimited,
+        ProblemCode::Internal,
+        ProblemCode::LogUnavailable,
+        ProblemCode::ViewUnavailable,
+        ProblemCode::TooManyConnections,
     ];
-    problems(&mut responses, &own);
+    insert_problem_responses(&mut responses, &own);
     json!({
         "operationId": "getErasure",
         "summary": "Where an erasure is (with its receipt token)",
@@ -71,9 +73,14 @@ pub(super) fn cancel() -> Value {
     responses.insert("204".into(), correlated("Taken back"));
     responses
         .insert("202".into(), correlated("Accepted; whether it came in time was not known within the wait"));
-    let change = CHANGE.into_iter().filter(|code| *code != Code::AccountErased);
-    let own = [Code::NotFound, Code::WrongStatus, Code::RequestTimeout, Code::BodyTooLarge];
-    problems(&mut responses, &own.into_iter().chain(change).collect::<Vec<_>>());
+    let change = CHANGE_ERRORS.into_iter().filter(|code| *code != ProblemCode::AccountErased);
+    let own = [
+        ProblemCode::NotFound,
+        ProblemCode::WrongStatus,
+        ProblemCode::RequestTimeout,
+        ProblemCode::BodyTooLarge,
+    ];
+    insert_problem_responses(&mut responses, &own.into_iter().chain(change).collect::<Vec<_>>());
     json!({
         "operationId": "cancelErasure",
         "summary": "Take an erasure back (scope account:manage, or with its receipt token)",

@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{CHANGE, answer, problems, read};
-use crate::Code;
+use super::{CHANGE_ERRORS, insert_problem_responses, json_response, read_operation};
+use crate::ProblemCode;
 
-pub(super) fn ask() -> Value {
+pub(super) fn request() -> Value {
     let mut responses = Map::new();
-    let mut accepted = answer("It will be made", "ExportAccepted");
+    let mut accepted = json_response("It will be made", "ExportAccepted");
     accepted["headers"]["Location"] = json!({ "description": "The export.", "schema": { "type": "string" } });
     responses.insert("202".into(), accepted);
     let own = [
-        Code::InvalidJson,
-        Code::RequestTimeout,
-        Code::BodyTooLarge,
-        Code::InvalidRequest,
-        Code::ViewUnavailable,
+        ProblemCode::InvalidJson,
+        ProblemCode::RequestTimeout,
+        ProblemCode::BodyTooLarge,
+        ProblemCode::InvalidRequest,
+        ProblemCode::ViewUnavailable,
     ];
-    problems(&mut responses, &own.into_iter().chain(CHANGE).collect::<Vec<_>>());
+    insert_problem_responses(&mut responses, &own.into_iter().chain(CHANGE_ERRORS).collect::<Vec<_>>());
     json!({
         "operationId": "requestExport",
         "summary": "Have everything that is kept of one's account exported (scope account:manage)",
@@ -30,12 +30,12 @@ pub(super) fn ask() -> Value {
 }
 
 pub(super) fn get() -> Value {
-    read(
+    read_operation(
         "getExport",
         "How far an export is, and once it is ready a link that is good for an hour (scope account:manage)",
         "ExportDocument",
         &[export_id()],
-        &[Code::NotFound, Code::AccountErased],
+        &[ProblemCode::NotFound, ProblemCode::AccountErased],
     )
 }
 
@@ -50,15 +50,15 @@ pub(super) fn download() -> Value {
         }),
     );
     let own = [
-        Code::LinkExpired,
-        Code::NotFound,
-        Code::AccountErased,
-        Code::RateLimited,
-        Code::Internal,
-        Code::ViewUnavailable,
-        Code::TooManyConnections,
+        ProblemCode::LinkExpired,
+        ProblemCode::NotFound,
+        ProblemCode::AccountErased,
+        ProblemCode::RateLimited,
+        ProblemCode::Internal,
+        ProblemCode::ViewUnavailable,
+        ProblemCode::TooManyConnections,
     ];
-    problems(&mut responses, &own);
+    insert_problem_responses(&mut responses, &own);
     let query =
         |name: &str| json!({ "name": name, "in": "query", "required": true, "schema": { "type": "string" } });
     json!({

@@ -2,25 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-use super::problems;
-use crate::Code;
+use super::insert_problem_responses;
+use crate::ProblemCode;
 
 /// What a callback can be refused with.
-const REFUSED: [Code; 14] = [
-    Code::InvalidHeader,
-    Code::InvalidSignature,
-    Code::StaleTimestamp,
-    Code::NotFound,
-    Code::MethodNotAllowed,
-    Code::RequestTimeout,
-    Code::BodyTooLarge,
-    Code::UnsupportedMediaType,
-    Code::InvalidRequest,
-    Code::RateLimited,
-    Code::Internal,
-    Code::LogUnavailable,
-    Code::OutcomeUnknown,
-    Code::TooManyConnections,
+const CALLBACK_ERRORS: [ProblemCode; 14] = [
+    ProblemCode::InvalidHeader,
+    ProblemCode::InvalidSignature,
+    ProblemCode::StaleTimestamp,
+    ProblemCode::NotFound,
+    ProblemCode::MethodNotAllowed,
+    ProblemCode::RequestTimeout,
+    ProblemCode::BodyTooLarge,
+    ProblemCode::UnsupportedMediaType,
+    ProblemCode::InvalidRequest,
+    ProblemCode::RateLimited,
+    ProblemCode::Internal,
+    ProblemCode::LogUnavailable,
+    ProblemCode::OutcomeUnknown,
+    ProblemCode::TooManyConnections,
 ];
 
 /// The callback of a provider, with a secret in its path or without.
@@ -48,7 +48,7 @@ fn operation(id: &str, has_secret: bool, summary: &str, description: &str) -> Va
             "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
         }),
     );
-    problems(&mut responses, &REFUSED);
+    insert_problem_responses(&mut responses, &CALLBACK_ERRORS);
     if let Some(refused) = responses.get_mut("401") {
         refused["description"] = json!(
             "`invalid_signature`: The signature is wrong, or the verification code (with 403, 404 or whatever else the \

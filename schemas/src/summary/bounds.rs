@@ -17,61 +17,61 @@ const EARLIEST_OFFSET: SignedDuration = SignedDuration::from_hours(14);
 
 /// A range of values: `low ≤ value ≤ high`, or `low < value ≤ high`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bound {
+pub struct ValueRange {
     /// The lower end.
     pub low: f64,
     /// The upper end, always included.
     pub high: f64,
     /// Whether the lower end itself is refused. A property of the field, not of the configuration.
-    pub low_is_excluded: bool,
+    pub is_low_excluded: bool,
 }
 
-impl Bound {
-    const fn from(low: f64, high: f64) -> Self {
-        Self { low, high, low_is_excluded: false }
+impl ValueRange {
+    const fn with_low_included(low: f64, high: f64) -> Self {
+        Self { low, high, is_low_excluded: false }
     }
 
-    const fn above(low: f64, high: f64) -> Self {
-        Self { low, high, low_is_excluded: true }
+    const fn with_low_excluded(low: f64, high: f64) -> Self {
+        Self { low, high, is_low_excluded: true }
     }
 
     pub(super) fn contains(&self, value: Quantity) -> bool {
         let value = value.get();
-        let low_holds = if self.low_is_excluded { value > self.low } else { value >= self.low };
+        let low_holds = if self.is_low_excluded { value > self.low } else { value >= self.low };
         low_holds && value <= self.high
     }
 
-    pub(super) fn explain(&self, unit: &str) -> String {
-        let low = if self.low_is_excluded { "more than" } else { "at least" };
+    pub(super) fn describe(&self, unit: &str) -> String {
+        let low = if self.is_low_excluded { "more than" } else { "at least" };
         format!("must be {low} {} and at most {} {unit}", self.low, self.high)
     }
 }
 
 /// The accepted range of every field that holds a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounds {
+pub struct SummaryBounds {
     /// One range for each scalar.
-    pub scalars: PerScalar<Bound>,
+    pub scalars: PerScalar<ValueRange>,
     /// How many workouts one summary may list.
     pub workouts_max: usize,
     /// Minutes of one workout.
-    pub duration: Bound,
+    pub duration: ValueRange,
     /// Kilocalories of one workout.
-    pub calories: Bound,
+    pub calories: ValueRange,
 }
 
-impl Default for Bounds {
+impl Default for SummaryBounds {
     fn default() -> Self {
         Self {
             scalars: PerScalar::from_fn(|scalar| match scalar {
-                Scalar::Steps => Bound::from(0.0, 200_000.0),
-                Scalar::RestingHr => Bound::from(20.0, 220.0),
-                Scalar::SleepHours => Bound::from(0.0, 24.0),
-                Scalar::Hrv => Bound::above(0.0, 300.0),
+                Scalar::Steps => ValueRange::with_low_included(0.0, 200_000.0),
+                Scalar::RestingHr => ValueRange::with_low_included(20.0, 220.0),
+                Scalar::SleepHours => ValueRange::with_low_included(0.0, 24.0),
+                Scalar::Hrv => ValueRange::with_low_excluded(0.0, 300.0),
             }),
             workouts_max: 100,
-            duration: Bound::above(0.0, 1_440.0),
-            calories: Bound::from(0.0, 20_000.0),
+            duration: ValueRange::with_low_excluded(0.0, 1_440.0),
+            calories: ValueRange::with_low_included(0.0, 20_000.0),
         }
     }
 }
@@ -82,12 +82,12 @@ pub(super) fn latest_date(now: Timestamp) -> Date {
 }
 
 /// The instant at which `date` begins somewhere on Earth (UTC+14).
-pub(super) fn begins_anywhere(date: Date) -> Option<Timestamp> {
+pub(super) fn earliest_start(date: Date) -> Option<Timestamp> {
     midnight_utc(date)?.checked_sub(EARLIEST_OFFSET).ok()
 }
 
 /// Whether `instant` lies within the date, give or take one day. Every offset on Earth is within that day.
-pub(super) fn is_near(instant: Timestamp, date: Date) -> bool {
+pub(super) fn is_within_one_day(instant: Timestamp, date: Date) -> bool {
     let first = date.yesterday().ok().and_then(midnight_utc);
     let end = date.tomorrow().and_then(|next| next.tomorrow()).ok().and_then(midnight_utc);
     first.is_none_or(|first| instant >= first) && end.is_none_or(|end| instant < end)

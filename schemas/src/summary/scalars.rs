@@ -40,7 +40,7 @@ impl Scalar {
     }
 
     /// The scalar whose field has this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scalar| scalar.name() == name)
     }
 }

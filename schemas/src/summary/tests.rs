@@ -10,8 +10,8 @@ const EXAMPLE: &str = r#"{
   "generated_at": "2026-02-16T23:59:45Z"
 }"#;
 
-fn read(body: &str) -> Result<Summary, Rejected> {
-    Summary::read(body.as_bytes(), &Bounds::default(), "2026-02-17T00:00:00Z".parse().unwrap())
+fn read(body: &str) -> Result<Summary, ReadBodyError> {
+    Summary::parse(body.as_bytes(), &SummaryBounds::default(), "2026-02-17T00:00:00Z".parse().unwrap())
 }
 
 /// The violations of the example's day with these further members.
@@ -19,8 +19,8 @@ fn violations(members: &str) -> Vec<(String, ViolationCode)> {
     let body = format!(r#"{{"date":"2026-02-16","generated_at":"2026-02-16T23:59:45Z"{members}}}"#);
     match read(&body) {
         Ok(_) => Vec::new(),
-        Err(Rejected::NotJson) => panic!("not JSON: {body}"),
-        Err(Rejected::Violations(violations)) => {
+        Err(ReadBodyError::NotJson) => panic!("not JSON: {body}"),
+        Err(ReadBodyError::Violations(violations)) => {
             violations.into_iter().map(|v| (v.pointer, v.code)).collect()
         }
     }
@@ -52,7 +52,7 @@ fn reads_the_contract_s_example() {
 fn every_violation_is_listed() {
     let body = r#"{"date":"2026-02-30","steps":-1,"steps":2,"hrv":0,"mood":"fine","a/b":1,"resting_hr":"58",
         "workouts":[{"type":"","duration":0,"start_time":"yesterday","calories":1e999},7]}"#;
-    let Err(Rejected::Violations(found)) = read(body) else { panic!("accepted") };
+    let Err(ReadBodyError::Violations(found)) = read(body) else { panic!("accepted") };
     let found: Vec<_> = found.iter().map(|v| (v.pointer.as_str(), v.code)).collect();
     assert_eq!(
         found,
@@ -164,12 +164,14 @@ fn times_are_held_to_the_clock_and_the_date() {
         ("2026-02-17", "2026-02-16T09:59:59.999999999Z", "/generated_at"),
         ("2009-12-31", "2026-02-17T00:00:00Z", "/date"),
     ] {
-        let Err(Rejected::Violations(found)) = read(&body(date, generated_at)) else { panic!("accepted") };
+        let Err(ReadBodyError::Violations(found)) = read(&body(date, generated_at)) else {
+            panic!("accepted")
+        };
         assert_eq!((found[0].pointer.as_str(), found[0].code, found.len()), (pointer, OutOfRange, 1));
     }
     // At midnight UTC it is already the 17th, and at 10:00 UTC the 18th, in Kiritimati (UTC+14).
     let tomorrow = body("2026-02-18", "2026-02-17T10:00:00Z");
-    let at = |now: &str| Summary::read(tomorrow.as_bytes(), &Bounds::default(), now.parse().unwrap());
+    let at = |now: &str| Summary::parse(tomorrow.as_bytes(), &SummaryBounds::default(), now.parse().unwrap());
     assert!(at("2026-02-17T09:59:59Z").is_err());
     assert!(at("2026-02-17T10:00:00Z").is_ok());
 }
@@ -177,10 +179,10 @@ fn times_are_held_to_the_clock_and_the_date() {
 #[test]
 fn what_is_no_json_object_is_refused() {
     for body in ["", "nonsense", "{\"a\":1", "{}{}", "{} trailing", "\u{feff}{}"] {
-        assert_eq!(read(body), Err(Rejected::NotJson), "{body}");
+        assert_eq!(read(body), Err(ReadBodyError::NotJson), "{body}");
     }
     for body in ["[]", "7", "null", "\"text\"", "true"] {
-        let Err(Rejected::Violations(found)) = read(body) else { panic!("accepted {body}") };
+        let Err(ReadBodyError::Violations(found)) = read(body) else { panic!("accepted {body}") };
         assert_eq!((found[0].pointer.as_str(), found[0].code), ("", WrongType));
     }
 }
@@ -189,15 +191,15 @@ fn what_is_no_json_object_is_refused() {
 fn bounds_are_not_asked_of_what_was_accepted_once() {
     let body = r#"{"date":"1999-01-01","generated_at":"1998-01-01T00:00:00Z","steps":900000}"#;
     assert!(read(body).is_err());
-    assert!(Summary::read_accepted(body.as_bytes()).is_ok());
-    assert!(Summary::read_accepted(br#"{"date":"1999-01-01","steps":9}"#).is_err());
+    assert!(Summary::parse_accepted(body.as_bytes()).is_ok());
+    assert!(Summary::parse_accepted(br#"{"date":"1999-01-01","steps":9}"#).is_err());
 }
 
 proptest::proptest! {
     /// Whatever bytes come in, reading ends in a summary or in a reason.
     #[test]
     fn no_body_breaks_the_reader(body in proptest::collection::vec(proptest::arbitrary::any::<u8>(), 0..300)) {
-        let _ = Summary::read(&body, &Bounds::default(), Timestamp::UNIX_EPOCH);
+        let _ = Summary::parse(&body, &SummaryBounds::default(), Timestamp::UNIX_EPOCH);
     }
 
     /// Nor does a body that is almost a summary.
@@ -205,7 +207,7 @@ proptest::proptest! {
     fn no_mutation_breaks_the_reader(at in 0..EXAMPLE.len(), byte in proptest::arbitrary::any::<u8>()) {
         let mut body = EXAMPLE.as_bytes().to_vec();
         body[at] = byte;
-        if let Err(Rejected::Violations(violations)) = Summary::read(&body, &Bounds::default(), Timestamp::UNIX_EPOCH) {
+        if let Err(ReadBodyError::Violations(violations)) = Summary::parse(&body, &SummaryBounds::default(), Timestamp::UNIX_EPOCH) {
             proptest::prop_assert!(!violations.is_empty());
         }
     }

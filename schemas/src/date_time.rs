@@ -9,7 +9,7 @@ pub fn parse_date(text: &str) -> Option<Date> {
 }
 
 /// Reads an RFC 3339 instant (section 5.6: with an offset, `T` and `Z` in either case), up to nanoseconds.
-pub fn parse_instant(text: &str) -> Option<Timestamp> {
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let (civil, mut rest) = bytes.split_at_checked("dddd-dd-ddTdd:dd:dd".len())?;
     if !matches_shape(civil, b"dddd-dd-ddTdd:dd:dd") {
@@ -58,12 +58,15 @@ mod tests {
         ];
         for text in same {
             assert_eq!(
-                parse_instant(text).map(|t| t.to_string()).as_deref(),
+                parse_timestamp(text).map(|t| t.to_string()).as_deref(),
                 Some("2026-02-16T23:59:45Z"),
                 "{text}"
             );
         }
-        assert_eq!(parse_instant("2026-02-16T23:59:45.123456789Z").unwrap().subsec_nanosecond(), 123_456_789);
+        assert_eq!(
+            parse_timestamp("2026-02-16T23:59:45.123456789Z").unwrap().subsec_nanosecond(),
+            123_456_789
+        );
     }
 
     #[test]
@@ -89,7 +92,7 @@ mod tests {
             "２026-02-16T23:59:45Z",
         ];
         for text in wrong {
-            assert_eq!(parse_instant(text), None, "{text}");
+            assert_eq!(parse_timestamp(text), None, "{text}");
         }
     }
 

@@ -1,14 +1,14 @@
 //! What an app sends to end an account.
 
-use super::Fields;
+use super::BodyFields;
 use crate::EraseRequest;
-use crate::summary::Rejected;
+use crate::summary::ReadBodyError;
 
 impl EraseRequest {
     /// Reads what an app sent. Whether it is the token's own user is not for this crate to know.
-    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
-        let mut fields = Fields::parse(body)?;
-        fields.demand(&["user_id"]);
+    pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
+        let mut fields = BodyFields::parse(body)?;
+        fields.require(&["user_id"]);
         let user_id = fields.text("user_id", "must be a user id", |text| Some(text.to_owned()));
         fields.finish(user_id.map(|user_id| Self { user_id }))
     }
@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn a_user_id_and_nothing_else() {
-        let read = EraseRequest::read(br#"{"user_id":"ana"}"#).unwrap();
+        let read = EraseRequest::parse(br#"{"user_id":"ana"}"#).unwrap();
         assert_eq!(read, EraseRequest { user_id: "ana".to_owned() });
         for (body, pointer, code) in [
             (&br#"{}"#[..], "/user_id", Is::Required),
@@ -31,7 +31,7 @@ mod tests {
             (br#"{"user_id":"a","force":true}"#, "/force", Is::UnknownField),
             (br#"[]"#, "", Is::WrongType),
         ] {
-            assert_eq!(violations(EraseRequest::read(body)), [(pointer.to_owned(), code)]);
+            assert_eq!(violations(EraseRequest::parse(body)), [(pointer.to_owned(), code)]);
         }
     }
 }

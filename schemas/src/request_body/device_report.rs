@@ -1,7 +1,7 @@
 //! What a device says of itself.
 
-use super::Fields;
-use crate::summary::Rejected;
+use super::BodyFields;
+use crate::summary::ReadBodyError;
 use crate::{DeviceReport, KeyStorage, ViolationCode};
 
 const STORAGE_FORM: &str = "must be hardware, software or none";
@@ -9,11 +9,11 @@ const TEXT_FORM: &str = "must be 1 to 64 printable ASCII characters";
 
 impl DeviceReport {
     /// Reads what a device sent.
-    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
-        let mut fields = Fields::parse(body)?;
-        fields.demand(&["os_compromised", "key_storage", "app_version", "os_version"]);
+    pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
+        let mut fields = BodyFields::parse(body)?;
+        fields.require(&["os_compromised", "key_storage", "app_version", "os_version"]);
         let any = |text: &str| Some(text.to_owned());
-        let os_compromised = fields.flag("os_compromised");
+        let os_compromised = fields.boolean("os_compromised");
         let key_storage = fields.text("key_storage", STORAGE_FORM, |text| match text {
             "hardware" => Some(KeyStorage::Hardware),
             "software" => Some(KeyStorage::Software),
@@ -31,8 +31,8 @@ impl DeviceReport {
             os: os.clone(),
             os_version: os_version.clone().unwrap_or_else(|| "-".to_owned()),
         };
-        for pointer in judged.misspelled() {
-            fields.refuse(pointer.trim_start_matches('/'), ViolationCode::InvalidFormat, TEXT_FORM);
+        for pointer in judged.invalid_fields() {
+            fields.add_violation(pointer.trim_start_matches('/'), ViolationCode::InvalidFormat, TEXT_FORM);
         }
         let is_whole = os_compromised.is_some()
             && key_storage.is_some()
@@ -52,11 +52,11 @@ mod tests {
     fn a_report() {
         let body =
             br#"{"os_compromised":true,"key_storage":"hardware","app_version":"4.2","os_version":"26.1"}"#;
-        let report = DeviceReport::read(body).unwrap();
+        let report = DeviceReport::parse(body).unwrap();
         assert!(report.os_compromised && report.os.is_none());
         assert_eq!((report.key_storage, report.app_version.as_str()), (KeyStorage::Hardware, "4.2"));
         let reread = serde_json::to_vec(&report).unwrap();
-        assert_eq!(DeviceReport::read(&reread).unwrap(), report);
+        assert_eq!(DeviceReport::parse(&reread).unwrap(), report);
     }
 
     #[test]
@@ -70,9 +70,12 @@ mod tests {
             ("/os_version", Is::Required),
             ("/rooted", Is::UnknownField),
         ];
-        let found = violations(DeviceReport::read(body));
+        let found = violations(DeviceReport::parse(body));
         assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
         let twice = br#"{"os_compromised":true,"os_compromised":false,"key_storage":"none","app_version":"1","os_version":"1"}"#;
-        assert_eq!(violations(DeviceReport::read(twice)), [("/os_compromised".to_owned(), Is::DuplicateKey)]);
+        assert_eq!(
+            violations(DeviceReport::parse(twice)),
+            [("/os_compromised".to_owned(), Is::DuplicateKey)]
+        );
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn parse(body: &[u8]) -> Option<&RawValue> {
 }
 
 /// Looks at one value. `None` where its text can't be decoded (a lone surrogate in a string or a key).
-pub(crate) fn read(raw: &RawValue) -> Option<Value<'_>> {
+pub(crate) fn decode(raw: &RawValue) -> Option<Value<'_>> {
     let text = raw.get();
     let value = match text.as_bytes().first()? {
         b'n' => Value::Null,
@@ -44,11 +44,11 @@ pub(crate) fn read(raw: &RawValue) -> Option<Value<'_>> {
 }
 
 /// A text in the form that `parse` takes; `None` for null, which means the same as absent.
-pub(crate) fn text<T>(
+pub(crate) fn parse_text<T>(
     raw: &RawValue,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, ViolationCode> {
-    match read(raw) {
+    match decode(raw) {
         Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => parse(&text).map(Some).ok_or(ViolationCode::InvalidFormat),
         // A lone surrogate.
@@ -60,7 +60,7 @@ pub(crate) fn text<T>(
 }
 
 /// Appends one reference token to a JSON pointer (RFC 6901, section 4).
-pub(crate) fn child(pointer: &str, token: impl fmt::Display) -> String {
+pub(crate) fn child_pointer(pointer: &str, token: impl fmt::Display) -> String {
     // Made for every member, and needed for the few that are wrong: one allocation, and the escapes only where they are.
     let mut child = format!("{pointer}/{token}");
     let token = pointer.len() + 1;
@@ -141,20 +141,20 @@ mod tests {
 
     #[test]
     fn values_keep_what_a_map_would_lose() {
-        let Some(Value::Object(members)) = read(parse(br#"{"a":1e999,"a":[1,{}],"\u00e9":null}"#).unwrap())
+        let Some(Value::Object(members)) = decode(parse(br#"{"a":1e999,"a":[1,{}],"\u00e9":null}"#).unwrap())
         else {
             panic!("not an object");
         };
         let keys: Vec<_> = members.iter().map(|(key, _)| key.as_ref()).collect();
         assert_eq!(keys, ["a", "a", "é"]);
-        assert!(matches!(read(members[0].1), Some(Value::Number("1e999"))));
-        assert!(matches!(read(members[1].1), Some(Value::Array(elements)) if elements.len() == 2));
-        assert!(read(parse(br#""\ud800""#).unwrap()).is_none());
+        assert!(matches!(decode(members[0].1), Some(Value::Number("1e999"))));
+        assert!(matches!(decode(members[1].1), Some(Value::Array(elements)) if elements.len() == 2));
+        assert!(decode(parse(br#""\ud800""#).unwrap()).is_none());
     }
 
     #[test]
     fn pointers_are_escaped() {
-        assert_eq!(child(&child("", "a/b"), "m~n"), "/a~1b/m~0n");
-        assert_eq!(child("/workouts", 0), "/workouts/0");
+        assert_eq!(child_pointer(&child_pointer("", "a/b"), "m~n"), "/a~1b/m~0n");
+        assert_eq!(child_pointer("/workouts", 0), "/workouts/0");
     }
 }

@@ -37,12 +37,12 @@ pub struct DeviceReport {
 
 impl DeviceReport {
     /// Reads a report that was accepted once. `None` for one that never would have been.
-    pub fn read_accepted(body: &str) -> Option<Self> {
-        serde_json::from_str(body).ok().filter(|report: &Self| report.misspelled().is_empty())
+    pub fn parse_accepted(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok().filter(|report: &Self| report.invalid_fields().is_empty())
     }
 
     /// Names the fields whose text is not in its form.
-    pub fn misspelled(&self) -> Vec<&'static str> {
+    pub fn invalid_fields(&self) -> Vec<&'static str> {
         let fields = [
             ("/app_version", Some(&self.app_version)),
             ("/os", self.os.as_ref()),
@@ -80,18 +80,18 @@ mod tests {
             os: None,
             os_version: "26.1".to_owned(),
         };
-        assert_eq!(good.misspelled(), Vec::<&str>::new());
+        assert_eq!(good.invalid_fields(), Vec::<&str>::new());
         for wrong in ["", "26.1\n", "26\u{e9}", &"1".repeat(65)] {
             let report =
                 DeviceReport { os: Some(wrong.to_owned()), os_version: wrong.to_owned(), ..good.clone() };
-            assert_eq!(report.misspelled(), ["/os", "/os_version"], "{wrong:?}");
+            assert_eq!(report.invalid_fields(), ["/os", "/os_version"], "{wrong:?}");
         }
     }
 
     #[test]
     fn what_the_door_refuses_was_never_accepted() {
         let good = r#"{"os_compromised":true,"key_storage":"none","app_version":"4.2.0","os":"ios","os_version":"26.1"}"#;
-        let report = DeviceReport::read_accepted(good).unwrap();
+        let report = DeviceReport::parse_accepted(good).unwrap();
         assert_eq!((report.app_version.as_str(), report.key_storage), ("4.2.0", KeyStorage::None));
         for wrong in [
             "",
@@ -102,7 +102,7 @@ mod tests {
             &good.replace(r#""os":"#, r#""os_name":"#),
             &format!("{good}{good}"),
         ] {
-            assert_eq!(DeviceReport::read_accepted(wrong), None, "{wrong:?}");
+            assert_eq!(DeviceReport::parse_accepted(wrong), None, "{wrong:?}");
         }
     }
 }

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Bound, Bounds, Scalar};
+use super::{Scalar, SummaryBounds, ValueRange};
 
 /// The schema, as a document of its own or as a part of another.
 pub(crate) fn summary(alone: bool) -> Value {
-    let bounds = Bounds::default();
+    let bounds = SummaryBounds::default();
     let mut schema = json!({
         "title": "Summary",
         "description": "One user's day, as a phone reports it. `null` means the same as absent.",
@@ -61,8 +61,8 @@ pub(crate) fn summary(alone: bool) -> Value {
     schema
 }
 
-fn number(types: &[&str], bound: &Bound, unit: &str) -> Value {
-    let low = if bound.low_is_excluded { "exclusiveMinimum" } else { "minimum" };
+fn number(types: &[&str], bound: &ValueRange, unit: &str) -> Value {
+    let low = if bound.is_low_excluded { "exclusiveMinimum" } else { "minimum" };
     let types = if let [only] = types { json!(only) } else { json!(types) };
     json!({ "type": types, low: bound.low, "maximum": bound.high, "description": format!("In {unit}.") })
 }

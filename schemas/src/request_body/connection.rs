@@ -1,7 +1,7 @@
 //! What an app sends to begin, agree to and renew a connection.
 
-use super::Fields;
-use crate::summary::Rejected;
+use super::BodyFields;
+use crate::summary::ReadBodyError;
 use crate::{AuthorizeRequest, ConnectRequest, ReauthRequest};
 
 /// Characters of an authorisation code.
@@ -12,12 +12,12 @@ const PKCE_FORM: &str = "must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RF
 
 impl ConnectRequest {
     /// Reads what an app sent. Whether there is such a provider, and such a redirect URI, is not for this crate to know.
-    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
-        let mut fields = Fields::parse(body)?;
-        fields.demand(&["provider", "redirect_uri"]);
-        let provider = fields.text("provider", "must be a provider's name", some);
-        let redirect_uri = fields.text("redirect_uri", "must be a redirect URI", some);
-        let code_challenge = fields.text("code_challenge", PKCE_FORM, pkce);
+    pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
+        let mut fields = BodyFields::parse(body)?;
+        fields.require(&["provider", "redirect_uri"]);
+        let provider = fields.text("provider", "must be a provider's name", any_text);
+        let redirect_uri = fields.text("redirect_uri", "must be a redirect URI", any_text);
+        let code_challenge = fields.text("code_challenge", PKCE_FORM, parse_pkce);
         let request = provider.zip(redirect_uri);
         fields.finish(request.map(|(provider, redirect_uri)| Self { provider, redirect_uri, code_challenge }))
     }
@@ -25,27 +25,27 @@ impl ConnectRequest {
 
 impl ReauthRequest {
     /// Reads what an app sent. Nothing at all is an empty request.
-    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
+    pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let mut fields = Fields::parse(body)?;
-        let code_challenge = fields.text("code_challenge", PKCE_FORM, pkce);
+        let mut fields = BodyFields::parse(body)?;
+        let code_challenge = fields.text("code_challenge", PKCE_FORM, parse_pkce);
         fields.finish(Some(Self { code_challenge }))
     }
 }
 
 impl AuthorizeRequest {
     /// Reads what an app sent. A state may be any text here: one that is not ours is told by whoever made it.
-    pub fn read(body: &[u8]) -> Result<Self, Rejected> {
-        let mut fields = Fields::parse(body)?;
-        fields.demand(&["code", "state"]);
+    pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
+        let mut fields = BodyFields::parse(body)?;
+        fields.require(&["code", "state"]);
         let code = fields.text("code", "must be 1 to 2048 visible ASCII characters", |text| {
             let holds = (1..=CODE_CHARS_MAX).contains(&text.len());
             (holds && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
         });
-        let state = fields.text("state", "must be a text", some);
-        let code_verifier = fields.text("code_verifier", PKCE_FORM, pkce);
+        let state = fields.text("state", "must be a text", any_text);
+        let code_verifier = fields.text("code_verifier", PKCE_FORM, parse_pkce);
         let iss = fields.text("iss", "must be a text of at most 2048 bytes", |text| {
             (text.len() <= ISSUER_BYTES_MAX).then(|| text.to_owned())
         });
@@ -54,12 +54,12 @@ impl AuthorizeRequest {
     }
 }
 
-fn some(text: &str) -> Option<String> {
+fn any_text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
 /// A verifier, or a challenge, which is of the same form (RFC 7636, sections 4.1 and 4.2).
-fn pkce(text: &str) -> Option<String> {
+fn parse_pkce(text: &str) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     ((43..=128).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
 }
@@ -75,17 +75,17 @@ mod tests {
         let challenge = "c".repeat(43);
         let body =
             format!(r#"{{"code_challenge":"{challenge}","redirect_uri":"app://x","provider":"fitbit"}}"#);
-        let request = ConnectRequest::read(body.as_bytes()).unwrap();
+        let request = ConnectRequest::parse(body.as_bytes()).unwrap();
         assert_eq!((request.provider.as_str(), request.redirect_uri.as_str()), ("fitbit", "app://x"));
         assert_eq!(request.code_challenge, Some(challenge));
         let without = br#"{"provider":"fitbit","redirect_uri":"app://x","code_challenge":null}"#;
-        assert_eq!(ConnectRequest::read(without).unwrap().code_challenge, None);
+        assert_eq!(ConnectRequest::parse(without).unwrap().code_challenge, None);
     }
 
     #[test]
     fn every_violation_is_told() {
         let body = br#"{"provider":1,"provider":"fitbit","code_challenge":"short","else":{}}"#;
-        let found = violations(ConnectRequest::read(body));
+        let found = violations(ConnectRequest::parse(body));
         let expected = [
             ("/code_challenge", Is::InvalidFormat),
             ("/else", Is::UnknownField),
@@ -95,12 +95,12 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
         for body in ["[]", "null", "\"x\"", "1", "true"] {
-            assert_eq!(violations(ConnectRequest::read(body.as_bytes())), [(String::new(), Is::WrongType)]);
+            assert_eq!(violations(ConnectRequest::parse(body.as_bytes())), [(String::new(), Is::WrongType)]);
         }
-        assert!(matches!(ConnectRequest::read(b"{"), Err(Rejected::NotJson)));
+        assert!(matches!(ConnectRequest::parse(b"{"), Err(ReadBodyError::NotJson)));
         let surrogate = br#"{"provider":"\ud800","redirect_uri":"x"}"#;
         assert_eq!(
-            violations(ConnectRequest::read(surrogate)),
+            violations(ConnectRequest::parse(surrogate)),
             [("/provider".to_owned(), Is::InvalidFormat)]
         );
     }
@@ -109,22 +109,22 @@ mod tests {
     fn what_the_provider_handed_back() {
         let verifier = "V-._~9".repeat(8);
         let body = format!(r#"{{"code":"4/0A","state":"","code_verifier":"{verifier}","iss":""}}"#);
-        let request = AuthorizeRequest::read(body.as_bytes()).unwrap();
+        let request = AuthorizeRequest::parse(body.as_bytes()).unwrap();
         assert_eq!((request.code.as_str(), request.state.as_str()), ("4/0A", ""));
         assert_eq!((request.code_verifier, request.iss.as_deref()), (Some(verifier), Some("")));
         let long = "x".repeat(2_049);
         for code in ["", "a b", "a\\n", "é", &long] {
             let body = format!(r#"{{"code":"{code}","state":"s"}}"#);
-            let found = violations(AuthorizeRequest::read(body.as_bytes()));
+            let found = violations(AuthorizeRequest::parse(body.as_bytes()));
             assert_eq!(found, [("/code".to_owned(), Is::InvalidFormat)], "{code}");
         }
         for verifier in ["v".repeat(42), "v".repeat(129), "v+".repeat(30)] {
             let body = format!(r#"{{"code":"c","state":"s","code_verifier":"{verifier}"}}"#);
-            let found = violations(AuthorizeRequest::read(body.as_bytes()));
+            let found = violations(AuthorizeRequest::parse(body.as_bytes()));
             assert_eq!(found, [("/code_verifier".to_owned(), Is::InvalidFormat)], "{verifier}");
         }
         assert_eq!(
-            violations(AuthorizeRequest::read(b"{}")),
+            violations(AuthorizeRequest::parse(b"{}")),
             [("/code".to_owned(), Is::Required), ("/state".to_owned(), Is::Required)]
         );
     }
@@ -132,9 +132,9 @@ mod tests {
     #[test]
     fn nothing_at_all_asks_for_another_authorisation() {
         for body in [&b""[..], b"{}", br#"{"code_challenge":null}"#] {
-            assert_eq!(ReauthRequest::read(body).unwrap(), ReauthRequest::default());
+            assert_eq!(ReauthRequest::parse(body).unwrap(), ReauthRequest::default());
         }
-        let found = violations(ReauthRequest::read(br#"{"provider":"x"}"#));
+        let found = violations(ReauthRequest::parse(br#"{"provider":"x"}"#));
         assert_eq!(found, [("/provider".to_owned(), Is::UnknownField)]);
     }
 }
