@@ -19,12 +19,12 @@ use keys::{DataKey, DataKeyId, UserRef};
 use schemas::EventId;
 
 /// What stands between the clear part and the sealed one.
-const SEAM: &[u8] = b",\"data_base64\":\"";
-const END: &[u8] = b"\"}";
+const SEALED_SEPARATOR: &[u8] = b",\"data_base64\":\"";
+const SEALED_END: &[u8] = b"\"}";
 
 /// What stands between the head and a content in clear.
-const CLEAR_SEAM: &[u8] = b",\"data\":";
-const CLEAR_END: &[u8] = b"}";
+const PLAINTEXT_SEPARATOR: &[u8] = b",\"data\":";
+const PLAINTEXT_END: &[u8] = b"}";
 
 /// Characters of a data key's id.
 const KEY_ID_CHARS: usize = 16;
@@ -154,7 +154,7 @@ impl EventKind {
     }
 
     /// Whether the content is for every reader of the log.
-    pub const fn is_clear(self) -> bool {
+    pub const fn is_plaintext(self) -> bool {
         match self {
             Self::SummaryReceivedV1
             | Self::DeviceEnrolledV1
@@ -215,14 +215,14 @@ impl EventKind {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
 /// An event's clear part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct EventHeader {
     /// The event's name.
     pub id: EventId,
     /// What happened.
@@ -235,7 +235,7 @@ pub struct Head {
     pub key_id: Option<DataKeyId>,
 }
 
-impl Head {
+impl EventHeader {
     /// The stored bytes before the seam, which are also the associated data.
     pub(crate) fn render(&self) -> String {
         let mut text = format!(
@@ -259,24 +259,25 @@ impl Head {
             Some(key.id()),
             "BUG: an event names another key than the one it is sealed under"
         );
-        assert!(!self.kind.is_clear(), "BUG: an event of this kind is not sealed");
+        assert!(!self.kind.is_plaintext(), "BUG: an event of this kind is not sealed");
         let head = self.render();
         let sealed = key.seal(head.as_bytes(), content);
-        let mut bytes =
-            Vec::with_capacity(head.len() + SEAM.len() + BASE64.encode_len(sealed.len()) + END.len());
+        let mut bytes = Vec::with_capacity(
+            head.len() + SEALED_SEPARATOR.len() + BASE64.encode_len(sealed.len()) + SEALED_END.len(),
+        );
         bytes.extend_from_slice(head.as_bytes());
-        bytes.extend_from_slice(SEAM);
+        bytes.extend_from_slice(SEALED_SEPARATOR);
         let start = bytes.len();
         bytes.resize(start + BASE64.encode_len(sealed.len()), 0);
         BASE64.encode_mut(&sealed, &mut bytes[start..]);
-        bytes.extend_from_slice(END);
+        bytes.extend_from_slice(SEALED_END);
         bytes
     }
 
     /// The stored bytes of an event whose content, a JSON object, is in clear.
-    pub(crate) fn with_clear(&self, content: &[u8]) -> Vec<u8> {
-        assert!(self.kind.is_clear() && self.key_id.is_none(), "BUG: an event of this kind is sealed");
-        [self.render().as_bytes(), CLEAR_SEAM, content, CLEAR_END].concat()
+    pub(crate) fn encode_plaintext(&self, content: &[u8]) -> Vec<u8> {
+        assert!(self.kind.is_plaintext() && self.key_id.is_none(), "BUG: an event of this kind is sealed");
+        [self.render().as_bytes(), PLAINTEXT_SEPARATOR, content, PLAINTEXT_END].concat()
     }
 }
 
@@ -285,7 +286,7 @@ impl Head {
 pub enum MalformedEvent {
     /// Not the one spelling above.
     #[error("the bytes are not an event in its canonical spelling")]
-    Spelling,
+    NonCanonical,
     /// A kind that this version does not know.
     #[error("the event is of a kind or version that is not known here")]
     UnknownKind,
@@ -295,71 +296,75 @@ pub enum MalformedEvent {
 #[derive(Debug, Clone)]
 pub struct Envelope<'b> {
     /// The clear part.
-    pub head: Head,
-    content: Content<'b>,
+    pub header: EventHeader,
+    content: EnvelopeContent<'b>,
 }
 
 #[derive(Debug, Clone)]
-enum Content<'b> {
+enum EnvelopeContent<'b> {
     Sealed { associated: &'b [u8], sealed: Vec<u8> },
-    Clear(&'b [u8]),
+    Plaintext(&'b [u8]),
 }
 
 impl<'b> Envelope<'b> {
     /// Reads stored bytes.
-    pub fn read(bytes: &'b [u8]) -> Result<Self, MalformedEvent> {
+    pub fn parse(bytes: &'b [u8]) -> Result<Self, MalformedEvent> {
         let (head, rest) = split(bytes)?;
-        let parsed = read_head(head)?;
-        let content = if parsed.kind.is_clear() {
-            let content = rest.strip_prefix(CLEAR_SEAM).and_then(|rest| rest.strip_suffix(CLEAR_END));
-            Content::Clear(content.ok_or(MalformedEvent::Spelling)?)
+        let parsed = parse_header(head)?;
+        let content = if parsed.kind.is_plaintext() {
+            let content =
+                rest.strip_prefix(PLAINTEXT_SEPARATOR).and_then(|rest| rest.strip_suffix(PLAINTEXT_END));
+            EnvelopeContent::Plaintext(content.ok_or(MalformedEvent::NonCanonical)?)
         } else {
-            let encoded = rest.strip_prefix(SEAM).and_then(|rest| rest.strip_suffix(END));
-            let sealed = BASE64.decode(encoded.ok_or(MalformedEvent::Spelling)?);
-            Content::Sealed { associated: head, sealed: sealed.map_err(|_| MalformedEvent::Spelling)? }
+            let encoded = rest.strip_prefix(SEALED_SEPARATOR).and_then(|rest| rest.strip_suffix(SEALED_END));
+            let sealed = BASE64.decode(encoded.ok_or(MalformedEvent::NonCanonical)?);
+            EnvelopeContent::Sealed {
+                associated: head,
+                sealed: sealed.map_err(|_| MalformedEvent::NonCanonical)?,
+            }
         };
-        Ok(Self { head: parsed, content })
+        Ok(Self { header: parsed, content })
     }
 
     /// The data key that an event seems to be sealed under, from where it stands in the one spelling: for whoever fetches
     /// many keys ahead, and believes nothing of it.
-    pub fn peek_key(bytes: &[u8]) -> Option<DataKeyId> {
+    pub fn peek_key_id(bytes: &[u8]) -> Option<DataKeyId> {
         let head = bytes.get(..split(bytes).ok()?.0.len())?.strip_suffix(b"\"")?;
         let id = head.get(head.len().checked_sub(KEY_ID_CHARS)?..)?;
         std::str::from_utf8(id).ok()?.parse().ok()
     }
 
     /// Reads the clear part alone.
-    pub fn read_head(bytes: &[u8]) -> Result<Head, MalformedEvent> {
-        read_head(split(bytes)?.0)
+    pub fn read_header(bytes: &[u8]) -> Result<EventHeader, MalformedEvent> {
+        parse_header(split(bytes)?.0)
     }
 
     /// Opens a sealed content.
     pub(crate) fn open(self, key: &DataKey) -> Result<zeroize::Zeroizing<Vec<u8>>, keys::OpenError> {
         match self.content {
-            Content::Sealed { associated, sealed } => key.open(associated, sealed),
-            Content::Clear(_) => Err(keys::OpenError::Format),
+            EnvelopeContent::Sealed { associated, sealed } => key.open(associated, sealed),
+            EnvelopeContent::Plaintext(_) => Err(keys::OpenError::Format),
         }
     }
 
     /// A content in clear.
-    pub(crate) fn clear(&self) -> Option<&'b [u8]> {
+    pub(crate) fn plaintext(&self) -> Option<&'b [u8]> {
         match self.content {
-            Content::Clear(content) => Some(content),
-            Content::Sealed { .. } => None,
+            EnvelopeContent::Plaintext(content) => Some(content),
+            EnvelopeContent::Sealed { .. } => None,
         }
     }
 }
 
 /// No value of the head can hold a quote, so the first seam is the right one, and the content begins at it.
 fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), MalformedEvent> {
-    let begins = |rest: &[u8]| rest.starts_with(SEAM) || rest.starts_with(CLEAR_SEAM);
+    let begins = |rest: &[u8]| rest.starts_with(SEALED_SEPARATOR) || rest.starts_with(PLAINTEXT_SEPARATOR);
     let seam = (0..bytes.len()).position(|at| begins(&bytes[at..]));
-    Ok(bytes.split_at(seam.ok_or(MalformedEvent::Spelling)?))
+    Ok(bytes.split_at(seam.ok_or(MalformedEvent::NonCanonical)?))
 }
 
 /// There is one spelling, so the parts stand where they must: what reads them in this order needs no JSON.
-fn read_head(head: &[u8]) -> Result<Head, MalformedEvent> {
+fn parse_header(head: &[u8]) -> Result<EventHeader, MalformedEvent> {
     let spelled = || {
         let mut rest = std::str::from_utf8(head).ok()?.strip_prefix(r#"{"specversion":"1.0","id":""#)?;
         let mut next = |name: &str| {
@@ -377,20 +382,20 @@ fn read_head(head: &[u8]) -> Result<Head, MalformedEvent> {
         };
         Some((id, source, kind, subject, time, key_id))
     };
-    let (id, source, kind, subject, time, key_id) = spelled().ok_or(MalformedEvent::Spelling)?;
-    let kind = EventKind::named(kind).ok_or(MalformedEvent::UnknownKind)?;
-    let key_id = key_id.map(str::parse).transpose().map_err(|_| MalformedEvent::Spelling)?;
-    let read = Head {
-        id: id.parse().map_err(|_| MalformedEvent::Spelling)?,
+    let (id, source, kind, subject, time, key_id) = spelled().ok_or(MalformedEvent::NonCanonical)?;
+    let kind = EventKind::from_name(kind).ok_or(MalformedEvent::UnknownKind)?;
+    let key_id = key_id.map(str::parse).transpose().map_err(|_| MalformedEvent::NonCanonical)?;
+    let read = EventHeader {
+        id: id.parse().map_err(|_| MalformedEvent::NonCanonical)?,
         kind,
-        user: subject.parse().map_err(|_| MalformedEvent::Spelling)?,
-        time: time.parse().map_err(|_| MalformedEvent::Spelling)?,
+        user: subject.parse().map_err(|_| MalformedEvent::NonCanonical)?,
+        time: time.parse().map_err(|_| MalformedEvent::NonCanonical)?,
         key_id,
     };
     // Keys and users are refused in any other spelling; an event's id can be in capitals, and an instant has several.
     let is_whole = source == kind.source()
         && !id.bytes().any(|byte| byte.is_ascii_uppercase())
-        && kind.is_clear() == key_id.is_none()
+        && kind.is_plaintext() == key_id.is_none()
         && read.time.to_string() == time;
-    if is_whole { Ok(read) } else { Err(MalformedEvent::Spelling) }
+    if is_whole { Ok(read) } else { Err(MalformedEvent::NonCanonical) }
 }

@@ -5,26 +5,26 @@ mod connection;
 mod device;
 mod erasure;
 mod export;
-mod operation;
-mod sealed;
-mod shown;
-mod signed;
+mod operator_actions;
+mod redacted_json;
+mod sealed_content;
+mod signed_request;
 mod webhook;
 
 #[cfg(test)]
 mod tests;
 
-pub use break_glass::{BreakGlassStep, Statement, StatementKind};
+pub use break_glass::{BreakGlassStatement, BreakGlassStatementKind, BreakGlassStep};
 pub use connection::{
     ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded, ConnectionReauthRequested,
     ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
 };
 pub use device::{DeviceEnrolled, DeviceRevoked};
-pub use erasure::{ErasedCounts, ErasureEvent, ErasureFact};
+pub use erasure::{ErasedCounts, ErasureChange, ErasureEvent};
 pub use export::{ExportFailed, ExportReady, ExportRequested};
-pub use operation::{AccessRecorded, Actor, EventDiscarded, RetentionApplied};
-pub use sealed::SealedContent;
-pub use signed::SignedRequest;
+pub use operator_actions::{AccessRecorded, Actor, EventDiscarded, RetentionApplied};
+pub use sealed_content::SealedContent;
+pub use signed_request::SignedRequest;
 pub use webhook::WebhookReceived;
 
 use keys::{DataKey, OpenError, Pseudonymizer};
@@ -64,7 +64,7 @@ pub enum Event {
     ExportReady(ExportReady),
     /// An export can't be made.
     ExportFailed(ExportFailed),
-    /// What happened to an account on its way out, believed by nobody yet ([`Event::vouched_erasure`]).
+    /// What happened to an account on its way out, believed by nobody yet ([`Event::verify_erasure`]).
     Erasure(ErasureEvent),
     /// A step of breaking the glass; which one is the event's kind.
     BreakGlass(BreakGlassStep),
@@ -90,26 +90,34 @@ pub enum OpenEventError {
 impl Event {
     /// Opens a sealed event.
     pub fn open(envelope: Envelope<'_>, key: &DataKey) -> Result<Self, OpenEventError> {
-        let (id, kind) = (envelope.head.id, envelope.head.kind);
+        let (id, kind) = (envelope.header.id, envelope.header.kind);
         let content = envelope.open(key).map_err(|error| OpenEventError::Sealed(id, error))?;
         let event = match kind {
             EventKind::SummaryReceivedV1 => SignedRequest::from_v1(&content).map(Self::SummaryReceived),
             EventKind::DeviceReportedV1 => SignedRequest::from_v1(&content).map(Self::DeviceReported),
-            EventKind::ConnectionRequestedV1 => sealed::read(&content).map(Self::ConnectionRequested),
-            EventKind::ConnectionAuthorizedV1 => sealed::read(&content).map(Self::ConnectionAuthorized),
+            EventKind::ConnectionRequestedV1 => {
+                sealed_content::decode(&content).map(Self::ConnectionRequested)
+            }
+            EventKind::ConnectionAuthorizedV1 => {
+                sealed_content::decode(&content).map(Self::ConnectionAuthorized)
+            }
             EventKind::ConnectionReauthRequestedV1 => {
-                sealed::read(&content).map(Self::ConnectionReauthRequested)
+                sealed_content::decode(&content).map(Self::ConnectionReauthRequested)
             }
             EventKind::ConnectionRevocationRequestedV1 => {
-                sealed::read(&content).map(Self::ConnectionRevocationRequested)
+                sealed_content::decode(&content).map(Self::ConnectionRevocationRequested)
             }
-            EventKind::ConnectionActivatedV1 => sealed::read(&content).map(Self::ConnectionActivated),
-            EventKind::ConnectionReauthNeededV1 => sealed::read(&content).map(Self::ConnectionReauthNeeded),
-            EventKind::ConnectionRevokedV1 => sealed::read(&content).map(Self::ConnectionRevoked),
-            EventKind::WebhookReceivedV1 => sealed::read(&content).map(Self::WebhookReceived),
-            EventKind::ExportRequestedV1 => sealed::read(&content).map(Self::ExportRequested),
-            EventKind::ExportReadyV1 => sealed::read(&content).map(Self::ExportReady),
-            EventKind::ExportFailedV1 => sealed::read(&content).map(Self::ExportFailed),
+            EventKind::ConnectionActivatedV1 => {
+                sealed_content::decode(&content).map(Self::ConnectionActivated)
+            }
+            EventKind::ConnectionReauthNeededV1 => {
+                sealed_content::decode(&content).map(Self::ConnectionReauthNeeded)
+            }
+            EventKind::ConnectionRevokedV1 => sealed_content::decode(&content).map(Self::ConnectionRevoked),
+            EventKind::WebhookReceivedV1 => sealed_content::decode(&content).map(Self::WebhookReceived),
+            EventKind::ExportRequestedV1 => sealed_content::decode(&content).map(Self::ExportRequested),
+            EventKind::ExportReadyV1 => sealed_content::decode(&content).map(Self::ExportReady),
+            EventKind::ExportFailedV1 => sealed_content::decode(&content).map(Self::ExportFailed),
             EventKind::DeviceEnrolledV1 => DeviceEnrolled::from_v1(&content).map(Self::DeviceEnrolled),
             EventKind::DeviceRevokedV1 => DeviceRevoked::from_v1(&content).map(Self::DeviceRevoked),
             EventKind::ErasureRequestedV1
@@ -128,9 +136,9 @@ impl Event {
     }
 
     /// Reads an event whose content is in clear.
-    pub fn read_clear(envelope: &Envelope<'_>) -> Result<Self, OpenEventError> {
-        let content = envelope.clear();
-        let event = match envelope.head.kind {
+    pub fn read_plaintext(envelope: &Envelope<'_>) -> Result<Self, OpenEventError> {
+        let content = envelope.plaintext();
+        let event = match envelope.header.kind {
             EventKind::BreakGlassRequestedV1
             | EventKind::BreakGlassApprovedV1
             | EventKind::BreakGlassLookedUpV1
@@ -168,17 +176,17 @@ impl Event {
             | EventKind::ExportReadyV1
             | EventKind::ExportFailedV1 => None,
         };
-        event.ok_or(OpenEventError::Content(envelope.head.id))
+        event.ok_or(OpenEventError::Content(envelope.header.id))
     }
 
     /// Reads a step of an erasure, and believes it only where somebody who holds the pseudonym secret appended it.
-    pub fn vouched_erasure(
+    pub fn verify_erasure(
         envelope: &Envelope<'_>,
         secret: &Pseudonymizer,
     ) -> Result<ErasureEvent, OpenEventError> {
-        let forged = OpenEventError::Content(envelope.head.id);
-        let Self::Erasure(erasure) = Self::read_clear(envelope)? else { return Err(forged) };
-        let content = envelope.clear().ok_or(forged)?;
-        if erasure.is_vouched_for(&envelope.head, content, secret) { Ok(erasure) } else { Err(forged) }
+        let forged = OpenEventError::Content(envelope.header.id);
+        let Self::Erasure(erasure) = Self::read_plaintext(envelope)? else { return Err(forged) };
+        let content = envelope.plaintext().ok_or(forged)?;
+        if erasure.has_valid_mac(&envelope.header, content, secret) { Ok(erasure) } else { Err(forged) }
     }
 }

@@ -6,34 +6,40 @@
 //!
 //! This crate knows the events, their bytes and the log. It does not fold and serves no HTTP.
 
-mod change;
+mod change_feed;
 mod envelope;
 mod event;
-mod id;
+mod event_id;
+mod internal_protocol;
 mod log;
 mod outcome;
-mod question;
 mod subject;
 
-pub use change::{
-    CHANGE_LIFETIME_DAYS, CHANGES_STREAM, Change, ChangeKind, ChangeSubject, Changes, ChangesAppender,
+pub use change_feed::{
+    CHANGE_LIFETIME_DAYS, CHANGES_STREAM, ChangeFeed, ChangeFeedAppender, ChangeKind, ChangeNotification,
+    ChangeTarget,
 };
-pub use envelope::{Envelope, EventKind, Head, MalformedEvent};
+pub use envelope::{Envelope, EventHeader, EventKind, MalformedEvent};
 pub use event::{
-    AccessRecorded, Actor, BreakGlassStep, ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded,
-    ConnectionReauthRequested, ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
-    DeviceEnrolled, DeviceRevoked, ErasedCounts, ErasureEvent, ErasureFact, Event, EventDiscarded,
-    ExportFailed, ExportReady, ExportRequested, OpenEventError, RetentionApplied, SealedContent,
-    SignedRequest, Statement, StatementKind, WebhookReceived,
+    AccessRecorded, Actor, BreakGlassStatement, BreakGlassStatementKind, BreakGlassStep, ConnectionActivated,
+    ConnectionAuthorized, ConnectionReauthNeeded, ConnectionReauthRequested, ConnectionRequested,
+    ConnectionRevocationRequested, ConnectionRevoked, DeviceEnrolled, DeviceRevoked, ErasedCounts,
+    ErasureChange, ErasureEvent, Event, EventDiscarded, ExportFailed, ExportReady, ExportRequested,
+    OpenEventError, RetentionApplied, SealedContent, SignedRequest, WebhookReceived,
 };
-pub use id::{answer_id, authorization_event_id, erasure_step_id, event_id, new_event_id, webhook_event_id};
+pub use event_id::{
+    authorization_event_id, erasure_step_event_id, new_event_id, request_event_id, result_event_id,
+    webhook_event_id,
+};
+pub use internal_protocol::{
+    CONNECTION_LOOKUP_SUBJECT, ConnectionLookupRequest, ConnectionLookupResponse, ERASE_USER_SUBJECT,
+    EXPORT_PROGRESS_SUBJECT, EraseUserRequest, EraseUserResponse, LATEST_EXPORT_SUBJECT, LatestExportRequest,
+    LatestExportResponse, RELOAD_CHANGE_FEED_SUBJECT, ReloadChangeFeedResponse,
+};
 pub use log::{
-    AppendedEvent, BrokenPromise, CopiedEvent, EVENTS_STREAM, Follower, Log, LogAppender, LogError,
-    LogIdentity, LogReader, LogState, NewEvent, Pages, RecordedEvent, Stretch, StretchError,
+    AppendedEvent, CopiedEvent, EVENTS_STREAM, Log, LogAppender, LogConsumerName, LogError, LogFollower,
+    LogIdentity, LogRangeReader, LogState, LogVerificationError, NewEvent, ReadRangeError, RecordedEvent,
+    UserEventPages,
 };
-pub use outcome::{FoldedEvent, OutcomeAddress, OutcomeMessage};
-pub use question::{
-    CONNECTION_SUBJECT, ConnectionAnswer, ConnectionQuestion, ERASE_SUBJECT, EXPORT_SUBJECT, EraseAnswer,
-    EraseQuestion, ExportAnswer, ExportQuestion, FEED_SUBJECT, FeedAnswer, PROGRESS_SUBJECT,
-};
-pub use subject::{PARTITIONS, partition, subject_of};
+pub use outcome::{EventOutcome, OutcomeAddress, OutcomeMessage};
+pub use subject::{PARTITIONS, partition, user_subject};

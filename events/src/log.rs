@@ -1,29 +1,30 @@
 //! The log: one stream, append only, read in order.
 
-mod promises;
-mod stretch;
+mod range_reader;
+mod stream_config;
 
 use jetstream::{
-    AppendError, Appender, Broker, CommitMode, NewMessage, FollowError, OrderedConsumer, ReadError, ScanFrom, StoredMessage, Stream,
+    AppendError, Appender, Broker, CommitMode, FollowError, NewMessage, OrderedConsumer, ReadError, ScanFrom,
+    StoredMessage, Stream,
 };
 use jiff::Timestamp;
 use keys::UserRef;
 use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
 
-pub use promises::{BrokenPromise, LogState};
-pub use stretch::{Stretch, StretchError};
+pub use range_reader::{LogRangeReader, ReadRangeError};
+pub use stream_config::{LogState, LogVerificationError};
 
 use crate::envelope::Envelope;
 use crate::outcome::OutcomeAddress;
-use crate::subject::{SUBJECT_PREFIX, partition_of, subject_of};
+use crate::subject::{SUBJECT_PREFIX, partition_of, user_subject};
 
 /// The stream's name.
 pub const EVENTS_STREAM: &str = "EVENTS";
 /// The log as the roles that may reach it see it.
 const API_PREFIX: &str = "LOG.API";
 /// The header in which an event's outcome address travels. Not part of the event: it means nothing once folded.
-const OUTCOME_TO: &str = "Syncwell-Outcome-To";
+const OUTCOME_TO_HEADER: &str = "Syncwell-Outcome-To";
 /// How long the server remembers an event's id and drops a second one. A signed request is valid for at most twice
 /// the timestamp window, so this must be longer.
 const DUPLICATE_WINDOW_SECONDS: u64 = 900;
@@ -41,13 +42,13 @@ pub enum LogError {
     Missing,
     /// It is not the log that it should be.
     #[error(transparent)]
-    Broken(#[from] BrokenPromise),
+    Invalid(#[from] LogVerificationError),
 }
 
 /// Who reads the whole log, each through a durable consumer of their own: two at once through one would disturb each
 /// other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogReader {
+pub enum LogConsumerName {
     /// The projector, following.
     Projector,
     /// The projector, folding a second view.
@@ -62,7 +63,7 @@ pub enum LogReader {
     Backup,
 }
 
-impl LogReader {
+impl LogConsumerName {
     const ALL: [Self; 6] =
         [Self::Projector, Self::Rebuild, Self::Shadow, Self::Notary, Self::Auditor, Self::Backup];
 
@@ -150,12 +151,12 @@ impl RecordedEvent {
     }
 
     /// Whether it stands where an event of this user belongs.
-    pub fn is_filed_under(&self, user: &UserRef) -> bool {
-        self.filed_under() == Some(*user)
+    pub fn has_user(&self, user: &UserRef) -> bool {
+        self.user_from_subject() == Some(*user)
     }
 
     /// The user under whose subject it stands; `None` where that is no user's subject.
-    pub fn filed_under(&self) -> Option<UserRef> {
+    pub fn user_from_subject(&self) -> Option<UserRef> {
         let (partition, user) = self.0.subject.strip_prefix(SUBJECT_PREFIX)?.split_once('.')?;
         // There is one spelling of a number here, as of a user ref.
         let is_spelled = !partition.starts_with('0') || partition == "0";
@@ -170,7 +171,7 @@ impl RecordedEvent {
 
     /// Who waits for its outcome.
     pub fn outcome_to(&self) -> Option<OutcomeAddress> {
-        self.0.header(OUTCOME_TO)?.parse().ok()
+        self.0.header(OUTCOME_TO_HEADER)?.parse().ok()
     }
 }
 
@@ -182,7 +183,7 @@ pub struct Log {
 
 impl Log {
     /// The log behind this connection.
-    pub fn over(broker: Broker) -> Self {
+    pub fn new(broker: Broker) -> Self {
         Self { stream: Stream::new(broker, API_PREFIX, EVENTS_STREAM) }
     }
 
@@ -220,7 +221,7 @@ impl Log {
         if self.stream.info().await?.is_none() {
             self.stream.create(&Self::config(replicas)).await?;
         }
-        for reader in LogReader::ALL {
+        for reader in LogConsumerName::ALL {
             self.stream.create_consumer(reader.name()).await?;
         }
         Ok(())
@@ -229,11 +230,11 @@ impl Log {
     /// Verifies that this is a log that keeps its promises, and tells its identity and its end.
     pub async fn open(&self) -> Result<LogState, LogError> {
         let info = self.stream.info().await?.ok_or(LogError::Missing)?;
-        Ok(promises::verify(&info)?)
+        Ok(stream_config::verify(&info)?)
     }
 
     /// The last event, whatever else is wrong with the log.
-    pub async fn end(&self) -> Result<Option<Sequence>, LogError> {
+    pub async fn last_sequence(&self) -> Result<Option<Sequence>, LogError> {
         let info = self.stream.info().await?.ok_or(LogError::Missing)?;
         Ok(Sequence::new(info.state.last_seq))
     }
@@ -251,15 +252,20 @@ impl Log {
     /// Follows the log behind a position, as one of its readers.
     pub async fn follow(
         &self,
-        reader: LogReader,
+        reader: LogConsumerName,
         position: Option<Sequence>,
-    ) -> Result<Follower, FollowError> {
-        Ok(Follower(self.stream.follow(reader.name(), position.map_or(0, Sequence::get)).await?))
+    ) -> Result<LogFollower, FollowError> {
+        Ok(LogFollower(self.stream.follow(reader.name(), position.map_or(0, Sequence::get)).await?))
     }
 
     /// Reads the events behind a position up to `last`, as one of the log's readers.
-    pub fn stretch(&self, reader: LogReader, position: Option<Sequence>, last: Sequence) -> Stretch {
-        Stretch::new(self.clone(), reader, position, last)
+    pub fn read_range(
+        &self,
+        reader: LogConsumerName,
+        position: Option<Sequence>,
+        last: Sequence,
+    ) -> LogRangeReader {
+        LogRangeReader::new(self.clone(), reader, position, last)
     }
 
     /// Appends copies of events in this order right behind `last`, all of them or none; at most 1,000, and a few
@@ -299,7 +305,7 @@ impl Log {
     async fn received_at(&self, sequence: u64, before: u64) -> Result<Option<Timestamp>, LogError> {
         for sequence in (sequence..before).filter_map(Sequence::new) {
             let event = self.get(sequence).await?;
-            if let Some(head) = event.and_then(|event| Envelope::read_head(event.bytes()).ok()) {
+            if let Some(head) = event.and_then(|event| Envelope::read_header(event.bytes()).ok()) {
                 return Ok(Some(head.time));
             }
         }
@@ -307,7 +313,7 @@ impl Log {
     }
 
     /// Whether the log holds this event: asked before a gap that was seen is called a hole.
-    pub async fn holds(&self, sequence: u64) -> bool {
+    pub async fn contains(&self, sequence: u64) -> bool {
         match Sequence::new(sequence) {
             Some(sequence) => self.get(sequence).await.is_ok_and(|event| event.is_some()),
             None => false,
@@ -321,19 +327,19 @@ impl Log {
 
     /// Some events from `from` on, of one user or of all; empty at the end of the log.
     pub async fn scan(&self, from: ScanFrom, user: Option<&UserRef>) -> Result<Vec<RecordedEvent>, LogError> {
-        let subject = user.map_or_else(|| "events.v1.>".to_owned(), subject_of);
+        let subject = user.map_or_else(|| "events.v1.>".to_owned(), user_subject);
         let stored = self.stream.scan(from, &subject, SCAN_EVENTS_MAX).await?;
         Ok(stored.into_iter().map(RecordedEvent).collect())
     }
 
     /// A user's events from a position on, up to another one or the end, page by page.
-    pub fn pages(&self, user: UserRef, from: Sequence, until: Option<Sequence>) -> Pages<'_> {
-        Pages { log: self, user, from: Some(from.get()), until }
+    pub fn user_pages(&self, user: UserRef, from: Sequence, until: Option<Sequence>) -> UserEventPages<'_> {
+        UserEventPages { log: self, user, from: Some(from.get()), until }
     }
 }
 
 /// A user's events, page by page.
-pub struct Pages<'l> {
+pub struct UserEventPages<'l> {
     log: &'l Log,
     user: UserRef,
     /// Where the next page begins; `None` behind the last.
@@ -341,7 +347,7 @@ pub struct Pages<'l> {
     until: Option<Sequence>,
 }
 
-impl Pages<'_> {
+impl UserEventPages<'_> {
     /// The next page; `None` behind the last. One that could not be read is read again by asking again.
     pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, LogError> {
         let Some(from) = self.from else { return Ok(None) };
@@ -362,9 +368,13 @@ impl LogAppender {
     /// Appends one event, and returns when it is on stable storage.
     pub async fn append(&self, event: NewEvent) -> Result<AppendedEvent, AppendError> {
         let appended = self.0.append(NewMessage {
-            subject: subject_of(&event.user),
+            subject: user_subject(&event.user),
             id: Some(event.id.to_string()),
-            headers: event.outcome_to.iter().map(|address| (OUTCOME_TO, address.to_string())).collect(),
+            headers: event
+                .outcome_to
+                .iter()
+                .map(|address| (OUTCOME_TO_HEADER, address.to_string()))
+                .collect(),
             expected: None,
             payload: event.bytes.into(),
         });
@@ -375,9 +385,9 @@ impl LogAppender {
 }
 
 /// The log being followed.
-pub struct Follower(OrderedConsumer);
+pub struct LogFollower(OrderedConsumer);
 
-impl Follower {
+impl LogFollower {
     /// The next events, at least one, contiguous with the last.
     pub async fn next(&mut self) -> Result<Vec<RecordedEvent>, FollowError> {
         Ok(self.0.next_batch().await?.into_iter().map(RecordedEvent).collect())

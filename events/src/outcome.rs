@@ -14,7 +14,7 @@ const PREFIX: &str = "outcome.v1.";
 
 impl OutcomeAddress {
     /// The address of the ingest with this instance number.
-    pub fn of(instance: u128) -> Self {
+    pub fn from_instance(instance: u128) -> Self {
         Self(format!("{PREFIX}{instance:032x}"))
     }
 
@@ -44,7 +44,7 @@ impl FromStr for OutcomeAddress {
 
 /// What became of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoldedEvent {
+pub struct EventOutcome {
     /// Which event.
     pub event_id: EventId,
     /// Its position.
@@ -57,7 +57,7 @@ pub struct FoldedEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeMessage {
     /// In the log's order.
-    pub folded: Vec<FoldedEvent>,
+    pub folded: Vec<EventOutcome>,
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn only_our_own_addresses_are_addresses() {
-        let address = OutcomeAddress::of(7);
+        let address = OutcomeAddress::from_instance(7);
         assert_eq!(address.as_str().parse(), Ok(address.clone()));
         for wrong in
             ["", "outcome.v1.", "outcome.v1.x", "events.v1.0.x", &format!("{address}.x"), "outcome.v1.>"]

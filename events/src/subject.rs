@@ -23,7 +23,7 @@ pub(crate) fn partition_of(user: &str) -> u32 {
 }
 
 /// The subject of all the user's events.
-pub fn subject_of(user: &UserRef) -> String {
+pub fn user_subject(user: &UserRef) -> String {
     format!("{SUBJECT_PREFIX}{}.{user}", partition(user))
 }
 
@@ -35,6 +35,6 @@ mod tests {
     fn golden_subject() {
         let user = UserRef::from_bytes(*b"0123456789abcdef");
         // FNV-1a computed once by hand in Python over "gaytemzugu3doobzmfrggzdfmy".
-        assert_eq!(subject_of(&user), "events.v1.7.gaytemzugu3doobzmfrggzdfmy");
+        assert_eq!(user_subject(&user), "events.v1.7.gaytemzugu3doobzmfrggzdfmy");
     }
 }

@@ -6,7 +6,7 @@ use keys::UserRef;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{EventKind, Head};
+use crate::envelope::{EventHeader, EventKind};
 
 /// A step as it is stored, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct BreakGlassStep {
 /// What a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StatementKind {
+pub enum BreakGlassStatementKind {
     /// To have a user's requests looked up.
     Request,
     /// To agree with somebody else's request.
@@ -38,9 +38,9 @@ pub enum StatementKind {
 /// What a person signs. Field order and spelling are the signer's: it is the text that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Statement {
+pub struct BreakGlassStatement {
     /// Which step.
-    pub step: StatementKind,
+    pub step: BreakGlassStatementKind,
     /// The request's name: the id of its event.
     pub request: EventId,
     /// Whose requests: the user ref; in a request, which must not tell it before it is in the log, that ref sealed by
@@ -58,9 +58,9 @@ pub struct Statement {
 
 impl BreakGlassStep {
     /// The event's stored bytes.
-    pub fn store(&self, id: EventId, kind: EventKind, user: UserRef, time: Timestamp) -> Vec<u8> {
+    pub fn encode(&self, id: EventId, kind: EventKind, user: UserRef, time: Timestamp) -> Vec<u8> {
         let content = serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("BUG: strings are JSON"));
-        Head { id, kind, user, time, key_id: None }.with_clear(&content)
+        EventHeader { id, kind, user, time, key_id: None }.encode_plaintext(&content)
     }
 
     /// There is one spelling.

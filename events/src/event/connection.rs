@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 use keys::ConnectionId;
-use schemas::{AtProvider, ReauthReason};
+use schemas::{ProviderRevocation, ReauthReason};
 use serde::{Deserialize, Serialize};
 
 use super::SealedContent;
@@ -99,7 +99,7 @@ pub struct ConnectionRevoked {
     /// Which.
     pub connection_id: ConnectionId,
     /// What became of them at the provider.
-    pub at_provider: AtProvider,
+    pub at_provider: ProviderRevocation,
 }
 
 impl SealedContent for ConnectionRequested {

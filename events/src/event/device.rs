@@ -4,7 +4,7 @@
 use keys::{DataKey, DeviceId, SigningKeyId};
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{EventKind, Head};
+use crate::envelope::{EventHeader, EventKind};
 
 /// A device was given its signing key; again, with another key id, when it was given that of a newer master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ struct DeviceV1 {
 
 impl DeviceEnrolled {
     /// The event's stored bytes.
-    pub fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
+    pub fn seal(&self, head: &EventHeader, key: &DataKey) -> Vec<u8> {
         assert_eq!(head.kind, EventKind::DeviceEnrolledV1, "BUG: the head is of another kind");
         seal(head, key, &self.device, Some(&self.key_id), self.token_id.as_ref())
     }
@@ -56,7 +56,7 @@ impl DeviceEnrolled {
 
 impl DeviceRevoked {
     /// The event's stored bytes.
-    pub fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
+    pub fn seal(&self, head: &EventHeader, key: &DataKey) -> Vec<u8> {
         assert_eq!(head.kind, EventKind::DeviceRevokedV1, "BUG: the head is of another kind");
         seal(head, key, &self.device, None, self.token_id.as_ref())
     }
@@ -69,7 +69,7 @@ impl DeviceRevoked {
 }
 
 fn seal(
-    head: &Head,
+    head: &EventHeader,
     key: &DataKey,
     device: &DeviceId,
     key_id: Option<&SigningKeyId>,

@@ -12,7 +12,7 @@ use schemas::ErasureStep;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::envelope::{EventKind, Head};
+use crate::envelope::{EventHeader, EventKind};
 
 const PURPOSE: &str = "syncwell.erasure-event.v1";
 
@@ -25,12 +25,12 @@ pub struct ErasureEvent {
     /// Which erasure.
     pub erasure_id: ErasureId,
     /// What happened.
-    pub fact: ErasureFact,
+    pub change: ErasureChange,
 }
 
 /// What can happen to an account on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ErasureFact {
+pub enum ErasureChange {
     /// The user asked for it. It begins then, and can be taken back until it does.
     Requested {
         /// When it begins.
@@ -54,7 +54,7 @@ pub enum ErasureFact {
     },
 }
 
-impl ErasureFact {
+impl ErasureChange {
     /// The kind of events that say so.
     pub const fn kind(&self) -> EventKind {
         match self {
@@ -69,7 +69,7 @@ impl ErasureFact {
 /// As it is stored. Which fields stand there is the kind's to say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored {
+struct StoredErasureEvent {
     erasure_id: ErasureId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     due_at: Option<Timestamp>,
@@ -85,20 +85,20 @@ struct Stored {
 
 impl ErasureEvent {
     /// The event's stored bytes. The head must be of the fact's kind.
-    pub fn store(&self, head: &Head, secret: &Pseudonymizer) -> Vec<u8> {
-        assert_eq!(head.kind, self.fact.kind(), "BUG: the head is of another kind");
-        let unsigned = self.stored();
-        let mac = HEXLOWER.encode(&mac(head, &unsigned, secret));
-        head.with_clear(&render(&Stored { mac: Some(mac), ..unsigned }))
+    pub fn encode(&self, head: &EventHeader, secret: &Pseudonymizer) -> Vec<u8> {
+        assert_eq!(head.kind, self.change.kind(), "BUG: the head is of another kind");
+        let unsigned = self.to_stored();
+        let mac = HEXLOWER.encode(&compute_mac(head, &unsigned, secret));
+        head.encode_plaintext(&render(&StoredErasureEvent { mac: Some(mac), ..unsigned }))
     }
 
     /// For whoever reads the log: what it says, without what vouches for it.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self.stored()).unwrap_or_default()
+        serde_json::to_value(self.to_stored()).unwrap_or_default()
     }
 
-    fn stored(&self) -> Stored {
-        let empty = Stored {
+    fn to_stored(&self) -> StoredErasureEvent {
+        let empty = StoredErasureEvent {
             erasure_id: self.erasure_id,
             due_at: None,
             step: None,
@@ -106,57 +106,60 @@ impl ErasureEvent {
             counts: None,
             mac: None,
         };
-        match &self.fact {
-            ErasureFact::Requested { due_at } => Stored { due_at: Some(*due_at), ..empty },
-            ErasureFact::Cancelled => empty,
-            ErasureFact::StepDone { step, counts } => {
-                Stored { step: Some(*step), counts: Some(counts.clone()), ..empty }
+        match &self.change {
+            ErasureChange::Requested { due_at } => StoredErasureEvent { due_at: Some(*due_at), ..empty },
+            ErasureChange::Cancelled => empty,
+            ErasureChange::StepDone { step, counts } => {
+                StoredErasureEvent { step: Some(*step), counts: Some(counts.clone()), ..empty }
             }
-            ErasureFact::Erased { requested_at, counts } => {
-                Stored { requested_at: Some(*requested_at), counts: Some(counts.clone()), ..empty }
-            }
+            ErasureChange::Erased { requested_at, counts } => StoredErasureEvent {
+                requested_at: Some(*requested_at),
+                counts: Some(counts.clone()),
+                ..empty
+            },
         }
     }
 
     /// There is one spelling. Whether it may be believed is [`ErasureEvent::is_vouched_for`]'s to say.
     pub(super) fn from_v1(kind: EventKind, content: &[u8]) -> Option<Self> {
-        let read: Stored = serde_json::from_slice(content).ok()?;
-        let known = Stored { mac: None, ..read.clone() };
+        let read: StoredErasureEvent = serde_json::from_slice(content).ok()?;
+        let known = StoredErasureEvent { mac: None, ..read.clone() };
         let fact = match (kind, read) {
-            (EventKind::ErasureRequestedV1, Stored { due_at: Some(due_at), .. }) => {
-                ErasureFact::Requested { due_at }
+            (EventKind::ErasureRequestedV1, StoredErasureEvent { due_at: Some(due_at), .. }) => {
+                ErasureChange::Requested { due_at }
             }
-            (EventKind::ErasureCancelledV1, _) => ErasureFact::Cancelled,
-            (EventKind::ErasureStepDoneV1, Stored { step: Some(step), counts: Some(counts), .. }) => {
-                ErasureFact::StepDone { step, counts }
-            }
+            (EventKind::ErasureCancelledV1, _) => ErasureChange::Cancelled,
+            (
+                EventKind::ErasureStepDoneV1,
+                StoredErasureEvent { step: Some(step), counts: Some(counts), .. },
+            ) => ErasureChange::StepDone { step, counts },
             (
                 EventKind::AccountErasedV1,
-                Stored { requested_at: Some(requested_at), counts: Some(counts), .. },
-            ) => ErasureFact::Erased { requested_at, counts },
+                StoredErasureEvent { requested_at: Some(requested_at), counts: Some(counts), .. },
+            ) => ErasureChange::Erased { requested_at, counts },
             _ => return None,
         };
-        let event = Self { erasure_id: known.erasure_id, fact };
-        let mac = signature(content)?;
-        let again = Stored { mac: Some(mac), ..event.stored() };
-        (event.stored() == known && render(&again) == content).then_some(event)
+        let event = Self { erasure_id: known.erasure_id, change: fact };
+        let mac = read_mac(content)?;
+        let again = StoredErasureEvent { mac: Some(mac), ..event.to_stored() };
+        (event.to_stored() == known && render(&again) == content).then_some(event)
     }
 
     /// Whether somebody who holds the pseudonym secret appended it, just so. `content` is the event's, as stored.
-    pub(crate) fn is_vouched_for(&self, head: &Head, content: &[u8], secret: &Pseudonymizer) -> bool {
-        let stated = signature(content).and_then(|mac| HEXLOWER.decode(mac.as_bytes()).ok());
-        stated.is_some_and(|stated| bool::from(stated.ct_eq(&mac(head, &self.stored(), secret))))
+    pub(crate) fn has_valid_mac(&self, head: &EventHeader, content: &[u8], secret: &Pseudonymizer) -> bool {
+        let stated = read_mac(content).and_then(|mac| HEXLOWER.decode(mac.as_bytes()).ok());
+        stated.is_some_and(|stated| bool::from(stated.ct_eq(&compute_mac(head, &self.to_stored(), secret))))
     }
 }
 
-fn signature(content: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Stored>(content).ok()?.mac
+fn read_mac(content: &[u8]) -> Option<String> {
+    serde_json::from_slice::<StoredErasureEvent>(content).ok()?.mac
 }
 
-fn mac(head: &Head, unsigned: &Stored, secret: &Pseudonymizer) -> [u8; 32] {
+fn compute_mac(head: &EventHeader, unsigned: &StoredErasureEvent, secret: &Pseudonymizer) -> [u8; 32] {
     secret.keyed_hash(PURPOSE, &[head.render().as_bytes(), &render(unsigned)])
 }
 
-fn render(stored: &Stored) -> Vec<u8> {
+fn render(stored: &StoredErasureEvent) -> Vec<u8> {
     serde_json::to_vec(stored).unwrap_or_else(|_| unreachable!("BUG: a step of an erasure is JSON"))
 }

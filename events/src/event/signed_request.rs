@@ -3,7 +3,7 @@
 use keys::{DataKey, RequestSignature, SigningKeyId};
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{EventKind, Head};
+use crate::envelope::{EventHeader, EventKind};
 
 /// A signed request: a summary, or a device's report; which one is the event's kind.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct SignedRequest {
     /// The signature that was right.
     pub signature: RequestSignature,
     /// The key that it was made with.
-    pub signing_key: SigningKeyId,
+    pub signing_key_id: SigningKeyId,
     /// The token's `jti`, where it had one.
     pub token_id: Option<String>,
 }
@@ -37,7 +37,7 @@ struct SignedRequestV1<'b> {
 
 impl SignedRequest {
     /// The event's stored bytes.
-    pub fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
+    pub fn seal(&self, head: &EventHeader, key: &DataKey) -> Vec<u8> {
         let is_signed = matches!(head.kind, EventKind::SummaryReceivedV1 | EventKind::DeviceReportedV1);
         assert!(is_signed, "BUG: the head is of another kind");
         let content = serde_json::to_vec(&SignedRequestV1 {
@@ -45,7 +45,7 @@ impl SignedRequest {
             body_bytes: self.body.len(),
             timestamp: self.timestamp.as_str().into(),
             signature: self.signature.to_string(),
-            key_id: self.signing_key.to_string(),
+            key_id: self.signing_key_id.to_string(),
             jti: self.token_id.clone(),
         });
         let content =
@@ -58,7 +58,7 @@ impl SignedRequest {
         (content.body.len() == content.body_bytes).then_some(())?;
         Some(Self {
             signature: RequestSignature::from_hex(&content.signature)?,
-            signing_key: content.key_id.parse().ok()?,
+            signing_key_id: content.key_id.parse().ok()?,
             body: content.body.into_owned(),
             timestamp: content.timestamp.into_owned(),
             token_id: content.jti,

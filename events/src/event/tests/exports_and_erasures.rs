@@ -6,7 +6,7 @@ use schemas::{ErasureStep, ExportFailure, Sequence};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::event::{ErasureEvent, ErasureFact};
+use crate::event::{ErasureChange, ErasureEvent};
 
 const ERASURES: [&[u8]; 4] = [
     include_bytes!("../../../samples/syncwell.erasure.requested.v1.json"),
@@ -20,14 +20,14 @@ fn secret(byte: u8) -> Pseudonymizer {
     Pseudonymizer::new(Zeroizing::new([byte; 32]))
 }
 
-fn facts() -> [ErasureFact; 4] {
+fn facts() -> [ErasureChange; 4] {
     let at = |time: &str| time.parse().unwrap();
     let keys = ("data_keys".to_owned(), 2);
     [
-        ErasureFact::Requested { due_at: at("2026-02-17T00:00:00Z") },
-        ErasureFact::Cancelled,
-        ErasureFact::StepDone { step: ErasureStep::KeysDestroyed, counts: [keys.clone()].into() },
-        ErasureFact::Erased {
+        ErasureChange::Requested { due_at: at("2026-02-17T00:00:00Z") },
+        ErasureChange::Cancelled,
+        ErasureChange::StepDone { step: ErasureStep::KeysDestroyed, counts: [keys.clone()].into() },
+        ErasureChange::Erased {
             requested_at: at("2026-02-16T00:00:00Z"),
             counts: [keys, ("views".to_owned(), 1)].into(),
         },
@@ -58,15 +58,15 @@ fn samples_of_exports() {
 fn samples_of_erasures_are_spelled_once_and_vouched_for() {
     let erasure_id = ErasureId::from_bytes([0xab; 16]);
     for (sample, fact) in ERASURES.into_iter().zip(facts()) {
-        let envelope = Envelope::read(sample).unwrap();
+        let envelope = Envelope::parse(sample).unwrap();
         let kind = fact.kind();
-        assert_eq!(envelope.head, Head { kind, key_id: None, ..head() });
-        let expected = ErasureEvent { erasure_id, fact };
-        assert_eq!(Event::vouched_erasure(&envelope, &secret(1)).as_ref(), Ok(&expected), "{kind:?}");
-        assert_eq!(expected.store(&envelope.head, &secret(1)), sample, "{kind:?}");
+        assert_eq!(envelope.header, EventHeader { kind, key_id: None, ..head() });
+        let expected = ErasureEvent { erasure_id, change: fact };
+        assert_eq!(Event::verify_erasure(&envelope, &secret(1)).as_ref(), Ok(&expected), "{kind:?}");
+        assert_eq!(expected.encode(&envelope.header, &secret(1)), sample, "{kind:?}");
         // Everybody may read it; only who holds the secret could have made it.
-        assert!(matches!(Event::read_clear(&envelope), Ok(Event::Erasure(found)) if found == expected));
-        assert!(Event::vouched_erasure(&envelope, &secret(9)).is_err());
+        assert!(matches!(Event::read_plaintext(&envelope), Ok(Event::Erasure(found)) if found == expected));
+        assert!(Event::verify_erasure(&envelope, &secret(9)).is_err());
     }
 }
 
@@ -87,15 +87,15 @@ fn nothing_of_an_erasure_can_be_changed_or_moved() {
             text.replace(":{\"erasure_id\"", ":{ \"erasure_id\""),
             text.replace("\"mac\":\"", "\"mac\":\"0"),
         ] {
-            let judged = Envelope::read(changed.as_bytes()).ok();
-            let judged = judged.map(|envelope| Event::vouched_erasure(&envelope, &secret(1)).is_ok());
+            let judged = Envelope::parse(changed.as_bytes()).ok();
+            let judged = judged.map(|envelope| Event::verify_erasure(&envelope, &secret(1)).is_ok());
             assert!(changed == text || judged != Some(true), "{changed}");
         }
         // One kind is not taken for another.
         for (from, to) in [("requested.v1", "cancelled.v1"), ("step_done.v1", "cancelled.v1")] {
             let changed = text.replace(from, to);
-            let judged = Envelope::read(changed.as_bytes()).ok();
-            let judged = judged.map(|envelope| Event::vouched_erasure(&envelope, &secret(1)).is_ok());
+            let judged = Envelope::parse(changed.as_bytes()).ok();
+            let judged = judged.map(|envelope| Event::verify_erasure(&envelope, &secret(1)).is_ok());
             assert!(changed == text || judged != Some(true), "{changed}");
         }
     }
@@ -103,8 +103,10 @@ fn nothing_of_an_erasure_can_be_changed_or_moved() {
 
 #[test]
 fn a_sample_of_retention() {
-    let envelope = Envelope::read(RETENTION).unwrap();
-    let Ok(Event::RetentionApplied(applied)) = Event::read_clear(&envelope) else { panic!("another kind") };
+    let envelope = Envelope::parse(RETENTION).unwrap();
+    let Ok(Event::RetentionApplied(applied)) = Event::read_plaintext(&envelope) else {
+        panic!("another kind")
+    };
     assert_eq!((applied.before_year, applied.reason.as_str()), (2020, "policy 7"));
-    assert_eq!(applied.store(envelope.head.id, envelope.head.time), RETENTION);
+    assert_eq!(applied.encode(envelope.header.id, envelope.header.time), RETENTION);
 }

@@ -6,15 +6,15 @@ use jetstream::FollowError;
 use schemas::Sequence;
 use tokio::time::sleep;
 
-use super::{Follower, Log, LogReader, RecordedEvent};
+use super::{Log, LogConsumerName, LogFollower, RecordedEvent};
 
 /// How often reading is tried again where nothing at all has come since the last time.
-const FRUITLESS_MAX: usize = 20;
+const RETRIES_MAX: usize = 20;
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Why the log can't be read to the end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StretchError {
+pub enum ReadRangeError {
     /// The broker does not let itself be read, again and again.
     #[error("the log can't be read now, or somebody else reads it with the same role at the same time")]
     Unavailable(#[source] FollowError),
@@ -22,7 +22,7 @@ pub enum StretchError {
     #[error(
         "INCIDENT: the log has a hole: sequence {expected} is missing, {found} follows. Stop, keep the broker's files, restore from a mirror or a backup"
     )]
-    Hole {
+    Gap {
         /// What should have come.
         expected: u64,
         /// What came.
@@ -31,18 +31,18 @@ pub enum StretchError {
 }
 
 /// A stretch of the log, being read.
-pub struct Stretch {
+pub struct LogRangeReader {
     log: Log,
-    reader: LogReader,
+    reader: LogConsumerName,
     position: Option<Sequence>,
     last: Sequence,
-    follower: Option<Follower>,
-    fruitless: usize,
+    follower: Option<LogFollower>,
+    retries: usize,
 }
 
-impl Stretch {
-    pub(super) fn new(log: Log, reader: LogReader, position: Option<Sequence>, last: Sequence) -> Self {
-        Self { log, reader, position, last, follower: None, fruitless: 0 }
+impl LogRangeReader {
+    pub(super) fn new(log: Log, reader: LogConsumerName, position: Option<Sequence>, last: Sequence) -> Self {
+        Self { log, reader, position, last, follower: None, retries: 0 }
     }
 
     /// Goes on to a later end.
@@ -51,25 +51,25 @@ impl Stretch {
     }
 
     /// The next events; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, StretchError> {
+    pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, ReadRangeError> {
         loop {
             if self.position >= Some(self.last) {
                 return Ok(None);
             }
-            match self.some().await {
+            match self.next_batch().await {
                 Ok(mut events) => {
                     events.retain(|event| event.sequence() <= self.last);
                     if let Some(event) = events.last() {
-                        (self.position, self.fruitless) = (Some(event.sequence()), 0);
+                        (self.position, self.retries) = (Some(event.sequence()), 0);
                         return Ok(Some(events));
                     }
                 }
-                Err(error) => self.judge(error).await?,
+                Err(error) => self.handle_follow_error(error).await?,
             }
         }
     }
 
-    async fn some(&mut self) -> Result<Vec<RecordedEvent>, FollowError> {
+    async fn next_batch(&mut self) -> Result<Vec<RecordedEvent>, FollowError> {
         let follower = match &mut self.follower {
             Some(follower) => follower,
             None => {
@@ -81,17 +81,17 @@ impl Stretch {
     }
 
     /// Whoever else reads as the same role moves the consumer: what that looks like is no hole.
-    async fn judge(&mut self, error: FollowError) -> Result<(), StretchError> {
+    async fn handle_follow_error(&mut self, error: FollowError) -> Result<(), ReadRangeError> {
         self.follower = None;
         if let FollowError::Gap { expected, found } = error
             && found > expected
-            && !self.log.holds(expected).await
+            && !self.log.contains(expected).await
         {
-            return Err(StretchError::Hole { expected, found });
+            return Err(ReadRangeError::Gap { expected, found });
         }
-        self.fruitless += 1;
-        if self.fruitless > FRUITLESS_MAX {
-            return Err(StretchError::Unavailable(error));
+        self.retries += 1;
+        if self.retries > RETRIES_MAX {
+            return Err(ReadRangeError::Unavailable(error));
         }
         sleep(RETRY_INTERVAL).await;
         Ok(())

@@ -7,7 +7,7 @@ use schemas::{EventId, Sequence};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{EventKind, Head};
+use crate::envelope::{EventHeader, EventKind};
 
 /// Who did it: the role whose credentials were used, and what the person's command said of the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +61,8 @@ pub struct RetentionApplied {
 
 impl RetentionApplied {
     /// The event's stored bytes.
-    pub fn store(&self, id: EventId, time: Timestamp) -> Vec<u8> {
-        store(self, id, EventKind::RetentionAppliedV1, time)
+    pub fn encode(&self, id: EventId, time: Timestamp) -> Vec<u8> {
+        encode_event(self, id, EventKind::RetentionAppliedV1, time)
     }
 
     pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
@@ -72,8 +72,8 @@ impl RetentionApplied {
 
 impl AccessRecorded {
     /// The event's stored bytes.
-    pub fn store(&self, id: EventId, time: Timestamp) -> Vec<u8> {
-        store(self, id, EventKind::AccessRecordedV1, time)
+    pub fn encode(&self, id: EventId, time: Timestamp) -> Vec<u8> {
+        encode_event(self, id, EventKind::AccessRecordedV1, time)
     }
 
     pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
@@ -83,8 +83,8 @@ impl AccessRecorded {
 
 impl EventDiscarded {
     /// The event's stored bytes.
-    pub fn store(&self, id: EventId, time: Timestamp) -> Vec<u8> {
-        store(self, id, EventKind::EventDiscardedV1, time)
+    pub fn encode(&self, id: EventId, time: Timestamp) -> Vec<u8> {
+        encode_event(self, id, EventKind::EventDiscardedV1, time)
     }
 
     pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
@@ -92,9 +92,9 @@ impl EventDiscarded {
     }
 }
 
-fn store(content: &impl Serialize, id: EventId, kind: EventKind, time: Timestamp) -> Vec<u8> {
+fn encode_event(content: &impl Serialize, id: EventId, kind: EventKind, time: Timestamp) -> Vec<u8> {
     let content = serde_json::to_vec(content).unwrap_or_else(|_| unreachable!("BUG: strings are JSON"));
-    Head { id, kind, user: UserRef::SYSTEM, time, key_id: None }.with_clear(&content)
+    EventHeader { id, kind, user: UserRef::SYSTEM, time, key_id: None }.encode_plaintext(&content)
 }
 
 /// There is one spelling.

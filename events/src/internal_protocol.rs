@@ -5,11 +5,11 @@ use schemas::{ConnectionDocument, Sequence};
 use serde::{Deserialize, Serialize};
 
 /// Where the projector is asked about one connection.
-pub const CONNECTION_SUBJECT: &str = "view.v1.connection";
+pub const CONNECTION_LOOKUP_SUBJECT: &str = "view.v1.connection";
 
 /// Which connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConnectionQuestion {
+pub struct ConnectionLookupRequest {
     /// Whose.
     pub user_ref: String,
     /// Its name.
@@ -19,7 +19,7 @@ pub struct ConnectionQuestion {
 /// What is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ConnectionAnswer {
+pub enum ConnectionLookupResponse {
     /// As its owner sees it, and where the provider sends the user back to.
     Found {
         /// As its owner sees it.
@@ -36,11 +36,11 @@ pub enum ConnectionAnswer {
 }
 
 /// Where the projector is told that nothing of an account may be left in any view.
-pub const ERASE_SUBJECT: &str = "view.v1.erase";
+pub const ERASE_USER_SUBJECT: &str = "view.v1.erase";
 
 /// Whose account ends, and where that begins in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EraseQuestion {
+pub struct EraseUserRequest {
     /// Whose.
     pub user_ref: String,
     /// The event that says that the account is marked.
@@ -50,7 +50,7 @@ pub struct EraseQuestion {
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum EraseAnswer {
+pub enum EraseUserResponse {
     /// Nothing is left.
     Cleared {
         /// How many views were looked through.
@@ -61,11 +61,11 @@ pub enum EraseAnswer {
 }
 
 /// Where the projector is asked how a user's exports stand.
-pub const EXPORT_SUBJECT: &str = "view.v1.export";
+pub const LATEST_EXPORT_SUBJECT: &str = "view.v1.export";
 
 /// Whose exports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExportQuestion {
+pub struct LatestExportRequest {
     /// Whose.
     pub user_ref: String,
 }
@@ -73,7 +73,7 @@ pub struct ExportQuestion {
 /// How they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ExportAnswer {
+pub enum LatestExportResponse {
     /// When the latest was asked for that did not fail, and whether it is being made still.
     Latest {
         /// When; `null` where there is none.
@@ -88,14 +88,14 @@ pub enum ExportAnswer {
 }
 
 /// Where the worker is asked how far an export is; the question is its id, the answer an `ExportProgress` as JSON.
-pub const PROGRESS_SUBJECT: &str = "exports.v1.progress";
+pub const EXPORT_PROGRESS_SUBJECT: &str = "exports.v1.progress";
 
 /// Where the projector is told that a receiver of the change feed came or went; the question is empty.
-pub const FEED_SUBJECT: &str = "view.v1.feed";
+pub const RELOAD_CHANGE_FEED_SUBJECT: &str = "view.v1.feed";
 
 /// What the projector has seen, looking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedAnswer {
+pub struct ReloadChangeFeedResponse {
     /// Whether changes are told from here on; `null` where it could not look.
     pub wanted: Option<bool>,
 }

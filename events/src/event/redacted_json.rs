@@ -6,11 +6,11 @@ use super::Event;
 
 impl Event {
     /// What it says, but for what is nobody's to see.
-    pub fn to_json(&self) -> Value {
+    pub fn to_redacted_json(&self) -> Value {
         match self {
             Self::SummaryReceived(content) | Self::DeviceReported(content) => json!({
                 "body": content.body, "timestamp": content.timestamp, "signature": content.signature.to_string(),
-                "key_id": content.signing_key.to_string(), "jti": content.token_id,
+                "key_id": content.signing_key_id.to_string(), "jti": content.token_id,
             }),
             Self::DeviceEnrolled(content) => json!({
                 "device_id": content.device.to_string(), "key_id": content.key_id.to_string(), "jti": content.token_id,

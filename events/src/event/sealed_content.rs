@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::envelope::{EventKind, Head};
+use crate::envelope::{EventHeader, EventKind};
 
 /// The content of one kind of events.
 pub trait SealedContent: Serialize + DeserializeOwned {
@@ -13,7 +13,7 @@ pub trait SealedContent: Serialize + DeserializeOwned {
     const KIND: EventKind;
 
     /// The event's stored bytes.
-    fn seal(&self, head: &Head, key: &DataKey) -> Vec<u8> {
+    fn seal(&self, head: &EventHeader, key: &DataKey) -> Vec<u8> {
         assert_eq!(head.kind, Self::KIND, "BUG: the head is of another kind");
         let content = serde_json::to_vec(self);
         let content = Zeroizing::new(content.unwrap_or_else(|_| unreachable!("BUG: a content is JSON")));
@@ -22,6 +22,6 @@ pub trait SealedContent: Serialize + DeserializeOwned {
 }
 
 /// Strict: an unknown field is another version.
-pub(super) fn read<T: SealedContent>(content: &[u8]) -> Option<T> {
+pub(super) fn decode<T: SealedContent>(content: &[u8]) -> Option<T> {
     serde_json::from_slice(content).ok()
 }

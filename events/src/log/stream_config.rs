@@ -17,7 +17,7 @@ pub struct LogState {
 
 /// The stream found is not a log that can be trusted. Nothing is appended to it or folded from it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BrokenPromise {
+pub enum LogVerificationError {
     /// The configuration breaks a promise.
     #[error("the stream's `{key}` is {found}, not {expected}: {why}")]
     Config {
@@ -34,11 +34,11 @@ pub enum BrokenPromise {
     #[error(
         "INCIDENT: the log has holes: {0}. Stop, keep the broker's files, restore from a mirror or a backup"
     )]
-    Holes(String),
+    MissingEvents(String),
 }
 
 /// Holds what the server says against what is promised.
-pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, BrokenPromise> {
+pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, LogVerificationError> {
     let exact = [
         ("subjects", json!(["events.v1.>"]), "events would be missed or be joined by others"),
         ("retention", json!("limits"), "events would go once they are read"),
@@ -67,11 +67,11 @@ pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, BrokenPromise> {
             found => found.cloned().unwrap_or_default(),
         };
         if found != expected {
-            return Err(config(key, expected.to_string(), found.to_string(), why));
+            return Err(config_mismatch(key, expected.to_string(), found.to_string(), why));
         }
     }
     if info.config.get("persist_mode").is_some_and(|mode| mode == "async") {
-        return Err(config(
+        return Err(config_mismatch(
             "persist_mode",
             "\"default\"".into(),
             "\"async\"".into(),
@@ -81,18 +81,18 @@ pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, BrokenPromise> {
     let window = info.config["duplicate_window"].as_u64().unwrap_or_default() / 1_000_000_000;
     if window < DUPLICATE_WINDOW_SECONDS {
         let expected = format!("{DUPLICATE_WINDOW_SECONDS} s or more");
-        return Err(config(
+        return Err(config_mismatch(
             "duplicate_window",
             expected,
             format!("{window} s"),
             "a replay could be stored twice",
         ));
     }
-    holes(info)?;
+    check_gaps(info)?;
     Ok(LogState { identity: LogIdentity(info.created.clone()), last: Sequence::new(info.state.last_seq) })
 }
 
-fn holes(info: &StreamInfo) -> Result<(), BrokenPromise> {
+fn check_gaps(info: &StreamInfo) -> Result<(), LogVerificationError> {
     let state = &info.state;
     let hole = if state.num_deleted > 0 {
         Some(format!("{} events of {EVENTS_STREAM} are missing", state.num_deleted))
@@ -106,11 +106,16 @@ fn holes(info: &StreamInfo) -> Result<(), BrokenPromise> {
     } else {
         None
     };
-    hole.map_or(Ok(()), |hole| Err(BrokenPromise::Holes(hole)))
+    hole.map_or(Ok(()), |hole| Err(LogVerificationError::MissingEvents(hole)))
 }
 
-fn config(key: &'static str, expected: String, found: String, why: &'static str) -> BrokenPromise {
-    BrokenPromise::Config { key, expected, found, why }
+fn config_mismatch(
+    key: &'static str,
+    expected: String,
+    found: String,
+    why: &'static str,
+) -> LogVerificationError {
+    LogVerificationError::Config { key, expected, found, why }
 }
 
 #[cfg(test)]
@@ -164,7 +169,7 @@ mod tests {
         ] {
             let found = verify(&info(|info| info["config"][key] = value));
             assert!(
-                matches!(&found, Err(BrokenPromise::Config { key: named, .. }) if *named == key),
+                matches!(&found, Err(LogVerificationError::Config { key: named, .. }) if *named == key),
                 "{key}: {found:?}"
             );
         }
@@ -179,7 +184,7 @@ mod tests {
             json!({ "messages": 0, "first_seq": 4, "last_seq": 3 }),
         ] {
             let found = verify(&info(|info| info["state"] = state));
-            assert!(matches!(found, Err(BrokenPromise::Holes(_))), "{found:?}");
+            assert!(matches!(found, Err(LogVerificationError::MissingEvents(_))), "{found:?}");
         }
     }
 }

@@ -67,7 +67,7 @@ impl ChangeKind {
 /// What a change is about. Sealed; nothing of it is a health value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ChangeSubject {
+pub struct ChangeTarget {
     /// Of a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Date>,
@@ -78,7 +78,7 @@ pub struct ChangeSubject {
 
 /// A change's clear part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+pub struct ChangeNotification {
     version: u8,
     /// What changed.
     pub kind: ChangeKind,
@@ -95,7 +95,7 @@ pub struct Change {
     sealed_base64: Option<String>,
 }
 
-impl Change {
+impl ChangeNotification {
     /// A change of one event, with nothing sealed yet.
     pub fn new(
         kind: ChangeKind,
@@ -110,7 +110,7 @@ impl Change {
 
     /// Says what it is about, for whoever has the key.
     #[must_use]
-    pub fn about(mut self, subject: &ChangeSubject, key: &DataKey) -> Self {
+    pub fn with_target(mut self, subject: &ChangeTarget, key: &DataKey) -> Self {
         (self.key_id, self.sealed_base64) = (Some(key.id().to_string()), None);
         let subject = serde_json::to_vec(subject).unwrap_or_else(|_| unreachable!("BUG: a subject is JSON"));
         self.sealed_base64 = Some(BASE64.encode(&key.seal(&self.encode(), &subject)));
@@ -138,7 +138,7 @@ impl Change {
     }
 
     /// What it is about.
-    pub fn subject(&self, key: &DataKey) -> Option<ChangeSubject> {
+    pub fn open_target(&self, key: &DataKey) -> Option<ChangeTarget> {
         let sealed = BASE64.decode(self.sealed_base64.as_ref()?.as_bytes()).ok()?;
         let head = Self { sealed_base64: None, ..self.clone() }.encode();
         serde_json::from_slice(&key.open(&head, sealed).ok()?).ok()
@@ -147,13 +147,13 @@ impl Change {
 
 /// The stream of changes, over one role's connection. What works depends on the role's rights.
 #[derive(Clone)]
-pub struct Changes {
+pub struct ChangeFeed {
     stream: Stream,
 }
 
-impl Changes {
+impl ChangeFeed {
     /// The stream behind this connection.
-    pub fn over(broker: Broker) -> Self {
+    pub fn new(broker: Broker) -> Self {
         Self { stream: Stream::new(broker, API_PREFIX, CHANGES_STREAM) }
     }
 
@@ -180,25 +180,31 @@ impl Changes {
     }
 
     /// Some changes behind a position in the stream, each with its own.
-    pub async fn behind(&self, position: u64) -> Result<Vec<(u64, Option<Change>)>, ReadError> {
+    pub async fn read_after(
+        &self,
+        position: u64,
+    ) -> Result<Vec<(u64, Option<ChangeNotification>)>, ReadError> {
         let from = ScanFrom::Sequence(position.saturating_add(1));
         let stored = self.stream.scan(from, SUBJECT, PAGE_CHANGES).await?;
-        Ok(stored.into_iter().map(|stored| (stored.sequence, Change::decode(&stored.payload))).collect())
+        Ok(stored
+            .into_iter()
+            .map(|stored| (stored.sequence, ChangeNotification::decode(&stored.payload)))
+            .collect())
     }
 
     /// Starts appending.
-    pub fn appender(&self) -> ChangesAppender {
-        ChangesAppender(Appender::start(self.stream.broker().clone(), CommitMode::Grouped))
+    pub fn appender(&self) -> ChangeFeedAppender {
+        ChangeFeedAppender(Appender::start(self.stream.broker().clone(), CommitMode::Grouped))
     }
 }
 
 /// Appends changes.
 #[derive(Clone)]
-pub struct ChangesAppender(Appender);
+pub struct ChangeFeedAppender(Appender);
 
-impl ChangesAppender {
+impl ChangeFeedAppender {
     /// Appends changes, each once for its event, and returns when all are on stable storage.
-    pub async fn append(&self, changes: &[Change]) -> Result<(), AppendError> {
+    pub async fn append(&self, changes: &[ChangeNotification]) -> Result<(), AppendError> {
         let appending = changes.iter().map(|change| {
             self.0.append(NewMessage {
                 subject: SUBJECT.to_owned(),
@@ -220,8 +226,8 @@ mod tests {
         DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32])
     }
 
-    fn change() -> Change {
-        Change::new(
+    fn change() -> ChangeNotification {
+        ChangeNotification::new(
             ChangeKind::SummaryChanged,
             UserRef::from_bytes([1; 16]),
             EventId::new(1_771_286_385_000, [7; 10]),
@@ -241,8 +247,11 @@ mod tests {
             change().event_id
         );
         assert_eq!(text, golden);
-        assert_eq!(Change::decode(golden.as_bytes()), Some(change()));
-        assert_eq!(Change::decode(golden.replace("\"version\":1", "\"version\":2").as_bytes()), None);
+        assert_eq!(ChangeNotification::decode(golden.as_bytes()), Some(change()));
+        assert_eq!(
+            ChangeNotification::decode(golden.replace("\"version\":1", "\"version\":2").as_bytes()),
+            None
+        );
         for kind in ChangeKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
@@ -250,13 +259,13 @@ mod tests {
 
     #[test]
     fn the_date_is_for_whoever_has_the_key() {
-        let subject = ChangeSubject { date: Some("2026-02-16".parse().unwrap()), id: None };
-        let sealed = change().about(&subject, &key());
+        let subject = ChangeTarget { date: Some("2026-02-16".parse().unwrap()), id: None };
+        let sealed = change().with_target(&subject, &key());
         assert!(!String::from_utf8(sealed.encode()).unwrap().contains("2026-02-16\""));
-        let stored = Change::decode(&sealed.encode()).unwrap();
-        assert_eq!((stored.subject(&key()), stored.key_id()), (Some(subject), Some(key().id())));
-        let moved = Change { event_id: EventId::new(1, [0; 10]), ..stored.clone() };
-        assert_eq!(moved.subject(&key()), None, "bound to its event");
-        assert_eq!(stored.subject(&DataKey::new(key().id(), 2026, &[8; 32])), None);
+        let stored = ChangeNotification::decode(&sealed.encode()).unwrap();
+        assert_eq!((stored.open_target(&key()), stored.key_id()), (Some(subject), Some(key().id())));
+        let moved = ChangeNotification { event_id: EventId::new(1, [0; 10]), ..stored.clone() };
+        assert_eq!(moved.open_target(&key()), None, "bound to its event");
+        assert_eq!(stored.open_target(&DataKey::new(key().id(), 2026, &[8; 32])), None);
     }
 }
