@@ -6,11 +6,13 @@ mod tests;
 
 use jiff::Timestamp;
 use keys::{ConnectionId, UserRef};
-use schemas::{AtProvider, ConnectionDocument, ConnectionStatus, ConnectionStep, Outcome, ReauthReason};
+use schemas::{
+    ConnectionDocument, ConnectionStatus, ConnectionTransition, Outcome, ProviderRevocation, ReauthReason,
+};
 
 /// What is known of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
+pub struct ConnectionState {
     /// Which provider.
     pub provider: String,
     /// Where the provider sends the user back to.
@@ -34,7 +36,7 @@ pub struct Connection {
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
     /// What came of revoking it there.
-    pub at_provider: Option<AtProvider>,
+    pub at_provider: Option<ProviderRevocation>,
 }
 
 /// What happened to a connection.
@@ -65,45 +67,49 @@ pub enum ConnectionChange {
     /// There are no tokens that are good.
     ReauthNeeded(ReauthReason),
     /// The tokens are destroyed.
-    Revoked(AtProvider),
+    Revoked(ProviderRevocation),
 }
 
 impl ConnectionChange {
     /// The step of the status that it is.
-    pub const fn step(&self) -> ConnectionStep {
+    pub const fn transition(&self) -> ConnectionTransition {
         match self {
-            Self::Requested { .. } => ConnectionStep::Requested,
-            Self::Authorized => ConnectionStep::Authorized,
-            Self::ReauthRequested => ConnectionStep::ReauthRequested,
-            Self::RevocationRequested => ConnectionStep::RevocationRequested,
-            Self::Activated { .. } => ConnectionStep::Activated,
-            Self::ReauthNeeded(_) => ConnectionStep::ReauthNeeded,
-            Self::Revoked(_) => ConnectionStep::Revoked,
+            Self::Requested { .. } => ConnectionTransition::Requested,
+            Self::Authorized => ConnectionTransition::Authorized,
+            Self::ReauthRequested => ConnectionTransition::ReauthRequested,
+            Self::RevocationRequested => ConnectionTransition::RevocationRequested,
+            Self::Activated { .. } => ConnectionTransition::Activated,
+            Self::ReauthNeeded(_) => ConnectionTransition::ReauthNeeded,
+            Self::Revoked(_) => ConnectionTransition::Revoked,
         }
     }
 }
 
 /// Folds a change.
 pub fn fold(
-    connection: Option<Connection>,
+    connection: Option<ConnectionState>,
     change: &ConnectionChange,
     time: Timestamp,
-) -> (Option<Connection>, Outcome) {
+) -> (Option<ConnectionState>, Outcome) {
     let current = connection.as_ref().map(|connection| connection.status);
-    let Some(status) = ConnectionStatus::after(current, change.step()) else {
+    let Some(status) = ConnectionStatus::next(current, change.transition()) else {
         return (connection, Outcome::Unchanged);
     };
-    let Some(before) = connection else { return (begun(status, change, time), Outcome::Created) };
-    let after = changed(Connection { status, ..before.clone() }, change, time);
+    let Some(before) = connection else { return (new_connection(status, change, time), Outcome::Created) };
+    let after = apply_change(ConnectionState { status, ..before.clone() }, change, time);
     let outcome = if after == before { Outcome::Unchanged } else { Outcome::Merged };
     (Some(after), outcome)
 }
 
-fn begun(status: ConnectionStatus, change: &ConnectionChange, time: Timestamp) -> Option<Connection> {
+fn new_connection(
+    status: ConnectionStatus,
+    change: &ConnectionChange,
+    time: Timestamp,
+) -> Option<ConnectionState> {
     let ConnectionChange::Requested { provider, redirect_uri } = change else {
         unreachable!("BUG: only a request begins a connection")
     };
-    Some(Connection {
+    Some(ConnectionState {
         provider: provider.clone(),
         redirect_uri: redirect_uri.clone(),
         status,
@@ -120,13 +126,13 @@ fn begun(status: ConnectionStatus, change: &ConnectionChange, time: Timestamp) -
 }
 
 /// What a possible change does beside moving the status.
-fn changed(connection: Connection, change: &ConnectionChange, time: Timestamp) -> Connection {
+fn apply_change(connection: ConnectionState, change: &ConnectionChange, time: Timestamp) -> ConnectionState {
     match change {
         // A request only begins, and the other two are answered by what comes of them.
         ConnectionChange::Requested { .. }
         | ConnectionChange::Authorized
         | ConnectionChange::ReauthRequested => connection,
-        ConnectionChange::Activated { scopes, provider_user, access_until } => Connection {
+        ConnectionChange::Activated { scopes, provider_user, access_until } => ConnectionState {
             reason: None,
             needs_reauth_at: None,
             scopes: scopes.clone().or(connection.scopes),
@@ -135,22 +141,22 @@ fn changed(connection: Connection, change: &ConnectionChange, time: Timestamp) -
             access_until: *access_until,
             ..connection
         },
-        ConnectionChange::ReauthNeeded(reason) => Connection {
+        ConnectionChange::ReauthNeeded(reason) => ConnectionState {
             reason: Some(*reason),
             needs_reauth_at: connection.needs_reauth_at.or(Some(time)),
             ..connection
         },
         ConnectionChange::RevocationRequested => {
-            Connection { reason: None, needs_reauth_at: None, ..connection }
+            ConnectionState { reason: None, needs_reauth_at: None, ..connection }
         }
         ConnectionChange::Revoked(at_provider) => {
-            Connection { revoked_at: Some(time), at_provider: Some(*at_provider), ..connection }
+            ConnectionState { revoked_at: Some(time), at_provider: Some(*at_provider), ..connection }
         }
     }
 }
 
 /// As its owner sees it.
-pub fn document(id: ConnectionId, connection: &Connection) -> ConnectionDocument {
+pub fn document(id: ConnectionId, connection: &ConnectionState) -> ConnectionDocument {
     ConnectionDocument {
         connection_id: id.to_string(),
         provider: connection.provider.clone(),

@@ -6,7 +6,7 @@ use schemas::{DeviceDocument, Outcome};
 
 /// What is known of a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Device {
+pub struct DeviceState {
     /// Its newest key.
     pub key_id: Option<SigningKeyId>,
     /// When it was given its first.
@@ -25,8 +25,8 @@ pub enum DeviceChange {
 }
 
 /// Folds a change. Of several keys the newest counts, of several revocations the first.
-pub fn fold(device: Option<Device>, change: DeviceChange, time: Timestamp) -> (Device, Outcome) {
-    let is_new = device.is_none();
+pub fn fold(device: Option<DeviceState>, change: DeviceChange, time: Timestamp) -> (DeviceState, Outcome) {
+    let should_send = device.is_none();
     let before = device.unwrap_or_default();
     let mut after = before.clone();
     match change {
@@ -38,7 +38,7 @@ pub fn fold(device: Option<Device>, change: DeviceChange, time: Timestamp) -> (D
         }
         DeviceChange::Revoked => after.revoked_at = before.revoked_at.or(Some(time)),
     }
-    let outcome = match (is_new, after == before) {
+    let outcome = match (should_send, after == before) {
         (true, _) => Outcome::Created,
         (false, true) => Outcome::Unchanged,
         (false, false) => Outcome::Merged,
@@ -47,7 +47,7 @@ pub fn fold(device: Option<Device>, change: DeviceChange, time: Timestamp) -> (D
 }
 
 /// As its owner sees it.
-pub fn document(id: DeviceId, device: &Device) -> DeviceDocument {
+pub fn document(id: DeviceId, device: &DeviceState) -> DeviceDocument {
     DeviceDocument {
         device_id: id.to_string(),
         key_id: device.key_id.map(|key_id| key_id.to_string()),

@@ -5,18 +5,18 @@ use schemas::{ExportFailure, Outcome, Sequence};
 
 /// What is known of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Export {
+pub struct ExportState {
     /// When it was asked for.
     pub requested_at: Timestamp,
     /// Once it is ready.
-    pub ready: Option<Ready>,
+    pub ready: Option<ReadyExport>,
     /// Why there is none.
     pub failed: Option<ExportFailure>,
 }
 
 /// An export that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ready {
+pub struct ReadyExport {
     /// The position of the log that it is of.
     pub position: Sequence,
     /// Bytes of the file.
@@ -31,22 +31,26 @@ pub enum ExportChange {
     /// A user wants one.
     Requested,
     /// It can be downloaded.
-    Ready(Ready),
+    Ready(ReadyExport),
     /// It can't be made.
     Failed(ExportFailure),
 }
 
 /// Folds a change. The first that ends it counts.
-pub fn fold(export: Option<Export>, change: &ExportChange, time: Timestamp) -> (Option<Export>, Outcome) {
+pub fn fold(
+    export: Option<ExportState>,
+    change: &ExportChange,
+    time: Timestamp,
+) -> (Option<ExportState>, Outcome) {
     match (export, change) {
         (None, ExportChange::Requested) => {
-            (Some(Export { requested_at: time, ready: None, failed: None }), Outcome::Created)
+            (Some(ExportState { requested_at: time, ready: None, failed: None }), Outcome::Created)
         }
         (Some(export), ExportChange::Ready(ready)) if export.ready.is_none() && export.failed.is_none() => {
-            (Some(Export { ready: Some(*ready), ..export }), Outcome::Merged)
+            (Some(ExportState { ready: Some(*ready), ..export }), Outcome::Merged)
         }
         (Some(export), ExportChange::Failed(why)) if export.ready.is_none() && export.failed.is_none() => {
-            (Some(Export { failed: Some(*why), ..export }), Outcome::Merged)
+            (Some(ExportState { failed: Some(*why), ..export }), Outcome::Merged)
         }
         (export, _) => (export, Outcome::Unchanged),
     }
@@ -59,7 +63,7 @@ mod tests {
     #[test]
     fn an_export_ends_once() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let ready = Ready { position: Sequence::FIRST, bytes: 7, deleted_at: at(9) };
+        let ready = ReadyExport { position: Sequence::FIRST, bytes: 7, deleted_at: at(9) };
         let failed = ExportChange::Failed(ExportFailure::NotMadeInTime);
         assert_eq!(fold(None, &ExportChange::Ready(ready), at(1)), (None, Outcome::Unchanged));
         let (asked, outcome) = fold(None, &ExportChange::Requested, at(1));

@@ -1,15 +1,12 @@
 //! What events come to: pure functions of what is known and one event. No clock, no randomness, no keys, no input or output.
 
-mod account;
+mod account_erasure;
+mod change;
 pub mod connection;
 pub mod device;
 pub mod export;
-mod fold;
-mod history;
 pub mod row;
-mod said;
 
-pub use account::{Account, Erased, SaidAt};
-pub use fold::{FOLD_VERSION, fold};
-pub use history::told;
-pub use said::{Said, Unreadable};
+pub use account_erasure::{AccountErasure, ErasureCompletion, EventMetadata};
+pub use change::{AggregateChange, ReadChangeError};
+pub use row::{FOLD_VERSION, fold, history_event};

@@ -1,6 +1,8 @@
 //! One user's day, folded: every value with its clock and the event it came from.
 
 mod document;
+mod fold;
+mod history_event;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +10,8 @@ use jiff::Timestamp;
 use schemas::{EventId, PerScalar, Quantity, Sequence, WorkoutKey};
 
 pub use document::{document, sources};
+pub use fold::{FOLD_VERSION, fold};
+pub use history_event::history_event;
 
 /// A row of the view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +23,9 @@ pub struct Row {
     /// The latest of all the row's events.
     pub generated_at: Timestamp,
     /// The row's first event in the log. `history` reads from here …
-    pub first: Sequence,
+    pub first_sequence: Sequence,
     /// … to here, the row's last event.
-    pub last: Sequence,
+    pub last_sequence: Sequence,
 }
 
 /// A value that remembers where it came from.
@@ -30,12 +34,12 @@ pub struct Register {
     /// The value.
     pub value: Quantity,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
 }
 
 /// The event behind a value, and that value's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
+pub struct ValueOrigin {
     /// The value's clock.
     pub generated_at: Timestamp,
     /// Where the event stands.
@@ -52,5 +56,5 @@ pub struct WorkoutRegisters {
     /// Kilocalories.
     pub calories: Option<Register>,
     /// The earliest event that reported it.
-    pub first_reported: Origin,
+    pub first_reported: ValueOrigin,
 }

@@ -27,17 +27,17 @@ fn changes() -> [ConnectionChange; 7] {
         activated(Some(&["sleep"]), None),
         ConnectionChange::ReauthNeeded(ReauthReason::RefreshRefused),
         ConnectionChange::RevocationRequested,
-        ConnectionChange::Revoked(AtProvider::Revoked),
+        ConnectionChange::Revoked(ProviderRevocation::Revoked),
     ]
 }
 
 /// Folds these, one a second from 1 on.
-fn folded(changes: &[ConnectionChange]) -> Option<Connection> {
+fn folded(changes: &[ConnectionChange]) -> Option<ConnectionState> {
     (1..).zip(changes).fold(None, |connection, (second, change)| fold(connection, change, at(second)).0)
 }
 
 /// The shortest way to each status.
-fn at_status(status: Option<ConnectionStatus>) -> Option<Connection> {
+fn at_status(status: Option<ConnectionStatus>) -> Option<ConnectionState> {
     let [requested, _, _, activated, needed, revocation, revoked] = changes();
     let way = match status {
         None => vec![],
@@ -58,7 +58,7 @@ fn every_transition_is_the_statuses_own_and_an_impossible_one_changes_nothing() 
         assert_eq!(before.as_ref().map(|connection| connection.status), from);
         for change in changes() {
             let (after, outcome) = fold(before.clone(), &change, at(9));
-            match ConnectionStatus::after(from, change.step()) {
+            match ConnectionStatus::next(from, change.transition()) {
                 None => assert_eq!((&after, outcome), (&before, Outcome::Unchanged), "{from:?} {change:?}"),
                 Some(status) => {
                     assert_eq!(after.as_ref().unwrap().status, status, "{from:?} {change:?}");
@@ -122,7 +122,8 @@ fn a_connection_that_goes_needs_nobody_and_says_what_became_of_it() {
     ]);
     let connection = connection.unwrap();
     assert_eq!((connection.reason, connection.needs_reauth_at), (None, None));
-    let (gone, _) = fold(Some(connection), &ConnectionChange::Revoked(AtProvider::Unconfirmed), at(9));
+    let (gone, _) =
+        fold(Some(connection), &ConnectionChange::Revoked(ProviderRevocation::Unconfirmed), at(9));
     let gone = gone.unwrap();
-    assert_eq!((gone.revoked_at, gone.at_provider), (Some(at(9)), Some(AtProvider::Unconfirmed)));
+    assert_eq!((gone.revoked_at, gone.at_provider), (Some(at(9)), Some(ProviderRevocation::Unconfirmed)));
 }

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use schemas::{FirstReported, RowDocument, RowSources, Scalar, ValueSource, WorkoutDocument, WorkoutSources};
 
-use super::{Origin, Register, Row};
+use super::{Register, Row, ValueOrigin};
 
 /// The row's values.
 pub fn document(date: Date, row: &Row) -> RowDocument {
@@ -46,10 +46,10 @@ pub fn sources(row: &Row) -> RowSources {
 }
 
 fn source(register: &Register) -> ValueSource {
-    let Origin { generated_at, sequence, event_id } = register.origin;
+    let ValueOrigin { generated_at, sequence, event_id } = register.origin;
     ValueSource { value: register.value, event_id, sequence, generated_at }
 }
 
-fn first_reported(origin: &Origin) -> FirstReported {
+fn first_reported(origin: &ValueOrigin) -> FirstReported {
     FirstReported { generated_at: origin.generated_at, event_id: origin.event_id }
 }

@@ -6,11 +6,11 @@ use schemas::{DeviceReport, Summary};
 
 use crate::connection::ConnectionChange;
 use crate::device::DeviceChange;
-use crate::export::{ExportChange, Ready};
+use crate::export::{ExportChange, ReadyExport};
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Said {
+pub enum AggregateChange {
     /// A day's summary.
     Summary(Summary),
     /// What happened to a device.
@@ -22,12 +22,12 @@ pub enum Said {
     /// What happened to an export.
     Export(ExportId, ExportChange),
     /// Nothing that is folded into anything of one user's: a delivery, whose reading is the worker's, or an event in clear.
-    Nothing,
+    NoChange,
 }
 
 /// What of an event can't be read, though it opens. Its user's events wait from there on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum ReadChangeError {
     /// The summary in it.
     #[error("its summary can't be read")]
     Summary,
@@ -39,21 +39,21 @@ pub enum Unreadable {
     Content,
 }
 
-impl Said {
+impl AggregateChange {
     /// What this event says.
-    pub fn of(event: Event) -> Result<Self, Unreadable> {
+    pub fn from_event(event: Event) -> Result<Self, ReadChangeError> {
         Ok(match event {
             Event::SummaryReceived(received) => {
-                let summary = Summary::read_accepted(received.body.as_bytes());
-                Self::Summary(summary.map_err(|_| Unreadable::Summary)?)
+                let summary = Summary::parse_accepted(received.body.as_bytes());
+                Self::Summary(summary.map_err(|_| ReadChangeError::Summary)?)
             }
             Event::DeviceEnrolled(enrolled) => {
                 Self::Device(enrolled.device, DeviceChange::Enrolled(enrolled.key_id))
             }
             Event::DeviceRevoked(revoked) => Self::Device(revoked.device, DeviceChange::Revoked),
             Event::DeviceReported(reported) => {
-                let report = DeviceReport::read_accepted(&reported.body).ok_or(Unreadable::Report)?;
-                Self::Report(reported.signing_key.holder(), report)
+                let report = DeviceReport::parse_accepted(&reported.body).ok_or(ReadChangeError::Report)?;
+                Self::Report(reported.signing_key_id.holder(), report)
             }
             Event::ConnectionRequested(requested) => {
                 let (provider, redirect_uri) = (requested.provider, requested.redirect_uri);
@@ -71,7 +71,7 @@ impl Said {
             }
             Event::ConnectionActivated(activated) => {
                 let user = activated.provider_user_ref.map(|user| user.parse::<UserRef>()).transpose();
-                let provider_user = user.map_err(|_| Unreadable::Content)?;
+                let provider_user = user.map_err(|_| ReadChangeError::Content)?;
                 let (scopes, access_until) = (activated.scopes, activated.access_until);
                 let change = ConnectionChange::Activated { scopes, provider_user, access_until };
                 Self::Connection(activated.connection_id, change)
@@ -84,7 +84,8 @@ impl Said {
             }
             Event::ExportRequested(requested) => Self::Export(requested.export_id, ExportChange::Requested),
             Event::ExportReady(made) => {
-                let ready = Ready { position: made.position, bytes: made.bytes, deleted_at: made.deleted_at };
+                let ready =
+                    ReadyExport { position: made.position, bytes: made.bytes, deleted_at: made.deleted_at };
                 Self::Export(made.export_id, ExportChange::Ready(ready))
             }
             Event::ExportFailed(failed) => Self::Export(failed.export_id, ExportChange::Failed(failed.code)),
@@ -93,7 +94,7 @@ impl Said {
             | Event::BreakGlass(_)
             | Event::AccessRecorded(_)
             | Event::EventDiscarded(_)
-            | Event::RetentionApplied(_) => Self::Nothing,
+            | Event::RetentionApplied(_) => Self::NoChange,
         })
     }
 }

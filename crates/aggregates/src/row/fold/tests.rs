@@ -1,11 +1,11 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
-use schemas::{Bounds, EventId, Sequence, Workout, WorkoutKey};
+use schemas::{EventId, Sequence, SummaryBounds, Workout, WorkoutKey};
 
 use super::*;
 
 /// Few clocks, values and keys, so that ties of every kind happen all the time.
-fn summaries() -> impl Strategy<Value = Vec<(Summary, Origin)>> {
+fn summaries() -> impl Strategy<Value = Vec<(Summary, ValueOrigin)>> {
     let value = || proptest::option::of((1u32..4).prop_map(Quantity::from));
     let workout =
         (0i64..2, 0..2usize, 1u32..3, value()).prop_map(|(start, kind, duration, calories)| Workout {
@@ -35,12 +35,12 @@ fn summaries() -> impl Strategy<Value = Vec<(Summary, Origin)>> {
     })
 }
 
-fn origin(number: u64, generated_at: Timestamp) -> Origin {
+fn origin(number: u64, generated_at: Timestamp) -> ValueOrigin {
     let event_id = EventId::new(number, [number as u8; 10]);
-    Origin { generated_at, sequence: Sequence::new(number).unwrap(), event_id }
+    ValueOrigin { generated_at, sequence: Sequence::new(number).unwrap(), event_id }
 }
 
-fn fold_all<'e>(events: impl IntoIterator<Item = &'e (Summary, Origin)>) -> (Row, Vec<Outcome>) {
+fn fold_all<'e>(events: impl IntoIterator<Item = &'e (Summary, ValueOrigin)>) -> (Row, Vec<Outcome>) {
     let mut outcomes = Vec::new();
     let row = events.into_iter().fold(None, |row, (summary, origin)| {
         let (row, outcome) = fold(row, summary, *origin);
@@ -87,7 +87,7 @@ proptest! {
             prop_assert_eq!((registers.first_reported.generated_at, registers.first_reported.sequence), first);
         }
         prop_assert_eq!(row.generated_at, events.iter().map(|(_, origin)| origin.generated_at).max().unwrap());
-        prop_assert_eq!((row.first.get(), row.last.get()), (1, events.len() as u64));
+        prop_assert_eq!((row.first_sequence.get(), row.last_sequence.get()), (1, events.len() as u64));
     }
 
     /// An outcome says whether a phone would see another row.
@@ -108,7 +108,8 @@ proptest! {
 }
 
 fn read(body: &str) -> Summary {
-    Summary::read(body.as_bytes(), &Bounds::default(), "2026-02-17T00:00:00Z".parse().unwrap()).unwrap()
+    Summary::parse(body.as_bytes(), &SummaryBounds::default(), "2026-02-17T00:00:00Z".parse().unwrap())
+        .unwrap()
 }
 
 fn events(bodies: &[&str]) -> (Row, Vec<Outcome>) {

@@ -5,7 +5,7 @@
 //! As a view keeps it: one byte of format, `1`, and JSON. Nothing of it is sealed, since no key of the account is left when
 //! it is read, and nothing of it is about health.
 
-use events::{ErasedCounts, ErasureEvent, ErasureFact};
+use events::{ErasedCounts, ErasureChange, ErasureEvent};
 use jiff::Timestamp;
 use keys::ErasureId;
 use schemas::{ErasureStatus, ErasureStep, ErasureStepDone, EventId, Outcome, Sequence};
@@ -16,7 +16,7 @@ const FORMAT: u8 = 1;
 /// An account that is on its way out, was erased, or was about to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Account {
+pub struct AccountErasure {
     /// The erasure that is carried out: the first that was asked for.
     pub erasure_id: ErasureId,
     /// Others that were asked for meanwhile; the one is as good as all of them.
@@ -30,13 +30,13 @@ pub struct Account {
     /// What was done, in order, each once.
     pub steps: Vec<ErasureStepDone>,
     /// The event that says that all of it was done.
-    pub erased: Option<Erased>,
+    pub erased: Option<ErasureCompletion>,
 }
 
 /// The last event of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Erased {
+pub struct ErasureCompletion {
     /// Its name.
     pub event_id: EventId,
     /// Where it stands.
@@ -49,7 +49,7 @@ pub struct Erased {
 
 /// Which event says something, and when.
 #[derive(Debug, Clone, Copy)]
-pub struct SaidAt {
+pub struct EventMetadata {
     /// Its name.
     pub event_id: EventId,
     /// Where it stands.
@@ -58,16 +58,16 @@ pub struct SaidAt {
     pub time: Timestamp,
 }
 
-impl Account {
+impl AccountErasure {
     /// Folds a step. `None` where there is still nothing.
-    pub fn fold(before: Option<Self>, event: &ErasureEvent, at: SaidAt) -> (Option<Self>, Outcome) {
-        let is_new = before.as_ref().is_none_or(|account| account.status == ErasureStatus::Cancelled);
-        match (&event.fact, before) {
-            (ErasureFact::Requested { due_at }, _) if is_new => {
-                (Some(Self::requested(event.erasure_id, at.time, *due_at)), Outcome::Created)
+    pub fn fold(before: Option<Self>, event: &ErasureEvent, at: EventMetadata) -> (Option<Self>, Outcome) {
+        let should_send = before.as_ref().is_none_or(|account| account.status == ErasureStatus::Cancelled);
+        match (&event.change, before) {
+            (ErasureChange::Requested { due_at }, _) if should_send => {
+                (Some(Self::new(event.erasure_id, at.time, *due_at)), Outcome::Created)
             }
-            (ErasureFact::Requested { .. }, Some(mut account)) => {
-                let outcome = if account.knows(event.erasure_id) {
+            (ErasureChange::Requested { .. }, Some(mut account)) => {
+                let outcome = if account.has_erasure_id(event.erasure_id) {
                     Outcome::Unchanged
                 } else {
                     account.also.push(event.erasure_id);
@@ -75,20 +75,22 @@ impl Account {
                 };
                 (Some(account), outcome)
             }
-            (ErasureFact::Cancelled, Some(account)) if account.can_be_cancelled(event, at.time) => {
+            (ErasureChange::Cancelled, Some(account)) if account.can_be_cancelled(event, at.time) => {
                 (Some(Self { status: ErasureStatus::Cancelled, ..account }), Outcome::Merged)
             }
-            (ErasureFact::StepDone { step, counts }, Some(mut account)) if account.lacks(event, *step) => {
+            (ErasureChange::StepDone { step, counts }, Some(mut account))
+                if account.is_step_missing(event, *step) =>
+            {
                 let (step, counts) = (*step, counts.clone());
                 account.status = ErasureStatus::Erasing;
                 account.steps.push(ErasureStepDone { step, at: at.time, sequence: at.sequence, counts });
                 (Some(account), Outcome::Merged)
             }
-            (ErasureFact::Erased { counts, .. }, Some(account))
+            (ErasureChange::Erased { counts, .. }, Some(account))
                 if account.erased.is_none() && account.erasure_id == event.erasure_id =>
             {
                 let (event_id, sequence) = (at.event_id, at.sequence);
-                let erased = Erased { event_id, sequence, at: at.time, counts: counts.clone() };
+                let erased = ErasureCompletion { event_id, sequence, at: at.time, counts: counts.clone() };
                 (
                     Some(Self { status: ErasureStatus::Erased, erased: Some(erased), ..account }),
                     Outcome::Merged,
@@ -98,7 +100,7 @@ impl Account {
         }
     }
 
-    fn requested(erasure_id: ErasureId, requested_at: Timestamp, due_at: Timestamp) -> Self {
+    fn new(erasure_id: ErasureId, requested_at: Timestamp, due_at: Timestamp) -> Self {
         Self {
             erasure_id,
             also: Vec::new(),
@@ -111,7 +113,7 @@ impl Account {
     }
 
     /// Whether this erasure is one that was asked for.
-    pub fn knows(&self, erasure_id: ErasureId) -> bool {
+    pub fn has_erasure_id(&self, erasure_id: ErasureId) -> bool {
         self.erasure_id == erasure_id || self.also.contains(&erasure_id)
     }
 
@@ -139,10 +141,10 @@ impl Account {
     }
 
     fn can_be_cancelled(&self, event: &ErasureEvent, time: Timestamp) -> bool {
-        self.status == ErasureStatus::Pending && self.knows(event.erasure_id) && time < self.due_at
+        self.status == ErasureStatus::Pending && self.has_erasure_id(event.erasure_id) && time < self.due_at
     }
 
-    fn lacks(&self, event: &ErasureEvent, step: ErasureStep) -> bool {
+    fn is_step_missing(&self, event: &ErasureEvent, step: ErasureStep) -> bool {
         self.erased.is_none()
             && self.erasure_id == event.erasure_id
             && self.steps.iter().all(|done| done.step != step)
@@ -170,33 +172,37 @@ mod tests {
         ErasureId::from_bytes([byte; 16])
     }
 
-    fn at(sequence: u64) -> SaidAt {
+    fn at(sequence: u64) -> EventMetadata {
         let time = Timestamp::from_second(sequence.cast_signed() * 60).unwrap();
-        SaidAt { event_id: EventId::new(sequence, [7; 10]), sequence: Sequence::new(sequence).unwrap(), time }
+        EventMetadata {
+            event_id: EventId::new(sequence, [7; 10]),
+            sequence: Sequence::new(sequence).unwrap(),
+            time,
+        }
     }
 
-    fn folded(facts: &[(u8, ErasureFact)]) -> (Option<Account>, Vec<Outcome>) {
+    fn folded(facts: &[(u8, ErasureChange)]) -> (Option<AccountErasure>, Vec<Outcome>) {
         let mut account = None;
         let mut outcomes = Vec::new();
         for (sequence, (erasure, fact)) in (1..).zip(facts) {
-            let event = ErasureEvent { erasure_id: id(*erasure), fact: fact.clone() };
-            let (now, outcome) = Account::fold(account, &event, at(sequence));
+            let event = ErasureEvent { erasure_id: id(*erasure), change: fact.clone() };
+            let (now, outcome) = AccountErasure::fold(account, &event, at(sequence));
             account = now;
             outcomes.push(outcome);
         }
         (account, outcomes)
     }
 
-    fn requested(due: u64) -> ErasureFact {
-        ErasureFact::Requested { due_at: at(due).time }
+    fn requested(due: u64) -> ErasureChange {
+        ErasureChange::Requested { due_at: at(due).time }
     }
 
-    fn done(step: ErasureStep) -> ErasureFact {
-        ErasureFact::StepDone { step, counts: [("things".to_owned(), 2)].into() }
+    fn done(step: ErasureStep) -> ErasureChange {
+        ErasureChange::StepDone { step, counts: [("things".to_owned(), 2)].into() }
     }
 
-    fn erased() -> ErasureFact {
-        ErasureFact::Erased { requested_at: at(1).time, counts: ErasedCounts::new() }
+    fn erased() -> ErasureChange {
+        ErasureChange::Erased { requested_at: at(1).time, counts: ErasedCounts::new() }
     }
 
     #[test]
@@ -212,35 +218,37 @@ mod tests {
         assert_eq!((account.next_step(), account.steps.len()), (None, 6));
         assert_eq!(account.counts()["things"], 12);
         assert_eq!(account.erased.as_ref().unwrap().sequence.get(), 15);
-        assert!(account.knows(id(1)) && account.knows(id(2)) && !account.knows(id(3)));
+        assert!(
+            account.has_erasure_id(id(1)) && account.has_erasure_id(id(2)) && !account.has_erasure_id(id(3))
+        );
         let changed = outcomes.iter().filter(|outcome| **outcome != Outcome::Unchanged).count();
         assert_eq!(changed, 2 + 6 + 1);
-        assert_eq!(Account::decode(&account.encode()), Some(account));
+        assert_eq!(AccountErasure::decode(&account.encode()), Some(account));
     }
 
     #[test]
     fn it_is_taken_back_in_time_or_not_at_all() {
         let pending = (1, requested(9));
-        let (account, outcomes) = folded(&[pending.clone(), (2, ErasureFact::Cancelled)]);
+        let (account, outcomes) = folded(&[pending.clone(), (2, ErasureChange::Cancelled)]);
         assert_eq!((account.unwrap().status, outcomes[1]), (ErasureStatus::Pending, Outcome::Unchanged));
-        let (account, _) = folded(&[pending.clone(), (1, ErasureFact::Cancelled)]);
+        let (account, _) = folded(&[pending.clone(), (1, ErasureChange::Cancelled)]);
         assert_eq!(account.as_ref().unwrap().status, ErasureStatus::Cancelled);
         assert!(!account.unwrap().is_closed());
-        let (account, _) = folded(&[(1, requested(1)), (1, ErasureFact::Cancelled)]);
+        let (account, _) = folded(&[(1, requested(1)), (1, ErasureChange::Cancelled)]);
         assert_eq!(account.unwrap().status, ErasureStatus::Pending, "it was due");
         let marked = (1, done(ErasureStep::AccountMarked));
-        let (account, _) = folded(&[pending.clone(), marked.clone(), (1, ErasureFact::Cancelled)]);
+        let (account, _) = folded(&[pending.clone(), marked.clone(), (1, ErasureChange::Cancelled)]);
         assert_eq!(account.unwrap().status, ErasureStatus::Erasing, "it has begun");
         // What was done is done, whatever was said before.
-        let (account, _) = folded(&[pending.clone(), (1, ErasureFact::Cancelled), marked]);
+        let (account, _) = folded(&[pending.clone(), (1, ErasureChange::Cancelled), marked]);
         assert_eq!(account.unwrap().status, ErasureStatus::Erasing);
-        let (account, _) = folded(&[pending, (1, ErasureFact::Cancelled), (3, requested(9))]);
+        let (account, _) = folded(&[pending, (1, ErasureChange::Cancelled), (3, requested(9))]);
         assert_eq!(account.unwrap().erasure_id, id(3), "asked for anew");
     }
 
     #[test]
     fn nothing_is_made_of_what_nobody_asked_for() {
-        for fact in [ErasureFact::Cancelled, done(ErasureStep::KeysDestroyed), erased()] {
+        for fact in [ErasureChange::Cancelled, done(ErasureStep::KeysDestroyed), erased()] {
             assert_eq!(folded(&[(1, fact)]), (None, vec![Outcome::Unchanged]));
         }
         let (account, _) = folded(&[(1, requested(1)), (2, done(ErasureStep::AccountMarked)), (2, erased())]);
@@ -257,7 +265,7 @@ mod tests {
             r#""counts":{"things":2}}],"erased":null}"#
         );
         assert_eq!(account.as_ref().unwrap().encode(), golden.as_bytes());
-        assert_eq!(Account::decode(golden.as_bytes()), account);
-        assert_eq!(Account::decode(&golden.as_bytes()[1..]), None);
+        assert_eq!(AccountErasure::decode(golden.as_bytes()), account);
+        assert_eq!(AccountErasure::decode(&golden.as_bytes()[1..]), None);
     }
 }

@@ -11,19 +11,19 @@ use std::collections::btree_map::Entry;
 
 use schemas::{Outcome, PerScalar, Quantity, Scalar, Summary};
 
-use crate::row::{Origin, Register, Row, WorkoutRegisters};
+use crate::row::{Register, Row, ValueOrigin, WorkoutRegisters};
 
 /// The version of these rules. A view folded by an older version is refused: raise it with every change that can give
 /// another row for the same events.
 pub const FOLD_VERSION: u32 = 1;
 
 /// Folds one event into its row. `origin.generated_at` is the summary's.
-pub fn fold(row: Option<Row>, summary: &Summary, origin: Origin) -> (Row, Outcome) {
-    let Some(mut row) = row else { return (first(summary, origin), Outcome::Created) };
+pub fn fold(row: Option<Row>, summary: &Summary, origin: ValueOrigin) -> (Row, Outcome) {
+    let Some(mut row) = row else { return (new_row(summary, origin), Outcome::Created) };
     let mut changed = false;
     for scalar in Scalar::ALL {
         if let Some(value) = summary.scalars[scalar] {
-            changed |= offer(&mut row.scalars[scalar], Register { value, origin });
+            changed |= merge_optional_register(&mut row.scalars[scalar], Register { value, origin });
         }
     }
     for workout in &summary.workouts {
@@ -34,21 +34,21 @@ pub fn fold(row: Option<Row>, summary: &Summary, origin: Origin) -> (Row, Outcom
             }
             Entry::Occupied(mut occupied) => {
                 let known = occupied.get_mut();
-                changed |= take_greater(&mut known.duration, Register { value: workout.duration, origin });
+                changed |= merge_register(&mut known.duration, Register { value: workout.duration, origin });
                 if let Some(value) = workout.calories {
-                    changed |= offer(&mut known.calories, Register { value, origin });
+                    changed |= merge_optional_register(&mut known.calories, Register { value, origin });
                 }
-                known.first_reported = earlier(known.first_reported, origin);
+                known.first_reported = earliest(known.first_reported, origin);
             }
         }
     }
     row.generated_at = row.generated_at.max(origin.generated_at);
-    row.first = row.first.min(origin.sequence);
-    row.last = row.last.max(origin.sequence);
+    row.first_sequence = row.first_sequence.min(origin.sequence);
+    row.last_sequence = row.last_sequence.max(origin.sequence);
     (row, if changed { Outcome::Merged } else { Outcome::Unchanged })
 }
 
-fn first(summary: &Summary, origin: Origin) -> Row {
+fn new_row(summary: &Summary, origin: ValueOrigin) -> Row {
     Row {
         scalars: PerScalar::from_fn(|scalar| summary.scalars[scalar].map(|value| Register { value, origin })),
         workouts: summary
@@ -57,12 +57,12 @@ fn first(summary: &Summary, origin: Origin) -> Row {
             .map(|workout| (workout.key.clone(), new_workout(workout.duration, workout.calories, origin)))
             .collect(),
         generated_at: origin.generated_at,
-        first: origin.sequence,
-        last: origin.sequence,
+        first_sequence: origin.sequence,
+        last_sequence: origin.sequence,
     }
 }
 
-fn new_workout(duration: Quantity, calories: Option<Quantity>, origin: Origin) -> WorkoutRegisters {
+fn new_workout(duration: Quantity, calories: Option<Quantity>, origin: ValueOrigin) -> WorkoutRegisters {
     WorkoutRegisters {
         duration: Register { value: duration, origin },
         calories: calories.map(|value| Register { value, origin }),
@@ -71,9 +71,9 @@ fn new_workout(duration: Quantity, calories: Option<Quantity>, origin: Origin) -
 }
 
 /// Offers a value to a register that may be empty. Says whether the row's value changed.
-fn offer(register: &mut Option<Register>, offered: Register) -> bool {
+fn merge_optional_register(register: &mut Option<Register>, offered: Register) -> bool {
     match register {
-        Some(register) => take_greater(register, offered),
+        Some(register) => merge_register(register, offered),
         None => {
             *register = Some(offered);
             true
@@ -82,7 +82,7 @@ fn offer(register: &mut Option<Register>, offered: Register) -> bool {
 }
 
 /// The later clock wins, at equal clocks the larger value, at equal values the lower sequence is the one named.
-fn take_greater(register: &mut Register, offered: Register) -> bool {
+fn merge_register(register: &mut Register, offered: Register) -> bool {
     let rank = |register: &Register| {
         (register.origin.generated_at, register.value, std::cmp::Reverse(register.origin.sequence))
     };
@@ -95,7 +95,7 @@ fn take_greater(register: &mut Register, offered: Register) -> bool {
 }
 
 /// The earliest report: the smallest `generated_at`, at equal ones the lower sequence.
-fn earlier(known: Origin, offered: Origin) -> Origin {
-    let rank = |origin: &Origin| (origin.generated_at, origin.sequence);
+fn earliest(known: ValueOrigin, offered: ValueOrigin) -> ValueOrigin {
+    let rank = |origin: &ValueOrigin| (origin.generated_at, origin.sequence);
     if rank(&offered) < rank(&known) { offered } else { known }
 }

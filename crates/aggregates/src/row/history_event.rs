@@ -9,7 +9,7 @@ use schemas::{
 use crate::row::{Register, Row};
 
 /// What an event offered, and what of it is in the row right after.
-pub fn told(
+pub fn history_event(
     summary: &Summary,
     event_id: EventId,
     sequence: Sequence,
