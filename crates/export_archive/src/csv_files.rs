@@ -5,10 +5,10 @@ use std::io::Write;
 use csv::{Terminator, Writer, WriterBuilder};
 use schemas::{Quantity, RowDocument};
 
-use crate::writing::ExportError;
+use crate::archive::ArchiveError;
 
-pub(crate) fn summaries(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(), ExportError> {
-    let mut table = table(file);
+pub(crate) fn write_summaries(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(), ArchiveError> {
+    let mut table = csv_writer(file);
     table.write_record([
         "date",
         "steps",
@@ -21,10 +21,10 @@ pub(crate) fn summaries(file: &mut dyn Write, rows: &[RowDocument]) -> Result<()
     for row in rows {
         table.write_record([
             row.date.to_string(),
-            number(row.steps),
-            number(row.resting_hr),
-            number(row.sleep_hours),
-            number(row.hrv),
+            format_quantity(row.steps),
+            format_quantity(row.resting_hr),
+            format_quantity(row.sleep_hours),
+            format_quantity(row.hrv),
             row.workouts.len().to_string(),
             row.generated_at.to_string(),
         ])?;
@@ -32,8 +32,8 @@ pub(crate) fn summaries(file: &mut dyn Write, rows: &[RowDocument]) -> Result<()
     Ok(table.flush()?)
 }
 
-pub(crate) fn workouts(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(), ExportError> {
-    let mut table = table(file);
+pub(crate) fn write_workouts(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(), ArchiveError> {
+    let mut table = csv_writer(file);
     table.write_record([
         "date",
         "type",
@@ -46,10 +46,10 @@ pub(crate) fn workouts(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(),
     for (row, workout) in rows.iter().flat_map(|row| row.workouts.iter().map(move |workout| (row, workout))) {
         table.write_record([
             row.date.to_string(),
-            inert(&workout.key.kind),
+            escape_formula(&workout.key.kind),
             workout.key.start_time.to_string(),
-            number(Some(workout.duration)),
-            number(workout.calories),
+            format_quantity(Some(workout.duration)),
+            format_quantity(workout.calories),
             workout.first_reported.generated_at.to_string(),
             workout.first_reported.event_id.to_string(),
         ])?;
@@ -57,15 +57,15 @@ pub(crate) fn workouts(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(),
     Ok(table.flush()?)
 }
 
-fn table(file: &mut dyn Write) -> Writer<&mut dyn Write> {
+fn csv_writer(file: &mut dyn Write) -> Writer<&mut dyn Write> {
     WriterBuilder::new().terminator(Terminator::CRLF).from_writer(file)
 }
 
-fn number(value: Option<Quantity>) -> String {
+fn format_quantity(value: Option<Quantity>) -> String {
     value.map_or_else(String::new, |value| value.get().to_string())
 }
 
 /// A text that a spreadsheet would take for a formula gets a quote before it.
-fn inert(text: &str) -> String {
+fn escape_formula(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }

@@ -17,16 +17,16 @@
 //!
 //! The events are gone through twice and never held: what is held is a row per day, a device, a connection.
 
+mod archive;
 mod csv_files;
-mod event_line;
-mod history;
+mod events_ndjson;
+mod history_json;
 mod manifest;
-mod page;
-mod parts;
-mod plot;
+mod readme_html;
+mod svg_plot;
 #[cfg(test)]
 mod tests;
-mod writing;
+mod zip_writer;
 
-pub use manifest::{About, Manifest, ManifestFile};
-pub use writing::{Content, ExportError, Source, SourceEvent, write};
+pub use archive::{ArchiveError, EventSource, SourceEvent, SourceEventContent, write_archive};
+pub use manifest::{ArchiveManifest, ArchiveManifestFile, ArchiveMetadata};

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use data_encoding::HEXLOWER;
 use events::{
-    ConnectionActivated, DeviceEnrolled, DeviceRevoked, Event, EventKind, Head, SignedRequest, new_event_id,
+    ConnectionActivated, DeviceEnrolled, DeviceRevoked, Event, EventHeader, EventKind, SignedRequest,
+    new_event_id,
 };
 use jiff::Timestamp;
 use keys::{ConnectionId, DeviceId, RequestSignature, UserRef};
@@ -42,13 +43,13 @@ fn summary(body: impl Into<String>) -> Sample {
     Sample { kind: Kind::Summary(body.into()), left_out: false }
 }
 
-fn content(kind: &Kind, head: Head) -> Content {
+fn content(kind: &Kind, head: EventHeader) -> SourceEventContent {
     let device = DeviceId::from_bytes([0xab; 16]);
     let request = |body: &str| SignedRequest {
         body: body.to_owned(),
         timestamp: "1771286385".to_owned(),
         signature: RequestSignature::from_hex(&"ab".repeat(32)).unwrap(),
-        signing_key: "1.default".parse().unwrap(),
+        signing_key_id: "1.default".parse().unwrap(),
         token_id: None,
     };
     let event = match kind {
@@ -65,33 +66,33 @@ fn content(kind: &Kind, head: Head) -> Content {
             provider_user_ref: Some((*provider_user).to_owned()),
             access_until: None,
         }),
-        Kind::Destroyed | Kind::OfAProvider => return Content::Destroyed(head),
-        Kind::Malformed => return Content::Unreadable(None, "it is malformed"),
+        Kind::Destroyed | Kind::OfAProvider => return SourceEventContent::KeyDestroyed(head),
+        Kind::Malformed => return SourceEventContent::Unreadable(None, "it is malformed"),
     };
-    Content::Opened(head, Box::new(event))
+    SourceEventContent::Opened(head, Box::new(event))
 }
 
-impl Source for Samples {
-    fn each(
+impl EventSource for Samples {
+    fn for_each(
         &mut self,
-        visit: &mut dyn FnMut(SourceEvent) -> Result<(), ExportError>,
-    ) -> Result<(), ExportError> {
+        visit: &mut dyn FnMut(SourceEvent) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError> {
         for (number, sample) in (1..).zip(&self.0) {
             let time = Timestamp::from_second(1_771_300_000).unwrap();
-            let is_own = !matches!(sample.kind, Kind::OfAProvider);
-            let user = if is_own { USER } else { UserRef::from_bytes([9; 16]) };
+            let is_from_worker = !matches!(sample.kind, Kind::OfAProvider);
+            let user = if is_from_worker { USER } else { UserRef::from_bytes([9; 16]) };
             let kind = EventKind::SummaryReceivedV1;
-            let head = Head { id: new_event_id(time), kind, user, time, key_id: None };
+            let head = EventHeader { id: new_event_id(time), kind, user, time, key_id: None };
             let sequence = Sequence::new(number).unwrap();
             let content = content(&sample.kind, head);
-            visit(SourceEvent { user, sequence, content, left_out: sample.left_out })?;
+            visit(SourceEvent { user, sequence, content, is_discarded: sample.left_out })?;
         }
         Ok(())
     }
 }
 
-fn about() -> About {
-    About {
+fn about() -> ArchiveMetadata {
+    ArchiveMetadata {
         export_id: "e-1".to_owned(),
         user_ref: USER.to_string(),
         created_at: "2026-02-17T00:00:00Z".parse().unwrap(),
@@ -100,11 +101,12 @@ fn about() -> About {
     }
 }
 
-fn export(samples: Vec<Sample>) -> (Manifest, zip::ZipArchive<Cursor<Vec<u8>>>) {
+fn export(samples: Vec<Sample>) -> (ArchiveManifest, zip::ZipArchive<Cursor<Vec<u8>>>) {
     let mut bytes = Vec::new();
     let mut seen = 0;
     let number = samples.len() as u64;
-    let manifest = write(&mut bytes, &about(), USER, &mut Samples(samples), &mut |now| seen = now).unwrap();
+    let manifest =
+        write_archive(&mut bytes, &about(), USER, &mut Samples(samples), &mut |now| seen = now).unwrap();
     assert_eq!(seen, 2 * number, "each is gone through twice");
     (manifest, zip::ZipArchive::new(Cursor::new(bytes)).unwrap())
 }
@@ -145,7 +147,7 @@ fn every_file_is_there_and_its_sum_is_right() {
         assert_eq!(content.len() as u64, file.bytes, "{}", file.name);
         assert_eq!(HEXLOWER.encode(&Sha256::digest(&content)), file.sha256, "{}", file.name);
     }
-    let stored: Manifest = serde_json::from_str(&text(&mut archive, "manifest.json")).unwrap();
+    let stored: ArchiveManifest = serde_json::from_str(&text(&mut archive, "manifest.json")).unwrap();
     assert_eq!(stored, manifest);
     assert!(!manifest.stale);
 
@@ -261,7 +263,7 @@ fn bytes_leave_while_events_are_gone_through() {
         held_max = held_max.max(seen - left_at);
     };
     let mut samples = Samples(samples.collect());
-    write(Counting(written.clone()), &about(), USER, &mut samples, &mut on_progress).unwrap();
+    write_archive(Counting(written.clone()), &about(), USER, &mut samples, &mut on_progress).unwrap();
     assert!(held_max < HELD_MAX, "{held_max} events went by, and nothing was written");
     assert!(bytes > 100_000 && written.get() > bytes, "{bytes} of {}", written.get());
 }
@@ -282,8 +284,8 @@ impl Write for Full {
 #[test]
 fn what_can_t_be_written_is_an_error() {
     let samples = vec![day("2026-02-15", "20:00:00", r#""steps":1"#)];
-    let refused = write(Full, &about(), USER, &mut Samples(samples), &mut |_| ());
-    assert!(matches!(refused, Err(ExportError::Write(_) | ExportError::Zip(_))), "{refused:?}");
+    let refused = write_archive(Full, &about(), USER, &mut Samples(samples), &mut |_| ());
+    assert!(matches!(refused, Err(ArchiveError::Write(_) | ArchiveError::Zip(_))), "{refused:?}");
 }
 
 proptest! {

@@ -2,8 +2,8 @@
 
 use schemas::{Quantity, RowDocument};
 
-use crate::manifest::About;
-use crate::plot::Metric;
+use crate::manifest::ArchiveMetadata;
+use crate::svg_plot::Metric;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}\
     table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}svg{width:100%;height:auto}\
@@ -22,7 +22,7 @@ const FILES: [(&str, &str); 8] = [
     ("manifest.json", "what this export is of, and a checksum of every file"),
 ];
 
-pub(crate) fn render(about: &About, rows: &[RowDocument]) -> String {
+pub(crate) fn render(about: &ArchiveMetadata, rows: &[RowDocument]) -> String {
     let metrics = metrics(rows);
     let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
@@ -44,7 +44,7 @@ pub(crate) fn render(about: &About, rows: &[RowDocument]) -> String {
     page.push_str("</tbody></table><h2>At a glance</h2>");
     page.push_str("<table><thead><tr><th>metric</th><th>days</th><th>smallest</th><th>median</th><th>largest</th></tr></thead><tbody>");
     for metric in &metrics {
-        if let Some((low, median, high)) = metric.spread() {
+        if let Some((low, median, high)) = metric.min_median_max() {
             page.push_str(&format!(
                 "<tr><td>{} ({})</td><td>{}</td><td>{low}</td><td>{median}</td><td>{high}</td></tr>",
                 metric.name,
@@ -55,7 +55,7 @@ pub(crate) fn render(about: &About, rows: &[RowDocument]) -> String {
     }
     page.push_str("</tbody></table>");
     for metric in &metrics {
-        if let Some(plot) = metric.plot() {
+        if let Some(plot) = metric.render_svg() {
             page.push_str(&format!("<h3>{}</h3>{plot}", metric.name));
         }
     }

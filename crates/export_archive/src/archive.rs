@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use aggregates::Said;
-use aggregates::connection::{self, Connection};
-use aggregates::device::{self, Device};
+use aggregates::AggregateChange;
+use aggregates::connection::{self, ConnectionState};
+use aggregates::device::{self, DeviceState};
 use aggregates::row::{Row, document};
-use events::{Event, Head};
+use events::{Event, EventHeader};
 use jiff::civil::Date;
 use keys::{ConnectionId, DeviceId, UserRef};
 use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
 
-use crate::history::History;
-use crate::manifest::{About, Manifest};
-use crate::parts::Parts;
-use crate::{csv_files, event_line, page};
+use crate::history_json::HistoryWriter;
+use crate::manifest::{ArchiveManifest, ArchiveMetadata};
+use crate::zip_writer::ArchiveWriter;
+use crate::{csv_files, events_ndjson, readme_html};
 
 /// Why an export was not made.
 #[derive(Debug, thiserror::Error)]
-pub enum ExportError {
+pub enum ArchiveError {
     /// What it is written to does not take it.
     #[error("the export can't be written")]
     Write(#[from] io::Error),
@@ -35,13 +35,13 @@ pub enum ExportError {
 }
 
 /// What is known of an event.
-pub enum Content {
+pub enum SourceEventContent {
     /// It is open.
-    Opened(Head, Box<Event>),
+    Opened(EventHeader, Box<Event>),
     /// Nobody can open it any more, as it should be.
-    Destroyed(Head),
+    KeyDestroyed(EventHeader),
     /// It can't be read, for this reason; without a head not even its clear part, or that is another user's.
-    Unreadable(Option<Head>, &'static str),
+    Unreadable(Option<EventHeader>, &'static str),
 }
 
 /// An event of the person.
@@ -51,56 +51,58 @@ pub struct SourceEvent {
     /// Its position.
     pub sequence: Sequence,
     /// What it says.
-    pub content: Content,
+    pub content: SourceEventContent,
     /// Whether an operator had it left out of every view.
-    pub left_out: bool,
+    pub is_discarded: bool,
 }
 
 /// Where the events come from.
-pub trait Source {
+pub trait EventSource {
     /// Gives every event up to the export's position, in the log's order; the same ones every time.
-    fn each(
+    fn for_each(
         &mut self,
-        visit: &mut dyn FnMut(SourceEvent) -> Result<(), ExportError>,
-    ) -> Result<(), ExportError>;
+        visit: &mut dyn FnMut(SourceEvent) -> Result<(), ArchiveError>,
+    ) -> Result<(), ArchiveError>;
 }
 
 /// What was folded of a person.
 #[derive(Default)]
-pub(crate) struct Folded {
+pub(crate) struct UserAggregates {
     pub(crate) rows: BTreeMap<Date, Row>,
-    pub(crate) devices: BTreeMap<DeviceId, Device>,
-    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
+    pub(crate) devices: BTreeMap<DeviceId, DeviceState>,
+    pub(crate) connections: BTreeMap<ConnectionId, ConnectionState>,
     /// From the first event on that can't be folded nothing is, as in the view.
-    pub(crate) stale: bool,
+    pub(crate) is_stale: bool,
 }
 
 /// Writes an export. `user` is whose summaries, devices and connections are folded; events under other pseudonyms, as
 /// providers' deliveries, are only listed. `on_progress` is told how many events were gone through, each twice.
-pub fn write(
+pub fn write_archive(
     out: impl Write,
-    about: &About,
+    about: &ArchiveMetadata,
     user: UserRef,
-    source: &mut dyn Source,
+    source: &mut dyn EventSource,
     on_progress: &mut dyn FnMut(u64),
-) -> Result<Manifest, ExportError> {
-    let mut parts = Parts::begin(out);
-    let mut folded = Folded::default();
+) -> Result<ArchiveManifest, ArchiveError> {
+    let mut parts = ArchiveWriter::new(out);
+    let mut folded = UserAggregates::default();
     let mut seen = 0;
-    parts.file("events.ndjson", |file| {
-        source.each(&mut |event| {
-            file.write_all(&event_line::render(&event))?;
+    parts.write_file("events.ndjson", |file| {
+        source.for_each(&mut |event| {
+            file.write_all(&events_ndjson::render(&event))?;
             folded.fold(user, event);
             seen += 1;
             on_progress(seen);
             Ok(())
         })
     })?;
-    parts.file("history.json", |file| {
-        let mut history = History::begin(file)?;
+    parts.write_file("history.json", |file| {
+        let mut history = HistoryWriter::start(file)?;
         let mut stale = false;
-        source.each(&mut |event| {
-            if let Some((head, sequence, Said::Summary(summary))) = said(user, event, &mut stale) {
+        source.for_each(&mut |event| {
+            if let Some((head, sequence, AggregateChange::Summary(summary))) =
+                read_change(user, event, &mut stale)
+            {
                 history.add(&head, sequence, &summary)?;
             }
             seen += 1;
@@ -113,50 +115,66 @@ pub fn write(
     let rows: Vec<RowDocument> = folded
         .rows
         .iter()
-        .map(|(date, row)| RowDocument { stale: folded.stale, ..document(*date, row) })
+        .map(|(date, row)| RowDocument { stale: folded.is_stale, ..document(*date, row) })
         .collect();
-    parts.file("summaries.json", |file| json(file, &rows))?;
-    parts.file("summaries.csv", |file| csv_files::summaries(file, &rows))?;
-    parts.file("workouts.csv", |file| csv_files::workouts(file, &rows))?;
-    parts.file("connections.json", |file| json(file, &folded.connection_documents()))?;
-    parts.file("devices.json", |file| json(file, &folded.device_documents()))?;
-    parts.file("README.html", |file| Ok(file.write_all(page::render(about, &rows).as_bytes())?))?;
-    parts.finish(about, folded.stale)
+    parts.write_file("summaries.json", |file| write_json(file, &rows))?;
+    parts.write_file("summaries.csv", |file| csv_files::write_summaries(file, &rows))?;
+    parts.write_file("workouts.csv", |file| csv_files::write_workouts(file, &rows))?;
+    parts.write_file("connections.json", |file| write_json(file, &folded.connection_documents()))?;
+    parts.write_file("devices.json", |file| write_json(file, &folded.device_documents()))?;
+    parts.write_file("README.html", |file| {
+        Ok(file.write_all(readme_html::render(about, &rows).as_bytes())?)
+    })?;
+    parts.finish(about, folded.is_stale)
 }
 
-fn json(file: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), ExportError> {
+fn write_json(file: &mut dyn Write, value: &impl serde::Serialize) -> Result<(), ArchiveError> {
     serde_json::to_writer_pretty(&mut *file, value).map_err(io::Error::from)?;
     Ok(file.write_all(b"\n")?)
 }
 
 /// What an event says that is folded. Behind the first that can't be read nothing is, as in the view.
-fn said(user: UserRef, event: SourceEvent, stale: &mut bool) -> Option<(Head, Sequence, Said)> {
-    if event.left_out || *stale || event.user != user {
+fn read_change(
+    user: UserRef,
+    event: SourceEvent,
+    stale: &mut bool,
+) -> Option<(EventHeader, Sequence, AggregateChange)> {
+    if event.is_discarded || *stale || event.user != user {
         return None;
     }
     let said = match event.content {
-        Content::Opened(head, opened) => Said::of(*opened).ok().map(|said| (head, event.sequence, said)),
-        Content::Destroyed(_) => return None,
-        Content::Unreadable(..) => None,
+        SourceEventContent::Opened(head, opened) => {
+            AggregateChange::from_event(*opened).ok().map(|said| (head, event.sequence, said))
+        }
+        SourceEventContent::KeyDestroyed(_) => return None,
+        SourceEventContent::Unreadable(..) => None,
     };
     *stale = said.is_none();
     said
 }
 
-impl Folded {
+impl UserAggregates {
     fn fold(&mut self, user: UserRef, event: SourceEvent) {
-        match said(user, event, &mut self.stale) {
-            Some((head, _, Said::Device(id, change))) => {
+        match read_change(user, event, &mut self.is_stale) {
+            Some((head, _, AggregateChange::Device(id, change))) => {
                 let before = self.devices.remove(&id);
                 self.devices.insert(id, device::fold(before, change, head.time).0);
             }
-            Some((head, _, Said::Connection(id, change))) => {
+            Some((head, _, AggregateChange::Connection(id, change))) => {
                 let before = self.connections.remove(&id);
                 let folded = connection::fold(before, &change, head.time).0;
                 self.connections.extend(folded.map(|folded| (id, folded)));
             }
             // Summaries are folded where their history is told. Reports and exports have no file of their own.
-            Some((_, _, Said::Summary(_) | Said::Report(..) | Said::Export(..) | Said::Nothing)) | None => {}
+            Some((
+                _,
+                _,
+                AggregateChange::Summary(_)
+                | AggregateChange::Report(..)
+                | AggregateChange::Export(..)
+                | AggregateChange::NoChange,
+            ))
+            | None => {}
         }
     }
 

@@ -1,28 +1,28 @@
 //! `events.ndjson`: a line for each event.
 
-use events::Head;
+use events::EventHeader;
 use serde_json::{Value, json};
 
-use crate::writing::{Content, SourceEvent};
+use crate::archive::{SourceEvent, SourceEventContent};
 
 /// The line, with its line feed.
 pub(crate) fn render(event: &SourceEvent) -> Vec<u8> {
     let mut line = json!({ "sequence": event.sequence, "user_ref": event.user.to_string() });
-    let mut told = |head: &Head| {
+    let mut told = |head: &EventHeader| {
         line["event_id"] = json!(head.id);
         line["type"] = head.kind.as_str().into();
         line["received_at"] = json!(head.time);
     };
     let (opened, why) = match &event.content {
-        Content::Opened(head, opened) => {
+        SourceEventContent::Opened(head, opened) => {
             told(head);
-            (opened.to_json(), None)
+            (opened.to_redacted_json(), None)
         }
-        Content::Destroyed(head) => {
+        SourceEventContent::KeyDestroyed(head) => {
             told(head);
             (Value::Null, Some("its key was destroyed"))
         }
-        Content::Unreadable(head, why) => {
+        SourceEventContent::Unreadable(head, why) => {
             head.iter().for_each(told);
             (Value::Null, Some(*why))
         }
@@ -31,7 +31,7 @@ pub(crate) fn render(event: &SourceEvent) -> Vec<u8> {
     if let Some(why) = why {
         line["why"] = why.into();
     }
-    if event.left_out {
+    if event.is_discarded {
         line["left_out"] = true.into();
     }
     let mut bytes = line.to_string().into_bytes();

@@ -22,15 +22,15 @@ const BOTTOM: f64 = 30.0;
 
 impl Metric {
     /// Smallest, median and largest value.
-    pub(crate) fn spread(&self) -> Option<(f64, f64, f64)> {
+    pub(crate) fn min_median_max(&self) -> Option<(f64, f64, f64)> {
         let mut sorted: Vec<_> = self.values.iter().map(|(_, value)| *value).collect();
         sorted.sort_by(f64::total_cmp);
         Some((*sorted.first()?, sorted[sorted.len() / 2], *sorted.last()?))
     }
 
     /// The plot; nothing where there are no values.
-    pub(crate) fn plot(&self) -> Option<String> {
-        let (low, _, high) = self.spread()?;
+    pub(crate) fn render_svg(&self) -> Option<String> {
+        let (low, _, high) = self.min_median_max()?;
         let ((first, _), (last, _)) = (self.values.first()?, self.values.last()?);
         let days = f64::from(days_between(*first, *last).max(1));
         let range = if high > low { high - low } else { 1.0 };

@@ -10,48 +10,53 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use aggregates::row::{Origin, Row, sources};
-use aggregates::{fold, told};
-use events::Head;
+use aggregates::row::{Row, ValueOrigin, sources};
+use aggregates::{fold, history_event};
+use events::EventHeader;
 use jiff::civil::Date;
 use schemas::{HistoryEvent, RowSources, Sequence, Summary};
 use serde::Serialize;
 
 /// The file, being written.
-pub(crate) struct History<'w> {
+pub(crate) struct HistoryWriter<'w> {
     file: &'w mut dyn Write,
     rows: BTreeMap<Date, Row>,
     is_first: bool,
 }
 
 #[derive(Serialize)]
-struct EventOfDate<'e> {
+struct DatedEvent<'e> {
     date: Date,
     #[serde(flatten)]
     event: &'e HistoryEvent,
 }
 
 #[derive(Serialize)]
-struct RowOfDate {
+struct DatedRow {
     date: Date,
     #[serde(flatten)]
     row: RowSources,
 }
 
-impl<'w> History<'w> {
-    pub(crate) fn begin(file: &'w mut dyn Write) -> io::Result<Self> {
+impl<'w> HistoryWriter<'w> {
+    pub(crate) fn start(file: &'w mut dyn Write) -> io::Result<Self> {
         file.write_all(b"{\"events\":[")?;
         Ok(Self { file, rows: BTreeMap::new(), is_first: true })
     }
 
     /// Folds a summary, and writes what became of it.
-    pub(crate) fn add(&mut self, head: &Head, sequence: Sequence, summary: &Summary) -> io::Result<()> {
-        let origin = Origin { generated_at: summary.generated_at, sequence, event_id: head.id };
+    pub(crate) fn add(
+        &mut self,
+        head: &EventHeader,
+        sequence: Sequence,
+        summary: &Summary,
+    ) -> io::Result<()> {
+        let origin = ValueOrigin { generated_at: summary.generated_at, sequence, event_id: head.id };
         let (row, outcome) = fold(self.rows.remove(&summary.date), summary, origin);
-        let event = told(summary, head.id, sequence, head.time, &row, outcome);
+        let event = history_event(summary, head.id, sequence, head.time, &row, outcome);
         self.rows.insert(summary.date, row);
         let is_first = std::mem::replace(&mut self.is_first, false);
-        self.element(is_first, &EventOfDate { date: summary.date, event: &event })
+        self.element(is_first, &DatedEvent { date: summary.date, event: &event })
     }
 
     /// The rows that all of it makes.
@@ -59,7 +64,7 @@ impl<'w> History<'w> {
         self.file.write_all(b"\n],\"rows\":[")?;
         let rows = std::mem::take(&mut self.rows);
         for (number, (date, row)) in rows.iter().enumerate() {
-            self.element(number == 0, &RowOfDate { date: *date, row: sources(row) })?;
+            self.element(number == 0, &DatedRow { date: *date, row: sources(row) })?;
         }
         self.file.write_all(b"\n]}\n")?;
         Ok(rows)
