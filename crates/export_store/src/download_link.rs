@@ -8,34 +8,34 @@ use jiff::Timestamp;
 use keys::{ExportId, Pseudonymizer};
 use subtle::ConstantTimeEq;
 
-use crate::name::ObjectName;
+use crate::object_name::ObjectName;
 
-const PURPOSE: &str = "syncwell.export-link.v1";
+const SIGNATURE_PURPOSE: &str = "syncwell.export-link.v1";
 
 /// Makes and verifies links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
+pub struct DownloadLink {
     /// To which export.
-    pub name: ObjectName,
+    pub object: ObjectName,
     /// When it ends, unix seconds.
     pub expires: i64,
 }
 
 /// Why a link is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
+pub enum DownloadLinkError {
     /// It was, and has ended.
     #[error("the link has ended")]
     Expired,
     /// It was never given.
     #[error("the link is not one that was given")]
-    Wrong,
+    Invalid,
 }
 
-impl Link {
+impl DownloadLink {
     /// As it is given: path and query.
-    pub fn render(&self, secret: &Pseudonymizer) -> String {
-        let Self { name: ObjectName { user, export }, expires } = self;
+    pub fn path_and_query(&self, secret: &Pseudonymizer) -> String {
+        let Self { object: ObjectName { user, export }, expires } = self;
         let signature = self.signature(secret);
         format!("/v1/exports/{export}/download?user={user}&expires={expires}&signature={signature}")
     }
@@ -46,27 +46,27 @@ impl Link {
         query: &str,
         secret: &Pseudonymizer,
         now: Timestamp,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<Self, DownloadLinkError> {
         let read = || {
             let (user, rest) = query.strip_prefix("user=")?.split_once("&expires=")?;
             let (expires, signature) = rest.split_once("&signature=")?;
             Some((user.parse().ok()?, expires, signature))
         };
-        let (user, expires, signature) = read().ok_or(LinkError::Wrong)?;
-        let number: i64 = expires.parse().map_err(|_| LinkError::Wrong)?;
-        let link = Self { name: ObjectName { user, export }, expires: number };
+        let (user, expires, signature) = read().ok_or(DownloadLinkError::Invalid)?;
+        let number: i64 = expires.parse().map_err(|_| DownloadLinkError::Invalid)?;
+        let link = Self { object: ObjectName { user, export }, expires: number };
         let is_spelled = number.to_string() == expires;
         let is_right: bool = link.signature(secret).as_bytes().ct_eq(signature.as_bytes()).into();
         if !is_spelled || !is_right {
-            return Err(LinkError::Wrong);
+            return Err(DownloadLinkError::Invalid);
         }
-        if now.as_second() < number { Ok(link) } else { Err(LinkError::Expired) }
+        if now.as_second() < number { Ok(link) } else { Err(DownloadLinkError::Expired) }
     }
 
     fn signature(&self, secret: &Pseudonymizer) -> String {
-        let ObjectName { user, export } = self.name;
+        let ObjectName { user, export } = self.object;
         let parts: [&[u8]; 3] = [user.as_bytes(), export.as_bytes(), &self.expires.to_be_bytes()];
-        HEXLOWER.encode(&secret.keyed_hash(PURPOSE, &parts))
+        HEXLOWER.encode(&secret.keyed_hash(SIGNATURE_PURPOSE, &parts))
     }
 }
 
@@ -83,8 +83,8 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let (one, other) = (ExportId::from_bytes([2; 16]), ExportId::from_bytes([3; 16]));
         let user = UserRef::from_bytes([1; 16]);
-        let link = Link { name: ObjectName { user, export: one }, expires: 1_771_290_000 };
-        let rendered = link.render(&secret);
+        let link = DownloadLink { object: ObjectName { user, export: one }, expires: 1_771_290_000 };
+        let rendered = link.path_and_query(&secret);
         // The keyed hash was computed once with Python's hmac.
         assert_eq!(
             rendered,
@@ -93,10 +93,10 @@ mod tests {
         );
         let (path, query) = rendered.split_once('?').unwrap();
         assert_eq!(path, format!("/v1/exports/{one}/download"));
-        let verify = |export, query: &str, now| Link::verify(export, query, &secret, at(now));
+        let verify = |export, query: &str, now| DownloadLink::verify(export, query, &secret, at(now));
         assert_eq!(verify(one, query, 1_771_289_999), Ok(link));
-        assert_eq!(verify(one, query, 1_771_290_000), Err(LinkError::Expired));
-        assert_eq!(verify(other, query, 0), Err(LinkError::Wrong), "another path");
+        assert_eq!(verify(one, query, 1_771_290_000), Err(DownloadLinkError::Expired));
+        assert_eq!(verify(other, query, 0), Err(DownloadLinkError::Invalid), "another path");
         let signature = query.split_once("&signature=").unwrap().1;
         for changed in [
             query.replace("1771290000", "1771290001"),
@@ -109,9 +109,9 @@ mod tests {
             query[..query.len() - 1].to_owned(),
             String::new(),
         ] {
-            assert_eq!(verify(one, &changed, 0), Err(LinkError::Wrong), "{changed}");
+            assert_eq!(verify(one, &changed, 0), Err(DownloadLinkError::Invalid), "{changed}");
         }
         let stranger = Pseudonymizer::new(Zeroizing::new([9; 32]));
-        assert_eq!(Link::verify(one, query, &stranger, at(0)), Err(LinkError::Wrong));
+        assert_eq!(DownloadLink::verify(one, query, &stranger, at(0)), Err(DownloadLinkError::Invalid));
     }
 }

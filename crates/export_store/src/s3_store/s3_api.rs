@@ -12,19 +12,19 @@ use url::Url;
 use super::BucketError;
 
 /// A server that takes longer is one that can't be asked.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer. A list of a thousand uploads is shorter.
-const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Which server, and what its requests are signed for.
-pub(super) struct Server {
+pub(super) struct S3Endpoint {
     pub(super) url: Url,
     pub(super) region: String,
     pub(super) allows_http: bool,
 }
 
 /// Asks.
-pub(super) struct Asking {
+pub(super) struct S3Api {
     pub(super) url: Url,
     region: String,
     credentials: AwsCredentialProvider,
@@ -33,19 +33,19 @@ pub(super) struct Asking {
 
 /// What stands in an answer: the text of each element, by its path.
 #[derive(Default)]
-pub(super) struct Answer(Vec<(String, String)>);
+pub(super) struct XmlDocument(Vec<(String, String)>);
 
-impl Asking {
-    pub(super) fn new(server: Server, credentials: AwsCredentialProvider) -> reqwest::Result<Self> {
+impl S3Api {
+    pub(super) fn new(server: S3Endpoint, credentials: AwsCredentialProvider) -> reqwest::Result<Self> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .https_only(!server.allows_http)
-            .timeout(TIMEOUT);
+            .timeout(REQUEST_TIMEOUT);
         Ok(Self { url: server.url, region: server.region, credentials, http: http.build()? })
     }
 
     /// `None` where there is no such thing.
-    pub(super) async fn get(&self, query: &[(&str, &str)]) -> Result<Option<Answer>, BucketError> {
+    pub(super) async fn get(&self, query: &[(&str, &str)]) -> Result<Option<XmlDocument>, BucketError> {
         let what = query.first().map_or("", |(name, _)| name);
         let unavailable = |why: &dyn std::fmt::Display| BucketError::Unavailable(format!("{what}: {why}"));
         let credential = self.credentials.get_credential().await.map_err(|error| unavailable(&error))?;
@@ -63,15 +63,15 @@ impl Asking {
         let status = answer.status();
         let mut bytes = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| unavailable(&error.without_url()))? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+            if bytes.len() + chunk.len() > RESPONSE_BYTES_MAX {
                 return Err(unavailable(&"the answer is too long"));
             }
             bytes.extend_from_slice(&chunk);
         }
-        let answer = std::str::from_utf8(&bytes).ok().and_then(Answer::parse);
+        let answer = std::str::from_utf8(&bytes).ok().and_then(XmlDocument::parse);
         if status == http::StatusCode::NOT_FOUND {
             // No bucket, and a bucket of which nothing was said, are told apart by the code alone.
-            let is_missing = answer.is_some_and(|answer| answer.has("Code", "NoSuchBucket"));
+            let is_missing = answer.is_some_and(|answer| answer.has_text("Code", "NoSuchBucket"));
             return if is_missing { Err(unavailable(&"there is no such bucket")) } else { Ok(None) };
         }
         if !status.is_success() {
@@ -81,19 +81,19 @@ impl Asking {
     }
 }
 
-impl Answer {
+impl XmlDocument {
     /// The texts of all elements of this name; of several names, each directly in the one before.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let name = format!("/{name}");
         self.0.iter().filter(move |(path, _)| path.ends_with(&name)).map(|(_, text)| text.as_str())
     }
 
-    pub(super) fn has(&self, name: &str, text: &str) -> bool {
-        self.all(name).any(|found| found == text)
+    pub(super) fn has_text(&self, name: &str, text: &str) -> bool {
+        self.texts(name).any(|found| found == text)
     }
 
     /// What stands in each element of this name.
-    pub(super) fn each(&self, name: &str) -> Vec<Self> {
+    pub(super) fn elements(&self, name: &str) -> Vec<Self> {
         let name = format!("/{name}");
         let mut found: Vec<(&str, Self)> = Vec::new();
         for (path, text) in &self.0 {

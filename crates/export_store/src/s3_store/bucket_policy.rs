@@ -4,13 +4,13 @@
 //! `GetPublicAccessBlock`, `GetBucketAcl`, `GetBucketPolicyStatus`, `GetBucketEncryption`, `GetBucketVersioning`,
 //! `GetBucketLifecycleConfiguration`.
 
-use super::Bucket;
-use super::asked::Answer;
+use super::S3Store;
+use super::s3_api::XmlDocument;
 
 /// Days after which a rule of the bucket must delete an export, and abort what was not finished of one.
-const DAYS_MAX: u32 = 3;
+const EXPIRY_DAYS_MAX: u32 = 3;
 /// What limits a lifecycle rule to some of the objects below its prefix.
-const LIMITS: [&str; 3] = ["Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan"];
+const RULE_FILTERS: [&str; 3] = ["Tag", "ObjectSizeGreaterThan", "ObjectSizeLessThan"];
 
 /// Why a bucket is no place for exports.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum BucketError {
     Public(&'static str),
     /// The server does not seal what is put there.
     #[error("the bucket has no default server-side encryption: turn on SSE-S3 or SSE-KMS")]
-    Unsealed,
+    Unencrypted,
     /// What is deleted stays.
     #[error(
         "the bucket keeps old versions, so that nothing in it is ever deleted: exports need one without versioning"
@@ -31,65 +31,76 @@ pub enum BucketError {
     Versioned,
     /// Nothing deletes what is old.
     #[error(
-        "no enabled lifecycle rule of the bucket deletes everything below {0:?} after {DAYS_MAX} days at most and aborts what was not finished by then"
+        "no enabled lifecycle rule of the bucket deletes everything below {0:?} after {EXPIRY_DAYS_MAX} days at most and aborts what was not finished by then"
     )]
-    Everlasting(String),
+    NoExpiry(String),
 }
 
-impl Bucket {
+impl S3Store {
     /// Refuses a bucket that is no place for exports.
-    pub(crate) async fn check(&self) -> Result<(), BucketError> {
-        match self.said("publicAccessBlock").await? {
+    pub(crate) async fn check_policy(&self) -> Result<(), BucketError> {
+        match self.get_setting("publicAccessBlock").await? {
             Some(block) => {
                 let flags =
                     ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
-                if !flags.iter().all(|flag| block.has(flag, "true")) {
+                if !flags.iter().all(|flag| block.has_text(flag, "true")) {
                     return Err(BucketError::Public("Block Public Access is not on"));
                 }
             }
             // Of a server that does not know it, or a bucket that has none, the rest says.
             None => {
-                if self.said("policyStatus").await?.is_some_and(|status| status.has("IsPublic", "true")) {
+                if self
+                    .get_setting("policyStatus")
+                    .await?
+                    .is_some_and(|status| status.has_text("IsPublic", "true"))
+                {
                     return Err(BucketError::Public("its policy is public"));
                 }
             }
         }
-        if self.said("acl").await?.is_some_and(|acl| grants_others(&acl)) {
+        if self.get_setting("acl").await?.is_some_and(|acl| grants_others(&acl)) {
             return Err(BucketError::Public("its access control list grants others something"));
         }
-        let encryption = self.said("encryption").await?.ok_or(BucketError::Unsealed)?;
-        if encryption.all("SSEAlgorithm").next().is_none() {
-            return Err(BucketError::Unsealed);
+        let encryption = self.get_setting("encryption").await?.ok_or(BucketError::Unencrypted)?;
+        if encryption.texts("SSEAlgorithm").next().is_none() {
+            return Err(BucketError::Unencrypted);
         }
-        if self.said("versioning").await?.is_some_and(|versioning| versioning.has("Status", "Enabled")) {
+        if self
+            .get_setting("versioning")
+            .await?
+            .is_some_and(|versioning| versioning.has_text("Status", "Enabled"))
+        {
             return Err(BucketError::Versioned);
         }
-        let lifecycle = self.said("lifecycle").await?.unwrap_or_default();
-        let is_emptied = lifecycle.each("Rule").iter().any(|rule| empties(rule, &self.prefix));
-        if is_emptied { Ok(()) } else { Err(BucketError::Everlasting(self.prefix.clone())) }
+        let lifecycle = self.get_setting("lifecycle").await?.unwrap_or_default();
+        let is_emptied = lifecycle.elements("Rule").iter().any(|rule| expires_everything(rule, &self.prefix));
+        if is_emptied { Ok(()) } else { Err(BucketError::NoExpiry(self.prefix.clone())) }
     }
 
-    async fn said(&self, what: &str) -> Result<Option<Answer>, BucketError> {
-        self.asking.get(&[(what, "")]).await
+    async fn get_setting(&self, what: &str) -> Result<Option<XmlDocument>, BucketError> {
+        self.api.get(&[(what, "")]).await
     }
 }
 
 /// Whether anybody has a right who is not the bucket's owner. Block Public Access leaves those of single accounts.
-fn grants_others(acl: &Answer) -> bool {
-    let owner = acl.all("Owner/ID").next().unwrap_or_default();
-    acl.all("Grantee/URI").chain(acl.all("Grantee/EmailAddress")).next().is_some()
-        || acl.all("Grantee/ID").any(|grantee| grantee != owner)
+fn grants_others(acl: &XmlDocument) -> bool {
+    let owner = acl.texts("Owner/ID").next().unwrap_or_default();
+    acl.texts("Grantee/URI").chain(acl.texts("Grantee/EmailAddress")).next().is_some()
+        || acl.texts("Grantee/ID").any(|grantee| grantee != owner)
 }
 
 /// Whether this rule leaves nothing below the prefix for longer.
-fn empties(rule: &Answer, prefix: &str) -> bool {
+fn expires_everything(rule: &XmlDocument, prefix: &str) -> bool {
     let in_time = |name| {
-        rule.all(name).next().and_then(|days| days.parse().ok()).is_some_and(|days: u32| days <= DAYS_MAX)
+        rule.texts(name)
+            .next()
+            .and_then(|days| days.parse().ok())
+            .is_some_and(|days: u32| days <= EXPIRY_DAYS_MAX)
     };
     let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-    rule.has("Status", "Enabled")
-        && rule.all("Prefix").all(|covered| folder.starts_with(covered))
-        && LIMITS.iter().all(|limit| rule.all(limit).next().is_none())
+    rule.has_text("Status", "Enabled")
+        && rule.texts("Prefix").all(|covered| folder.starts_with(covered))
+        && RULE_FILTERS.iter().all(|limit| rule.texts(limit).next().is_none())
         && in_time("Expiration/Days")
         && in_time("AbortIncompleteMultipartUpload/DaysAfterInitiation")
 }
@@ -109,8 +120,8 @@ mod tests {
         let abort = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>";
         let emptied = |rules: &str| {
             let configuration = format!(r#"<?xml version="1.0"?><C xmlns="x">{rules}</C>"#);
-            let rules = Answer::parse(&configuration).unwrap().each("Rule");
-            rules.iter().any(|rule| empties(rule, "people/exports"))
+            let rules = XmlDocument::parse(&configuration).unwrap().elements("Rule");
+            rules.iter().any(|rule| expires_everything(rule, "people/exports"))
         };
         for covering in [
             "<Filter/>",
@@ -147,7 +158,7 @@ mod tests {
             let grants = if grantee.is_empty() { own.to_owned() } else { format!("{own}{other}") };
             let acl =
                 format!("<P><Owner><ID>me</ID></Owner><AccessControlList>{grants}</AccessControlList></P>");
-            grants_others(&Answer::parse(&acl).unwrap())
+            grants_others(&XmlDocument::parse(&acl).unwrap())
         };
         assert!(!acl(""));
         for other in [
@@ -163,7 +174,7 @@ mod tests {
     #[test]
     fn an_answer_is_xml() {
         for wrong in ["", "no", "<A>", "<A></B>", r#"{"a":1}"#] {
-            assert!(Answer::parse(wrong).is_none(), "{wrong}");
+            assert!(XmlDocument::parse(wrong).is_none(), "{wrong}");
         }
     }
 }
