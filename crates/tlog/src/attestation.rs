@@ -31,13 +31,13 @@ impl Attestation {
     /// The whole note.
     pub fn sign(&self, signer: &LogSigner) -> String {
         let extension = format!("fold {}\ndigest {}\n", self.fold_version, BASE64.encode(&self.digest));
-        let text = self.head.to_text(&first_line(signer.origin()), &extension);
-        signer.sign_text(&text).unwrap_or_else(|_| unreachable!("BUG: an attestation is a note"))
+        let text = self.head.to_note_text(&first_line(signer.origin()), &extension);
+        signer.sign_note(&text).unwrap_or_else(|_| unreachable!("BUG: an attestation is a note"))
     }
 
     /// Reads a note of this log. A checkpoint is refused as another log's: its first line is another one.
     pub fn open(note: &str, verifier: &LogVerifier) -> Result<Self, CheckpointError> {
-        let text = verifier.open_after(&first_line(verifier.origin()), note)?;
+        let text = verifier.open_note_starting_with(&first_line(verifier.origin()), note)?;
         let (head, extension) = TreeHead::parse(&text)?;
         let (fold_version, digest) = parse(&extension).ok_or(CheckpointError::Malformed)?;
         Ok(Self { head, fold_version, digest })
@@ -98,14 +98,14 @@ mod tests {
 
     #[test]
     fn a_checkpoint_is_none_and_it_is_no_checkpoint() {
-        let checkpoint = signer().sign(golden().head);
+        let checkpoint = signer().sign_checkpoint(golden().head);
         let view = format!("{ORIGIN}/view");
-        let other = |found: &str, expected: &str| CheckpointError::OtherLog {
+        let other = |found: &str, expected: &str| CheckpointError::OriginMismatch {
             found: found.into(),
             expected: expected.into(),
         };
         assert_eq!(Attestation::open(&checkpoint, &verifier()), Err(other(ORIGIN, &view)));
-        assert_eq!(verifier().open(GOLDEN), Err(other(&view, ORIGIN)));
+        assert_eq!(verifier().open_checkpoint(GOLDEN), Err(other(&view, ORIGIN)));
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
             format!("fold 3\ndigest {DIGEST}\nmore\n"),
             "fold 3\ndigest AAAA\n".to_owned(),
         ] {
-            let note = signer().sign_text(&format!("{ORIGIN}/view\n7\n{ROOT}\n{extension}")).unwrap();
+            let note = signer().sign_note(&format!("{ORIGIN}/view\n7\n{ROOT}\n{extension}")).unwrap();
             assert_eq!(Attestation::open(&note, &verifier()), Err(CheckpointError::Malformed), "{extension}");
         }
     }

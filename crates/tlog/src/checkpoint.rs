@@ -29,7 +29,7 @@ pub enum CheckpointError {
     Malformed,
     /// It begins with another origin, so it says nothing about this log. Nobody has vouched for what it says.
     #[error("the note is of {found:?}, not of {expected:?}")]
-    OtherLog {
+    OriginMismatch {
         /// Its first line, cut at 255 bytes.
         found: String,
         /// What the first line should be.
@@ -42,23 +42,23 @@ pub enum CheckpointError {
 
 impl LogSigner {
     /// The checkpoint of a tree: the whole note.
-    pub fn sign(&self, head: TreeHead) -> String {
-        self.sign_text(&head.to_text(self.origin(), ""))
+    pub fn sign_checkpoint(&self, head: TreeHead) -> String {
+        self.sign_note(&head.to_note_text(self.origin(), ""))
             .unwrap_or_else(|_| unreachable!("BUG: a checkpoint is a note"))
     }
 }
 
 impl LogVerifier {
     /// The tree that a checkpoint of this log is of.
-    pub fn open(&self, note: &str) -> Result<TreeHead, CheckpointError> {
-        let (head, extension) = TreeHead::parse(&self.open_after(self.origin(), note)?)?;
+    pub fn open_checkpoint(&self, note: &str) -> Result<TreeHead, CheckpointError> {
+        let (head, extension) = TreeHead::parse(&self.open_note_starting_with(self.origin(), note)?)?;
         if extension.is_empty() { Ok(head) } else { Err(CheckpointError::Malformed) }
     }
 }
 
 impl TreeHead {
     /// The text to be signed. The extension is lines, each not empty and with its newline.
-    pub(crate) fn to_text(self, origin: &str, extension: &str) -> String {
+    pub(crate) fn to_note_text(self, origin: &str, extension: &str) -> String {
         format!("{origin}\n{}\n{}\n{extension}", self.size, self.root)
     }
 
@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn golden_checkpoint() {
-        assert_eq!(signer().sign(head()), GOLDEN);
-        assert_eq!(verifier().open(GOLDEN), Ok(head()));
+        assert_eq!(signer().sign_checkpoint(head()), GOLDEN);
+        assert_eq!(verifier().open_checkpoint(GOLDEN), Ok(head()));
     }
 
     #[test]
@@ -114,28 +114,35 @@ mod tests {
             Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n";
         let found = "example.com/behind-the-sofa".to_owned();
         assert_eq!(
-            verifier().open(note),
-            Err(CheckpointError::OtherLog { found, expected: ORIGIN.to_owned() })
+            verifier().open_checkpoint(note),
+            Err(CheckpointError::OriginMismatch { found, expected: ORIGIN.to_owned() })
         );
     }
 
     #[test]
     fn forged_and_foreign_are_told_apart() {
-        let other_key = LogSigner::new(ORIGIN, &[8; 32]).unwrap().sign(head());
-        assert_eq!(verifier().open(&other_key), Err(CheckpointError::Forged));
-        assert_eq!(verifier().open(&GOLDEN.replace("\n7\n", "\n8\n")), Err(CheckpointError::Forged));
+        let other_key = LogSigner::new(ORIGIN, &[8; 32]).unwrap().sign_checkpoint(head());
+        assert_eq!(verifier().open_checkpoint(&other_key), Err(CheckpointError::Forged));
+        assert_eq!(
+            verifier().open_checkpoint(&GOLDEN.replace("\n7\n", "\n8\n")),
+            Err(CheckpointError::Forged)
+        );
         // The signature's last bits: the base64 stays canonical.
-        assert_eq!(verifier().open(&GOLDEN.replace("HSYAws=", "HSYAwg=")), Err(CheckpointError::Forged));
+        assert_eq!(
+            verifier().open_checkpoint(&GOLDEN.replace("HSYAws=", "HSYAwg=")),
+            Err(CheckpointError::Forged)
+        );
 
         // Another log with the same key is another log nevertheless.
-        let other_log = LogSigner::new("other.example", &[7; 32]).unwrap().sign(head());
+        let log_mismatch = LogSigner::new("other.example", &[7; 32]).unwrap().sign_checkpoint(head());
         let found = "other.example".to_owned();
         assert_eq!(
-            verifier().open(&other_log),
-            Err(CheckpointError::OtherLog { found, expected: ORIGIN.to_owned() })
+            verifier().open_checkpoint(&log_mismatch),
+            Err(CheckpointError::OriginMismatch { found, expected: ORIGIN.to_owned() })
         );
         // A long stranger makes a short error.
-        let Err(CheckpointError::OtherLog { found, .. }) = verifier().open(&format!("{:x<9999}{GOLDEN}", ""))
+        let Err(CheckpointError::OriginMismatch { found, .. }) =
+            verifier().open_checkpoint(&format!("{:x<9999}{GOLDEN}", ""))
         else {
             panic!("another origin is another log");
         };
@@ -155,17 +162,17 @@ mod tests {
             format!("{ORIGIN}\n7\n{}\n", root.to_string().trim_end_matches('=')),
             format!("{ORIGIN}\n7\nAAAA\n"),
         ] {
-            let note = signer().sign_text(&text).unwrap();
-            assert_eq!(verifier().open(&note), Err(CheckpointError::Malformed), "{text}");
+            let note = signer().sign_note(&text).unwrap();
+            assert_eq!(verifier().open_checkpoint(&note), Err(CheckpointError::Malformed), "{text}");
         }
-        assert_eq!(verifier().open(GOLDEN.trim_end()), Err(CheckpointError::Malformed));
+        assert_eq!(verifier().open_checkpoint(GOLDEN.trim_end()), Err(CheckpointError::Malformed));
     }
 
     proptest! {
         #[test]
         fn round_trip(size in any::<u64>(), root in any::<[u8; 32]>()) {
             let head = TreeHead { size, root: Hash::from_bytes(root) };
-            prop_assert_eq!(verifier().open(&signer().sign(head)), Ok(head));
+            prop_assert_eq!(verifier().open_checkpoint(&signer().sign_checkpoint(head)), Ok(head));
         }
 
         #[test]
@@ -174,7 +181,7 @@ mod tests {
             prop_assume!(bytes[at] != byte);
             bytes[at] = byte;
             if let Ok(changed) = String::from_utf8(bytes) {
-                prop_assert!(verifier().open(&changed).is_err());
+                prop_assert!(verifier().open_checkpoint(&changed).is_err());
             }
         }
     }

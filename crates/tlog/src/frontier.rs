@@ -32,7 +32,7 @@ impl Frontier {
         for _ in 0..self.size.trailing_ones() {
             let left = self.roots.pop();
             let left = left.unwrap_or_else(|| unreachable!("BUG: a root is missing for a bit of the size"));
-            carry = Hash::of_node(left, carry);
+            carry = Hash::from_children(left, carry);
         }
         self.roots.push(carry);
         self.size =
@@ -46,7 +46,7 @@ impl Frontier {
 
     /// The tree's root.
     pub fn root(&self) -> Hash {
-        join(self.roots.iter().copied()).unwrap_or_else(Hash::of_nothing)
+        join_subtree_roots(self.roots.iter().copied()).unwrap_or_else(Hash::empty_root)
     }
 
     /// The bytes of the table above: 8 to 2,056 of them.
@@ -72,8 +72,8 @@ impl Frontier {
 
 /// The root over neighbouring perfect subtrees, given from left to right with each smaller than the one before: the
 /// smaller ones are joined first. None of none.
-pub(crate) fn join(subtrees: impl DoubleEndedIterator<Item = Hash>) -> Option<Hash> {
-    subtrees.rev().reduce(|right, left| Hash::of_node(left, right))
+pub(crate) fn join_subtree_roots(subtrees: impl DoubleEndedIterator<Item = Hash>) -> Option<Hash> {
+    subtrees.rev().reduce(|right, left| Hash::from_children(left, right))
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     /// The leaves that implementations of RFC 6962 share for their tests, and the root after each.
-    const SHARED: [(&str, &str); 8] = [
+    const RFC6962_TEST_LEAVES: [(&str, &str); 8] = [
         ("", "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"),
         ("00", "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"),
         ("10", "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"),
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn golden_roots() {
         let mut frontier = Frontier::default();
-        assert_eq!(frontier.root(), Hash::of_nothing());
-        for (size, (leaf, root)) in (1..).zip(SHARED) {
-            frontier.push(Hash::of_leaf(&HEXLOWER.decode(leaf.as_bytes()).unwrap()));
+        assert_eq!(frontier.root(), Hash::empty_root());
+        for (size, (leaf, root)) in (1..).zip(RFC6962_TEST_LEAVES) {
+            frontier.push(Hash::from_leaf(&HEXLOWER.decode(leaf.as_bytes()).unwrap()));
             assert_eq!(frontier.size(), size);
             assert_eq!(HEXLOWER.encode(frontier.root().as_bytes()), root, "size {size}");
         }
@@ -113,8 +113,8 @@ mod tests {
     fn golden_bytes() {
         let mut frontier = Frontier::default();
         assert_eq!(frontier.encode(), [0; 8]);
-        for (leaf, _) in &SHARED[..7] {
-            frontier.push(Hash::of_leaf(&HEXLOWER.decode(leaf.as_bytes()).unwrap()));
+        for (leaf, _) in &RFC6962_TEST_LEAVES[..7] {
+            frontier.push(Hash::from_leaf(&HEXLOWER.decode(leaf.as_bytes()).unwrap()));
         }
         // Computed once with another implementation (Python's `hashlib`).
         assert_eq!(
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn other_lengths_are_refused() {
         let mut frontier = Frontier::default();
-        (0..7).for_each(|leaf| frontier.push(Hash::of_leaf(&[leaf])));
+        (0..7).for_each(|leaf| frontier.push(Hash::from_leaf(&[leaf])));
         let mut bytes = frontier.encode();
         for length in 0..bytes.len() {
             assert_eq!(Frontier::decode(&bytes[..length]), None, "cut to {length}");
@@ -143,12 +143,12 @@ mod tests {
         #[test]
         fn round_trip_and_going_on(size in 0_u32..600, more in 0_u32..10) {
             let mut frontier = Frontier::default();
-            (0..size).for_each(|leaf| frontier.push(Hash::of_leaf(&leaf.to_be_bytes())));
+            (0..size).for_each(|leaf| frontier.push(Hash::from_leaf(&leaf.to_be_bytes())));
             let mut decoded = Frontier::decode(&frontier.encode()).unwrap();
             prop_assert_eq!(&decoded, &frontier);
             for leaf in 0..more {
-                frontier.push(Hash::of_leaf(&leaf.to_be_bytes()));
-                decoded.push(Hash::of_leaf(&leaf.to_be_bytes()));
+                frontier.push(Hash::from_leaf(&leaf.to_be_bytes()));
+                decoded.push(Hash::from_leaf(&leaf.to_be_bytes()));
             }
             prop_assert_eq!(decoded.root(), frontier.root());
         }

@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 /// A hash's length.
 pub(crate) const HASH_BYTES: usize = 32;
 
-const LEAF: u8 = 0;
-const NODE: u8 = 1;
+const LEAF_PREFIX: u8 = 0;
+const NODE_PREFIX: u8 = 1;
 
 /// The hash of a leaf, a node or a whole tree.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,20 +21,20 @@ pub struct Hash([u8; HASH_BYTES]);
 
 impl Hash {
     /// A leaf's: SHA-256(0x00 || bytes).
-    pub fn of_leaf(bytes: &[u8]) -> Self {
-        Self(Sha256::new().chain_update([LEAF]).chain_update(bytes).finalize().into())
+    pub fn from_leaf(bytes: &[u8]) -> Self {
+        Self(Sha256::new().chain_update([LEAF_PREFIX]).chain_update(bytes).finalize().into())
     }
 
     /// A node's: SHA-256(0x01 || left || right).
-    pub fn of_node(left: Self, right: Self) -> Self {
-        let mut bytes = [NODE; 1 + 2 * HASH_BYTES];
+    pub fn from_children(left: Self, right: Self) -> Self {
+        let mut bytes = [NODE_PREFIX; 1 + 2 * HASH_BYTES];
         bytes[1..=HASH_BYTES].copy_from_slice(&left.0);
         bytes[1 + HASH_BYTES..].copy_from_slice(&right.0);
         Self(Sha256::digest(bytes).into())
     }
 
     /// The root of the empty tree: SHA-256 of nothing.
-    pub fn of_nothing() -> Self {
+    pub fn empty_root() -> Self {
         Self(Sha256::digest([]).into())
     }
 
@@ -64,17 +64,17 @@ impl fmt::Debug for Hash {
 /// The text is not the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the base64 of a 32-byte hash")]
-pub struct NotAHash;
+pub struct ParseHashError;
 
 impl FromStr for Hash {
-    type Err = NotAHash;
+    type Err = ParseHashError;
 
-    fn from_str(text: &str) -> Result<Self, NotAHash> {
+    fn from_str(text: &str) -> Result<Self, ParseHashError> {
         if text.len() != BASE64.encode_len(HASH_BYTES) {
-            return Err(NotAHash);
+            return Err(ParseHashError);
         }
-        let bytes = BASE64.decode(text.as_bytes()).map_err(|_| NotAHash)?;
-        bytes.try_into().map(Self).map_err(|_| NotAHash)
+        let bytes = BASE64.decode(text.as_bytes()).map_err(|_| ParseHashError)?;
+        bytes.try_into().map(Self).map_err(|_| ParseHashError)
     }
 }
 
@@ -100,17 +100,17 @@ mod tests {
     #[test]
     fn golden_hashes() {
         // From the test data that implementations of RFC 6962 share.
-        let leaf = Hash::of_leaf(b"");
+        let leaf = Hash::from_leaf(b"");
         assert_eq!(
             HEXLOWER.encode(leaf.as_bytes()),
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
         );
         assert_eq!(
-            HEXLOWER.encode(Hash::of_node(leaf, Hash::of_leaf(&[0])).as_bytes()),
+            HEXLOWER.encode(Hash::from_children(leaf, Hash::from_leaf(&[0])).as_bytes()),
             "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"
         );
         assert_eq!(
-            HEXLOWER.encode(Hash::of_nothing().as_bytes()),
+            HEXLOWER.encode(Hash::empty_root().as_bytes()),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         );
     }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn golden_text() {
         let text = "bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=";
-        let leaf = Hash::of_leaf(b"");
+        let leaf = Hash::from_leaf(b"");
         assert_eq!(leaf.to_string(), text);
         assert_eq!(format!("{leaf:?}"), text);
         assert_eq!(serde_json::to_string(&leaf).unwrap(), format!("\"{text}\""));
@@ -139,7 +139,7 @@ mod tests {
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==",
             "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         ] {
-            assert_eq!(text.parse::<Hash>(), Err(NotAHash), "{text:?}");
+            assert_eq!(text.parse::<Hash>(), Err(ParseHashError), "{text:?}");
         }
     }
 

@@ -20,32 +20,28 @@ mod attestation;
 mod checkpoint;
 mod frontier;
 mod hash;
-mod key;
-mod proof;
-mod proof_file;
-mod proof_tiles;
+mod log_key;
+mod proof_builder;
+mod proof_verification;
 mod signer;
-mod store;
 mod subtree;
 mod tile;
+mod tile_store;
+mod tile_writer;
+mod tlog_proof;
 mod verifier;
-mod writer;
 
 #[cfg(test)]
-mod crash;
-#[cfg(test)]
-mod damage;
-#[cfg(test)]
-mod peers;
+mod tests;
 
 pub use attestation::Attestation;
 pub use checkpoint::{CheckpointError, TreeHead};
 pub use frontier::Frontier;
-pub use hash::{Hash, NotAHash};
-pub use key::KeyError;
-pub use proof::{ProofError, verify_consistency, verify_inclusion};
-pub use proof_file::{Proof, ProofFileError};
-pub use signer::{LogSigner, NotANoteText};
-pub use store::{TileError, TileStore};
+pub use hash::{Hash, ParseHashError};
+pub use log_key::LogKeyError;
+pub use proof_verification::{ProofError, verify_consistency, verify_inclusion};
+pub use signer::{InvalidNoteText, LogSigner};
+pub use tile_store::{TileError, TileStore};
+pub use tile_writer::TileWriter;
+pub use tlog_proof::{TlogProof, TlogProofError};
 pub use verifier::LogVerifier;
-pub use writer::TileWriter;

@@ -6,15 +6,15 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::BASE64;
 use signed_note::{Note, Signature};
 
-use crate::KeyError;
-use crate::key::{ED25519, TEXT_BYTES_MAX, into_text, is_origin};
+use crate::LogKeyError;
+use crate::log_key::{ED25519_SIGNATURE_TYPE, TEXT_BYTES_MAX, into_utf8, is_valid_origin};
 
 /// The text can't be that of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a note's text ends in a newline, has no other control characters and is at most {TEXT_BYTES_MAX} bytes long"
 )]
-pub struct NotANoteText;
+pub struct InvalidNoteText;
 
 /// Signs for one log.
 ///
@@ -30,9 +30,9 @@ impl LogSigner {
     ///
     /// An origin should be a URL without its scheme, such as `example.com/log` (C2SP tlog-checkpoint); it is 1 to 255
     /// bytes without spaces, control characters and plus signs.
-    pub fn new(origin: &str, seed: &[u8; 32]) -> Result<Self, KeyError> {
-        if !is_origin(origin) {
-            return Err(KeyError::Origin);
+    pub fn new(origin: &str, seed: &[u8; 32]) -> Result<Self, LogKeyError> {
+        if !is_valid_origin(origin) {
+            return Err(LogKeyError::Origin);
         }
         let key = Ed25519KeyPair::from_seed_unchecked(seed)
             .unwrap_or_else(|_| unreachable!("BUG: any 32 bytes are an Ed25519 seed"));
@@ -54,15 +54,15 @@ impl LogSigner {
     /// Signs a text and returns the whole note.
     ///
     /// Begin a text that is not a checkpoint with another line than the origin, so that it can't be taken for one.
-    pub fn sign_text(&self, text: &str) -> Result<String, NotANoteText> {
+    pub fn sign_note(&self, text: &str) -> Result<String, InvalidNoteText> {
         if text.len() > TEXT_BYTES_MAX {
-            return Err(NotANoteText);
+            return Err(InvalidNoteText);
         }
         let signature = self.key.sign(text.as_bytes()).as_ref().to_vec();
         let signature = Signature::new(self.origin.clone(), self.key_id, signature)
             .unwrap_or_else(|_| unreachable!("BUG: the origin was checked"));
-        let note = Note::new(text.as_bytes(), &[signature]).map_err(|_| NotANoteText)?;
-        Ok(into_text(note.to_bytes()))
+        let note = Note::new(text.as_bytes(), &[signature]).map_err(|_| InvalidNoteText)?;
+        Ok(into_utf8(note.to_bytes()))
     }
 }
 
@@ -73,7 +73,7 @@ impl fmt::Debug for LogSigner {
 }
 
 fn encode_public_key(key: &Ed25519KeyPair) -> Vec<u8> {
-    [&[ED25519], key.public_key().as_ref()].concat()
+    [&[ED25519_SIGNATURE_TYPE], key.public_key().as_ref()].concat()
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     fn other_names_are_refused() {
         let long = "x".repeat(256);
         for origin in ["", "a b", "a+b", "a\nb", "a\u{1}b", "a\u{2003}b", &long] {
-            assert_eq!(LogSigner::new(origin, &[7; 32]).err(), Some(KeyError::Origin), "{origin:?}");
+            assert_eq!(LogSigner::new(origin, &[7; 32]).err(), Some(LogKeyError::Origin), "{origin:?}");
         }
     }
 
@@ -123,7 +123,7 @@ mod tests {
     fn what_no_note_can_hold_is_not_signed() {
         let long = format!("{}\n", "x".repeat(TEXT_BYTES_MAX));
         for text in ["", "no newline", "a tab\t\n", "a return\r\n", &long] {
-            assert_eq!(signer().sign_text(text), Err(NotANoteText));
+            assert_eq!(signer().sign_note(text), Err(InvalidNoteText));
         }
     }
 }

@@ -16,25 +16,25 @@ use crate::hash::HASH_BYTES;
 use crate::subtree::Subtree;
 
 /// A tile's height: a tile spans this many heights of the tree.
-const HEIGHT: u8 = 8;
+const TILE_HEIGHT: u8 = 8;
 /// The hashes of a full tile.
-pub(crate) const WIDTH: usize = 1 << HEIGHT;
+pub(crate) const TILE_WIDTH: usize = 1 << TILE_HEIGHT;
 /// The levels that a tree of less than 2^64 leaves can have.
 pub(crate) const LEVELS_MAX: u8 = 8;
 
 /// The tile of this width.
-pub(crate) fn tile(level: u8, number: u64, width: usize) -> Tile {
+pub(crate) fn new_tile(level: u8, number: u64, width: usize) -> Tile {
     let width = u32::try_from(width).unwrap_or_else(|_| unreachable!("BUG: a tile has up to 256 hashes"));
-    Tile::new(HEIGHT, level, number, width, false)
+    Tile::new(TILE_HEIGHT, level, number, width, false)
 }
 
 /// The full tile that a tile is or becomes.
-pub(crate) fn full(part: Tile) -> Tile {
-    tile(part.level(), part.level_index(), WIDTH)
+pub(crate) fn to_full(part: Tile) -> Tile {
+    new_tile(part.level(), part.level_index(), TILE_WIDTH)
 }
 
 pub(crate) fn is_full(tile: Tile) -> bool {
-    width(tile) == WIDTH
+    width(tile) == TILE_WIDTH
 }
 
 pub(crate) fn width(tile: Tile) -> usize {
@@ -42,8 +42,8 @@ pub(crate) fn width(tile: Tile) -> usize {
 }
 
 /// How many hashes a tree of `size` leaves has at a level.
-pub(crate) fn hashes_at(level: u8, size: u64) -> u64 {
-    size >> (level * HEIGHT)
+pub(crate) fn hash_count_at(level: u8, size: u64) -> u64 {
+    size >> (level * TILE_HEIGHT)
 }
 
 /// `tile/<level>/<number>[.p/<width>]`. The coordinates that the library writes have the height after `tile`; those of
@@ -53,30 +53,30 @@ pub(crate) fn path(tile: Tile) -> Path {
 }
 
 /// The folder of all partial tiles on the way to a full one.
-pub(crate) fn partials(full: Tile) -> Path {
+pub(crate) fn partial_tiles_path(full: Tile) -> Path {
     Path::from(format!("{}.p", path(full)))
 }
 
 /// The widest tile, in a tree of `available` leaves, with the hashes that a perfect subtree of it is made of, and which
 /// of the tile's hashes these are.
-pub(crate) fn holding(subtree: Subtree, available: u64) -> (Tile, Range<usize>) {
-    let height = u32::from(HEIGHT);
+pub(crate) fn locate_subtree(subtree: Subtree, available: u64) -> (Tile, Range<usize>) {
+    let height = u32::from(TILE_HEIGHT);
     let level = u8::try_from(subtree.height / height)
         .unwrap_or_else(|_| unreachable!("BUG: a tree is at most 64 high"));
     let inside = subtree.height % height;
-    let first = subtree.number << inside;
-    let (number, offset) = split(first);
-    let (last_number, last_width) = split(hashes_at(level, available));
-    let width = if number < last_number { WIDTH } else { last_width };
+    let first = subtree.index << inside;
+    let (number, offset) = split_hash_index(first);
+    let (last_number, last_width) = split_hash_index(hash_count_at(level, available));
+    let width = if number < last_number { TILE_WIDTH } else { last_width };
     let range = offset..offset + (1 << inside);
     assert!(number <= last_number && range.end <= width, "BUG: a subtree is outside the tree");
-    (tile(level, number, width), range)
+    (new_tile(level, number, width), range)
 }
 
 /// A hash's tile and its place there, or, of a number of hashes, the full tiles and the last one's width.
-pub(crate) fn split(hashes: u64) -> (u64, usize) {
+pub(crate) fn split_hash_index(hashes: u64) -> (u64, usize) {
     // The remainder is below 256.
-    (hashes / WIDTH as u64, (hashes % WIDTH as u64) as usize)
+    (hashes / TILE_WIDTH as u64, (hashes % TILE_WIDTH as u64) as usize)
 }
 
 /// A tile's bytes: its hashes one after the other.
@@ -92,16 +92,16 @@ pub(crate) fn decode(tile: Tile, bytes: &[u8]) -> Option<Vec<Hash>> {
 }
 
 /// A tile's length.
-pub(crate) fn bytes(tile: Tile) -> u64 {
+pub(crate) fn byte_len(tile: Tile) -> u64 {
     u64::from(tile.width()) * HASH_BYTES as u64
 }
 
 /// The root over a power of two of neighbouring hashes.
-pub(crate) fn root(hashes: &[Hash]) -> Hash {
+pub(crate) fn perfect_subtree_root(hashes: &[Hash]) -> Hash {
     assert!(hashes.len().is_power_of_two(), "BUG: only a perfect subtree has a root in a tile");
     let mut row = hashes.to_vec();
     while row.len() > 1 {
-        row = row.as_chunks().0.iter().map(|[left, right]| Hash::of_node(*left, *right)).collect();
+        row = row.as_chunks().0.iter().map(|[left, right]| Hash::from_children(*left, *right)).collect();
     }
     row[0]
 }
@@ -113,7 +113,7 @@ mod tests {
     /// The examples of C2SP tlog-tiles.
     #[test]
     fn golden_paths() {
-        let text = |level, number, width| path(tile(level, number, width)).to_string();
+        let text = |level, number, width| path(new_tile(level, number, width)).to_string();
         assert_eq!(text(0, 1_234_067, 256), "tile/0/x001/x234/067");
         assert_eq!(text(0, 1_234_067, 112), "tile/0/x001/x234/067.p/112");
         assert_eq!(text(0, 0, 256), "tile/0/000");
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(text(0, 1_000, 256), "tile/0/x001/000");
         assert_eq!(text(2, 0, 1), "tile/2/000.p/1");
         assert_eq!(text(7, 8_008, 8), "tile/7/x008/008.p/8");
-        assert_eq!(partials(tile(0, 1_234_067, 256)).to_string(), "tile/0/x001/x234/067.p");
+        assert_eq!(partial_tiles_path(new_tile(0, 1_234_067, 256)).to_string(), "tile/0/x001/x234/067.p");
     }
 
     #[test]
@@ -129,22 +129,22 @@ mod tests {
         let hashes = [Hash::from_bytes([1; 32]), Hash::from_bytes([2; 32])];
         let bytes = encode(&hashes);
         assert_eq!(bytes, [[1; 32], [2; 32]].concat());
-        assert_eq!(decode(tile(0, 0, 2), &bytes).as_deref(), Some(&hashes[..]));
+        assert_eq!(decode(new_tile(0, 0, 2), &bytes).as_deref(), Some(&hashes[..]));
         for other in [1, 3, 256] {
-            assert_eq!(decode(tile(0, 0, other), &bytes), None, "width {other}");
+            assert_eq!(decode(new_tile(0, 0, other), &bytes), None, "width {other}");
         }
-        assert_eq!(decode(tile(0, 0, 2), &bytes[..63]), None);
+        assert_eq!(decode(new_tile(0, 0, 2), &bytes[..63]), None);
     }
 
     #[test]
     fn where_a_subtree_is() {
-        let at = |height, number| holding(Subtree { height, number }, 70_000);
-        assert_eq!(at(0, 0), (tile(0, 0, 256), 0..1));
-        assert_eq!(at(0, 69_999), (tile(0, 273, 112), 111..112));
-        assert_eq!(at(7, 1), (tile(0, 0, 256), 128..256));
-        assert_eq!(at(8, 0), (tile(1, 0, 256), 0..1));
-        assert_eq!(at(8, 272), (tile(1, 1, 17), 16..17));
-        assert_eq!(at(12, 16), (tile(1, 1, 17), 0..16));
-        assert_eq!(at(16, 0), (tile(2, 0, 1), 0..1));
+        let at = |height, number| locate_subtree(Subtree { height, index: number }, 70_000);
+        assert_eq!(at(0, 0), (new_tile(0, 0, 256), 0..1));
+        assert_eq!(at(0, 69_999), (new_tile(0, 273, 112), 111..112));
+        assert_eq!(at(7, 1), (new_tile(0, 0, 256), 128..256));
+        assert_eq!(at(8, 0), (new_tile(1, 0, 256), 0..1));
+        assert_eq!(at(8, 272), (new_tile(1, 1, 17), 16..17));
+        assert_eq!(at(12, 16), (new_tile(1, 1, 17), 0..16));
+        assert_eq!(at(16, 0), (new_tile(2, 0, 1), 0..1));
     }
 }

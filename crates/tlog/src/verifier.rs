@@ -4,8 +4,8 @@ use std::fmt;
 
 use signed_note::{Note, NoteError, StandardVerifier, VerificationError, Verifier, VerifierError, Verifiers};
 
-use crate::key::{NOTE_BYTES_MAX, ORIGIN_BYTES_MAX, into_text, is_origin};
-use crate::{CheckpointError, KeyError};
+use crate::log_key::{NOTE_BYTES_MAX, ORIGIN_BYTES_MAX, into_utf8, is_valid_origin};
+use crate::{CheckpointError, LogKeyError};
 
 /// Verifies what one log has signed.
 #[derive(Clone)]
@@ -16,14 +16,14 @@ pub struct LogVerifier {
 
 impl LogVerifier {
     /// Reads a verifier key.
-    pub fn parse(vkey: &str) -> Result<Self, KeyError> {
+    pub fn parse(vkey: &str) -> Result<Self, LogKeyError> {
         let key = StandardVerifier::new(vkey).map_err(|error| match error {
-            VerifierError::Format => KeyError::Malformed,
-            VerifierError::Alg => KeyError::Algorithm,
-            VerifierError::Id => KeyError::KeyId,
+            VerifierError::Format => LogKeyError::Malformed,
+            VerifierError::Alg => LogKeyError::Algorithm,
+            VerifierError::Id => LogKeyError::KeyId,
         })?;
-        if !is_origin(key.name()) {
-            return Err(KeyError::Origin);
+        if !is_valid_origin(key.name()) {
+            return Err(LogKeyError::Origin);
         }
         Ok(Self { vkey: vkey.to_owned(), key })
     }
@@ -42,25 +42,29 @@ impl LogVerifier {
     ///
     /// Refuses what is not a note of at most 262,144 bytes and 100 signatures ([`CheckpointError::Malformed`]), and a
     /// note that this log's key has not signed, or not with this text ([`CheckpointError::Forged`]).
-    pub fn open_text(&self, note: &str) -> Result<String, CheckpointError> {
-        self.verify(&read(note)?)
+    pub fn open_note(&self, note: &str) -> Result<String, CheckpointError> {
+        self.verify_note(&parse_note(note)?)
     }
 
     /// The text of a note that this log has signed and that begins with this line.
-    pub(crate) fn open_after(&self, first_line: &str, note: &str) -> Result<String, CheckpointError> {
-        let note = read(note)?;
+    pub(crate) fn open_note_starting_with(
+        &self,
+        first_line: &str,
+        note: &str,
+    ) -> Result<String, CheckpointError> {
+        let note = parse_note(note)?;
         let found = note.text().split(|byte| *byte == b'\n').next().unwrap_or_default();
         if found != first_line.as_bytes() {
             // Nobody vouches for what is found; an error should not be as long as a stranger wants it.
             let found = String::from_utf8_lossy(&found[..found.len().min(ORIGIN_BYTES_MAX)]).into_owned();
-            return Err(CheckpointError::OtherLog { found, expected: first_line.to_owned() });
+            return Err(CheckpointError::OriginMismatch { found, expected: first_line.to_owned() });
         }
-        self.verify(&note)
+        self.verify_note(&note)
     }
 
-    fn verify(&self, note: &Note) -> Result<String, CheckpointError> {
+    fn verify_note(&self, note: &Note) -> Result<String, CheckpointError> {
         match note.verify(self) {
-            Ok(_) => Ok(into_text(note.text().to_vec())),
+            Ok(_) => Ok(into_utf8(note.text().to_vec())),
             Err(
                 NoteError::UnverifiedNote
                 | NoteError::InvalidSignature { .. }
@@ -90,7 +94,7 @@ impl fmt::Debug for LogVerifier {
     }
 }
 
-fn read(note: &str) -> Result<Note, CheckpointError> {
+fn parse_note(note: &str) -> Result<Note, CheckpointError> {
     if note.len() > NOTE_BYTES_MAX {
         return Err(CheckpointError::Malformed);
     }
@@ -116,39 +120,39 @@ mod tests {
     #[test]
     fn bad_keys_are_refused() {
         let parse = |vkey: &str| LogVerifier::parse(vkey).map(|_| ()).unwrap_err();
-        assert_eq!(parse(""), KeyError::Malformed);
-        assert_eq!(parse(&VKEY[..VKEY.len() - 4]), KeyError::KeyId);
-        assert_eq!(parse(&VKEY.replace("8a5f8e7d", "8a5f8e7e")), KeyError::KeyId);
-        assert_eq!(parse(&VKEY.replace("syncwell", "syncill")), KeyError::KeyId);
+        assert_eq!(parse(""), LogKeyError::Malformed);
+        assert_eq!(parse(&VKEY[..VKEY.len() - 4]), LogKeyError::KeyId);
+        assert_eq!(parse(&VKEY.replace("8a5f8e7d", "8a5f8e7e")), LogKeyError::KeyId);
+        assert_eq!(parse(&VKEY.replace("syncwell", "syncill")), LogKeyError::KeyId);
         let key = [&[2], &[0; 32][..]].concat();
         let other = format!("{ORIGIN}+{:08x}+{}", signed_note::key_id(ORIGIN, &key), BASE64.encode(&key));
-        assert_eq!(parse(&other), KeyError::Algorithm);
+        assert_eq!(parse(&other), LogKeyError::Algorithm);
     }
 
     #[test]
     fn other_keys_and_texts_are_told_from_no_notes() {
         let verifier = LogVerifier::parse(VKEY).unwrap();
-        let note = signer().sign_text("one\ntwo\n").unwrap();
-        assert_eq!(verifier.open_text(&note).unwrap(), "one\ntwo\n");
-        let other_key = LogSigner::new(ORIGIN, &[8; 32]).unwrap().sign_text("one\n").unwrap();
-        let other_name = LogSigner::new("other.example", &[7; 32]).unwrap().sign_text("one\n").unwrap();
+        let note = signer().sign_note("one\ntwo\n").unwrap();
+        assert_eq!(verifier.open_note(&note).unwrap(), "one\ntwo\n");
+        let other_key = LogSigner::new(ORIGIN, &[8; 32]).unwrap().sign_note("one\n").unwrap();
+        let other_name = LogSigner::new("other.example", &[7; 32]).unwrap().sign_note("one\n").unwrap();
         for forged in [other_key.as_str(), &other_name, &note.replace("two", "2")] {
-            assert_eq!(verifier.open_text(forged), Err(CheckpointError::Forged), "{forged}");
+            assert_eq!(verifier.open_note(forged), Err(CheckpointError::Forged), "{forged}");
         }
         let long = format!("{}{note}", "x\n".repeat(NOTE_BYTES_MAX / 2));
         for malformed in ["", "one\n", "one\n\n", &note[..note.len() - 1], &long] {
-            assert_eq!(verifier.open_text(malformed), Err(CheckpointError::Malformed));
+            assert_eq!(verifier.open_note(malformed), Err(CheckpointError::Malformed));
         }
         // A witness's signature does no harm, before ours or behind it.
         let cosigned = format!("{note}{}", other_name.lines().last().unwrap()) + "\n";
-        assert_eq!(verifier.open_text(&cosigned).unwrap(), "one\ntwo\n");
+        assert_eq!(verifier.open_note(&cosigned).unwrap(), "one\ntwo\n");
     }
 
     proptest! {
         #[test]
         fn round_trip(text in "([ -~äπ\u{2014}]{0,9}\n){1,9}") {
-            let note = signer().sign_text(&text).unwrap();
-            prop_assert_eq!(LogVerifier::parse(VKEY).unwrap().open_text(&note).unwrap(), text);
+            let note = signer().sign_note(&text).unwrap();
+            prop_assert_eq!(LogVerifier::parse(VKEY).unwrap().open_note(&note).unwrap(), text);
         }
     }
 }

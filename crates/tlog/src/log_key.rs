@@ -11,11 +11,11 @@ pub(crate) const TEXT_BYTES_MAX: usize = 65_536;
 pub(crate) const NOTE_BYTES_MAX: usize = 262_144;
 
 /// The signature type of C2SP signed-note.
-pub(crate) const ED25519: u8 = 1;
+pub(crate) const ED25519_SIGNATURE_TYPE: u8 = 1;
 
 /// A key can't be made or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum LogKeyError {
     /// Not the name of a log.
     #[error("an origin is 1 to {ORIGIN_BYTES_MAX} bytes without spaces, control characters and plus signs")]
     Origin,
@@ -31,13 +31,13 @@ pub enum KeyError {
 }
 
 /// Whether a log can have this name.
-pub(crate) fn is_origin(name: &str) -> bool {
+pub(crate) fn is_valid_origin(name: &str) -> bool {
     name.len() <= ORIGIN_BYTES_MAX
         && signed_note::is_key_name_valid(name)
         && !name.contains(|character: char| character.is_control())
 }
 
 /// What a note is made of, or a part of it.
-pub(crate) fn into_text(bytes: Vec<u8>) -> String {
+pub(crate) fn into_utf8(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| unreachable!("BUG: a note is made of text"))
 }

@@ -20,10 +20,10 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tlog_tiles::Tile;
 
 use crate::Hash;
-use crate::key::NOTE_BYTES_MAX;
+use crate::log_key::NOTE_BYTES_MAX;
 use crate::tile;
 
-const CHECKPOINT: &str = "checkpoint";
+const CHECKPOINT_PATH: &str = "checkpoint";
 /// Full tiles kept in memory: up to 8 MiB.
 const CACHED_TILES_MAX: u64 = 1_024;
 
@@ -41,7 +41,7 @@ pub enum TileError {
     Damaged(String),
     /// Not where tiles can be.
     #[error("tiles can't be kept at {0}")]
-    Location(String),
+    InvalidLocation(String),
     /// A leaf outside its tree, a tree larger than the stored one, or an older tree larger than the newer one.
     #[error("the sizes and the index do not fit together")]
     OutOfRange,
@@ -63,7 +63,8 @@ impl TileStore {
         location: &str,
         options: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, TileError> {
-        let refused = |reason: &dyn fmt::Display| TileError::Location(format!("{location:?}: {reason}"));
+        let refused =
+            |reason: &dyn fmt::Display| TileError::InvalidLocation(format!("{location:?}: {reason}"));
         let objects: Arc<dyn ObjectStore> = if location.contains("://") {
             let Ok(url) = location.parse() else { return Err(refused(&"not a URL")) };
             let (objects, prefix) =
@@ -78,63 +79,66 @@ impl TileStore {
             let folder = LocalFileSystem::new_with_prefix(location).map_err(|error| refused(&error))?;
             Arc::new(folder.with_fsync(true).with_automatic_cleanup(false))
         };
-        Ok(Self::over(objects))
+        Ok(Self::from_object_store(objects))
     }
 
-    pub(crate) fn over(objects: Arc<dyn ObjectStore>) -> Self {
+    pub(crate) fn from_object_store(objects: Arc<dyn ObjectStore>) -> Self {
         Self { objects, cache: Cache::new(CACHED_TILES_MAX) }
     }
 
     /// Replaces the checkpoint. The tiles of its size must be there already ([`crate::TileWriter::flush`]).
     pub async fn publish_checkpoint(&self, note: &str) -> Result<(), TileError> {
-        self.objects.put(&Path::from(CHECKPOINT), Bytes::copy_from_slice(note.as_bytes()).into()).await?;
+        self.objects
+            .put(&Path::from(CHECKPOINT_PATH), Bytes::copy_from_slice(note.as_bytes()).into())
+            .await?;
         Ok(())
     }
 
     /// The published checkpoint, if there is one: a signed note that nobody has verified yet, of at most 262,144 bytes.
     pub async fn checkpoint(&self) -> Result<Option<String>, TileError> {
-        let damaged = || TileError::Damaged(CHECKPOINT.to_owned());
-        let Some(bytes) = self.get(&Path::from(CHECKPOINT), 0..=NOTE_BYTES_MAX as u64).await? else {
+        let damaged = || TileError::Damaged(CHECKPOINT_PATH.to_owned());
+        let Some(bytes) = self.get_bounded(&Path::from(CHECKPOINT_PATH), 0..=NOTE_BYTES_MAX as u64).await?
+        else {
             return Ok(None);
         };
         String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| damaged())
     }
 
     /// Reads every tile anew from here on: for whoever found that one is damaged.
-    pub fn forget(&self) {
+    pub fn clear_cache(&self) {
         self.cache.invalidate_all();
     }
 
     /// A tile's hashes, exactly as many as it is wide. They are what is stored; whether they are right, only a root can
     /// tell.
-    pub(crate) async fn read(&self, wanted: Tile) -> Result<Arc<[Hash]>, TileError> {
+    pub(crate) async fn read_tile(&self, wanted: Tile) -> Result<Arc<[Hash]>, TileError> {
         if tile::is_full(wanted) {
             if let Some(hashes) = self.cache.get(&wanted) {
                 return Ok(hashes);
             }
-            let hashes = self.fetch(wanted).await?.ok_or_else(|| missing(wanted))?;
+            let hashes = self.fetch_tile(wanted).await?.ok_or_else(|| missing_tile(wanted))?;
             self.cache.insert(wanted, hashes.clone());
             return Ok(hashes);
         }
-        if let Some(hashes) = self.fetch(wanted).await? {
+        if let Some(hashes) = self.fetch_tile(wanted).await? {
             return Ok(hashes);
         }
         // Partial tiles are deleted once their full one is there. This full tile is larger than the tree that was asked
         // for and can be one that no checkpoint covers yet, so it is not kept.
-        let full = self.fetch(tile::full(wanted)).await?.ok_or_else(|| missing(wanted))?;
+        let full = self.fetch_tile(tile::to_full(wanted)).await?.ok_or_else(|| missing_tile(wanted))?;
         Ok(full[..tile::width(wanted)].into())
     }
 
-    async fn fetch(&self, wanted: Tile) -> Result<Option<Arc<[Hash]>>, TileError> {
+    async fn fetch_tile(&self, wanted: Tile) -> Result<Option<Arc<[Hash]>>, TileError> {
         let path = tile::path(wanted);
-        let length = tile::bytes(wanted);
-        let Some(bytes) = self.get(&path, length..=length).await? else { return Ok(None) };
+        let length = tile::byte_len(wanted);
+        let Some(bytes) = self.get_bounded(&path, length..=length).await? else { return Ok(None) };
         let hashes = tile::decode(wanted, &bytes).ok_or_else(|| TileError::Damaged(path.to_string()))?;
         Ok(Some(hashes.into()))
     }
 
     /// A file's bytes, not read unless their number is in the range.
-    async fn get(
+    async fn get_bounded(
         &self,
         path: &Path,
         length: std::ops::RangeInclusive<u64>,
@@ -154,7 +158,7 @@ impl fmt::Debug for TileStore {
     }
 }
 
-fn missing(wanted: Tile) -> TileError {
+fn missing_tile(wanted: Tile) -> TileError {
     TileError::Missing(tile::path(wanted).to_string())
 }
 
@@ -183,7 +187,7 @@ mod tests {
     async fn what_is_no_checkpoint_is_not_read() {
         let store = memory();
         for bytes in [vec![b'x'; NOTE_BYTES_MAX + 1], vec![0xff]] {
-            store.objects.put(&Path::from(CHECKPOINT), bytes.into()).await.unwrap();
+            store.objects.put(&Path::from(CHECKPOINT_PATH), bytes.into()).await.unwrap();
             let error = store.checkpoint().await.unwrap_err();
             assert_eq!(error.to_string(), "checkpoint is damaged");
         }
@@ -196,7 +200,7 @@ mod tests {
             ["", "://", "ftp://there", "https://there/tiles", "file:///there", file.path().to_str().unwrap()]
         {
             let error = TileStore::open(location, []).err();
-            assert!(matches!(error, Some(TileError::Location(_))), "{location:?}: {error:?}");
+            assert!(matches!(error, Some(TileError::InvalidLocation(_))), "{location:?}: {error:?}");
         }
     }
 

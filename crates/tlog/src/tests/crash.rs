@@ -21,35 +21,36 @@ use crate::{Frontier, Hash, TileError, TileStore, TileWriter, TreeHead, verify_i
 
 /// A store that answers a number of accesses and none after that, as seen from a process that ends.
 #[derive(Clone, Debug)]
-struct Ending {
+struct CrashingStore {
     store: Arc<InMemory>,
-    left: Arc<AtomicU64>,
+    accesses_left: Arc<AtomicU64>,
 }
 
-impl Ending {
+impl CrashingStore {
     fn new(store: InMemory, left: u64) -> Self {
-        Self { store: Arc::new(store), left: Arc::new(AtomicU64::new(left)) }
+        Self { store: Arc::new(store), accesses_left: Arc::new(AtomicU64::new(left)) }
     }
 
-    fn access(&self) -> Result<()> {
-        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+    fn count_access(&self) -> Result<()> {
+        let left =
+            self.accesses_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         left.map(|_| ()).map_err(|_| object_store::Error::Generic { store: "Ending", source: "ended".into() })
     }
 
     /// The same store in the next process.
-    fn revive(&self) {
-        self.left.store(u64::MAX, Ordering::Relaxed);
+    fn restart(&self) {
+        self.accesses_left.store(u64::MAX, Ordering::Relaxed);
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for CrashingStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ending")
     }
 }
 
 // The trait's methods as `async_trait` makes them.
-impl ObjectStore for Ending {
+impl ObjectStore for CrashingStore {
     fn put_opts<'s, 'l, 'f>(
         &'s self,
         location: &'l Path,
@@ -61,7 +62,7 @@ impl ObjectStore for Ending {
         'l: 'f,
     {
         async move {
-            self.access()?;
+            self.count_access()?;
             self.store.put_opts(location, payload, options).await
         }
         .boxed()
@@ -89,7 +90,7 @@ impl ObjectStore for Ending {
         'l: 'f,
     {
         async move {
-            self.access()?;
+            self.count_access()?;
             self.store.get_opts(location, options).await
         }
         .boxed()
@@ -101,7 +102,7 @@ impl ObjectStore for Ending {
             .and_then(move |location| {
                 let ending = ending.clone();
                 async move {
-                    ending.access()?;
+                    ending.count_access()?;
                     ending.store.delete(&location).await?;
                     Ok(location)
                 }
@@ -140,11 +141,11 @@ impl ObjectStore for Ending {
 }
 
 fn leaf(index: u64) -> Hash {
-    Hash::of_leaf(&index.to_be_bytes())
+    Hash::from_leaf(&index.to_be_bytes())
 }
 
 /// Pushes up to each of these sizes and flushes; says what was flushed last in any case.
-async fn grow(
+async fn push_and_flush(
     store: &TileStore,
     flushed: &mut TreeHead,
     sizes: impl IntoIterator<Item = u64>,
@@ -168,24 +169,24 @@ fn head(size: u64) -> TreeHead {
 }
 
 /// Stops after `accesses`, checks, goes on to the end, checks again. Says whether it came to a stop at all.
-async fn stop_and_go_on(
-    ending: Ending,
+async fn crash_and_resume(
+    ending: CrashingStore,
     begin: TreeHead,
     sizes: &[u64],
     heads: &HashMap<u64, TreeHead>,
 ) -> bool {
     let mut flushed = begin;
-    let store = TileStore::over(Arc::new(ending.clone()));
-    let stopped = grow(&store, &mut flushed, sizes.iter().copied()).await.is_err();
+    let store = TileStore::from_object_store(Arc::new(ending.clone()));
+    let stopped = push_and_flush(&store, &mut flushed, sizes.iter().copied()).await.is_err();
 
-    ending.revive();
-    let store = TileStore::over(Arc::new(ending.clone()));
+    ending.restart();
+    let store = TileStore::from_object_store(Arc::new(ending.clone()));
     assert_eq!(Some(&flushed), heads.get(&flushed.size));
     check(&store, flushed).await;
-    grow(&store, &mut flushed, sizes.iter().copied()).await.unwrap();
+    push_and_flush(&store, &mut flushed, sizes.iter().copied()).await.unwrap();
     for size in sizes.iter().filter(|size| **size >= begin.size) {
         // Each with the tiles of its own time, which larger ones may have to answer for.
-        check(&TileStore::over(Arc::new(ending.clone())), heads[size]).await;
+        check(&TileStore::from_object_store(Arc::new(ending.clone())), heads[size]).await;
     }
     stopped
 }
@@ -193,19 +194,21 @@ async fn stop_and_go_on(
 async fn check(store: &TileStore, TreeHead { size, root }: TreeHead) {
     assert_eq!(store.root(size, size).await.unwrap(), root, "the tree of {size}");
     for index in [0, size / 2, size.saturating_sub(1)].into_iter().filter(|index| *index < size) {
-        let proof = store.inclusion(size, index, size).await.unwrap();
+        let proof = store.inclusion_proof(size, index, size).await.unwrap();
         assert_eq!(verify_inclusion(index, size, leaf(index), root, &proof), Ok(()), "{index} in {size}");
     }
 }
 
-async fn stop_everywhere(begin: u64, sizes: &[u64]) {
-    let built = Ending::new(InMemory::new(), u64::MAX);
+async fn crash_at_every_access(begin: u64, sizes: &[u64]) {
+    let built = CrashingStore::new(InMemory::new(), u64::MAX);
     let mut flushed = head(0);
-    grow(&TileStore::over(Arc::new(built.clone())), &mut flushed, [begin]).await.unwrap();
+    push_and_flush(&TileStore::from_object_store(Arc::new(built.clone())), &mut flushed, [begin])
+        .await
+        .unwrap();
     let heads = sizes.iter().copied().chain([begin]).map(|size| (size, head(size))).collect();
 
     let mut stops = 0;
-    while stop_and_go_on(Ending::new(built.store.fork(), stops), flushed, sizes, &heads).await {
+    while crash_and_resume(CrashingStore::new(built.store.fork(), stops), flushed, sizes, &heads).await {
         stops += 1;
     }
     assert!(stops >= sizes.len() as u64, "every flush writes something");
@@ -213,18 +216,18 @@ async fn stop_everywhere(begin: u64, sizes: &[u64]) {
 
 #[tokio::test]
 async fn a_small_tree_survives_a_crash_at_every_access() {
-    stop_everywhere(0, &[1, 3, 3, 200, 255, 256, 257, 300, 511, 513, 700, 1_300]).await;
+    crash_at_every_access(0, &[1, 3, 3, 200, 255, 256, 257, 300, 511, 513, 700, 1_300]).await;
 }
 
 #[tokio::test]
 async fn a_tree_with_a_full_tile_of_tiles_survives_a_crash_at_every_access() {
-    stop_everywhere(65_200, &[65_280, 65_535, 65_536, 65_600, 66_100]).await;
+    crash_at_every_access(65_200, &[65_280, 65_535, 65_536, 65_600, 66_100]).await;
 }
 
 /// More full tiles than are written together, without a flush in between.
 #[tokio::test]
 async fn many_tiles_between_flushes_survive_a_crash_at_every_access() {
-    stop_everywhere(100, &[16_700, 17_000]).await;
+    crash_at_every_access(100, &[16_700, 17_000]).await;
 }
 
 proptest! {
@@ -238,6 +241,6 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let sizes: Vec<_> = steps.iter().scan(0, |size, step| { *size += step; Some(*size) }).collect();
         let heads = sizes.iter().copied().chain([0]).map(|size| (size, head(size))).collect();
-        runtime.block_on(stop_and_go_on(Ending::new(InMemory::new(), accesses), head(0), &sizes, &heads));
+        runtime.block_on(crash_and_resume(CrashingStore::new(InMemory::new(), accesses), head(0), &sizes, &heads));
     }
 }

@@ -10,8 +10,8 @@ use std::ops::Range;
 use futures_util::future::try_join_all;
 use tlog_tiles::Tile;
 
-use crate::frontier::join;
-use crate::store::{TileError, TileStore};
+use crate::frontier::join_subtree_roots;
+use crate::tile_store::{TileError, TileStore};
 use crate::{Hash, subtree, tile};
 
 impl TileStore {
@@ -20,18 +20,23 @@ impl TileStore {
     ///
     /// [`TileError::OutOfRange`] unless `index < size <= available`. Tiles with other hashes than they had give a
     /// proof that does not verify.
-    pub async fn inclusion(&self, available: u64, index: u64, size: u64) -> Result<Vec<Hash>, TileError> {
+    pub async fn inclusion_proof(
+        &self,
+        available: u64,
+        index: u64,
+        size: u64,
+    ) -> Result<Vec<Hash>, TileError> {
         if index >= size || size > available {
             return Err(TileError::OutOfRange);
         }
-        self.roots_over(available, subtree::inclusion(index, size)).await
+        self.roots_over(available, subtree::inclusion_ranges(index, size)).await
     }
 
     /// The consistency proof between two sizes: at most 65 hashes (RFC 6962, section 2.1.2). It is empty from the empty
     /// tree and between equal sizes.
     ///
     /// [`TileError::OutOfRange`] unless `old_size <= new_size <= available`.
-    pub async fn consistency(
+    pub async fn consistency_proof(
         &self,
         available: u64,
         old_size: u64,
@@ -40,20 +45,20 @@ impl TileStore {
         if old_size > new_size || new_size > available {
             return Err(TileError::OutOfRange);
         }
-        self.roots_over(available, subtree::consistency(old_size, new_size)).await
+        self.roots_over(available, subtree::consistency_ranges(old_size, new_size)).await
     }
 
     /// The root of the tree of `size` leaves; [`TileError::OutOfRange`] unless `size <= available`.
     pub async fn root(&self, available: u64, size: u64) -> Result<Hash, TileError> {
         match size {
-            0 => Ok(Hash::of_nothing()),
+            0 => Ok(Hash::empty_root()),
             size if size <= available => self.root_over(available, 0..size).await,
             _ => Err(TileError::OutOfRange),
         }
     }
 
     /// The hash of leaf `index`; [`TileError::OutOfRange`] unless `index < available`.
-    pub async fn leaf(&self, available: u64, index: u64) -> Result<Hash, TileError> {
+    pub async fn leaf_hash(&self, available: u64, index: u64) -> Result<Hash, TileError> {
         if index >= available {
             return Err(TileError::OutOfRange);
         }
@@ -70,16 +75,22 @@ impl TileStore {
         let parts: Vec<Vec<_>> = ranges
             .into_iter()
             .map(|leaves| {
-                subtree::perfect(leaves).into_iter().map(|part| tile::holding(part, available)).collect()
+                subtree::split_into_perfect(leaves)
+                    .into_iter()
+                    .map(|part| tile::locate_subtree(part, available))
+                    .collect()
             })
             .collect();
         // There are at most two at each of eight levels: one on the way down to a leaf and one at the right edge.
         let wanted: HashSet<_> = parts.iter().flatten().map(|(tile, _)| *tile).collect();
-        let reads = wanted.into_iter().map(async |tile| Ok::<_, TileError>((tile, self.read(tile).await?)));
+        let reads =
+            wanted.into_iter().map(async |tile| Ok::<_, TileError>((tile, self.read_tile(tile).await?)));
         let tiles: HashMap<_, _> = try_join_all(reads).await?.into_iter().collect();
         let root = |part: Vec<(Tile, Range<usize>)>| {
-            join(part.into_iter().map(|(tile, range)| tile::root(&tiles[&tile][range])))
-                .unwrap_or_else(|| unreachable!("BUG: no proof has a hash over no leaves"))
+            join_subtree_roots(
+                part.into_iter().map(|(tile, range)| tile::perfect_subtree_root(&tiles[&tile][range])),
+            )
+            .unwrap_or_else(|| unreachable!("BUG: no proof has a hash over no leaves"))
         };
         Ok(parts.into_iter().map(root).collect())
     }

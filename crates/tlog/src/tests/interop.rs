@@ -18,7 +18,7 @@ fn entry(index: u64) -> Vec<u8> {
 }
 
 fn leaf(index: u64) -> Hash {
-    Hash::of_leaf(&entry(index))
+    Hash::from_leaf(&entry(index))
 }
 
 /// The roots of all sizes up to this one.
@@ -28,10 +28,10 @@ fn roots(size: u64) -> Vec<Hash> {
         frontier.push(leaf(index));
         frontier.root()
     });
-    [Hash::of_nothing()].into_iter().chain(grown).collect()
+    [Hash::empty_root()].into_iter().chain(grown).collect()
 }
 
-async fn tiles(size: u64) -> TileStore {
+async fn stored_tiles(size: u64) -> TileStore {
     let store = TileStore::open("memory:///", []).unwrap();
     let mut writer = TileWriter::new(store.clone());
     for index in 0..size {
@@ -62,16 +62,16 @@ fn bytes(proof: &[Hash]) -> Vec<u8> {
     proof.iter().flat_map(|hash| *hash.as_bytes()).collect()
 }
 
-fn theirs(hash: Hash) -> TheirHash {
+fn to_reference_hash(hash: Hash) -> TheirHash {
     TheirHash(*hash.as_bytes())
 }
 
-fn all_theirs(proof: &[Hash]) -> Vec<TheirHash> {
-    proof.iter().copied().map(theirs).collect()
+fn to_reference_hashes(proof: &[Hash]) -> Vec<TheirHash> {
+    proof.iter().copied().map(to_reference_hash).collect()
 }
 
 /// Every proof that differs from this one in a bit, a hash more or a hash less.
-fn changed(proof: &[Hash]) -> impl Iterator<Item = Vec<Hash>> {
+fn mutations(proof: &[Hash]) -> impl Iterator<Item = Vec<Hash>> {
     let bits = (0..proof.len() * 256).map(|bit| {
         let mut changed = proof.to_vec();
         let mut bytes = *changed[bit / 256].as_bytes();
@@ -79,14 +79,14 @@ fn changed(proof: &[Hash]) -> impl Iterator<Item = Vec<Hash>> {
         changed[bit / 256] = Hash::from_bytes(bytes);
         changed
     });
-    let longer = [proof, &[Hash::of_nothing()]].concat();
+    let longer = [proof, &[Hash::empty_root()]].concat();
     let shorter = (!proof.is_empty()).then(|| proof[1..].to_vec());
     bits.chain([longer]).chain(shorter)
 }
 
 #[tokio::test]
 async fn every_size_has_the_same_root() {
-    let store = tiles(SIZE_MAX).await;
+    let store = stored_tiles(SIZE_MAX).await;
     let mut tree = ct_merkle(0);
     for (size, root) in (0..).zip(roots(SIZE_MAX)) {
         assert_eq!(tree.root().as_bytes()[..], root.as_bytes()[..], "size {size}");
@@ -97,7 +97,7 @@ async fn every_size_has_the_same_root() {
 
 #[tokio::test]
 async fn every_size_has_the_same_proofs() {
-    let store = tiles(SIZE_MAX).await;
+    let store = stored_tiles(SIZE_MAX).await;
     let roots = roots(SIZE_MAX);
     let root = |size: u64| roots[usize::try_from(size).unwrap()];
     let mut tree = ct_merkle(0);
@@ -107,16 +107,23 @@ async fn every_size_has_the_same_proofs() {
         let few = [0, 1, size / 3, size / 2, size * 5 / 7, size.saturating_sub(2), size - 1].into_iter();
         let indexes: Vec<_> = if size <= 40 { (0..size).collect() } else { few.collect() };
         for index in indexes {
-            let proof = store.inclusion(SIZE_MAX, index, size).await.unwrap();
+            let proof = store.inclusion_proof(SIZE_MAX, index, size).await.unwrap();
             let other = tree.prove_inclusion(usize::try_from(index).unwrap());
             assert_eq!(bytes(&proof), other.as_bytes(), "{index} in {size}");
             assert_eq!(verify_inclusion(index, size, leaf(index), root(size), &proof), Ok(()));
-            let proof = all_theirs(&proof);
-            tlog::check_record(&proof, size, theirs(root(size)), index, theirs(leaf(index))).unwrap();
-            assert_eq!(store.leaf(SIZE_MAX, index).await.unwrap(), leaf(index));
+            let proof = to_reference_hashes(&proof);
+            tlog::check_record(
+                &proof,
+                size,
+                to_reference_hash(root(size)),
+                index,
+                to_reference_hash(leaf(index)),
+            )
+            .unwrap();
+            assert_eq!(store.leaf_hash(SIZE_MAX, index).await.unwrap(), leaf(index));
 
             let old = index + 1;
-            let proof = store.consistency(SIZE_MAX, old, size).await.unwrap();
+            let proof = store.consistency_proof(SIZE_MAX, old, size).await.unwrap();
             assert_eq!(
                 verify_consistency(old, root(old), size, root(size), &proof),
                 Ok(()),
@@ -126,27 +133,28 @@ async fn every_size_has_the_same_proofs() {
                 let other = tree.prove_consistency(usize::try_from(size - old).unwrap());
                 assert_eq!(bytes(&proof), other.as_bytes(), "{old} to {size}");
             }
-            let proof = all_theirs(&proof);
-            tlog::check_tree(&proof, size, theirs(root(size)), old, theirs(root(old))).unwrap();
+            let proof = to_reference_hashes(&proof);
+            tlog::check_tree(&proof, size, to_reference_hash(root(size)), old, to_reference_hash(root(old)))
+                .unwrap();
         }
     }
 }
 
 #[tokio::test]
 async fn sizes_out_of_range_are_refused() {
-    let store = tiles(10).await;
+    let store = stored_tiles(10).await;
     for error in [
-        store.inclusion(10, 5, 5).await.unwrap_err(),
-        store.inclusion(10, 5, 11).await.unwrap_err(),
-        store.consistency(10, 6, 5).await.unwrap_err(),
-        store.consistency(10, 5, 11).await.unwrap_err(),
+        store.inclusion_proof(10, 5, 5).await.unwrap_err(),
+        store.inclusion_proof(10, 5, 11).await.unwrap_err(),
+        store.consistency_proof(10, 6, 5).await.unwrap_err(),
+        store.consistency_proof(10, 5, 11).await.unwrap_err(),
         store.root(10, 11).await.unwrap_err(),
-        store.leaf(10, 10).await.unwrap_err(),
+        store.leaf_hash(10, 10).await.unwrap_err(),
     ] {
         assert_eq!(error.to_string(), "the sizes and the index do not fit together");
     }
-    assert_eq!(store.consistency(10, 0, 10).await.unwrap(), []);
-    assert_eq!(store.consistency(10, 10, 10).await.unwrap(), []);
+    assert_eq!(store.consistency_proof(10, 0, 10).await.unwrap(), []);
+    assert_eq!(store.consistency_proof(10, 10, 10).await.unwrap(), []);
 }
 
 proptest! {
@@ -158,9 +166,9 @@ proptest! {
         let index = at.index(usize::try_from(size).unwrap()) as u64;
         let roots = roots(size);
         let root = roots[usize::try_from(size).unwrap()];
-        let proof = runtime.block_on(async { tiles(size).await.inclusion(size, index, size).await }).unwrap();
+        let proof = runtime.block_on(async { stored_tiles(size).await.inclusion_proof(size, index, size).await }).unwrap();
         prop_assert_eq!(verify_inclusion(index, size, leaf(index), root, &proof), Ok(()));
-        for changed in changed(&proof) {
+        for changed in mutations(&proof) {
             prop_assert!(verify_inclusion(index, size, leaf(index), root, &changed).is_err());
         }
         for other in (0..size + 2).filter(|other| *other != index) {
@@ -178,9 +186,9 @@ proptest! {
         let old = 1 + at.index(usize::try_from(new - 1).unwrap()) as u64;
         let roots = roots(new);
         let root = |size: u64| roots[usize::try_from(size).unwrap()];
-        let proof = runtime.block_on(async { tiles(new).await.consistency(new, old, new).await }).unwrap();
+        let proof = runtime.block_on(async { stored_tiles(new).await.consistency_proof(new, old, new).await }).unwrap();
         prop_assert_eq!(verify_consistency(old, root(old), new, root(new), &proof), Ok(()));
-        for changed in changed(&proof) {
+        for changed in mutations(&proof) {
             prop_assert!(verify_consistency(old, root(old), new, root(new), &changed).is_err());
         }
         for other in (0..new).filter(|other| *other != old) {
@@ -195,9 +203,9 @@ proptest! {
 }
 
 /// Our tiles as the other implementation asks for them.
-struct OurTiles(BTreeMap<String, Vec<u8>>);
+struct StoredTileReader(BTreeMap<String, Vec<u8>>);
 
-impl TileReader for OurTiles {
+impl TileReader for StoredTileReader {
     fn height(&self) -> u8 {
         8
     }
@@ -212,7 +220,7 @@ impl TileReader for OurTiles {
 #[tokio::test]
 async fn tiles_of_sizes_around_the_edges() {
     for size in [0, 1, 255, 256, 257, 65_535, 65_536, 65_537, 70_000] {
-        let store = tiles(size).await;
+        let store = stored_tiles(size).await;
         let files = files(&store).await;
         // Exactly the tiles that the other implementation would write.
         let mut expected: Vec<_> = Tile::new_tiles(8, 0, size)
@@ -228,22 +236,22 @@ async fn tiles_of_sizes_around_the_edges() {
         let root = frontier.root();
         assert_eq!(store.root(size, size).await.unwrap(), root, "size {size}");
         // Every proof of theirs out of our tiles is ours, and their reader finds nothing wrong in the tiles.
-        let ours = OurTiles(files);
-        let reader = TileHashReader::new(size, theirs(root), &ours);
+        let ours = StoredTileReader(files);
+        let reader = TileHashReader::new(size, to_reference_hash(root), &ours);
         for index in
             [0, 254, 255, 256, size / 2, size.saturating_sub(1)].into_iter().filter(|index| *index < size)
         {
-            let proof = store.inclusion(size, index, size).await.unwrap();
+            let proof = store.inclusion_proof(size, index, size).await.unwrap();
             assert_eq!(verify_inclusion(index, size, leaf(index), root, &proof), Ok(()));
             assert_eq!(
                 tlog::prove_record(size, index, &reader).unwrap(),
-                all_theirs(&proof),
+                to_reference_hashes(&proof),
                 "{index} in {size}"
             );
-            let proof = store.consistency(size, index + 1, size).await.unwrap();
+            let proof = store.consistency_proof(size, index + 1, size).await.unwrap();
             assert_eq!(
                 tlog::prove_tree(size, index + 1, &reader).unwrap(),
-                all_theirs(&proof),
+                to_reference_hashes(&proof),
                 "{index} in {size}"
             );
         }
@@ -253,7 +261,7 @@ async fn tiles_of_sizes_around_the_edges() {
 /// The example of C2SP tlog-tiles.
 #[tokio::test]
 async fn seventy_thousand_leaves() {
-    let files = files(&tiles(70_000).await).await;
+    let files = files(&stored_tiles(70_000).await).await;
     let full = (0..273).map(|number| format!("tile/0/{number:03}"));
     let rest = ["tile/0/273.p/112", "tile/1/000", "tile/1/001.p/17", "tile/2/000.p/1"].map(str::to_owned);
     let expected: Vec<_> = full.chain(rest).collect();

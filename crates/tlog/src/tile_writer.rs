@@ -14,15 +14,15 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tlog_tiles::Tile;
 use tracing::warn;
 
-use crate::frontier::join;
-use crate::store::{TileError, TileStore};
+use crate::frontier::join_subtree_roots;
+use crate::tile_store::{TileError, TileStore};
 use crate::{Hash, TreeHead, subtree, tile};
 
 /// Full tiles that wait to be written together: a store with a high latency, or a disk that must sync each file, would
 /// hold up every 256th leaf otherwise.
 const WAITING_TILES_MAX: usize = 64;
 /// Writes under way at once.
-const WRITES_MAX: usize = 16;
+const CONCURRENT_WRITES_MAX: usize = 16;
 /// Tiles whose partial ones could not be deleted yet. More are forgotten, as lying about they do no harm.
 const SUPERSEDED_TILES_MAX: usize = 64;
 
@@ -46,9 +46,9 @@ struct LastTile {
     number: u64,
     hashes: Vec<Hash>,
     /// How many hashes the partial tile had that was written last, 0 if none was.
-    flushed: usize,
+    flushed_width: usize,
     /// Whether there can be partial tiles of this number in the store.
-    is_partly_stored: bool,
+    has_partial_tiles: bool,
 }
 
 impl TileWriter {
@@ -67,14 +67,18 @@ impl TileWriter {
         let mut writer = Self::new(store);
         writer.size = head.size;
         for level in 0..tile::LEVELS_MAX {
-            let (number, width) = tile::split(tile::hashes_at(level, head.size));
+            let (number, width) = tile::split_hash_index(tile::hash_count_at(level, head.size));
             if (number, width) == (0, 0) {
                 break;
             }
-            let mut last =
-                LastTile { number, flushed: width, is_partly_stored: width > 0, ..LastTile::default() };
+            let mut last = LastTile {
+                number,
+                flushed_width: width,
+                has_partial_tiles: width > 0,
+                ..LastTile::default()
+            };
             if width > 0 {
-                last.hashes = writer.store.read(tile::tile(level, number, width)).await?.to_vec();
+                last.hashes = writer.store.read_tile(tile::new_tile(level, number, width)).await?.to_vec();
             }
             writer.levels.push(last);
         }
@@ -92,13 +96,13 @@ impl TileWriter {
     /// The tree of the present size, flushed or not. Works the root out from the last tiles: at most 2,040 hashes.
     pub fn head(&self) -> TreeHead {
         let root = self.levels.iter().fold(None, |right, last| {
-            let parts = subtree::perfect(0..last.hashes.len() as u64).into_iter().map(|part| {
-                let begin = (part.number << part.height) as usize;
-                tile::root(&last.hashes[begin..begin + (1 << part.height)])
+            let parts = subtree::split_into_perfect(0..last.hashes.len() as u64).into_iter().map(|part| {
+                let begin = (part.index << part.height) as usize;
+                tile::perfect_subtree_root(&last.hashes[begin..begin + (1 << part.height)])
             });
-            join(parts.chain(right))
+            join_subtree_roots(parts.chain(right))
         });
-        TreeHead { size: self.size, root: root.unwrap_or_else(Hash::of_nothing) }
+        TreeHead { size: self.size, root: root.unwrap_or_else(Hash::empty_root) }
     }
 
     /// Appends a leaf. If this fails or is cancelled the leaf has not been appended and can be again.
@@ -113,15 +117,15 @@ impl TileWriter {
             }
             let last = &mut self.levels[usize::from(level)];
             last.hashes.push(carry);
-            if last.hashes.len() < tile::WIDTH {
+            if last.hashes.len() < tile::TILE_WIDTH {
                 break;
             }
-            let full = tile::tile(level, last.number, tile::WIDTH);
+            let full = tile::new_tile(level, last.number, tile::TILE_WIDTH);
             self.waiting.push((full, tile::encode(&last.hashes)));
-            if last.is_partly_stored && self.superseded.len() < SUPERSEDED_TILES_MAX {
+            if last.has_partial_tiles && self.superseded.len() < SUPERSEDED_TILES_MAX {
                 self.superseded.push(full);
             }
-            carry = tile::root(&last.hashes);
+            carry = tile::perfect_subtree_root(&last.hashes);
             *last = LastTile { number: last.number + 1, ..LastTile::default() };
         }
         self.size += 1;
@@ -136,14 +140,17 @@ impl TileWriter {
         self.write_waiting().await?;
         let mut partial = Vec::new();
         for (level, last) in (0..).zip(&mut self.levels) {
-            if last.hashes.len() != last.flushed {
-                last.is_partly_stored = true;
-                partial.push((tile::tile(level, last.number, last.hashes.len()), tile::encode(&last.hashes)));
+            if last.hashes.len() != last.flushed_width {
+                last.has_partial_tiles = true;
+                partial.push((
+                    tile::new_tile(level, last.number, last.hashes.len()),
+                    tile::encode(&last.hashes),
+                ));
             }
         }
         self.write(partial).await?;
         for last in &mut self.levels {
-            last.flushed = last.hashes.len();
+            last.flushed_width = last.hashes.len();
         }
         self.delete_superseded().await;
         Ok(())
@@ -160,17 +167,20 @@ impl TileWriter {
             let objects = self.store.objects.clone();
             async move { objects.put(&tile::path(tile), bytes.into()).await }
         });
-        stream::iter(writes).buffer_unordered(WRITES_MAX).try_for_each(|_| async { Ok(()) }).await?;
+        stream::iter(writes)
+            .buffer_unordered(CONCURRENT_WRITES_MAX)
+            .try_for_each(|_| async { Ok(()) })
+            .await?;
         Ok(())
     }
 
     async fn delete_superseded(&mut self) {
         while let Some(full) = self.superseded.last() {
-            let partials = tile::partials(*full);
+            let partials = tile::partial_tiles_path(*full);
             let found = self.store.objects.list(Some(&partials)).map_ok(|found| found.location).boxed();
             let deleted = self.store.objects.delete_stream(found).try_for_each(|_| async { Ok(()) }).await;
             if let Err(error) = deleted {
-                warn!(error = &error as &dyn std::error::Error, %partials, "superseded tiles stay for now");
+                warn!(error = &error as &dyn std::error::Error, path = %partials, "superseded tiles stay for now");
                 return;
             }
             self.superseded.pop();

@@ -17,13 +17,13 @@ use data_encoding::BASE64;
 
 use crate::{CheckpointError, Hash, LogVerifier, ProofError, TreeHead, verify_inclusion};
 
-const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1\n";
+const HEADER_LINE: &str = "c2sp.org/tlog-proof@v1\n";
 /// A path through a tree of up to 2^64 leaves is not longer.
 const HASHES_MAX: usize = 64;
 
 /// A leaf's inclusion proof, and the checkpoint of the tree that it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
+pub struct TlogProof {
     /// The leaf's zero-based index.
     pub index: u64,
     /// What helps to work out the leaf. Nobody vouches for it. An empty one is none: the file has no line for it.
@@ -36,7 +36,7 @@ pub struct Proof {
 
 /// The file is not one, or does not prove the leaf.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProofFileError {
+pub enum TlogProofError {
     /// Not the one spelling above.
     #[error("not a proof in the format c2sp.org/tlog-proof@v1")]
     Malformed,
@@ -48,10 +48,10 @@ pub enum ProofFileError {
     Inclusion(#[from] ProofError),
 }
 
-impl Proof {
+impl TlogProof {
     /// The file's content.
     pub fn to_text(&self) -> String {
-        let mut text = FIRST_LINE.to_owned();
+        let mut text = HEADER_LINE.to_owned();
         let extra = self.extra.as_deref().filter(|extra| !extra.is_empty());
         let extra = extra.map_or(String::new(), |extra| format!("extra {}\n", BASE64.encode(extra)));
         writeln!(text, "{extra}index {}", self.index)
@@ -66,20 +66,20 @@ impl Proof {
     ///
     /// There is one spelling: [`Proof::to_text`] gives the same bytes again. The checkpoint is taken as it is, and
     /// looked into by [`Proof::verify`].
-    pub fn parse(text: &str) -> Result<Self, ProofFileError> {
-        parse(text).ok_or(ProofFileError::Malformed)
+    pub fn parse(text: &str) -> Result<Self, TlogProofError> {
+        parse(text).ok_or(TlogProofError::Malformed)
     }
 
     /// Checks that this log's checkpoint vouches for the leaf, and returns the tree that it is of.
-    pub fn verify(&self, verifier: &LogVerifier, leaf: Hash) -> Result<TreeHead, ProofFileError> {
-        let head = verifier.open(&self.checkpoint)?;
+    pub fn verify(&self, verifier: &LogVerifier, leaf: Hash) -> Result<TreeHead, TlogProofError> {
+        let head = verifier.open_checkpoint(&self.checkpoint)?;
         verify_inclusion(self.index, head.size, leaf, head.root, &self.hashes)?;
         Ok(head)
     }
 }
 
-fn parse(text: &str) -> Option<Proof> {
-    let rest = text.strip_prefix(FIRST_LINE)?;
+fn parse(text: &str) -> Option<TlogProof> {
+    let rest = text.strip_prefix(HEADER_LINE)?;
     let (extra, rest) = match rest.strip_prefix("extra ") {
         Some(rest) => {
             let (extra, rest) = rest.split_once('\n')?;
@@ -111,7 +111,7 @@ fn parse(text: &str) -> Option<Proof> {
     }
     // A note has a text and ends in a newline.
     let is_note = rest.ends_with('\n') && !rest.starts_with('\n');
-    is_note.then(|| Proof { index, extra, hashes, checkpoint: rest.to_owned() })
+    is_note.then(|| TlogProof { index, extra, hashes, checkpoint: rest.to_owned() })
 }
 
 #[cfg(test)]
@@ -142,12 +142,12 @@ mod tests {
     }
 
     fn leaf() -> Hash {
-        Hash::of_leaf(&HEXLOWER.decode(b"40414243").unwrap())
+        Hash::from_leaf(&HEXLOWER.decode(b"40414243").unwrap())
     }
 
     #[test]
     fn golden_text() {
-        let proof = Proof::parse(GOLDEN).unwrap();
+        let proof = TlogProof::parse(GOLDEN).unwrap();
         assert_eq!((proof.index, proof.extra.as_deref()), (5, Some(&b"context"[..])));
         assert_eq!(proof.hashes.len(), 3);
         assert_eq!(proof.to_text(), GOLDEN);
@@ -156,16 +156,22 @@ mod tests {
 
     #[test]
     fn what_it_does_not_prove_is_refused() {
-        let proof = Proof::parse(GOLDEN).unwrap();
-        let other = Hash::of_leaf(b"other");
-        assert_eq!(proof.verify(&verifier(), other), Err(ProofFileError::Inclusion(ProofError::Root)));
-        let moved = Proof { index: 4, ..proof.clone() };
-        assert_eq!(moved.verify(&verifier(), leaf()), Err(ProofFileError::Inclusion(ProofError::Root)));
-        let outside = Proof { index: 7, ..proof.clone() };
-        let expected = ProofFileError::Inclusion(ProofError::OutsideTree { index: 7, size: 7 });
+        let proof = TlogProof::parse(GOLDEN).unwrap();
+        let other = Hash::from_leaf(b"other");
+        assert_eq!(
+            proof.verify(&verifier(), other),
+            Err(TlogProofError::Inclusion(ProofError::RootMismatch))
+        );
+        let moved = TlogProof { index: 4, ..proof.clone() };
+        assert_eq!(
+            moved.verify(&verifier(), leaf()),
+            Err(TlogProofError::Inclusion(ProofError::RootMismatch))
+        );
+        let outside = TlogProof { index: 7, ..proof.clone() };
+        let expected = TlogProofError::Inclusion(ProofError::OutsideTree { index: 7, size: 7 });
         assert_eq!(outside.verify(&verifier(), leaf()), Err(expected));
-        let forged = Proof { checkpoint: proof.checkpoint.replace("\n7\n", "\n8\n"), ..proof };
-        let expected = ProofFileError::Checkpoint(CheckpointError::Forged);
+        let forged = TlogProof { checkpoint: proof.checkpoint.replace("\n7\n", "\n8\n"), ..proof };
+        let expected = TlogProofError::Checkpoint(CheckpointError::Forged);
         assert_eq!(forged.verify(&verifier(), leaf()), Err(expected));
     }
 
@@ -192,12 +198,12 @@ mod tests {
             GOLDEN.trim_end().to_owned(),
             String::new(),
         ] {
-            assert_eq!(Proof::parse(&changed), Err(ProofFileError::Malformed), "{changed}");
+            assert_eq!(TlogProof::parse(&changed), Err(TlogProofError::Malformed), "{changed}");
         }
-        assert_eq!(Proof::parse(&GOLDEN.replace(hash, &hash.repeat(62))).unwrap().hashes.len(), 64);
+        assert_eq!(TlogProof::parse(&GOLDEN.replace(hash, &hash.repeat(62))).unwrap().hashes.len(), 64);
         for length in 0..GOLDEN.len() - 1 {
             let Some(cut) = GOLDEN.get(..length) else { continue };
-            let proof = Proof::parse(cut).and_then(|proof| proof.verify(&verifier(), leaf()));
+            let proof = TlogProof::parse(cut).and_then(|proof| proof.verify(&verifier(), leaf()));
             assert!(proof.is_err(), "cut to {length}");
         }
     }
@@ -211,8 +217,8 @@ mod tests {
         ) {
             let hashes = hashes.into_iter().map(Hash::from_bytes).collect();
             let checkpoint = "a\n1\nb\n\n— c d\n".to_owned();
-            let proof = Proof { index, extra, hashes, checkpoint };
-            prop_assert_eq!(Proof::parse(&proof.to_text()), Ok(proof));
+            let proof = TlogProof { index, extra, hashes, checkpoint };
+            prop_assert_eq!(TlogProof::parse(&proof.to_text()), Ok(proof));
         }
     }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::{Frontier, Hash, ProofError, TileError, TileStore, TileWriter, TreeHead, verify_inclusion};
 
 fn leaf(index: u64) -> Hash {
-    Hash::of_leaf(&index.to_be_bytes())
+    Hash::from_leaf(&index.to_be_bytes())
 }
 
 fn head(size: u64) -> TreeHead {
@@ -18,9 +18,9 @@ fn head(size: u64) -> TreeHead {
     TreeHead { size, root: frontier.root() }
 }
 
-struct Folder(TempDir);
+struct TileDir(TempDir);
 
-impl Folder {
+impl TileDir {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -29,7 +29,7 @@ impl Folder {
         self.0.path().join(file)
     }
 
-    fn has(&self, file: &str) -> bool {
+    fn contains(&self, file: &str) -> bool {
         self.path(file).exists()
     }
 
@@ -38,7 +38,7 @@ impl Folder {
         TileStore::open(self.0.path().to_str().unwrap(), []).unwrap()
     }
 
-    async fn grow(&self, writer: &mut TileWriter, sizes: &[u64]) {
+    async fn push_and_flush(&self, writer: &mut TileWriter, sizes: &[u64]) {
         for size in sizes {
             while writer.size() < *size {
                 writer.push(leaf(writer.size())).await.unwrap();
@@ -49,13 +49,13 @@ impl Folder {
     }
 
     /// A folder with these sizes flushed.
-    async fn with(sizes: &[u64]) -> Self {
+    async fn with_sizes(sizes: &[u64]) -> Self {
         let folder = Self::new();
-        folder.grow(&mut TileWriter::new(folder.open()), sizes).await;
+        folder.push_and_flush(&mut TileWriter::new(folder.open()), sizes).await;
         folder
     }
 
-    fn change(&self, file: &str) {
+    fn corrupt(&self, file: &str) {
         let mut bytes = fs::read(self.path(file)).unwrap();
         bytes[40] ^= 1;
         fs::write(self.path(file), bytes).unwrap();
@@ -69,35 +69,39 @@ impl Folder {
 
 #[tokio::test]
 async fn partial_tiles_are_written_once_and_deleted_when_they_are_answered_for() {
-    let folder = Folder::new();
+    let folder = TileDir::new();
     let mut writer = TileWriter::new(folder.open());
-    folder.grow(&mut writer, &[100, 200]).await;
-    assert!(folder.has("tile/0/000.p/100") && folder.has("tile/0/000.p/200"));
+    folder.push_and_flush(&mut writer, &[100, 200]).await;
+    assert!(folder.contains("tile/0/000.p/100") && folder.contains("tile/0/000.p/200"));
 
     // Nothing to do: what is not there is not written again.
     fs::remove_file(folder.path("tile/0/000.p/200")).unwrap();
     writer.flush().await.unwrap();
-    assert!(!folder.has("tile/0/000.p/200"));
+    assert!(!folder.contains("tile/0/000.p/200"));
 
     // The tile is full but the tree of this size is not stored yet.
     while writer.size() < 300 {
         writer.push(leaf(writer.size())).await.unwrap();
     }
-    assert!(folder.has("tile/0/000.p/100"));
+    assert!(folder.contains("tile/0/000.p/100"));
     writer.flush().await.unwrap();
-    assert!(folder.has("tile/0/000") && folder.has("tile/0/001.p/44") && folder.has("tile/1/000.p/1"));
-    assert!(!folder.has("tile/0/000.p/100"));
+    assert!(
+        folder.contains("tile/0/000")
+            && folder.contains("tile/0/001.p/44")
+            && folder.contains("tile/1/000.p/1")
+    );
+    assert!(!folder.contains("tile/0/000.p/100"));
 
     // A level whose last tile has not grown is left alone.
     fs::remove_file(folder.path("tile/1/000.p/1")).unwrap();
-    folder.grow(&mut writer, &[301]).await;
-    assert!(folder.has("tile/0/001.p/45") && !folder.has("tile/1/000.p/1"));
+    folder.push_and_flush(&mut writer, &[301]).await;
+    assert!(folder.contains("tile/0/001.p/45") && !folder.contains("tile/1/000.p/1"));
 }
 
 #[tokio::test]
 async fn older_sizes_are_answered_from_newer_tiles() {
-    let folder = Folder::with(&[100, 300, 600]).await;
-    assert!(!folder.has("tile/0/000.p/100") && !folder.has("tile/0/001.p/44"));
+    let folder = TileDir::with_sizes(&[100, 300, 600]).await;
+    assert!(!folder.contains("tile/0/000.p/100") && !folder.contains("tile/0/001.p/44"));
     for size in [1, 100, 256, 300, 511, 512, 600] {
         let expected = head(size).root;
         assert_eq!(folder.open().root(600, size).await.unwrap(), expected, "{size} of 600");
@@ -113,18 +117,18 @@ async fn older_sizes_are_answered_from_newer_tiles() {
 #[tokio::test]
 async fn resuming_goes_on_with_the_same_tree() {
     for size in [0, 1, 255, 256, 257, 600] {
-        let folder = Folder::with(&[size]).await;
+        let folder = TileDir::with_sizes(&[size]).await;
         let mut writer = TileWriter::resume(folder.open(), head(size)).await.unwrap();
         assert_eq!((writer.size(), writer.head()), (size, head(size)));
-        folder.grow(&mut writer, &[size + 300]).await;
+        folder.push_and_flush(&mut writer, &[size + 300]).await;
         // What was partial before the restart is deleted too.
-        assert!(!folder.has(&format!("tile/0/{:03}.p/{}", size / 256, size % 256)));
+        assert!(!folder.contains(&format!("tile/0/{:03}.p/{}", size / 256, size % 256)));
     }
 }
 
 #[tokio::test]
 async fn another_root_does_not_resume() {
-    let folder = Folder::with(&[300]).await;
+    let folder = TileDir::with_sizes(&[300]).await;
     for head in [TreeHead { size: 300, root: head(299).root }, TreeHead { size: 0, root: head(299).root }] {
         let resumed = TileWriter::resume(folder.open(), head).await;
         assert!(matches!(resumed.err(), Some(TileError::Damaged(_))), "size {}", head.size);
@@ -134,10 +138,10 @@ async fn another_root_does_not_resume() {
 
 #[tokio::test]
 async fn damage_at_the_right_edge_does_not_resume() {
-    let folder = Folder::with(&[600]).await;
+    let folder = TileDir::with_sizes(&[600]).await;
     let file = "tile/0/002.p/88";
     let whole = fs::read(folder.path(file)).unwrap();
-    folder.change(file);
+    folder.corrupt(file);
     assert_eq!(folder.resume(600).await, Err("the right edge of the tree of 600 is damaged".to_owned()));
     for length in [0, 1, whole.len() - 32, whole.len() - 1] {
         fs::write(folder.path(file), &whole[..length]).unwrap();
@@ -153,22 +157,22 @@ async fn damage_at_the_right_edge_does_not_resume() {
 
 #[tokio::test]
 async fn damage_in_a_full_tile_proves_nothing() {
-    let folder = Folder::with(&[600]).await;
+    let folder = TileDir::with_sizes(&[600]).await;
     let whole = folder.open();
-    assert_eq!(whole.inclusion(600, 1, 600).await.unwrap().len(), 10);
-    folder.change("tile/0/000");
-    let proof = folder.open().inclusion(600, 0, 600).await.unwrap();
-    assert_eq!(verify_inclusion(0, 600, leaf(0), head(600).root, &proof), Err(ProofError::Root));
-    assert_ne!(folder.open().leaf(600, 1).await.unwrap(), leaf(1));
+    assert_eq!(whole.inclusion_proof(600, 1, 600).await.unwrap().len(), 10);
+    folder.corrupt("tile/0/000");
+    let proof = folder.open().inclusion_proof(600, 0, 600).await.unwrap();
+    assert_eq!(verify_inclusion(0, 600, leaf(0), head(600).root, &proof), Err(ProofError::RootMismatch));
+    assert_ne!(folder.open().leaf_hash(600, 1).await.unwrap(), leaf(1));
 
     fs::remove_file(folder.path("tile/0/000")).unwrap();
-    let error = folder.open().inclusion(600, 0, 600).await.unwrap_err();
+    let error = folder.open().inclusion_proof(600, 0, 600).await.unwrap_err();
     assert_eq!(error.to_string(), "tile/0/000 is missing");
     // Read before and kept in memory.
-    assert_eq!(whole.leaf(600, 1).await.unwrap(), leaf(1));
+    assert_eq!(whole.leaf_hash(600, 1).await.unwrap(), leaf(1));
 
     fs::write(folder.path("tile/0/000"), [0; 8_191]).unwrap();
-    let error = folder.open().inclusion(600, 0, 600).await.unwrap_err();
+    let error = folder.open().inclusion_proof(600, 0, 600).await.unwrap_err();
     assert_eq!(error.to_string(), "tile/0/000 is damaged");
 }
 
@@ -179,7 +183,7 @@ fn the_futures_can_go_to_another_thread() {
         writer.push(leaf(0)).await?;
         writer.flush().await?;
         store.publish_checkpoint("").await?;
-        store.inclusion(1, 0, 1).await?;
+        store.inclusion_proof(1, 0, 1).await?;
         TileWriter::resume(store, head(1)).await.map(|_| ())
     });
 }

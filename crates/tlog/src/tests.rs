@@ -1,0 +1,5 @@
+//! Tests across modules: damage, crashes, and other implementations.
+
+mod corruption;
+mod crash;
+mod interop;
