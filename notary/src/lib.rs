@@ -3,15 +3,17 @@
 //!
 //! It follows the log ([`Notary`]), puts the tree's hashes where any tool of C2SP tlog-tiles reads them, and appends a
 //! signed checkpoint to a stream of its own, which nobody else can write ([`Checkpoints`]). Whoever wants a proof asks it
-//! ([`ask`]); proofs hold by themselves, so nobody needs to trust the answer. It sees ciphertext and pseudonyms, and has
+//! ([`client`]); proofs hold by themselves, so nobody needs to trust the answer. It sees ciphertext and pseudonyms, and has
 //! no data key.
 
-mod answering;
-pub mod ask;
-mod checkpoints;
-mod keeping;
+mod checkpoint_signer;
+mod checkpoint_stream;
+pub mod client;
 mod notary;
+mod server;
 
-pub use checkpoints::{CHECKPOINTS_STREAM, CheckpointWalk, Checkpoints, CheckpointsError, StoredCheckpoint};
-pub use keeping::NotaryIncident;
+pub use checkpoint_signer::NotaryIncident;
+pub use checkpoint_stream::{
+    CHECKPOINTS_STREAM, CheckpointCursor, CheckpointStream, CheckpointsError, StoredCheckpoint,
+};
 pub use notary::{Notary, NotarySettings};

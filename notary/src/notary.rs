@@ -5,15 +5,16 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use events::Log;
-use http_edge::ReadyCheck;
-use jetstream::{Appender, Broker, CommitMode, spawn_critical};
+use http_edge::ReadinessCheck;
+use jetstream::{Appender, Broker, CommitMode};
+use runtime::spawn_critical;
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;
 
-use crate::answering::Answering;
-use crate::checkpoints::Checkpoints;
-use crate::keeping::{Ended, Keeping, NotaryIncident};
+use crate::checkpoint_signer::{CheckpointSigner, LoopExit, NotaryIncident};
+use crate::checkpoint_stream::CheckpointStream;
+use crate::server::ProofServer;
 
 /// Pause before the log is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
@@ -31,35 +32,35 @@ pub struct NotarySettings {
 /// The notary, running.
 pub struct Notary {
     /// Whether it has signed what the log held when it began.
-    pub ready: ReadyCheck,
+    pub ready: ReadinessCheck,
     incident: oneshot::Receiver<NotaryIncident>,
 }
 
 impl Notary {
     /// Starts following. The broker may still be away.
-    pub fn start(broker: Broker, settings: NotarySettings) -> Result<Self, tlog::KeyError> {
+    pub fn start(broker: Broker, settings: NotarySettings) -> Result<Self, tlog::LogKeyError> {
         let NotarySettings { signer, tiles, interval } = settings;
         let verifier = LogVerifier::parse(&signer.vkey())?;
         let (signed, newest) = watch::channel(None);
         let (target, known_target) = watch::channel(None);
         let damage = Arc::new(Notify::new());
-        let keeping = Keeping {
-            log: Log::over(broker.clone()),
-            checkpoints: Checkpoints::over(broker.clone(), verifier),
+        let keeping = CheckpointSigner {
+            log: Log::new(broker.clone()),
+            checkpoints: CheckpointStream::new(broker.clone(), verifier),
             appender: Appender::start(broker.clone(), CommitMode::Grouped),
             signer,
             tiles: tiles.clone(),
             interval,
-            signed,
-            damage: damage.clone(),
+            newest_checkpoint: signed,
+            tile_damage: damage.clone(),
             are_tiles_damaged: AtomicBool::new(false),
-            target,
+            log_end_at_start: target,
         };
         let (happened, incident) = oneshot::channel();
-        spawn_critical("notary", async move {
-            let _ = happened.send(run(keeping).await);
+        spawn_critical("checkpoint signer", async move {
+            let _ = happened.send(run_signer(keeping).await);
         });
-        let ready: ReadyCheck = {
+        let ready: ReadinessCheck = {
             let (broker, newest) = (broker.clone(), newest.clone());
             Arc::new(move || {
                 if !broker.is_connected() {
@@ -70,8 +71,9 @@ impl Notary {
                 if signed >= target { Ok(()) } else { Err(format!("{signed} of {target} events are signed")) }
             })
         };
-        let answering = Arc::new(Answering { broker, tiles, newest, damage });
-        spawn_critical("questions for proofs", answering.serve());
+        let answering =
+            Arc::new(ProofServer { broker, tiles, newest_checkpoint: newest, tile_damage: damage });
+        spawn_critical("proof server", answering.serve());
         Ok(Self { ready, incident })
     }
 
@@ -84,13 +86,13 @@ impl Notary {
     }
 }
 
-async fn run(keeping: Keeping) -> NotaryIncident {
+async fn run_signer(keeping: CheckpointSigner) -> NotaryIncident {
     let mut last_reason = String::new();
     loop {
         keeping.log.broker().wait_connected().await;
-        match keeping.round().await {
-            Ended::Incident(incident) => return incident,
-            Ended::Interrupted(reason) => {
+        match keeping.run_once().await {
+            LoopExit::Incident(incident) => return incident,
+            LoopExit::Interrupted(reason) => {
                 if reason != last_reason {
                     tracing::warn!(reason, "the log is not signed; trying again");
                     last_reason = reason;

@@ -4,12 +4,12 @@ use jetstream::{Broker, RequestError};
 use serde::{Deserialize, Serialize};
 use tlog::{CheckpointError, Hash, LogVerifier, TreeHead, verify_consistency, verify_inclusion};
 
-pub(crate) const SUBJECT: &str = "tree.v1.prove";
+pub(crate) const PROOF_SUBJECT: &str = "tree.v1.prove";
 
 /// A question.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Question {
+pub(crate) enum ProofRequest {
     /// That the event with this sequence is under the newest checkpoint.
     Inclusion { sequence: u64 },
     /// That the tree of size `new`, or of the newest checkpoint, begins with the tree of size `old`.
@@ -19,7 +19,7 @@ pub(crate) enum Question {
 /// An answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub(crate) enum ProofResponse {
     Proof {
         checkpoint: String,
         hashes: Vec<Hash>,
@@ -31,7 +31,7 @@ pub(crate) enum Answer {
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum FetchProofError {
     /// The notary does not answer.
     #[error("the notary does not answer")]
     Unavailable(#[from] RequestError),
@@ -46,12 +46,12 @@ pub enum AskError {
     OtherKey(CheckpointError),
     /// What came back does not hold.
     #[error("INCIDENT: the notary's proof does not hold: {0}")]
-    Broken(String),
+    InvalidProof(String),
 }
 
 /// A proof that was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proved {
+pub struct VerifiedProof {
     /// The signed note.
     pub checkpoint: String,
     /// What it says.
@@ -61,51 +61,60 @@ pub struct Proved {
 }
 
 /// That an event is in the log, under the newest checkpoint.
-pub async fn inclusion(
+pub async fn fetch_inclusion_proof(
     broker: &Broker,
     verifier: &LogVerifier,
     sequence: u64,
     leaf: Hash,
-) -> Result<Proved, AskError> {
-    let proved = ask(broker, verifier, Question::Inclusion { sequence }).await?;
-    let Proved { head, hashes, .. } = &proved;
+) -> Result<VerifiedProof, FetchProofError> {
+    let proved = request_proof(broker, verifier, ProofRequest::Inclusion { sequence }).await?;
+    let VerifiedProof { head, hashes, .. } = &proved;
     verify_inclusion(sequence.saturating_sub(1), head.size, leaf, head.root, hashes)
-        .map_err(|error| AskError::Broken(error.to_string()))?;
+        .map_err(|error| FetchProofError::InvalidProof(error.to_string()))?;
     Ok(proved)
 }
 
 /// That the log goes on from an older state of it, under the newest checkpoint.
-pub async fn consistency(broker: &Broker, verifier: &LogVerifier, old: TreeHead) -> Result<Proved, AskError> {
-    let proved = ask(broker, verifier, Question::Consistency { old: old.size, new: None }).await?;
-    let Proved { head, hashes, .. } = &proved;
+pub async fn fetch_consistency_proof(
+    broker: &Broker,
+    verifier: &LogVerifier,
+    old: TreeHead,
+) -> Result<VerifiedProof, FetchProofError> {
+    let proved =
+        request_proof(broker, verifier, ProofRequest::Consistency { old: old.size, new: None }).await?;
+    let VerifiedProof { head, hashes, .. } = &proved;
     verify_consistency(old.size, old.root, head.size, head.root, hashes)
-        .map_err(|error| AskError::Broken(error.to_string()))?;
+        .map_err(|error| FetchProofError::InvalidProof(error.to_string()))?;
     Ok(proved)
 }
 
 /// The hashes that lead from one tree to a later one, both known from their checkpoints; verified against both.
-pub async fn consistency_between(
+pub async fn fetch_consistency_proof_between(
     broker: &Broker,
     verifier: &LogVerifier,
     old: TreeHead,
     new: TreeHead,
-) -> Result<Vec<Hash>, AskError> {
-    let question = Question::Consistency { old: old.size, new: Some(new.size) };
-    let hashes = ask(broker, verifier, question).await?.hashes;
+) -> Result<Vec<Hash>, FetchProofError> {
+    let question = ProofRequest::Consistency { old: old.size, new: Some(new.size) };
+    let hashes = request_proof(broker, verifier, question).await?.hashes;
     verify_consistency(old.size, old.root, new.size, new.root, &hashes)
-        .map_err(|error| AskError::Broken(error.to_string()))?;
+        .map_err(|error| FetchProofError::InvalidProof(error.to_string()))?;
     Ok(hashes)
 }
 
-async fn ask(broker: &Broker, verifier: &LogVerifier, question: Question) -> Result<Proved, AskError> {
+async fn request_proof(
+    broker: &Broker,
+    verifier: &LogVerifier,
+    question: ProofRequest,
+) -> Result<VerifiedProof, FetchProofError> {
     let question = serde_json::to_vec(&question).unwrap_or_else(|_| unreachable!("BUG: a question is JSON"));
-    let answer = broker.request(SUBJECT.to_owned(), question.into()).await?;
+    let answer = broker.request(PROOF_SUBJECT.to_owned(), question.into()).await?;
     match serde_json::from_slice(&answer).map_err(|_| RequestError::Unknown)? {
-        Answer::Proof { checkpoint, hashes } => {
-            let head = verifier.open(&checkpoint).map_err(AskError::OtherKey)?;
-            Ok(Proved { checkpoint, head, hashes })
+        ProofResponse::Proof { checkpoint, hashes } => {
+            let head = verifier.open_checkpoint(&checkpoint).map_err(FetchProofError::OtherKey)?;
+            Ok(VerifiedProof { checkpoint, head, hashes })
         }
-        Answer::NotYet => Err(AskError::NotYet),
-        Answer::Refused(reason) => Err(AskError::Refused(reason)),
+        ProofResponse::NotYet => Err(FetchProofError::NotYet),
+        ProofResponse::Refused(reason) => Err(FetchProofError::Refused(reason)),
     }
 }

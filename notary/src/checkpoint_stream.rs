@@ -3,16 +3,18 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use jetstream::{AppendError, Appender, Broker, NewMessage, ExpectedSequence, ReadError, ScanFrom, StoredMessage, Stream};
+use jetstream::{
+    AppendError, Appender, Broker, ExpectedSequence, NewMessage, ReadError, ScanFrom, StoredMessage, Stream,
+};
 use serde_json::json;
 use tlog::{CheckpointError, LogVerifier, TreeHead};
 
 /// The stream's name.
 pub const CHECKPOINTS_STREAM: &str = "CHECKPOINTS";
 const API_PREFIX: &str = "CHECKPOINTS.API";
-const SUBJECT: &str = "checkpoints.v1";
+const CHECKPOINTS_SUBJECT: &str = "checkpoints.v1";
 /// Checkpoints of one read.
-const SCAN_MAX: usize = 1_000;
+const SCAN_CHECKPOINTS_MAX: usize = 1_000;
 
 /// Why the checkpoints can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -25,10 +27,10 @@ pub enum CheckpointsError {
     Missing,
     /// The stream's configuration lets checkpoints go.
     #[error("the stream of checkpoints can't be trusted: its `{0}` is {1}")]
-    BrokenPromise(&'static str, String),
+    StreamConfigMismatch(&'static str, String),
     /// A checkpoint does not hold.
     #[error("checkpoint {number} does not hold: {source}")]
-    Checkpoint {
+    InvalidCheckpoint {
         /// Its position in the stream.
         number: u64,
         /// Why.
@@ -49,28 +51,28 @@ pub struct StoredCheckpoint {
 
 /// The checkpoints, as whoever verifies reads them: each is verified on the way.
 #[derive(Clone)]
-pub struct Checkpoints {
+pub struct CheckpointStream {
     stream: Stream,
     verifier: LogVerifier,
 }
 
-impl Checkpoints {
+impl CheckpointStream {
     /// Over this connection, by this public key.
-    pub fn over(broker: Broker, verifier: LogVerifier) -> Self {
-        Self { stream: Self::stream(broker), verifier }
+    pub fn new(broker: Broker, verifier: LogVerifier) -> Self {
+        Self { stream: Self::raw_stream(broker), verifier }
     }
 
     /// The stream behind them.
-    pub fn stream(broker: Broker) -> Stream {
+    pub fn raw_stream(broker: Broker) -> Stream {
         Stream::new(broker, API_PREFIX, CHECKPOINTS_STREAM)
     }
 
     /// What setup creates.
-    pub fn config(replicas: u8) -> serde_json::Value {
+    pub fn stream_config(replicas: u8) -> serde_json::Value {
         json!({
             "name": CHECKPOINTS_STREAM,
             "description": "SyncWell: what the notary signed",
-            "subjects": [SUBJECT],
+            "subjects": [CHECKPOINTS_SUBJECT],
             "retention": "limits",
             "storage": "file",
             "discard": "new",
@@ -91,9 +93,9 @@ impl Checkpoints {
     }
 
     /// Holds what is there against what setup creates.
-    pub async fn verify(&self) -> Result<(), CheckpointsError> {
+    pub async fn verify_config(&self) -> Result<(), CheckpointsError> {
         let info = self.stream.info().await?.ok_or(CheckpointsError::Missing)?;
-        let promised = Self::config(1);
+        let promised = Self::stream_config(1);
         for key in [
             "subjects",
             "retention",
@@ -105,7 +107,7 @@ impl Checkpoints {
             "deny_purge",
         ] {
             if info.config[key] != promised[key] {
-                return Err(CheckpointsError::BrokenPromise(key, info.config[key].to_string()));
+                return Err(CheckpointsError::StreamConfigMismatch(key, info.config[key].to_string()));
             }
         }
         Ok(())
@@ -113,29 +115,37 @@ impl Checkpoints {
 
     /// The newest one.
     pub async fn last(&self) -> Result<Option<StoredCheckpoint>, CheckpointsError> {
-        let last = self.stream.last_per_subject(SUBJECT).await?;
-        last.first().map(|stored| self.read(stored)).transpose()
+        let last = self.stream.last_per_subject(CHECKPOINTS_SUBJECT).await?;
+        last.first().map(|stored| self.verify_stored(stored)).transpose()
     }
 
     /// All of them, one after the other.
-    pub fn walk(&self) -> CheckpointWalk {
-        CheckpointWalk { checkpoints: self.clone(), read: VecDeque::new(), behind: 0, ended: false }
+    pub fn cursor(&self) -> CheckpointCursor {
+        CheckpointCursor {
+            checkpoints: self.clone(),
+            buffered: VecDeque::new(),
+            position: 0,
+            is_exhausted: false,
+        }
     }
 
-    fn read(&self, stored: &StoredMessage) -> Result<StoredCheckpoint, CheckpointsError> {
-        let refused = |source| CheckpointsError::Checkpoint { number: stored.sequence, source };
+    fn verify_stored(&self, stored: &StoredMessage) -> Result<StoredCheckpoint, CheckpointsError> {
+        let refused = |source| CheckpointsError::InvalidCheckpoint { number: stored.sequence, source };
         let note = std::str::from_utf8(&stored.payload).map_err(|_| refused(CheckpointError::Malformed))?;
-        let head = self.verifier.open(note).map_err(refused)?;
+        let head = self.verifier.open_checkpoint(note).map_err(refused)?;
         Ok(StoredCheckpoint { number: stored.sequence, note: note.to_owned(), head })
     }
 
     /// Appends a checkpoint right behind the last one known, or nothing: two notaries can't contradict each other.
     pub(crate) async fn append(appender: &Appender, last: u64, note: &str) -> Result<u64, AppendError> {
         let draft = NewMessage {
-            subject: SUBJECT.to_owned(),
+            subject: CHECKPOINTS_SUBJECT.to_owned(),
             id: None,
             headers: Vec::new(),
-            expected: Some(ExpectedSequence { subject_filter: SUBJECT.to_owned(), sequence: last }),
+            expected: Some(ExpectedSequence {
+                subject_filter: CHECKPOINTS_SUBJECT.to_owned(),
+                sequence: last,
+            }),
             payload: Bytes::copy_from_slice(note.as_bytes()),
         };
         appender.append(draft).await.map(|appended| appended.sequence)
@@ -143,29 +153,30 @@ impl Checkpoints {
 }
 
 /// Every checkpoint in order, to be held against a tree that grows.
-pub struct CheckpointWalk {
-    checkpoints: Checkpoints,
-    read: VecDeque<Result<StoredCheckpoint, CheckpointsError>>,
+pub struct CheckpointCursor {
+    checkpoints: CheckpointStream,
+    buffered: VecDeque<Result<StoredCheckpoint, CheckpointsError>>,
     /// The position in the stream up to which they were read.
-    behind: u64,
-    ended: bool,
+    position: u64,
+    is_exhausted: bool,
 }
 
-impl CheckpointWalk {
+impl CheckpointCursor {
     /// The size of the next one; `None` behind the last. One that does not hold is told once, and the walk goes on
     /// behind it.
-    pub async fn next_size(&mut self) -> Result<Option<u64>, CheckpointsError> {
-        if self.read.is_empty() && !self.ended {
-            let from = ScanFrom::Sequence(self.behind + 1);
-            let stored = self.checkpoints.stream.scan(from, SUBJECT, SCAN_MAX).await?;
-            self.ended = stored.is_empty();
-            self.behind = stored.last().map_or(self.behind, |last| last.sequence);
-            self.read = stored.iter().map(|stored| self.checkpoints.read(stored)).collect();
+    pub async fn peek_size(&mut self) -> Result<Option<u64>, CheckpointsError> {
+        if self.buffered.is_empty() && !self.is_exhausted {
+            let from = ScanFrom::Sequence(self.position + 1);
+            let stored =
+                self.checkpoints.stream.scan(from, CHECKPOINTS_SUBJECT, SCAN_CHECKPOINTS_MAX).await?;
+            self.is_exhausted = stored.is_empty();
+            self.position = stored.last().map_or(self.position, |last| last.sequence);
+            self.buffered = stored.iter().map(|stored| self.checkpoints.verify_stored(stored)).collect();
         }
-        match self.read.pop_front() {
+        match self.buffered.pop_front() {
             Some(Ok(next)) => {
                 let size = next.head.size;
-                self.read.push_front(Ok(next));
+                self.buffered.push_front(Ok(next));
                 Ok(Some(size))
             }
             Some(Err(error)) => Err(error),
@@ -173,8 +184,8 @@ impl CheckpointWalk {
         }
     }
 
-    /// The next one, if [`CheckpointWalk::next_size`] said that there is one.
-    pub fn take(&mut self) -> Option<StoredCheckpoint> {
-        self.read.pop_front().and_then(Result::ok)
+    /// The next one, if [`CheckpointWalk::peek_size`] said that there is one.
+    pub fn pop(&mut self) -> Option<StoredCheckpoint> {
+        self.buffered.pop_front().and_then(Result::ok)
     }
 }
