@@ -12,33 +12,35 @@
 //! A copy never stands half under its name, and putting one back may be killed at any moment and simply be run again:
 //! what is there is compared and passed over. This crate opens nothing: contents stay sealed and keys stay wrapped.
 
-mod chunks;
-mod draft;
-mod export;
-mod folder;
-mod import;
+mod backup_folder;
+mod blocking_progress;
+mod chunk_reader;
+mod hashed_file;
 mod limits;
-mod lines;
-mod offload;
-mod pages;
+mod line_reader;
+mod log_export;
+mod log_import;
+mod progress_stage;
 mod prune;
 mod restore;
-mod stage;
+mod retry;
+mod staged_path;
+mod stream_pages;
 mod subject;
-mod tries;
-mod written;
 
 #[cfg(test)]
-mod damage;
-#[cfg(test)]
-mod samples;
+mod tests;
 
-pub use export::{
-    ExportError, ExportReader, Exported, ExportedEvent, ReadExportError, export_events, verify_export,
+pub use backup_folder::{
+    BackupFile, BackupManifest, BackupSource, CreateBackupError, ReadBackupError, create_backup,
+    verify_backup,
 };
-pub use folder::{Backup, BackupError, BackupFile, BackupSource, ReadBackupError, back_up, read_backup};
-pub use import::{ImportError, Imported, import_events};
-pub use prune::{Pruned, prune};
-pub use restore::{RestoreError, RestoreTarget, Restored, restore};
-pub use stage::Stage;
-pub use written::FileError;
+pub use hashed_file::FileError;
+pub use log_export::{
+    ExportedEvent, LogExport, LogExportError, LogExportReader, ReadLogExportError, export_events,
+    verify_log_export,
+};
+pub use log_import::{ImportError, ImportReport, import_events};
+pub use progress_stage::ProgressStage;
+pub use prune::{PruneReport, prune};
+pub use restore::{RestoreError, RestoreReport, RestoreTarget, restore};

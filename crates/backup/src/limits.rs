@@ -14,14 +14,14 @@ pub(crate) const PAGE_MAX: usize = 1_000;
 pub(crate) const CHUNKS_AHEAD_MAX: usize = 2;
 /// Key records put back together. Each is looked up by its subject and by its user's mark, and the broker refuses an
 /// answer of more than 1,024 messages.
-pub(crate) const KEYS_TOGETHER_MAX: usize = 400;
+pub(crate) const KEY_BATCH_MAX: usize = 400;
 /// Key records that may change or come while they are copied. They are held in memory.
 pub(crate) const LATE_KEYS_MAX: usize = 100_000;
 /// Reports of progress that may wait.
-pub(crate) const PROGRESS_WAITING_MAX: usize = 16;
+pub(crate) const PROGRESS_QUEUE_MAX: usize = 16;
 /// Events between two reports of progress.
-pub(crate) const PROGRESS_EVENTS: u64 = 1_000;
+pub(crate) const PROGRESS_INTERVAL_EVENTS: u64 = 1_000;
 /// How often the same thing is tried again.
-pub(crate) const TRIES_MAX: usize = 20;
+pub(crate) const RETRIES_MAX: usize = 20;
 /// The pause between two tries.
-pub(crate) const TRY_INTERVAL: Duration = Duration::from_millis(250);
+pub(crate) const RETRY_INTERVAL: Duration = Duration::from_millis(250);

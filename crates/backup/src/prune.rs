@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::folder::{Backup, FILES, KEYS_FILE, MANIFEST_FILE};
-use crate::written::FileError;
+use crate::backup_folder::{BackupManifest, FILES, KEYS_FILE, MANIFEST_FILE};
+use crate::hashed_file::FileError;
 
 /// Bytes overwritten at a time.
 const OVERWRITE_BYTES: usize = 64 * 1024;
 
 /// What was done with the backups of a folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pruned {
+pub struct PruneReport {
     /// Those that were too old.
     pub deleted: Vec<PathBuf>,
     /// Those that were not.
@@ -24,22 +24,22 @@ pub struct Pruned {
 /// Deletes the backups in this folder, each a folder of its own, that were begun before this time. Their wrapped keys are
 /// overwritten first, as far as the file system lets a file be overwritten. What is no backup is left alone, as is whatever
 /// else lies in a backup's folder; `is_dry` says only what would be done.
-pub fn prune(folder: &Path, before: Timestamp, is_dry: bool) -> Result<Pruned, FileError> {
-    let mut pruned = Pruned::default();
-    for entry in fs::read_dir(folder).map_err(FileError::at(folder))? {
-        let path = entry.map_err(FileError::at(folder))?.path();
+pub fn prune(folder: &Path, before: Timestamp, is_dry: bool) -> Result<PruneReport, FileError> {
+    let mut pruned = PruneReport::default();
+    for entry in fs::read_dir(folder).map_err(FileError::with_path(folder))? {
+        let path = entry.map_err(FileError::with_path(folder))?.path();
         let Ok(manifest) = fs::read(path.join(MANIFEST_FILE)) else { continue };
         // One that can't be read may be of a later version: somebody has to look.
-        let Ok(backup) = Backup::parse(manifest.trim_ascii_end()) else { continue };
+        let Ok(backup) = BackupManifest::parse(manifest.trim_ascii_end()) else { continue };
         if backup.created_at >= before {
             pruned.kept.push(path);
             continue;
         }
         if !is_dry {
-            overwrite(&path.join(KEYS_FILE))?;
+            overwrite_with_zeros(&path.join(KEYS_FILE))?;
             // The manifest last: whoever is killed in between finds the rest again.
             for file in FILES.into_iter().chain([MANIFEST_FILE]) {
-                remove(&path.join(file))?;
+                remove_if_exists(&path.join(file))?;
             }
             // Where something else is in it, the folder stays.
             let _ = fs::remove_dir(&path);
@@ -51,7 +51,7 @@ pub fn prune(folder: &Path, before: Timestamp, is_dry: bool) -> Result<Pruned, F
     Ok(pruned)
 }
 
-fn overwrite(path: &Path) -> Result<(), FileError> {
+fn overwrite_with_zeros(path: &Path) -> Result<(), FileError> {
     let overwriting = || {
         let mut file = fs::OpenOptions::new().write(true).open(path)?;
         let mut left = file.metadata()?.len();
@@ -63,14 +63,14 @@ fn overwrite(path: &Path) -> Result<(), FileError> {
         file.sync_all()
     };
     match overwriting() {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::at(path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::with_path(path)(error)),
         _ => Ok(()),
     }
 }
 
-fn remove(path: &Path) -> Result<(), FileError> {
+fn remove_if_exists(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::at(path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::with_path(path)(error)),
         _ => Ok(()),
     }
 }
@@ -98,7 +98,7 @@ mod tests {
             path
         };
         let old = made("old", MANIFEST);
-        let created: Timestamp = Backup::parse(MANIFEST.as_bytes()).unwrap().created_at;
+        let created: Timestamp = BackupManifest::parse(MANIFEST.as_bytes()).unwrap().created_at;
         let unknown = made("unknown", "{}");
         fs::write(old.join("note.txt"), "mine").unwrap();
         fs::create_dir(folder.path().join("other")).unwrap();
@@ -110,6 +110,6 @@ mod tests {
         let left: Vec<_> = fs::read_dir(&old).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["note.txt"]);
         assert!(unknown.join(KEYS_FILE).exists(), "what can't be read is left");
-        assert_eq!(prune(folder.path(), later, false).unwrap(), Pruned::default());
+        assert_eq!(prune(folder.path(), later, false).unwrap(), PruneReport::default());
     }
 }

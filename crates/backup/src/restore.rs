@@ -16,10 +16,10 @@ use events::Log;
 use jetstream::{AppendError, Appender, ReadError, Stream};
 use tlog::LogVerifier;
 
-use crate::folder::{Backup, EVENTS_FILE, ReadBackupError, read_backup};
-use crate::import::{self, ImportError, Imported};
-use crate::offload::offload_told;
-use crate::stage::Stage;
+use crate::backup_folder::{BackupManifest, EVENTS_FILE, ReadBackupError, verify_backup};
+use crate::blocking_progress::run_blocking_with_progress;
+use crate::log_import::{self, ImportError, ImportReport};
+use crate::progress_stage::ProgressStage;
 
 /// What is filled, over the owner's connection. Nothing else may append to it meanwhile.
 #[derive(Clone, Copy)]
@@ -36,23 +36,23 @@ pub struct RestoreTarget<'t> {
 
 /// A target that holds what a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreReport {
     /// What was put back.
-    pub backup: Backup,
+    pub backup: BackupManifest,
     /// Events.
-    pub events: Imported,
+    pub events: ImportReport,
     /// Records of the keys' stream that were appended.
     pub keys_appended: u64,
     /// Those that were there already.
-    pub keys_held: u64,
+    pub keys_already_present: u64,
     /// Those that were left out because their users were erased.
-    pub keys_erased: u64,
+    pub keys_of_erased_users: u64,
     /// Marks of erased users and tombstones, appended or there already, among the records above.
     pub tombstones: u64,
     /// Signed notes that were appended.
     pub checkpoints_appended: u64,
     /// Those that were there already.
-    pub checkpoints_held: u64,
+    pub checkpoints_already_present: u64,
 }
 
 /// Why a backup is not back. What was put back stays: the same restoring goes on behind it.
@@ -72,7 +72,7 @@ pub enum RestoreError {
     AppendKeys(#[source] AppendError),
     /// The target has another record.
     #[error("{subject} is there with another record than in the backup")]
-    OtherKey {
+    KeyConflict {
         /// Where it stands.
         subject: String,
     },
@@ -84,7 +84,7 @@ pub enum RestoreError {
     AppendCheckpoints(#[source] AppendError),
     /// The target has other checkpoints.
     #[error("checkpoint {number} is there and is another one than in the backup")]
-    OtherCheckpoint {
+    CheckpointConflict {
         /// The first that differs, from 1.
         number: u64,
     },
@@ -98,36 +98,36 @@ pub async fn restore(
     target: RestoreTarget<'_>,
     folder: &Path,
     verifier: &LogVerifier,
-    mut on_progress: impl FnMut(Stage, u64, u64),
-) -> Result<Restored, RestoreError> {
+    mut on_progress: impl FnMut(ProgressStage, u64, u64),
+) -> Result<RestoreReport, RestoreError> {
     let (path, by) = (folder.to_owned(), verifier.clone());
-    let read = offload_told(
-        move |on_progress| read_backup(&path, &by, on_progress),
-        |done, of| on_progress(Stage::Verifying, done, of),
+    let read = run_blocking_with_progress(
+        move |on_progress| verify_backup(&path, &by, on_progress),
+        |done, of| on_progress(ProgressStage::Verifying, done, of),
     );
     let backup = read.await?;
     let [_, keys_file, checkpoints_file] = &backup.files;
 
     // A target that is another log must not be given a single key.
     let events = folder.join(EVENTS_FILE);
-    let told = |done, of| on_progress(Stage::Comparing, done, of);
-    import::compare(target.log, &events, verifier, told).await?;
-    checkpoints::compare(target.checkpoints, folder).await?;
+    let told = |done, of| on_progress(ProgressStage::Comparing, done, of);
+    log_import::compare_events(target.log, &events, verifier, told).await?;
+    checkpoints::compare_checkpoints(target.checkpoints, folder).await?;
 
-    let told = |done| on_progress(Stage::Keys, done, keys_file.lines);
-    let keys = keys::fill(target.keys, target.appender, folder, told).await?;
-    let told = |done, of| on_progress(Stage::Events, done, of);
-    let events = import::fill(target.log, &events, verifier, told).await?;
-    let told = |done| on_progress(Stage::Checkpoints, done, checkpoints_file.lines);
-    let checkpoints = checkpoints::fill(target.checkpoints, target.appender, folder, told).await?;
-    Ok(Restored {
+    let told = |done| on_progress(ProgressStage::Keys, done, keys_file.lines);
+    let keys = keys::append_missing(target.keys, target.appender, folder, told).await?;
+    let told = |done, of| on_progress(ProgressStage::Events, done, of);
+    let events = log_import::append_missing(target.log, &events, verifier, told).await?;
+    let told = |done| on_progress(ProgressStage::Checkpoints, done, checkpoints_file.lines);
+    let checkpoints = checkpoints::append_missing(target.checkpoints, target.appender, folder, told).await?;
+    Ok(RestoreReport {
         backup,
         events,
         keys_appended: keys.appended,
-        keys_held: keys.held,
-        keys_erased: keys.erased,
+        keys_already_present: keys.already_present,
+        keys_of_erased_users: keys.of_erased_users,
         tombstones: keys.tombstones,
         checkpoints_appended: checkpoints.appended,
-        checkpoints_held: checkpoints.held,
+        checkpoints_already_present: checkpoints.already_present,
     })
 }

@@ -4,31 +4,31 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use bytes::Bytes;
-use jetstream::{AppendError, Appender, NewMessage, ExpectedSequence, StoredMessage, Stream};
+use jetstream::{AppendError, Appender, ExpectedSequence, NewMessage, StoredMessage, Stream};
 
 use super::RestoreError;
-use crate::chunks::{ChunkBounds, Chunks};
-use crate::folder::{CHECKPOINTS_SUBJECT, FileLines, Note, ReadBackupError};
+use crate::backup_folder::{BackupLines, CHECKPOINTS_SUBJECT, ReadBackupError, SignedNote};
+use crate::chunk_reader::{ChunkBounds, ChunkReader};
 use crate::limits::{LINE_BYTES_MAX, PAGE_MAX};
-use crate::pages::Pages;
-use crate::tries::Tries;
+use crate::retry::BoundedRetry;
+use crate::stream_pages::StreamPages;
 
 /// What came of the notes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Filled {
+pub(super) struct CheckpointCounts {
     pub(super) appended: u64,
-    pub(super) held: u64,
+    pub(super) already_present: u64,
 }
 
 /// Holds the notes that are there against the backup's, as far as both go. Appends nothing.
-pub(super) async fn compare(stream: &Stream, folder: &Path) -> Result<(), RestoreError> {
-    let mut there = There::of(stream);
-    let mut chunks = chunks(folder);
+pub(super) async fn compare_checkpoints(stream: &Stream, folder: &Path) -> Result<(), RestoreError> {
+    let mut there = ExistingCheckpoints::new(stream);
+    let mut chunks = checkpoint_chunks(folder);
     let mut number = 0;
-    while let Some(chunk) = chunks.next().await? {
+    while let Some(chunk) = chunks.next_chunk().await? {
         for note in chunk {
             number += 1;
-            if !there.holds(&note, number).await? {
+            if !there.matches_next(&note, number).await? {
                 return Ok(());
             }
         }
@@ -37,39 +37,39 @@ pub(super) async fn compare(stream: &Stream, folder: &Path) -> Result<(), Restor
 }
 
 /// Appends the notes that are missing.
-pub(super) async fn fill(
+pub(super) async fn append_missing(
     stream: &Stream,
     appender: &Appender,
     folder: &Path,
     mut on_progress: impl FnMut(u64),
-) -> Result<Filled, RestoreError> {
-    let mut there = There::of(stream);
-    let mut chunks = chunks(folder);
-    let mut filled = Filled::default();
-    while let Some(chunk) = chunks.next().await? {
+) -> Result<CheckpointCounts, RestoreError> {
+    let mut there = ExistingCheckpoints::new(stream);
+    let mut chunks = checkpoint_chunks(folder);
+    let mut filled = CheckpointCounts::default();
+    while let Some(chunk) = chunks.next_chunk().await? {
         for note in chunk {
-            let number = filled.held + filled.appended + 1;
-            if there.holds(&note, number).await? {
-                filled.held += 1;
+            let number = filled.already_present + filled.appended + 1;
+            if there.matches_next(&note, number).await? {
+                filled.already_present += 1;
             } else {
                 append(&mut there, appender, &note, number).await?;
                 filled.appended += 1;
             }
         }
-        on_progress(filled.held + filled.appended);
+        on_progress(filled.already_present + filled.appended);
     }
     Ok(filled)
 }
 
 async fn append(
-    there: &mut There<'_>,
+    there: &mut ExistingCheckpoints<'_>,
     appender: &Appender,
-    note: &Note,
+    note: &SignedNote,
     number: u64,
 ) -> Result<(), RestoreError> {
-    let mut tries = Tries::new();
+    let mut tries = BoundedRetry::new();
     loop {
-        let error = match appender.append(draft(note, there.last)).await {
+        let error = match appender.append(checkpoint_message(note, there.last)).await {
             Ok(appended) => {
                 there.skip_to(appended.sequence);
                 return Ok(());
@@ -81,17 +81,17 @@ async fn append(
             Err(error @ (AppendError::Unavailable | AppendError::Unknown | AppendError::Conflict)) => error,
         };
         // It may have been stored: what is there now will tell.
-        if !tries.again().await {
+        if !tries.wait_for_next().await {
             return Err(RestoreError::AppendCheckpoints(error));
         }
-        there.look_again();
-        if there.holds(note, number).await? {
+        there.clear_end();
+        if there.matches_next(note, number).await? {
             return Ok(());
         }
     }
 }
 
-fn draft(note: &Note, last: u64) -> NewMessage {
+fn checkpoint_message(note: &SignedNote, last: u64) -> NewMessage {
     NewMessage {
         subject: CHECKPOINTS_SUBJECT.to_owned(),
         id: None,
@@ -101,37 +101,45 @@ fn draft(note: &Note, last: u64) -> NewMessage {
     }
 }
 
-fn chunks(folder: &Path) -> Chunks<Note, ReadBackupError> {
+fn checkpoint_chunks(folder: &Path) -> ChunkReader<SignedNote, ReadBackupError> {
     let folder = folder.to_owned();
-    let bounds =
-        ChunkBounds { items_max: PAGE_MAX, bytes_max: LINE_BYTES_MAX, bytes_of: |note: &Note| note.0.len() };
-    Chunks::read(move || FileLines::<Note>::open(&folder), bounds)
+    let bounds = ChunkBounds {
+        items_max: PAGE_MAX,
+        bytes_max: LINE_BYTES_MAX,
+        item_bytes: |note: &SignedNote| note.0.len(),
+    };
+    ChunkReader::start(move || BackupLines::<SignedNote>::open(&folder), bounds)
 }
 
 /// The notes that are there, read on as they are asked for.
-struct There<'s> {
-    pages: Pages<'s>,
-    read: VecDeque<StoredMessage>,
+struct ExistingCheckpoints<'s> {
+    pages: StreamPages<'s>,
+    buffered: VecDeque<StoredMessage>,
     /// The sequence of the last note that was compared or appended.
     last: u64,
     is_end: bool,
 }
 
-impl<'s> There<'s> {
-    fn of(stream: &'s Stream) -> Self {
-        Self { pages: Pages::of(stream, CHECKPOINTS_SUBJECT), read: VecDeque::new(), last: 0, is_end: false }
+impl<'s> ExistingCheckpoints<'s> {
+    fn new(stream: &'s Stream) -> Self {
+        Self {
+            pages: StreamPages::new(stream, CHECKPOINTS_SUBJECT),
+            buffered: VecDeque::new(),
+            last: 0,
+            is_end: false,
+        }
     }
 
     /// Whether the next note is there and is this one; false where there is none.
-    async fn holds(&mut self, note: &Note, number: u64) -> Result<bool, RestoreError> {
-        if self.read.is_empty() && !self.is_end {
-            self.read = self.pages.next().await.map_err(RestoreError::ReadCheckpoints)?.into();
-            self.is_end = self.read.is_empty();
+    async fn matches_next(&mut self, note: &SignedNote, number: u64) -> Result<bool, RestoreError> {
+        if self.buffered.is_empty() && !self.is_end {
+            self.buffered = self.pages.next_page().await.map_err(RestoreError::ReadCheckpoints)?.into();
+            self.is_end = self.buffered.is_empty();
         }
-        let Some(stored) = self.read.pop_front() else { return Ok(false) };
+        let Some(stored) = self.buffered.pop_front() else { return Ok(false) };
         self.last = stored.sequence;
         let is_same = stored.payload == note.0.as_bytes();
-        if is_same { Ok(true) } else { Err(RestoreError::OtherCheckpoint { number }) }
+        if is_same { Ok(true) } else { Err(RestoreError::CheckpointConflict { number }) }
     }
 
     /// A note was appended here.
@@ -141,7 +149,7 @@ impl<'s> There<'s> {
     }
 
     /// There may be more by now.
-    fn look_again(&mut self) {
+    fn clear_end(&mut self) {
         self.is_end = false;
     }
 }

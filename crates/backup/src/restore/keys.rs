@@ -5,80 +5,80 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use jetstream::{AppendError, Appender, NewMessage, ExpectedSequence, ReadError, Stream};
+use jetstream::{AppendError, Appender, ExpectedSequence, NewMessage, ReadError, Stream};
 
 use super::RestoreError;
-use crate::chunks::{ChunkBounds, Chunks};
-use crate::folder::{FileLines, KeyRecord, ReadBackupError, is_tombstone};
-use crate::limits::{KEYS_TOGETHER_MAX, LINE_BYTES_MAX};
-use crate::tries::Tries;
+use crate::backup_folder::{BackupLines, KeyRecord, ReadBackupError, is_tombstone};
+use crate::chunk_reader::{ChunkBounds, ChunkReader};
+use crate::limits::{KEY_BATCH_MAX, LINE_BYTES_MAX};
+use crate::retry::BoundedRetry;
 
 /// What came of the records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Filled {
+pub(super) struct KeyCounts {
     pub(super) appended: u64,
-    pub(super) held: u64,
-    pub(super) erased: u64,
+    pub(super) already_present: u64,
+    pub(super) of_erased_users: u64,
     pub(super) tombstones: u64,
 }
 
 /// Appends the records that are missing.
-pub(super) async fn fill(
+pub(super) async fn append_missing(
     stream: &Stream,
     appender: &Appender,
     folder: &Path,
     mut on_progress: impl FnMut(u64),
-) -> Result<Filled, RestoreError> {
-    let mut filled = Filled::default();
-    for part in [Part::Erasures, Part::Rest] {
-        let mut chunks = chunks(folder, part);
-        while let Some(chunk) = chunks.next().await? {
-            settle(stream, appender, &chunk, &mut filled).await?;
-            on_progress(filled.appended + filled.held + filled.erased);
+) -> Result<KeyCounts, RestoreError> {
+    let mut filled = KeyCounts::default();
+    for part in [RestorePass::Erasures, RestorePass::Rest] {
+        let mut chunks = record_chunks(folder, part);
+        while let Some(chunk) = chunks.next_chunk().await? {
+            ensure_stored(stream, appender, &chunk, &mut filled).await?;
+            on_progress(filled.appended + filled.already_present + filled.of_erased_users);
         }
-        if part == Part::Erasures {
-            filled.tombstones = filled.appended + filled.held + filled.erased;
+        if part == RestorePass::Erasures {
+            filled.tombstones = filled.appended + filled.already_present + filled.of_erased_users;
         }
     }
     Ok(filled)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum RestorePass {
     Erasures,
     Rest,
 }
 
-fn chunks(folder: &Path, part: Part) -> Chunks<KeyRecord, ReadBackupError> {
+fn record_chunks(folder: &Path, part: RestorePass) -> ChunkReader<KeyRecord, ReadBackupError> {
     let folder = folder.to_owned();
     let open = move || {
-        let lines = FileLines::<KeyRecord>::open(&folder)?;
-        let is_in = move |record: &KeyRecord| record.is_erasure() == (part == Part::Erasures);
+        let lines = BackupLines::<KeyRecord>::open(&folder)?;
+        let is_in = move |record: &KeyRecord| record.is_erasure() == (part == RestorePass::Erasures);
         Ok(lines.filter(move |line| line.as_ref().map_or(true, is_in)))
     };
     let bounds = ChunkBounds {
-        items_max: KEYS_TOGETHER_MAX,
+        items_max: KEY_BATCH_MAX,
         bytes_max: LINE_BYTES_MAX,
-        bytes_of: |record: &KeyRecord| record.subject.len() + record.record.len(),
+        item_bytes: |record: &KeyRecord| record.subject.len() + record.record.len(),
     };
-    Chunks::read(open, bounds)
+    ChunkReader::start(open, bounds)
 }
 
 /// Sees that the stream holds these records, or knows better.
-async fn settle(
+async fn ensure_stored(
     stream: &Stream,
     appender: &Appender,
     chunk: &[KeyRecord],
-    filled: &mut Filled,
+    filled: &mut KeyCounts,
 ) -> Result<(), RestoreError> {
-    let mut tries = Tries::new();
+    let mut tries = BoundedRetry::new();
     let mut sent = BTreeSet::new();
     loop {
-        let error = match there(stream, chunk).await {
+        let error = match existing_records(stream, chunk).await {
             Ok(there) => {
-                let found = chunk.iter().map(|record| Ok((record, judge(record, &there)?)));
+                let found = chunk.iter().map(|record| Ok((record, classify(record, &there)?)));
                 let found: Vec<_> = found.collect::<Result<_, RestoreError>>()?;
-                let missing = found.iter().filter(|(_, found)| *found == Found::Missing);
+                let missing = found.iter().filter(|(_, found)| *found == RecordState::Missing);
                 let missing: Vec<_> = missing.map(|(record, _)| *record).collect();
                 if missing.is_empty() {
                     found.iter().for_each(|(record, found)| {
@@ -98,7 +98,7 @@ async fn settle(
                 return Err(RestoreError::ReadKeys(error));
             }
         };
-        if !tries.again().await {
+        if !tries.wait_for_next().await {
             return Err(error);
         }
     }
@@ -106,8 +106,8 @@ async fn settle(
 
 /// What the stream holds under the subjects of these records, and under the marks of their users. The owner may read
 /// the stream by filters alone, not by a subject in the request's own.
-async fn there(stream: &Stream, chunk: &[KeyRecord]) -> Result<There, ReadError> {
-    let marks: BTreeSet<_> = chunk.iter().filter_map(KeyRecord::mark).collect();
+async fn existing_records(stream: &Stream, chunk: &[KeyRecord]) -> Result<ExistingRecords, ReadError> {
+    let marks: BTreeSet<_> = chunk.iter().filter_map(KeyRecord::erasure_mark_subject).collect();
     let subjects = chunk.iter().map(|record| record.subject.as_str());
     let filters: BTreeSet<_> = marks.iter().map(String::as_str).chain(subjects).collect();
     let filters: Vec<_> = filters.into_iter().collect();
@@ -116,43 +116,43 @@ async fn there(stream: &Stream, chunk: &[KeyRecord]) -> Result<There, ReadError>
 }
 
 /// Records by subject.
-type There = HashMap<String, Bytes>;
+type ExistingRecords = HashMap<String, Bytes>;
 
 /// How the stream stands to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum RecordState {
     /// To be appended.
     Missing,
     /// It is there.
-    Held,
+    Present,
     /// The user was erased, and the record is of a key that must not come back.
     Erased,
 }
 
-fn judge(record: &KeyRecord, there: &There) -> Result<Found, RestoreError> {
+fn classify(record: &KeyRecord, there: &ExistingRecords) -> Result<RecordState, RestoreError> {
     let held = there.get(&record.subject);
     if held.is_some_and(|held| *held == record.record) {
-        return Ok(Found::Held);
+        return Ok(RecordState::Present);
     }
     let is_erased = record
-        .mark()
+        .erasure_mark_subject()
         .is_some_and(|mark| there.contains_key(&mark) || held.is_some_and(|held| is_tombstone(held)));
     match held {
         // A tombstone gives nothing back.
-        None if is_erased && !record.is_erasure() => Ok(Found::Erased),
-        None => Ok(Found::Missing),
-        Some(_) if is_erased => Ok(Found::Erased),
-        Some(_) => Err(RestoreError::OtherKey { subject: record.subject.clone() }),
+        None if is_erased && !record.is_erasure() => Ok(RecordState::Erased),
+        None => Ok(RecordState::Missing),
+        Some(_) if is_erased => Ok(RecordState::Erased),
+        Some(_) => Err(RestoreError::KeyConflict { subject: record.subject.clone() }),
     }
 }
 
-impl Filled {
-    fn count(&mut self, found: Found, is_sent: bool) {
+impl KeyCounts {
+    fn count(&mut self, found: RecordState, is_sent: bool) {
         match found {
-            Found::Held if is_sent => self.appended += 1,
-            Found::Held => self.held += 1,
-            Found::Erased => self.erased += 1,
-            Found::Missing => unreachable!("BUG: a record is missing and was counted"),
+            RecordState::Present if is_sent => self.appended += 1,
+            RecordState::Present => self.already_present += 1,
+            RecordState::Erased => self.of_erased_users += 1,
+            RecordState::Missing => unreachable!("BUG: a record is missing and was counted"),
         }
     }
 }
@@ -160,7 +160,7 @@ impl Filled {
 /// Appends records where there is none yet. Returns an error after which another look may do.
 async fn append(appender: &Appender, missing: &[&KeyRecord]) -> Result<Option<AppendError>, RestoreError> {
     let mut passing = None;
-    for result in join_all(missing.iter().map(|record| appender.append(draft(record)))).await {
+    for result in join_all(missing.iter().map(|record| appender.append(key_message(record)))).await {
         match result {
             Ok(_) => {}
             Err(error @ (AppendError::Unavailable | AppendError::Unknown | AppendError::Conflict)) => {
@@ -172,7 +172,7 @@ async fn append(appender: &Appender, missing: &[&KeyRecord]) -> Result<Option<Ap
     Ok(passing)
 }
 
-fn draft(record: &KeyRecord) -> NewMessage {
+fn key_message(record: &KeyRecord) -> NewMessage {
     NewMessage {
         subject: record.subject.clone(),
         id: None,
@@ -192,11 +192,11 @@ mod tests {
         KeyRecord { subject: subject.to_owned(), record: record.to_vec() }
     }
 
-    fn judged(backup: &KeyRecord, there: &[&KeyRecord]) -> Option<Found> {
+    fn classify_against(backup: &KeyRecord, there: &[&KeyRecord]) -> Option<RecordState> {
         let there = there.iter().map(|held| (held.subject.clone(), held.record.clone().into()));
-        match judge(backup, &there.collect()) {
+        match classify(backup, &there.collect()) {
             Ok(found) => Some(found),
-            Err(RestoreError::OtherKey { subject }) if subject == backup.subject => None,
+            Err(RestoreError::KeyConflict { subject }) if subject == backup.subject => None,
             Err(error) => panic!("{error}"),
         }
     }
@@ -211,34 +211,34 @@ mod tests {
         let later_mark = record(&format!("{USER}.erased"), b"later");
         let other_mark = record("$KV.keys.aaaaaaaaaaaaaaaaaaaaaaaaaa.erased", b"");
         for (backup, there, expected) in [
-            (&key, &[][..], Some(Found::Missing)),
-            (&key, &[&other_mark], Some(Found::Missing)),
-            (&key, &[&key], Some(Found::Held)),
-            (&key, &[&mark], Some(Found::Erased)),
-            (&key, &[&tombstone], Some(Found::Erased)),
-            (&key, &[&mark, &tombstone], Some(Found::Erased)),
-            (&key, &[&mark, &rewrapped], Some(Found::Erased)),
+            (&key, &[][..], Some(RecordState::Missing)),
+            (&key, &[&other_mark], Some(RecordState::Missing)),
+            (&key, &[&key], Some(RecordState::Present)),
+            (&key, &[&mark], Some(RecordState::Erased)),
+            (&key, &[&tombstone], Some(RecordState::Erased)),
+            (&key, &[&mark, &tombstone], Some(RecordState::Erased)),
+            (&key, &[&mark, &rewrapped], Some(RecordState::Erased)),
             (&key, &[&rewrapped], None),
-            (&tombstone, &[], Some(Found::Missing)),
-            (&tombstone, &[&mark], Some(Found::Missing)),
-            (&tombstone, &[&tombstone], Some(Found::Held)),
+            (&tombstone, &[], Some(RecordState::Missing)),
+            (&tombstone, &[&mark], Some(RecordState::Missing)),
+            (&tombstone, &[&tombstone], Some(RecordState::Present)),
             (&tombstone, &[&key], None),
-            (&mark, &[], Some(Found::Missing)),
-            (&mark, &[&mark], Some(Found::Held)),
-            (&mark, &[&later_mark], Some(Found::Erased)),
+            (&mark, &[], Some(RecordState::Missing)),
+            (&mark, &[&mark], Some(RecordState::Present)),
+            (&mark, &[&later_mark], Some(RecordState::Erased)),
         ] {
-            assert_eq!(judged(backup, there), expected, "{backup:?} where there is {there:?}");
+            assert_eq!(classify_against(backup, there), expected, "{backup:?} where there is {there:?}");
         }
     }
 
     #[test]
     fn what_is_no_users_key_must_be_the_same() {
         let check = record("$KV.keys.kek.1", &[1, 3, 0]);
-        assert_eq!(judged(&check, &[&record("$KV.keys.kek.1", &[1, 3, 1])]), None);
-        assert_eq!(judged(&check, &[&record("$KV.keys.kek.1", &[1, 2])]), None);
+        assert_eq!(classify_against(&check, &[&record("$KV.keys.kek.1", &[1, 3, 1])]), None);
+        assert_eq!(classify_against(&check, &[&record("$KV.keys.kek.1", &[1, 2])]), None);
         let revoked = record("$KV.keys.revoked.gaytemzugu3doobzmfrggzdfmy.abc", &[1, 4]);
         let mark = record(&format!("{USER}.erased"), b"");
-        assert_eq!(judged(&revoked, &[&mark]), Some(Found::Missing));
-        assert_eq!(judged(&revoked, &[&revoked]), Some(Found::Held));
+        assert_eq!(classify_against(&revoked, &[&mark]), Some(RecordState::Missing));
+        assert_eq!(classify_against(&revoked, &[&revoked]), Some(RecordState::Present));
     }
 }

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FILES;
-use crate::export::line::json;
-use crate::written::FileSum;
+use crate::hashed_file::FileDigest;
+use crate::log_export::line::to_json_line;
 
 /// The format of the folder.
-const FORMAT: u64 = 1;
+const FORMAT_VERSION: u64 = 1;
 
 /// A backup that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backup {
+pub struct BackupManifest {
     /// When it was begun.
     pub created_at: Timestamp,
     /// The identity of the log that it is of.
@@ -39,22 +39,22 @@ pub struct BackupFile {
 }
 
 impl BackupFile {
-    pub(crate) fn new(name: &str, sum: FileSum) -> Self {
+    pub(crate) fn new(name: &str, sum: FileDigest) -> Self {
         Self { name: name.to_owned(), lines: sum.lines, sha256: sum.sha256 }
     }
 }
 
 /// Why a manifest can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadManifest {
-    NotInForm,
+pub(crate) enum ParseManifestError {
+    Malformed,
     /// Of a format that is not known here.
-    Version(u64),
+    UnsupportedVersion(u64),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct BackupManifestLine {
     syncwell_backup: u64,
     created_at: Timestamp,
     log: String,
@@ -62,31 +62,33 @@ struct Line {
 }
 
 #[derive(Deserialize)]
-struct Versioned {
+struct FormatVersionField {
     syncwell_backup: u64,
 }
 
-impl Backup {
+impl BackupManifest {
     /// The line, without its line feed.
     pub(crate) fn render(&self) -> Vec<u8> {
-        json(&Line {
-            syncwell_backup: FORMAT,
+        to_json_line(&BackupManifestLine {
+            syncwell_backup: FORMAT_VERSION,
             created_at: self.created_at,
             log: self.log.as_str().to_owned(),
             files: self.files.clone(),
         })
     }
 
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, BadManifest> {
-        let versioned: Versioned = serde_json::from_slice(line).map_err(|_| BadManifest::NotInForm)?;
-        if versioned.syncwell_backup != FORMAT {
-            return Err(BadManifest::Version(versioned.syncwell_backup));
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, ParseManifestError> {
+        let versioned: FormatVersionField =
+            serde_json::from_slice(line).map_err(|_| ParseManifestError::Malformed)?;
+        if versioned.syncwell_backup != FORMAT_VERSION {
+            return Err(ParseManifestError::UnsupportedVersion(versioned.syncwell_backup));
         }
-        let parsed: Line = serde_json::from_slice(line).map_err(|_| BadManifest::NotInForm)?;
+        let parsed: BackupManifestLine =
+            serde_json::from_slice(line).map_err(|_| ParseManifestError::Malformed)?;
         let log = LogIdentity::from(parsed.log.as_str());
         let backup = Self { created_at: parsed.created_at, log, files: parsed.files };
         let has_files = backup.files.iter().map(|file| file.name.as_str()).eq(FILES);
-        if has_files && backup.render() == line { Ok(backup) } else { Err(BadManifest::NotInForm) }
+        if has_files && backup.render() == line { Ok(backup) } else { Err(ParseManifestError::Malformed) }
     }
 }
 
@@ -98,9 +100,10 @@ mod tests {
 
     #[test]
     fn golden_manifest() {
-        let file =
-            |name, lines, sha256: &str| BackupFile::new(name, FileSum { lines, sha256: sha256.to_owned() });
-        let backup = Backup {
+        let file = |name, lines, sha256: &str| {
+            BackupFile::new(name, FileDigest { lines, sha256: sha256.to_owned() })
+        };
+        let backup = BackupManifest {
             created_at: "2026-02-17T00:00:00Z".parse().unwrap(),
             log: LogIdentity::from("2026-01-01T00:00:00Z"),
             files: [
@@ -110,19 +113,19 @@ mod tests {
             ],
         };
         assert_eq!(String::from_utf8(backup.render()).unwrap(), GOLDEN);
-        assert_eq!(Backup::parse(GOLDEN.as_bytes()), Ok(backup));
+        assert_eq!(BackupManifest::parse(GOLDEN.as_bytes()), Ok(backup));
     }
 
     #[test]
     fn others_are_refused() {
         for (from, to, error) in [
-            ("backup\":1", "backup\":2", BadManifest::Version(2)),
-            ("syncwell_backup", "backup", BadManifest::NotInForm),
-            ("keys.ndjson", "../keys.ndjson", BadManifest::NotInForm),
-            ("\"lines\":3", "\"lines\": 3", BadManifest::NotInForm),
-            (r#","sha256":"cc"}]"#, r#","sha256":"cc"},{}]"#, BadManifest::NotInForm),
+            ("backup\":1", "backup\":2", ParseManifestError::UnsupportedVersion(2)),
+            ("syncwell_backup", "backup", ParseManifestError::Malformed),
+            ("keys.ndjson", "../keys.ndjson", ParseManifestError::Malformed),
+            ("\"lines\":3", "\"lines\": 3", ParseManifestError::Malformed),
+            (r#","sha256":"cc"}]"#, r#","sha256":"cc"},{}]"#, ParseManifestError::Malformed),
         ] {
-            assert_eq!(Backup::parse(GOLDEN.replace(from, to).as_bytes()), Err(error), "{to}");
+            assert_eq!(BackupManifest::parse(GOLDEN.replace(from, to).as_bytes()), Err(error), "{to}");
         }
     }
 }

@@ -5,18 +5,18 @@ use std::path::Path;
 
 use tlog::{CheckpointError, LogVerifier};
 
-use super::file_lines::{FileLines, Note, advance, open, unreadable};
-use super::manifest::{Backup, BackupFile, BadManifest};
+use super::lines::{BackupLines, SignedNote, advance_line, file_error, open_lines};
+use super::manifest::{BackupFile, BackupManifest, ParseManifestError};
 use super::{CHECKPOINTS_FILE, EVENTS_FILE, KEYS_FILE, KeyRecord, MANIFEST_FILE};
-use crate::export::{ReadExportError, verify_summed};
-use crate::written::FileSum;
+use crate::hashed_file::FileDigest;
+use crate::log_export::{ReadLogExportError, verify_with_digest};
 
 /// What is wrong with a backup.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadBackupError {
     /// A file is not there.
     #[error("{file} is missing")]
-    Missing {
+    MissingFile {
         /// Which one.
         file: &'static str,
     },
@@ -30,13 +30,13 @@ pub enum ReadBackupError {
     },
     /// A file's end is missing.
     #[error("{file} was cut short")]
-    CutShort {
+    Truncated {
         /// Which one.
         file: &'static str,
     },
     /// A line is not one that is written.
     #[error("line {line} of {file} is not in form")]
-    NotInForm {
+    MalformedLine {
         /// Which file.
         file: &'static str,
         /// Which line, from 1.
@@ -44,22 +44,22 @@ pub enum ReadBackupError {
     },
     /// A file is not what was written.
     #[error("{file} was changed: its SHA-256 or its number of lines is not the one in {MANIFEST_FILE}")]
-    Changed {
+    DigestMismatch {
         /// Which one.
         file: &'static str,
     },
     /// Another version wrote it.
     #[error("the backup is of format {found}, which is not known here")]
-    Version {
+    UnsupportedVersion {
         /// The format that it says it is of.
         found: u64,
     },
     /// The export of the events does not hold.
     #[error("{EVENTS_FILE} does not hold")]
-    Events(#[source] ReadExportError),
+    InvalidExport(#[source] ReadLogExportError),
     /// A checkpoint is forged, or another log's.
     #[error("the checkpoint in line {line} of {CHECKPOINTS_FILE} does not hold")]
-    Checkpoint {
+    InvalidCheckpoint {
         /// Which line, from 1.
         line: u64,
         /// Why.
@@ -67,7 +67,7 @@ pub enum ReadBackupError {
     },
     /// The files are not of one backup.
     #[error("{file} is of another backup than the rest")]
-    OtherBackup {
+    BackupMismatch {
         /// The file that does not belong.
         file: &'static str,
     },
@@ -77,65 +77,67 @@ pub enum ReadBackupError {
 /// are left alone. Memory does not grow with it.
 ///
 /// `on_progress` is told how many events hold, of how many. Blocks for as long as reading takes.
-pub fn read_backup(
+pub fn verify_backup(
     folder: &Path,
     verifier: &LogVerifier,
     on_progress: impl FnMut(u64, u64),
-) -> Result<Backup, ReadBackupError> {
+) -> Result<BackupManifest, ReadBackupError> {
     let backup = read_manifest(folder)?;
     let [events, keys, checkpoints] = &backup.files;
 
     let path = folder.join(EVENTS_FILE);
-    let (exported, sum) = verify_summed(&path, verifier, on_progress).map_err(unreadable_export)?;
-    hold(EVENTS_FILE, events, &sum)?;
+    let (exported, sum) = verify_with_digest(&path, verifier, on_progress).map_err(export_error)?;
+    check_digest(EVENTS_FILE, events, &sum)?;
     if exported.log != backup.log {
-        return Err(ReadBackupError::OtherBackup { file: EVENTS_FILE });
+        return Err(ReadBackupError::BackupMismatch { file: EVENTS_FILE });
     }
 
-    hold(KEYS_FILE, keys, &FileLines::<KeyRecord>::open(folder)?.read_all(|_, _| Ok(()))?)?;
+    check_digest(KEYS_FILE, keys, &BackupLines::<KeyRecord>::open(folder)?.read_all(|_, _| Ok(()))?)?;
 
     let mut last = None;
-    let sum = FileLines::<Note>::open(folder)?.read_all(|line, Note(note)| {
-        verifier.open(&note).map_err(|source| ReadBackupError::Checkpoint { line, source })?;
+    let sum = BackupLines::<SignedNote>::open(folder)?.read_all(|line, SignedNote(note)| {
+        verifier
+            .open_checkpoint(&note)
+            .map_err(|source| ReadBackupError::InvalidCheckpoint { line, source })?;
         last = Some(note);
         Ok(())
     })?;
-    hold(CHECKPOINTS_FILE, checkpoints, &sum)?;
+    check_digest(CHECKPOINTS_FILE, checkpoints, &sum)?;
     if last != Some(exported.checkpoint) {
-        return Err(ReadBackupError::OtherBackup { file: CHECKPOINTS_FILE });
+        return Err(ReadBackupError::BackupMismatch { file: CHECKPOINTS_FILE });
     }
     Ok(backup)
 }
 
-fn unreadable_export(error: ReadExportError) -> ReadBackupError {
-    if let ReadExportError::File(source) = error {
-        unreadable(EVENTS_FILE, source)
+fn export_error(error: ReadLogExportError) -> ReadBackupError {
+    if let ReadLogExportError::File(source) = error {
+        file_error(EVENTS_FILE, source)
     } else {
-        ReadBackupError::Events(error)
+        ReadBackupError::InvalidExport(error)
     }
 }
 
-fn read_manifest(folder: &Path) -> Result<Backup, ReadBackupError> {
-    let mut lines = open(folder, MANIFEST_FILE)?;
-    let not_in_form = ReadBackupError::NotInForm { file: MANIFEST_FILE, line: 1 };
-    if !advance(&mut lines, MANIFEST_FILE)? {
-        return Err(ReadBackupError::CutShort { file: MANIFEST_FILE });
+fn read_manifest(folder: &Path) -> Result<BackupManifest, ReadBackupError> {
+    let mut lines = open_lines(folder, MANIFEST_FILE)?;
+    let not_in_form = ReadBackupError::MalformedLine { file: MANIFEST_FILE, line: 1 };
+    if !advance_line(&mut lines, MANIFEST_FILE)? {
+        return Err(ReadBackupError::Truncated { file: MANIFEST_FILE });
     }
-    let backup = Backup::parse(lines.line()).map_err(|error| match error {
-        BadManifest::NotInForm => not_in_form,
-        BadManifest::Version(found) => ReadBackupError::Version { found },
+    let backup = BackupManifest::parse(lines.line()).map_err(|error| match error {
+        ParseManifestError::Malformed => not_in_form,
+        ParseManifestError::UnsupportedVersion(found) => ReadBackupError::UnsupportedVersion { found },
     })?;
-    match advance(&mut lines, MANIFEST_FILE)? {
+    match advance_line(&mut lines, MANIFEST_FILE)? {
         false => Ok(backup),
-        true => Err(ReadBackupError::NotInForm { file: MANIFEST_FILE, line: 2 }),
+        true => Err(ReadBackupError::MalformedLine { file: MANIFEST_FILE, line: 2 }),
     }
 }
 
 /// Holds a file against what the manifest says of it.
-fn hold(file: &'static str, written: &BackupFile, found: &FileSum) -> Result<(), ReadBackupError> {
+fn check_digest(file: &'static str, written: &BackupFile, found: &FileDigest) -> Result<(), ReadBackupError> {
     if found.lines < written.lines {
-        return Err(ReadBackupError::CutShort { file });
+        return Err(ReadBackupError::Truncated { file });
     }
     let is_same = (found.lines, &found.sha256) == (written.lines, &written.sha256);
-    if is_same { Ok(()) } else { Err(ReadBackupError::Changed { file }) }
+    if is_same { Ok(()) } else { Err(ReadBackupError::DigestMismatch { file }) }
 }

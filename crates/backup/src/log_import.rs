@@ -10,12 +10,12 @@ use jetstream::{AppendError, ReadError, ScanFrom};
 use schemas::Sequence;
 use tlog::LogVerifier;
 
-use crate::chunks::{ChunkBounds, Chunks};
-use crate::export::{ExportReader, ExportedEvent, ReadExportError, verify_export};
+use crate::blocking_progress::run_blocking_with_progress;
+use crate::chunk_reader::{ChunkBounds, ChunkReader};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use crate::offload::offload_told;
-use crate::stage::Stage;
-use crate::tries::Tries;
+use crate::log_export::{ExportedEvent, LogExportReader, ReadLogExportError, verify_log_export};
+use crate::progress_stage::ProgressStage;
+use crate::retry::BoundedRetry;
 
 /// "batch publish contains duplicate message id": a name stands twice, in this batch or within the duplicate window.
 const ERR_DUPLICATE_ID: u64 = 10_201;
@@ -25,13 +25,13 @@ const ERR_DUPLICATE_ID: u64 = 10_201;
 pub enum ImportError {
     /// The export does not hold. Nothing was appended, unless it changed while it was read.
     #[error(transparent)]
-    Export(#[from] ReadExportError),
+    Export(#[from] ReadLogExportError),
     /// The log can't be used.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log holds other events.
     #[error("the log holds another event {sequence} than the export: it is another log, or one that went on")]
-    OtherLog {
+    LogMismatch {
         /// The first event that differs.
         sequence: Sequence,
     },
@@ -42,16 +42,16 @@ pub enum ImportError {
 
 impl ImportError {
     /// Whether another try may do.
-    fn is_passing(&self) -> bool {
+    fn is_transient(&self) -> bool {
         match self {
             Self::Append(AppendError::Unavailable | AppendError::Unknown | AppendError::Conflict)
             | Self::Log(LogError::Read(ReadError::Unavailable)) => true,
             Self::Export(_)
-            | Self::OtherLog { .. }
+            | Self::LogMismatch { .. }
             | Self::Append(AppendError::Refused { .. })
             | Self::Log(
                 LogError::Missing
-                | LogError::Broken(_)
+                | LogError::Invalid(_)
                 | LogError::Read(ReadError::Refused { .. } | ReadError::Malformed),
             ) => false,
         }
@@ -60,9 +60,9 @@ impl ImportError {
 
 /// A log that holds an export's events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportReport {
     /// Events that were there already.
-    pub held: u64,
+    pub already_present: u64,
     /// Events that were appended.
     pub appended: u64,
 }
@@ -77,51 +77,51 @@ pub async fn import_events(
     log: &Log,
     file: &Path,
     verifier: &LogVerifier,
-    mut on_progress: impl FnMut(Stage, u64, u64),
-) -> Result<Imported, ImportError> {
+    mut on_progress: impl FnMut(ProgressStage, u64, u64),
+) -> Result<ImportReport, ImportError> {
     let (path, by) = (file.to_owned(), verifier.clone());
-    let verified = offload_told(
-        move |on_progress| verify_export(&path, &by, on_progress),
-        |done, of| on_progress(Stage::Verifying, done, of),
+    let verified = run_blocking_with_progress(
+        move |on_progress| verify_log_export(&path, &by, on_progress),
+        |done, of| on_progress(ProgressStage::Verifying, done, of),
     );
     verified.await?;
-    fill(log, file, verifier, |done, of| on_progress(Stage::Events, done, of)).await
+    append_missing(log, file, verifier, |done, of| on_progress(ProgressStage::Events, done, of)).await
 }
 
 /// Appends the events of an export that was verified.
-pub(crate) async fn fill(
+pub(crate) async fn append_missing(
     log: &Log,
     file: &Path,
     verifier: &LogVerifier,
     mut on_progress: impl FnMut(u64, u64),
-) -> Result<Imported, ImportError> {
-    let mut filling = Filling::begin(log).await?;
-    let mut batches = batches(file, verifier)?;
-    let mut imported = Imported::default();
-    while let Some(batch) = batches.chunks.next().await? {
-        let held = filling.held(&batch) as u64;
-        filling.settle(&batch).await?;
-        imported.held += held;
+) -> Result<ImportReport, ImportError> {
+    let mut filling = LogImporter::start(log).await?;
+    let mut batches = open_batches(file, verifier)?;
+    let mut imported = ImportReport::default();
+    while let Some(batch) = batches.chunks.next_chunk().await? {
+        let held = filling.present_count(&batch) as u64;
+        filling.ensure_stored(&batch).await?;
+        imported.already_present += held;
         imported.appended += batch.len() as u64 - held;
-        on_progress(imported.held + imported.appended, batches.events);
+        on_progress(imported.already_present + imported.appended, batches.events);
     }
     Ok(imported)
 }
 
 /// Holds what the log holds against an export that was verified. Appends nothing.
-pub(crate) async fn compare(
+pub(crate) async fn compare_events(
     log: &Log,
     file: &Path,
     verifier: &LogVerifier,
     mut on_progress: impl FnMut(u64, u64),
 ) -> Result<(), ImportError> {
-    let filling = Filling::begin(log).await?;
-    let mut batches = batches(file, verifier)?;
+    let filling = LogImporter::start(log).await?;
+    let mut batches = open_batches(file, verifier)?;
     let of = filling.last.min(batches.events);
-    while let Some(batch) = batches.chunks.next().await? {
-        let held = &batch[..filling.held(&batch)];
+    while let Some(batch) = batches.chunks.next_chunk().await? {
+        let held = &batch[..filling.present_count(&batch)];
         let Some(last) = held.last() else { break };
-        filling.compare(held).await?;
+        filling.compare_batch(held).await?;
         on_progress(last.sequence.get(), of);
     }
     Ok(())
@@ -129,76 +129,76 @@ pub(crate) async fn compare(
 
 struct Batches {
     events: u64,
-    chunks: Chunks<ExportedEvent, ReadExportError>,
+    chunks: ChunkReader<ExportedEvent, ReadLogExportError>,
 }
 
-fn batches(file: &Path, verifier: &LogVerifier) -> Result<Batches, ReadExportError> {
+fn open_batches(file: &Path, verifier: &LogVerifier) -> Result<Batches, ReadLogExportError> {
     // One short line is read here; the rest is read by a thread that may block.
-    let reader = ExportReader::open(file, verifier)?;
+    let reader = LogExportReader::open(file, verifier)?;
     let bounds = ChunkBounds {
         items_max: BATCH_EVENTS_MAX,
         bytes_max: BATCH_BYTES_MAX,
-        bytes_of: |event: &ExportedEvent| event.bytes.len(),
+        item_bytes: |event: &ExportedEvent| event.bytes.len(),
     };
-    Ok(Batches { events: reader.events(), chunks: Chunks::read(move || Ok(reader), bounds) })
+    Ok(Batches { events: reader.events(), chunks: ChunkReader::start(move || Ok(reader), bounds) })
 }
 
 /// A log being filled.
-struct Filling<'l> {
+struct LogImporter<'l> {
     log: &'l Log,
     /// The last event that it was known to hold.
     last: u64,
 }
 
-impl<'l> Filling<'l> {
-    async fn begin(log: &'l Log) -> Result<Self, ImportError> {
-        Ok(Self { log, last: last(log).await? })
+impl<'l> LogImporter<'l> {
+    async fn start(log: &'l Log) -> Result<Self, ImportError> {
+        Ok(Self { log, last: last_sequence(log).await? })
     }
 
     /// How many of these events the log was known to hold.
-    fn held(&self, batch: &[ExportedEvent]) -> usize {
+    fn present_count(&self, batch: &[ExportedEvent]) -> usize {
         batch.partition_point(|event| event.sequence.get() <= self.last)
     }
 
     /// Sees that the log holds these events.
-    async fn settle(&mut self, batch: &[ExportedEvent]) -> Result<(), ImportError> {
-        let mut tries = Tries::new();
-        let mut names = Names::Kept;
+    async fn ensure_stored(&mut self, batch: &[ExportedEvent]) -> Result<(), ImportError> {
+        let mut tries = BoundedRetry::new();
+        let mut names = MessageIds::Keep;
         loop {
-            let trouble = match self.attempt(batch, names).await {
+            let trouble = match self.try_append(batch, names).await {
                 Ok(()) => return Ok(()),
                 Err(ImportError::Append(AppendError::Refused { code: ERR_DUPLICATE_ID, .. }))
-                    if names == Names::Kept =>
+                    if names == MessageIds::Keep =>
                 {
-                    names = Names::Left;
+                    names = MessageIds::Omit;
                     continue;
                 }
-                Err(error) if error.is_passing() => error,
+                Err(error) if error.is_transient() => error,
                 Err(error) => return Err(error),
             };
             // The batch may have been stored, and may still be under way: the log itself will tell.
-            if !tries.again().await {
+            if !tries.wait_for_next().await {
                 return Err(trouble);
             }
-            match last(self.log).await {
+            match last_sequence(self.log).await {
                 Ok(last) => self.last = last,
-                Err(error) if error.is_passing() => {}
+                Err(error) if error.is_transient() => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    async fn attempt(&mut self, batch: &[ExportedEvent], names: Names) -> Result<(), ImportError> {
-        let (held, rest) = batch.split_at(self.held(batch));
-        self.compare(held).await?;
+    async fn try_append(&mut self, batch: &[ExportedEvent], names: MessageIds) -> Result<(), ImportError> {
+        let (held, rest) = batch.split_at(self.present_count(batch));
+        self.compare_batch(held).await?;
         let Some(end) = rest.last() else { return Ok(()) };
-        let copies: Vec<_> = rest.iter().map(|event| copy(event, names)).collect();
+        let copies: Vec<_> = rest.iter().map(|event| to_copied_event(event, names)).collect();
         self.log.append_copies(Sequence::new(self.last), &copies).await?;
         self.last = end.sequence.get();
         Ok(())
     }
 
-    async fn compare(&self, mut held: &[ExportedEvent]) -> Result<(), ImportError> {
+    async fn compare_batch(&self, mut held: &[ExportedEvent]) -> Result<(), ImportError> {
         while let Some(first) = held.first() {
             let found = self.log.scan(ScanFrom::Sequence(first.sequence.get()), None).await?;
             // It says that it holds them: whoever answered is behind.
@@ -210,7 +210,7 @@ impl<'l> Filling<'l> {
                     && found.subject() == event.subject
                     && found.bytes() == event.bytes;
                 if !is_same {
-                    return Err(ImportError::OtherLog { sequence: event.sequence });
+                    return Err(ImportError::LogMismatch { sequence: event.sequence });
                 }
             }
             held = &held[found.len().min(held.len())..];
@@ -221,19 +221,19 @@ impl<'l> Filling<'l> {
 
 /// Whether copies go by their names.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Names {
-    Kept,
-    Left,
+enum MessageIds {
+    Keep,
+    Omit,
 }
 
-fn copy(event: &ExportedEvent, names: Names) -> CopiedEvent {
+fn to_copied_event(event: &ExportedEvent, names: MessageIds) -> CopiedEvent {
     let id = match names {
-        Names::Kept => Envelope::read_head(&event.bytes).ok().map(|head| head.id),
-        Names::Left => None,
+        MessageIds::Keep => Envelope::read_header(&event.bytes).ok().map(|head| head.id),
+        MessageIds::Omit => None,
     };
     CopiedEvent { subject: event.subject.clone(), id, bytes: event.bytes.clone() }
 }
 
-async fn last(log: &Log) -> Result<u64, ImportError> {
+async fn last_sequence(log: &Log) -> Result<u64, ImportError> {
     Ok(log.open().await?.last.map_or(0, Sequence::get))
 }

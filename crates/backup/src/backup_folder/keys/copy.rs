@@ -10,107 +10,110 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use jetstream::{ReadError, StoredMessage, Stream, StreamState};
+use runtime::run_blocking;
 
-use super::{ALL_KEYS, KeyRecord};
-use crate::folder::saving::BackupError;
+use super::{ALL_KEYS_FILTER, KeyRecord};
+use crate::backup_folder::create::CreateBackupError;
+use crate::hashed_file::{FileDigest, FileError, HashedFileWriter};
 use crate::limits::LATE_KEYS_MAX;
-use crate::lines::{LineError, LineReader};
-use crate::offload::offload;
-use crate::pages::Pages;
-use crate::tries::Tries;
-use crate::written::{FileError, FileSum, WrittenFile};
+use crate::line_reader::{LineError, LineReader};
+use crate::retry::BoundedRetry;
+use crate::stream_pages::StreamPages;
 
 /// What came later, by subject: the sequence and the record.
-type Late = BTreeMap<String, (u64, Vec<u8>)>;
+type LateRecords = BTreeMap<String, (u64, Vec<u8>)>;
 
 /// Copies every record into a new file.
-pub(in crate::folder) async fn copy(
+pub(in crate::backup_folder) async fn copy_keys(
     stream: &Stream,
     path: &Path,
     mut on_progress: impl FnMut(u64, u64),
-) -> Result<FileSum, BackupError> {
-    let begin = state(stream).await?;
+) -> Result<FileDigest, CreateBackupError> {
+    let begin = stream_state(stream).await?;
     let draft = path.with_extension("early");
-    let mut early = WrittenFile::create(&draft)?;
-    let mut late = Late::new();
-    let mut pages = Pages::of(stream, ALL_KEYS);
+    let mut early = HashedFileWriter::create(&draft)?;
+    let mut late = LateRecords::new();
+    let mut pages = StreamPages::new(stream, ALL_KEYS_FILTER);
     let mut copied = 0;
     while pages.position() < begin.last_seq {
-        let page = pages.next().await.map_err(BackupError::Keys)?;
+        let page = pages.next_page().await.map_err(CreateBackupError::ReadKeys)?;
         if page.is_empty() {
             break;
         }
         copied += page.len() as u64;
         let (page, later): (Vec<_>, Vec<_>) =
             page.into_iter().partition(|stored| stored.sequence <= begin.last_seq);
-        add(&mut late, later)?;
-        early = offload(move || write(early, &page)).await?;
+        add_late(&mut late, later)?;
+        early = run_blocking(move || write_page(early, &page)).await?;
         on_progress(copied, begin.messages.max(copied));
     }
-    offload(move || early.finish()).await?;
+    run_blocking(move || early.finish()).await?;
 
-    let mut tries = Tries::new();
+    let mut tries = BoundedRetry::new();
     loop {
-        let page = pages.next().await.map_err(BackupError::Keys)?;
+        let page = pages.next_page().await.map_err(CreateBackupError::ReadKeys)?;
         if !page.is_empty() {
-            add(&mut late, page)?;
+            add_late(&mut late, page)?;
             continue;
         }
-        let held = state(stream).await?.messages;
+        let held = stream_state(stream).await?.messages;
         let (from, to) = (draft.clone(), path.to_owned());
         let merged;
-        (merged, late) = offload(move || (merge(&from, &late, &to), late)).await;
+        (merged, late) = run_blocking(move || (merge(&from, &late, &to), late)).await;
         let merged = merged?;
         if merged.lines == held {
-            offload(move || fs::remove_file(&draft).map_err(FileError::at(&draft))).await?;
+            run_blocking(move || fs::remove_file(&draft).map_err(FileError::with_path(&draft))).await?;
             return Ok(merged);
         }
-        if !tries.again().await {
-            return Err(BackupError::KeysUnsettled);
+        if !tries.wait_for_next().await {
+            return Err(CreateBackupError::KeysUnstable);
         }
     }
 }
 
-async fn state(stream: &Stream) -> Result<StreamState, BackupError> {
-    let mut tries = Tries::new();
+async fn stream_state(stream: &Stream) -> Result<StreamState, CreateBackupError> {
+    let mut tries = BoundedRetry::new();
     loop {
         match stream.info().await {
             Ok(Some(info)) => return Ok(info.state),
-            Ok(None) => return Err(BackupError::KeysMissing),
-            Err(ReadError::Unavailable) if tries.again().await => {}
-            Err(error) => return Err(BackupError::Keys(error)),
+            Ok(None) => return Err(CreateBackupError::KeysStreamMissing),
+            Err(ReadError::Unavailable) if tries.wait_for_next().await => {}
+            Err(error) => return Err(CreateBackupError::ReadKeys(error)),
         }
     }
 }
 
-fn add(late: &mut Late, page: Vec<StoredMessage>) -> Result<(), BackupError> {
+fn add_late(late: &mut LateRecords, page: Vec<StoredMessage>) -> Result<(), CreateBackupError> {
     for stored in page {
-        let KeyRecord { subject, record } = read(&stored)?;
+        let KeyRecord { subject, record } = to_key_record(&stored)?;
         late.insert(subject, (stored.sequence, record));
     }
-    if late.len() > LATE_KEYS_MAX { Err(BackupError::KeysUnsettled) } else { Ok(()) }
+    if late.len() > LATE_KEYS_MAX { Err(CreateBackupError::KeysUnstable) } else { Ok(()) }
 }
 
-fn write(mut file: WrittenFile, page: &[StoredMessage]) -> Result<WrittenFile, BackupError> {
+fn write_page(
+    mut file: HashedFileWriter,
+    page: &[StoredMessage],
+) -> Result<HashedFileWriter, CreateBackupError> {
     for stored in page {
-        file.line(&read(stored)?.render())?;
+        file.line(&to_key_record(stored)?.render())?;
     }
     Ok(file)
 }
 
 /// What can't be put back must not look as if it were saved.
-fn read(stored: &StoredMessage) -> Result<KeyRecord, BackupError> {
+fn to_key_record(stored: &StoredMessage) -> Result<KeyRecord, CreateBackupError> {
     let record = KeyRecord { subject: stored.subject.clone(), record: stored.payload.to_vec() };
     let sequence = stored.sequence;
-    if record.is_storable() { Ok(record) } else { Err(BackupError::KeyUnreadable { sequence }) }
+    if record.has_valid_subject() { Ok(record) } else { Err(CreateBackupError::UnrestorableKey { sequence }) }
 }
 
 /// The draft without what came again later, and then that.
-fn merge(draft: &Path, late: &Late, path: &Path) -> Result<FileSum, BackupError> {
-    let mut file = WrittenFile::create(path)?;
-    let mut lines = LineReader::new(BufReader::new(File::open(draft).map_err(FileError::at(draft))?));
+fn merge(draft: &Path, late: &LateRecords, path: &Path) -> Result<FileDigest, CreateBackupError> {
+    let mut file = HashedFileWriter::create(path)?;
+    let mut lines = LineReader::new(BufReader::new(File::open(draft).map_err(FileError::with_path(draft))?));
     while advance(&mut lines, draft)? {
-        let record = KeyRecord::parse(lines.line()).ok_or_else(|| changed(draft))?;
+        let record = KeyRecord::parse(lines.line()).ok_or_else(|| changed_draft_error(draft))?;
         if !late.contains_key(&record.subject) {
             file.line(lines.line())?;
         }
@@ -125,14 +128,14 @@ fn merge(draft: &Path, late: &Late, path: &Path) -> Result<FileSum, BackupError>
 
 fn advance(lines: &mut LineReader<BufReader<File>>, draft: &Path) -> Result<bool, FileError> {
     lines.advance().map_err(|error| match error {
-        LineError::File(error) => FileError::at(draft)(error),
-        LineError::CutShort | LineError::TooLong { .. } => changed(draft),
+        LineError::File(error) => FileError::with_path(draft)(error),
+        LineError::Truncated | LineError::LineTooLong { .. } => changed_draft_error(draft),
     })
 }
 
 /// It was written a moment ago, and is not what was written.
-fn changed(draft: &Path) -> FileError {
-    FileError::at(draft)(io::ErrorKind::InvalidData.into())
+fn changed_draft_error(draft: &Path) -> FileError {
+    FileError::with_path(draft)(io::ErrorKind::InvalidData.into())
 }
 
 #[cfg(test)]
@@ -147,7 +150,7 @@ mod tests {
             subject: format!("$KV.keys.user.{name}"),
             record: vec![1, 1, byte],
         };
-        let mut early = WrittenFile::create(&draft).unwrap();
+        let mut early = HashedFileWriter::create(&draft).unwrap();
         for name in ["a", "b", "c"] {
             early.line(&record(name, 0).render()).unwrap();
         }
@@ -156,7 +159,7 @@ mod tests {
             let later = record(name, 1);
             (later.subject, (sequence, later.record))
         });
-        let sum = merge(&draft, &Late::from(late), &path).unwrap();
+        let sum = merge(&draft, &LateRecords::from(late), &path).unwrap();
         let expected = [record("c", 0), record("d", 1), record("a", 1), record("b", 1)]
             .map(|record| String::from_utf8(record.render()).unwrap() + "\n")
             .concat();

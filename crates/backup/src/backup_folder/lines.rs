@@ -6,18 +6,18 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use super::{CHECKPOINTS_FILE, KEYS_FILE, KeyRecord, ReadBackupError, checkpoints};
-use crate::lines::{LineError, LineReader};
-use crate::written::FileSum;
+use crate::hashed_file::FileDigest;
+use crate::line_reader::{LineError, LineReader};
 
 /// What a file is made of, line by line.
-pub(crate) trait LineOf: Sized {
+pub(crate) trait BackupLine: Sized {
     const FILE: &'static str;
 
     /// `None` for a line that is not in form.
     fn parse(line: &[u8]) -> Option<Self>;
 }
 
-impl LineOf for KeyRecord {
+impl BackupLine for KeyRecord {
     const FILE: &'static str = KEYS_FILE;
 
     fn parse(line: &[u8]) -> Option<Self> {
@@ -27,48 +27,48 @@ impl LineOf for KeyRecord {
 
 /// A signed note.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note(pub(crate) String);
+pub(crate) struct SignedNote(pub(crate) String);
 
-impl LineOf for Note {
+impl BackupLine for SignedNote {
     const FILE: &'static str = CHECKPOINTS_FILE;
 
     fn parse(line: &[u8]) -> Option<Self> {
-        checkpoints::parse(line).map(Self)
+        checkpoints::parse_checkpoint(line).map(Self)
     }
 }
 
 /// A file of such lines, read.
-pub(crate) struct FileLines<L> {
+pub(crate) struct BackupLines<L> {
     lines: LineReader<BufReader<File>>,
-    made_of: PhantomData<fn() -> L>,
+    line_type: PhantomData<fn() -> L>,
 }
 
-impl<L: LineOf> FileLines<L> {
+impl<L: BackupLine> BackupLines<L> {
     pub(crate) fn open(folder: &Path) -> Result<Self, ReadBackupError> {
-        Ok(Self { lines: open(folder, L::FILE)?, made_of: PhantomData })
+        Ok(Self { lines: open_lines(folder, L::FILE)?, line_type: PhantomData })
     }
 
     /// Shows every line with its number, and returns what the whole file holds.
     pub(super) fn read_all(
         mut self,
         mut show: impl FnMut(u64, L) -> Result<(), ReadBackupError>,
-    ) -> Result<FileSum, ReadBackupError> {
+    ) -> Result<FileDigest, ReadBackupError> {
         while let Some(line) = self.next_line()? {
             show(self.lines.number(), line)?;
         }
-        Ok(self.lines.sum())
+        Ok(self.lines.digest())
     }
 
     fn next_line(&mut self) -> Result<Option<L>, ReadBackupError> {
-        if !advance(&mut self.lines, L::FILE)? {
+        if !advance_line(&mut self.lines, L::FILE)? {
             return Ok(None);
         }
-        let not_in_form = ReadBackupError::NotInForm { file: L::FILE, line: self.lines.number() };
+        let not_in_form = ReadBackupError::MalformedLine { file: L::FILE, line: self.lines.number() };
         L::parse(self.lines.line()).map(Some).ok_or(not_in_form)
     }
 }
 
-impl<L: LineOf> Iterator for FileLines<L> {
+impl<L: BackupLine> Iterator for BackupLines<L> {
     type Item = Result<L, ReadBackupError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -76,28 +76,28 @@ impl<L: LineOf> Iterator for FileLines<L> {
     }
 }
 
-pub(super) fn open(
+pub(super) fn open_lines(
     folder: &Path,
     file: &'static str,
 ) -> Result<LineReader<BufReader<File>>, ReadBackupError> {
-    let opened = File::open(folder.join(file)).map_err(|source| unreadable(file, source))?;
+    let opened = File::open(folder.join(file)).map_err(|source| file_error(file, source))?;
     Ok(LineReader::new(BufReader::new(opened)))
 }
 
-pub(super) fn advance(
+pub(super) fn advance_line(
     lines: &mut LineReader<BufReader<File>>,
     file: &'static str,
 ) -> Result<bool, ReadBackupError> {
     lines.advance().map_err(|error| match error {
         LineError::File(source) => ReadBackupError::File { file, source },
-        LineError::CutShort => ReadBackupError::CutShort { file },
-        LineError::TooLong { line } => ReadBackupError::NotInForm { file, line },
+        LineError::Truncated => ReadBackupError::Truncated { file },
+        LineError::LineTooLong { line } => ReadBackupError::MalformedLine { file, line },
     })
 }
 
-pub(super) fn unreadable(file: &'static str, source: io::Error) -> ReadBackupError {
+pub(super) fn file_error(file: &'static str, source: io::Error) -> ReadBackupError {
     if source.kind() == io::ErrorKind::NotFound {
-        ReadBackupError::Missing { file }
+        ReadBackupError::MissingFile { file }
     } else {
         ReadBackupError::File { file, source }
     }

@@ -7,71 +7,73 @@ use std::path::Path;
 
 use tlog::{CheckpointError, Frontier, Hash, LogVerifier, TreeHead};
 
-use super::Exported;
-use super::line::{BadHead, ExportHead, ExportedEvent, MANIFEST_BEGINS, Manifest, NotInForm};
-use crate::limits::{LINE_BYTES_MAX, PROGRESS_EVENTS};
-use crate::lines::{LineError, LineReader};
-use crate::written::FileSum;
+use super::LogExport;
+use super::line::{
+    ExportHeader, ExportManifest, ExportedEvent, MANIFEST_PREFIX, MalformedLine, ParseHeaderError,
+};
+use crate::hashed_file::FileDigest;
+use crate::limits::{LINE_BYTES_MAX, PROGRESS_INTERVAL_EVENTS};
+use crate::line_reader::{LineError, LineReader};
 
 /// What is wrong with an export.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadExportError {
+pub enum ReadLogExportError {
     /// It can't be read at all.
     #[error("the export can't be read")]
     File(#[from] io::Error),
     /// Its end is missing.
     #[error("the export was cut short: its manifest, the last line, is missing or not whole")]
-    CutShort,
+    Truncated,
     /// Something follows its end.
     #[error("the export goes on behind its manifest, which is the last line")]
-    GoesOn,
+    TrailingData,
     /// A line is not one that an export has.
     #[error("line {line} is not in the form of an export")]
-    NotInForm {
+    MalformedLine {
         /// Which line, from 1.
         line: u64,
     },
     /// A line is longer than any that is written.
     #[error("line {line} is longer than {LINE_BYTES_MAX} bytes")]
-    TooLong {
+    LineTooLong {
         /// Which line, from 1.
         line: u64,
     },
     /// An event is not where it should be.
     #[error("event {sequence} is missing")]
-    Missing {
+    MissingEvent {
         /// Which one; the first, where there are more.
         sequence: u64,
     },
     /// An event is there again, or stands behind a later one.
     #[error("event {sequence} is there twice, or behind a later one")]
-    Repeated {
+    RepeatedEvent {
         /// Which one.
         sequence: u64,
     },
     /// Another version wrote it.
     #[error("the export is of format {found}, which is not known here")]
-    Version {
+    UnsupportedVersion {
         /// The format that it says it is of.
         found: u64,
     },
     /// It is not what was written.
     #[error("the export was damaged: its SHA-256 is not the manifest's")]
-    Damaged,
+    DigestMismatch,
     /// Somebody changed it and made its sums anew.
     #[error("the export was changed: its events are not what the notary signed")]
-    NotWhatWasSigned,
+    RootMismatch,
     /// What should sign it is forged, or another log's.
     #[error("the export's checkpoint does not hold")]
-    Checkpoint(#[source] CheckpointError),
+    InvalidCheckpoint(#[source] CheckpointError),
 }
 
-impl From<LineError> for ReadExportError {
+impl From<LineError> for ReadLogExportError {
     fn from(error: LineError) -> Self {
         match error {
             LineError::File(error) => Self::File(error),
-            LineError::CutShort => Self::CutShort,
-            LineError::TooLong { line } => Self::TooLong { line },
+            LineError::Truncated => Self::Truncated,
+            LineError::LineTooLong { line } => Self::LineTooLong { line },
         }
     }
 }
@@ -80,28 +82,28 @@ impl From<LineError> for ReadExportError {
 ///
 /// Nobody has vouched for any of them before the end was reached without an error: use [`verify_export`] first. This
 /// verifies again on the way.
-pub struct ExportReader {
+pub struct LogExportReader {
     lines: LineReader<BufReader<File>>,
     verifier: LogVerifier,
-    head: ExportHead,
+    head: ExportHeader,
     tree: Frontier,
-    verified: Option<(Exported, FileSum)>,
-    is_over: bool,
+    verified: Option<(LogExport, FileDigest)>,
+    is_finished: bool,
 }
 
-impl ExportReader {
+impl LogExportReader {
     /// Opens an export of the log whose public key this is.
-    pub fn open(file: &Path, verifier: &LogVerifier) -> Result<Self, ReadExportError> {
+    pub fn open(file: &Path, verifier: &LogVerifier) -> Result<Self, ReadLogExportError> {
         let mut lines = LineReader::new(BufReader::new(File::open(file)?));
         if !lines.advance()? {
-            return Err(ReadExportError::CutShort);
+            return Err(ReadLogExportError::Truncated);
         }
-        let head = ExportHead::parse(lines.line()).map_err(|error| match error {
-            BadHead::NotInForm => ReadExportError::NotInForm { line: 1 },
-            BadHead::Version(found) => ReadExportError::Version { found },
+        let head = ExportHeader::parse(lines.line()).map_err(|error| match error {
+            ParseHeaderError::Malformed => ReadLogExportError::MalformedLine { line: 1 },
+            ParseHeaderError::UnsupportedVersion(found) => ReadLogExportError::UnsupportedVersion { found },
         })?;
         let (verifier, tree) = (verifier.clone(), Frontier::default());
-        Ok(Self { lines, verifier, head, tree, verified: None, is_over: false })
+        Ok(Self { lines, verifier, head, tree, verified: None, is_finished: false })
     }
 
     /// How many events there are, as the first line says.
@@ -110,81 +112,84 @@ impl ExportReader {
     }
 
     /// What the export is: behind its last event, where everything holds.
-    pub fn verified(&self) -> Option<&Exported> {
+    pub fn verified(&self) -> Option<&LogExport> {
         self.verified.as_ref().map(|(exported, _)| exported)
     }
 
     /// The next event; `None` at the end, where everything holds.
-    pub fn next_event(&mut self) -> Result<Option<ExportedEvent>, ReadExportError> {
+    pub fn next_event(&mut self) -> Result<Option<ExportedEvent>, ReadLogExportError> {
         if self.verified.is_some() {
             return Ok(None);
         }
         if !self.lines.advance()? {
-            return Err(ReadExportError::CutShort);
+            return Err(ReadLogExportError::Truncated);
         }
-        if self.lines.line().starts_with(MANIFEST_BEGINS) {
-            self.verified = Some(self.end()?);
+        if self.lines.line().starts_with(MANIFEST_PREFIX) {
+            self.verified = Some(self.verify_end()?);
             return Ok(None);
         }
-        let not_in_form = ReadExportError::NotInForm { line: self.lines.number() };
+        let not_in_form = ReadLogExportError::MalformedLine { line: self.lines.number() };
         let Ok(event) = ExportedEvent::parse(self.lines.line()) else { return Err(not_in_form) };
         let (found, expected) = (event.sequence.get(), self.tree.size() + 1);
         match found.cmp(&expected) {
-            Ordering::Greater => return Err(ReadExportError::Missing { sequence: expected }),
-            Ordering::Less => return Err(ReadExportError::Repeated { sequence: found }),
+            Ordering::Greater => return Err(ReadLogExportError::MissingEvent { sequence: expected }),
+            Ordering::Less => return Err(ReadLogExportError::RepeatedEvent { sequence: found }),
             Ordering::Equal if found > self.head.last => return Err(not_in_form),
-            Ordering::Equal => self.tree.push(Hash::of_leaf(&event.bytes)),
+            Ordering::Equal => self.tree.push(Hash::from_leaf(&event.bytes)),
         }
         Ok(Some(event))
     }
 
     /// What the whole file holds; at the end only.
-    pub(crate) fn into_verified(self) -> Option<(Exported, FileSum)> {
+    pub(crate) fn into_verified(self) -> Option<(LogExport, FileDigest)> {
         self.verified
     }
 
-    fn end(&mut self) -> Result<(Exported, FileSum), ReadExportError> {
-        let not_in_form = |line| move |NotInForm| ReadExportError::NotInForm { line };
-        let manifest = Manifest::parse(self.lines.line()).map_err(not_in_form(self.lines.number()))?;
+    fn verify_end(&mut self) -> Result<(LogExport, FileDigest), ReadLogExportError> {
+        let not_in_form = |line| move |MalformedLine| ReadLogExportError::MalformedLine { line };
+        let manifest = ExportManifest::parse(self.lines.line()).map_err(not_in_form(self.lines.number()))?;
         let sha256 = self.lines.sha256_before();
         match self.lines.advance() {
             Ok(false) => {}
-            Ok(true) | Err(LineError::CutShort | LineError::TooLong { .. }) => {
-                return Err(ReadExportError::GoesOn);
+            Ok(true) | Err(LineError::Truncated | LineError::LineTooLong { .. }) => {
+                return Err(ReadLogExportError::TrailingData);
             }
             Err(LineError::File(error)) => return Err(error.into()),
         }
         if self.tree.size() < self.head.last {
-            return Err(ReadExportError::Missing { sequence: self.tree.size() + 1 });
+            return Err(ReadLogExportError::MissingEvent { sequence: self.tree.size() + 1 });
         }
         if manifest.sha256 != sha256 {
-            return Err(ReadExportError::Damaged);
+            return Err(ReadLogExportError::DigestMismatch);
         }
-        let signed = self.verifier.open(&manifest.checkpoint).map_err(ReadExportError::Checkpoint)?;
+        let signed = self
+            .verifier
+            .open_checkpoint(&manifest.checkpoint)
+            .map_err(ReadLogExportError::InvalidCheckpoint)?;
         let found = TreeHead { size: self.tree.size(), root: self.tree.root() };
         let claimed = TreeHead { size: manifest.events, root: manifest.root };
         if found != signed || claimed != signed {
-            return Err(ReadExportError::NotWhatWasSigned);
+            return Err(ReadLogExportError::RootMismatch);
         }
-        let exported = Exported {
+        let exported = LogExport {
             log: self.head.log.clone(),
             events: signed.size,
             root: signed.root,
             checkpoint: manifest.checkpoint,
         };
-        Ok((exported, self.lines.sum()))
+        Ok((exported, self.lines.digest()))
     }
 }
 
-impl Iterator for ExportReader {
-    type Item = Result<ExportedEvent, ReadExportError>;
+impl Iterator for LogExportReader {
+    type Item = Result<ExportedEvent, ReadLogExportError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
+        if self.is_finished {
             return None;
         }
         let next = self.next_event().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
+        self.is_finished = !matches!(next, Some(Ok(_)));
         next
     }
 }
@@ -192,24 +197,24 @@ impl Iterator for ExportReader {
 /// Verifies a whole export by the public key of the log's notary. Memory does not grow with the file.
 ///
 /// `on_progress` is told how many events hold, of how many. Blocks for as long as reading takes.
-pub fn verify_export(
+pub fn verify_log_export(
     file: &Path,
     verifier: &LogVerifier,
     on_progress: impl FnMut(u64, u64),
-) -> Result<Exported, ReadExportError> {
-    verify_summed(file, verifier, on_progress).map(|(exported, _)| exported)
+) -> Result<LogExport, ReadLogExportError> {
+    verify_with_digest(file, verifier, on_progress).map(|(exported, _)| exported)
 }
 
 /// The same, with what the file holds.
-pub(crate) fn verify_summed(
+pub(crate) fn verify_with_digest(
     file: &Path,
     verifier: &LogVerifier,
     mut on_progress: impl FnMut(u64, u64),
-) -> Result<(Exported, FileSum), ReadExportError> {
-    let mut reader = ExportReader::open(file, verifier)?;
+) -> Result<(LogExport, FileDigest), ReadLogExportError> {
+    let mut reader = LogExportReader::open(file, verifier)?;
     while let Some(event) = reader.next_event()? {
         let done = event.sequence.get();
-        if done.is_multiple_of(PROGRESS_EVENTS) || done == reader.events() {
+        if done.is_multiple_of(PROGRESS_INTERVAL_EVENTS) || done == reader.events() {
             on_progress(done, reader.events());
         }
     }

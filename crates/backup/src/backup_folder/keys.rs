@@ -3,26 +3,26 @@
 //! The stream keeps one message of a subject, and a record that is replaced while the stream is read moves to its end:
 //! it is read where it was, where it is, or both, and where it is counts.
 
-mod copying;
+mod copy;
 
 use data_encoding::BASE64;
 use keys::UserRef;
 use serde::{Deserialize, Serialize};
 
-use crate::export::line::json;
+use crate::log_export::line::to_json_line;
 use crate::subject;
 
-pub(super) use copying::copy;
+pub(super) use copy::copy_keys;
 
 /// Everything in the keys' stream.
-const ALL_KEYS: &str = "$KV.keys.>";
-const PREFIX: &str = "$KV.keys.";
+const ALL_KEYS_FILTER: &str = "$KV.keys.>";
+const KEYS_SUBJECT_PREFIX: &str = "$KV.keys.";
 /// What stands in place of a key's id for a user who was erased.
-const ERASED: &str = "erased";
+const ERASED_TOKEN: &str = "erased";
 /// The same for one who is being erased.
-const ERASING: &str = "erasing";
+const ERASING_TOKEN: &str = "erasing";
 /// The record of a key that was destroyed: format 1, kind 2 (`vault`).
-const TOMBSTONE: [u8; 2] = [1, 2];
+const TOMBSTONE_RECORD: [u8; 2] = [1, 2];
 
 /// A record and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,51 +33,55 @@ pub(crate) struct KeyRecord {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct KeyRecordLine {
     subject: String,
     record_base64: String,
 }
 
 impl KeyRecord {
     pub(crate) fn render(&self) -> Vec<u8> {
-        json(&Line { subject: self.subject.clone(), record_base64: BASE64.encode(&self.record) })
+        to_json_line(&KeyRecordLine {
+            subject: self.subject.clone(),
+            record_base64: BASE64.encode(&self.record),
+        })
     }
 
     /// `None` for a line that is not in form.
     pub(crate) fn parse(line: &[u8]) -> Option<Self> {
-        let parsed: Line = serde_json::from_slice(line).ok()?;
+        let parsed: KeyRecordLine = serde_json::from_slice(line).ok()?;
         let record = BASE64.decode(parsed.record_base64.as_bytes()).ok()?;
         let record = Self { subject: parsed.subject, record };
-        (record.is_storable() && record.render() == line).then_some(record)
+        (record.has_valid_subject() && record.render() == line).then_some(record)
     }
 
     /// Whether a message can stand there, in the keys' stream.
-    fn is_storable(&self) -> bool {
-        subject::is_below(PREFIX, &self.subject)
+    fn has_valid_subject(&self) -> bool {
+        subject::is_literal_under(KEYS_SUBJECT_PREFIX, &self.subject)
     }
 
     /// The user whose data key this is, or was. Checks of the KEK and revoked devices are no user's keys.
     fn user(&self) -> Option<UserRef> {
-        let (user, key) = self.subject.strip_prefix(PREFIX)?.split_once('.')?;
+        let (user, key) = self.subject.strip_prefix(KEYS_SUBJECT_PREFIX)?.split_once('.')?;
         if key.contains('.') { None } else { user.parse().ok() }
     }
 
     /// Whether it says that something was erased: a mark, or a tombstone.
     pub(crate) fn is_erasure(&self) -> bool {
-        let is_mark = self.subject.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.'));
+        let is_mark = self.subject.strip_prefix(KEYS_SUBJECT_PREFIX).and_then(|rest| rest.split_once('.'));
         self.user().is_some()
-            && (is_mark.is_some_and(|(_, key)| key == ERASED || key == ERASING) || is_tombstone(&self.record))
+            && (is_mark.is_some_and(|(_, key)| key == ERASED_TOKEN || key == ERASING_TOKEN)
+                || is_tombstone(&self.record))
     }
 
     /// Where it would stand that the user was erased.
-    pub(crate) fn mark(&self) -> Option<String> {
-        self.user().map(|user| format!("{PREFIX}{user}.{ERASED}"))
+    pub(crate) fn erasure_mark_subject(&self) -> Option<String> {
+        self.user().map(|user| format!("{KEYS_SUBJECT_PREFIX}{user}.{ERASED_TOKEN}"))
     }
 }
 
 /// Whether the record is that of a key that was destroyed.
 pub(crate) fn is_tombstone(record: &[u8]) -> bool {
-    record == TOMBSTONE
+    record == TOMBSTONE_RECORD
 }
 
 #[cfg(test)]
@@ -87,7 +91,7 @@ mod tests {
     use super::*;
 
     fn record(rest: &str, record: &[u8]) -> KeyRecord {
-        KeyRecord { subject: format!("{PREFIX}{rest}"), record: record.to_vec() }
+        KeyRecord { subject: format!("{KEYS_SUBJECT_PREFIX}{rest}"), record: record.to_vec() }
     }
 
     #[test]
@@ -122,7 +126,7 @@ mod tests {
             ("kek.erased".to_owned(), &[1, 2], false, false),
         ] {
             let record = record(&rest, bytes);
-            assert_eq!(record.mark(), of_user.then(|| mark.clone()), "{rest}");
+            assert_eq!(record.erasure_mark_subject(), of_user.then(|| mark.clone()), "{rest}");
             assert_eq!(record.is_erasure(), is_erasure, "{rest}");
         }
     }

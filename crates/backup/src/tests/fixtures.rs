@@ -8,9 +8,9 @@ use schemas::Sequence;
 use tempfile::TempDir;
 use tlog::{Frontier, Hash, LogSigner, LogVerifier, TreeHead};
 
-use crate::draft::Draft;
-use crate::export::line::ExportHead;
-use crate::export::{ExportError, ExportWriter, Exported, ExportedEvent, Signature};
+use crate::log_export::line::ExportHeader;
+use crate::log_export::{ExportedEvent, LogExport, LogExportError, LogExportWriter, SignedCheckpoint};
+use crate::staged_path::StagedPath;
 
 pub(crate) const ORIGIN: &str = "log.example/syncwell";
 pub(crate) const LOG: &str = "2026-01-01T00:00:00Z";
@@ -37,33 +37,33 @@ pub(crate) fn events() -> Vec<ExportedEvent> {
         .collect()
 }
 
-pub(crate) fn head_of(events: &[ExportedEvent]) -> TreeHead {
+pub(crate) fn tree_head(events: &[ExportedEvent]) -> TreeHead {
     let mut tree = Frontier::default();
-    events.iter().for_each(|event| tree.push(Hash::of_leaf(&event.bytes)));
+    events.iter().for_each(|event| tree.push(Hash::from_leaf(&event.bytes)));
     TreeHead { size: tree.size(), root: tree.root() }
 }
 
 /// Writes an export of these events whose checkpoint is this note, signed or not, of this head.
-pub(crate) fn write(
+pub(crate) fn write_export(
     path: &Path,
     events: &[ExportedEvent],
     head: TreeHead,
     note: String,
-) -> Result<Exported, ExportError> {
-    let first = ExportHead { log: LogIdentity::from(LOG), last: head.size };
-    let mut writer = ExportWriter::create(Draft::beside(path)?, first)?;
+) -> Result<LogExport, LogExportError> {
+    let first = ExportHeader { log: LogIdentity::from(LOG), last: head.size };
+    let mut writer = LogExportWriter::create(StagedPath::new(path)?, first)?;
     for event in events {
         writer.push(event)?;
     }
-    writer.finish(Signature { note, head })
+    writer.finish(SignedCheckpoint { note, head })
 }
 
 /// A whole export in a folder of its own.
-pub(crate) fn export() -> (TempDir, PathBuf, String) {
+pub(crate) fn complete_export() -> (TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.ndjson");
-    let (events, head) = (events(), head_of(&events()));
-    write(&path, &events, head, signer().sign(head)).unwrap();
+    let (events, head) = (events(), tree_head(&events()));
+    write_export(&path, &events, head, signer().sign_checkpoint(head)).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     (folder, path, text)
 }

@@ -3,18 +3,18 @@
 use jetstream::{ReadError, ScanFrom, StoredMessage, Stream};
 
 use crate::limits::PAGE_MAX;
-use crate::tries::Tries;
+use crate::retry::BoundedRetry;
 
 /// Where reading stands.
-pub(crate) struct Pages<'s> {
+pub(crate) struct StreamPages<'s> {
     stream: &'s Stream,
     subject: &'static str,
     position: u64,
 }
 
-impl<'s> Pages<'s> {
+impl<'s> StreamPages<'s> {
     /// The messages under `subject`, which may have wildcards.
-    pub(crate) fn of(stream: &'s Stream, subject: &'static str) -> Self {
+    pub(crate) fn new(stream: &'s Stream, subject: &'static str) -> Self {
         Self { stream, subject, position: 0 }
     }
 
@@ -29,8 +29,8 @@ impl<'s> Pages<'s> {
     }
 
     /// The next messages; empty where there are none yet.
-    pub(crate) async fn next(&mut self) -> Result<Vec<StoredMessage>, ReadError> {
-        let mut tries = Tries::new();
+    pub(crate) async fn next_page(&mut self) -> Result<Vec<StoredMessage>, ReadError> {
+        let mut tries = BoundedRetry::new();
         loop {
             let from = ScanFrom::Sequence(self.position + 1);
             match self.stream.scan(from, self.subject, PAGE_MAX).await {
@@ -38,7 +38,7 @@ impl<'s> Pages<'s> {
                     self.position = page.last().map_or(self.position, |stored| stored.sequence);
                     return Ok(page);
                 }
-                Err(ReadError::Unavailable) if tries.again().await => {}
+                Err(ReadError::Unavailable) if tries.wait_for_next().await => {}
                 Err(error) => return Err(error),
             }
         }

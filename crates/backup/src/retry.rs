@@ -2,23 +2,23 @@
 
 use tokio::time::sleep;
 
-use crate::limits::{TRIES_MAX, TRY_INTERVAL};
+use crate::limits::{RETRIES_MAX, RETRY_INTERVAL};
 
 /// How often something may be tried again.
-pub(crate) struct Tries(usize);
+pub(crate) struct BoundedRetry(usize);
 
-impl Tries {
+impl BoundedRetry {
     pub(crate) fn new() -> Self {
-        Self(TRIES_MAX)
+        Self(RETRIES_MAX)
     }
 
     /// Pauses before the next try; false where there is none left.
-    pub(crate) async fn again(&mut self) -> bool {
+    pub(crate) async fn wait_for_next(&mut self) -> bool {
         if self.0 == 0 {
             return false;
         }
         self.0 -= 1;
-        sleep(TRY_INTERVAL).await;
+        sleep(RETRY_INTERVAL).await;
         true
     }
 }

@@ -13,16 +13,16 @@ fn event(bytes: &[u8]) -> ExportedEvent {
     }
 }
 
-const HEAD: &str = r#"{"syncwell_export":1,"log":"2026-02-17T00:00:00Z","first":1,"last":3}"#;
+const HEADER: &str = r#"{"syncwell_export":1,"log":"2026-02-17T00:00:00Z","first":1,"last":3}"#;
 const EMBEDDED: &str = r#"{"sequence":7,"subject":"events.v1.7.gaytemzugu3doobzmfrggzdfmy","stored_at":"2026-02-17T00:00:01.000000002Z","event":{"b":1.0,"a":"\u0041 π"}}"#;
 const ENCODED: &str = r#"{"sequence":7,"subject":"events.v1.7.gaytemzugu3doobzmfrggzdfmy","stored_at":"2026-02-17T00:00:01.000000002Z","bytes_base64":"bm90IEpTT04K"}"#;
 const MANIFEST: &str = r#"{"manifest":{"events":3,"sha256":"00","root":"bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=","checkpoint":"a\n3\n\n— a x\n"}}"#;
 
 #[test]
 fn golden_lines() {
-    let head = ExportHead { log: LogIdentity::from("2026-02-17T00:00:00Z"), last: 3 };
-    assert_eq!(head.render(), HEAD.as_bytes());
-    assert_eq!(ExportHead::parse(HEAD.as_bytes()), Ok(head));
+    let head = ExportHeader { log: LogIdentity::from("2026-02-17T00:00:00Z"), last: 3 };
+    assert_eq!(head.render(), HEADER.as_bytes());
+    assert_eq!(ExportHeader::parse(HEADER.as_bytes()), Ok(head));
 
     let embedded = event(r#"{"b":1.0,"a":"\u0041 π"}"#.as_bytes());
     assert_eq!(embedded.render(), EMBEDDED.as_bytes());
@@ -32,15 +32,15 @@ fn golden_lines() {
     assert_eq!(encoded.render(), ENCODED.as_bytes());
     assert_eq!(ExportedEvent::parse(ENCODED.as_bytes()), Ok(encoded));
 
-    let manifest = Manifest {
+    let manifest = ExportManifest {
         events: 3,
         sha256: "00".to_owned(),
-        root: Hash::of_leaf(b""),
+        root: Hash::from_leaf(b""),
         checkpoint: "a\n3\n\n— a x\n".to_owned(),
     };
     assert_eq!(manifest.render(), MANIFEST.as_bytes());
-    assert_eq!(Manifest::parse(MANIFEST.as_bytes()), Ok(manifest));
-    assert!(MANIFEST.as_bytes().starts_with(MANIFEST_BEGINS));
+    assert_eq!(ExportManifest::parse(MANIFEST.as_bytes()), Ok(manifest));
+    assert!(MANIFEST.as_bytes().starts_with(MANIFEST_PREFIX));
 }
 
 #[test]
@@ -87,29 +87,29 @@ fn other_spellings_are_refused() {
     ] {
         let line = ENCODED.replace(from, to);
         assert_ne!(line, ENCODED, "{from}");
-        assert_eq!(ExportedEvent::parse(line.as_bytes()), Err(NotInForm), "{line}");
+        assert_eq!(ExportedEvent::parse(line.as_bytes()), Err(MalformedLine), "{line}");
     }
     for (from, to, error) in [
-        (":1,\"log\"", ":2,\"log\"", BadHead::Version(2)),
-        ("\"first\":1", "\"first\":2", BadHead::NotInForm),
-        ("\"log\"", "\"lag\"", BadHead::NotInForm),
-        ("syncwell_export", "manifest", BadHead::NotInForm),
+        (":1,\"log\"", ":2,\"log\"", ParseHeaderError::UnsupportedVersion(2)),
+        ("\"first\":1", "\"first\":2", ParseHeaderError::Malformed),
+        ("\"log\"", "\"lag\"", ParseHeaderError::Malformed),
+        ("syncwell_export", "manifest", ParseHeaderError::Malformed),
     ] {
-        assert_eq!(ExportHead::parse(HEAD.replace(from, to).as_bytes()), Err(error));
+        assert_eq!(ExportHeader::parse(HEADER.replace(from, to).as_bytes()), Err(error));
     }
     for (from, to) in [("\"events\":3", "\"events\":03"), ("—", "\\u2014"), ("}}", "},\"x\":1}")] {
-        assert_eq!(Manifest::parse(MANIFEST.replace(from, to).as_bytes()), Err(NotInForm));
+        assert_eq!(ExportManifest::parse(MANIFEST.replace(from, to).as_bytes()), Err(MalformedLine));
     }
 }
 
 /// What looks like JSON, and often is.
-fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
+fn json_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     "[\\[\\]{}:,\"0-9eE.\\- \\\\nutrlfas\n\u{7f}π]{0,12}".prop_map(String::into_bytes)
 }
 
 proptest! {
     #[test]
-    fn any_bytes_come_back(bytes in prop_oneof![any::<Vec<u8>>(), nearly_json()]) {
+    fn any_bytes_come_back(bytes in prop_oneof![any::<Vec<u8>>(), json_like_bytes()]) {
         let line = event(&bytes).render();
         prop_assert!(!line.contains(&b'\n'));
         prop_assert_eq!(ExportedEvent::parse(&line), Ok(event(&bytes)));

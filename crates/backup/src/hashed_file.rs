@@ -19,67 +19,67 @@ pub struct FileError {
 
 impl FileError {
     /// To be mapped over what can fail at this path.
-    pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn with_path(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| Self { path: path.to_owned(), source }
     }
 }
 
 /// What a file of lines holds, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileSum {
+pub(crate) struct FileDigest {
     pub(crate) lines: u64,
     /// Over all bytes, in lowercase hexadecimal digits.
     pub(crate) sha256: String,
 }
 
 /// The sum as text.
-pub(crate) fn hex(sum: &Sha256) -> String {
+pub(crate) fn hex_digest(sum: &Sha256) -> String {
     HEXLOWER.encode(&sum.clone().finalize())
 }
 
 /// A file of mode 0600 being written.
-pub(crate) struct WrittenFile {
+pub(crate) struct HashedFileWriter {
     file: BufWriter<File>,
     path: PathBuf,
-    sum: Sha256,
+    hasher: Sha256,
     lines: u64,
 }
 
-impl WrittenFile {
+impl HashedFileWriter {
     /// Begins, over whatever is there.
     pub(crate) fn create(path: &Path) -> Result<Self, FileError> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(FileError::at(path))?;
-        Ok(Self { file: BufWriter::new(file), path: path.to_owned(), sum: Sha256::new(), lines: 0 })
+        let file = options.open(path).map_err(FileError::with_path(path))?;
+        Ok(Self { file: BufWriter::new(file), path: path.to_owned(), hasher: Sha256::new(), lines: 0 })
     }
 
     /// Appends a line, which holds no line feed.
     pub(crate) fn line(&mut self, line: &[u8]) -> Result<(), FileError> {
         let written = self.file.write_all(line).and_then(|()| self.file.write_all(b"\n"));
-        written.map_err(FileError::at(&self.path))?;
-        self.sum.update(line);
-        self.sum.update(b"\n");
+        written.map_err(FileError::with_path(&self.path))?;
+        self.hasher.update(line);
+        self.hasher.update(b"\n");
         self.lines += 1;
         Ok(())
     }
 
     /// The sum over what was written until now.
     pub(crate) fn sha256(&self) -> String {
-        hex(&self.sum)
+        hex_digest(&self.hasher)
     }
 
     /// Returns when the file is on stable storage.
-    pub(crate) fn finish(mut self) -> Result<FileSum, FileError> {
+    pub(crate) fn finish(mut self) -> Result<FileDigest, FileError> {
         let synced = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        synced.map_err(FileError::at(&self.path))?;
-        Ok(FileSum { lines: self.lines, sha256: hex(&self.sum) })
+        synced.map_err(FileError::with_path(&self.path))?;
+        Ok(FileDigest { lines: self.lines, sha256: hex_digest(&self.hasher) })
     }
 }
 
 /// Makes what was created or renamed in this folder outlive a loss of power.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), FileError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::at(folder))
+pub(crate) fn sync_directory(folder: &Path) -> Result<(), FileError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(FileError::with_path(folder))
 }

@@ -16,33 +16,33 @@ use tlog::Hash;
 use crate::subject;
 
 /// The format of the file.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT_VERSION: u64 = 1;
 /// How the last line begins.
-pub(crate) const MANIFEST_BEGINS: &[u8] = br#"{"manifest":"#;
+pub(crate) const MANIFEST_PREFIX: &[u8] = br#"{"manifest":"#;
 /// Below which every event stands.
-const EVENTS: &str = "events.v1.";
+const EVENTS_SUBJECT_PREFIX: &str = "events.v1.";
 
 /// A line is not in its one spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NotInForm;
+pub(crate) struct MalformedLine;
 
 /// The first line can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum BadHead {
-    NotInForm,
+pub(crate) enum ParseHeaderError {
+    Malformed,
     /// Of a format that is not known here.
-    Version(u64),
+    UnsupportedVersion(u64),
 }
 
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ExportHead {
+pub(crate) struct ExportHeader {
     pub(crate) log: LogIdentity,
     pub(crate) last: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct HeadLine<'l> {
+struct ExportHeaderLine<'l> {
     syncwell_export: u64,
     #[serde(borrow)]
     log: Cow<'l, str>,
@@ -51,24 +51,26 @@ struct HeadLine<'l> {
 }
 
 #[derive(Deserialize)]
-struct Versioned {
+struct FormatVersionField {
     syncwell_export: u64,
 }
 
-impl ExportHead {
+impl ExportHeader {
     pub(crate) fn render(&self) -> Vec<u8> {
         let log = Cow::Borrowed(self.log.as_str());
-        json(&HeadLine { syncwell_export: FORMAT, log, first: 1, last: self.last })
+        to_json_line(&ExportHeaderLine { syncwell_export: FORMAT_VERSION, log, first: 1, last: self.last })
     }
 
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, BadHead> {
-        let versioned: Versioned = serde_json::from_slice(line).map_err(|_| BadHead::NotInForm)?;
-        if versioned.syncwell_export != FORMAT {
-            return Err(BadHead::Version(versioned.syncwell_export));
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, ParseHeaderError> {
+        let versioned: FormatVersionField =
+            serde_json::from_slice(line).map_err(|_| ParseHeaderError::Malformed)?;
+        if versioned.syncwell_export != FORMAT_VERSION {
+            return Err(ParseHeaderError::UnsupportedVersion(versioned.syncwell_export));
         }
-        let parsed: HeadLine<'_> = serde_json::from_slice(line).map_err(|_| BadHead::NotInForm)?;
+        let parsed: ExportHeaderLine<'_> =
+            serde_json::from_slice(line).map_err(|_| ParseHeaderError::Malformed)?;
         let head = Self { log: LogIdentity::from(&*parsed.log), last: parsed.last };
-        if head.render() == line { Ok(head) } else { Err(BadHead::NotInForm) }
+        if head.render() == line { Ok(head) } else { Err(ParseHeaderError::Malformed) }
     }
 }
 
@@ -103,22 +105,27 @@ struct EventLine<'l> {
     #[serde(borrow)]
     subject: Cow<'l, str>,
     stored_at: Timestamp,
-    #[serde(borrow, default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "deserialize_present",
+        skip_serializing_if = "Option::is_none"
+    )]
     event: Option<&'l RawValue>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     bytes_base64: Option<Cow<'l, str>>,
 }
 
 /// An event whose bytes are `null` is one that is there.
-fn present<'l, D: Deserializer<'l>>(value: D) -> Result<Option<&'l RawValue>, D::Error> {
+fn deserialize_present<'l, D: Deserializer<'l>>(value: D) -> Result<Option<&'l RawValue>, D::Error> {
     <&RawValue>::deserialize(value).map(Some)
 }
 
 impl ExportedEvent {
     pub(crate) fn render(&self) -> Vec<u8> {
-        let event = embeddable(&self.bytes);
+        let event = as_single_line_json(&self.bytes);
         let encoded = event.is_none().then(|| BASE64.encode(&self.bytes).into());
-        json(&EventLine {
+        to_json_line(&EventLine {
             sequence: self.sequence.get(),
             subject: Cow::Borrowed(&self.subject),
             stored_at: self.stored_at,
@@ -127,26 +134,26 @@ impl ExportedEvent {
         })
     }
 
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, NotInForm> {
-        let parsed: EventLine<'_> = serde_json::from_slice(line).map_err(|_| NotInForm)?;
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, MalformedLine> {
+        let parsed: EventLine<'_> = serde_json::from_slice(line).map_err(|_| MalformedLine)?;
         let bytes = match (parsed.event, parsed.bytes_base64) {
             (Some(event), None) => event.get().as_bytes().to_vec(),
-            (None, Some(encoded)) => BASE64.decode(encoded.as_bytes()).map_err(|_| NotInForm)?,
-            (Some(_), Some(_)) | (None, None) => return Err(NotInForm),
+            (None, Some(encoded)) => BASE64.decode(encoded.as_bytes()).map_err(|_| MalformedLine)?,
+            (Some(_), Some(_)) | (None, None) => return Err(MalformedLine),
         };
         let event = Self {
-            sequence: Sequence::new(parsed.sequence).ok_or(NotInForm)?,
+            sequence: Sequence::new(parsed.sequence).ok_or(MalformedLine)?,
             subject: parsed.subject.into_owned(),
             stored_at: parsed.stored_at,
             bytes,
         };
-        let is_event = subject::is_below(EVENTS, &event.subject);
-        if is_event && event.render() == line { Ok(event) } else { Err(NotInForm) }
+        let is_event = subject::is_literal_under(EVENTS_SUBJECT_PREFIX, &event.subject);
+        if is_event && event.render() == line { Ok(event) } else { Err(MalformedLine) }
     }
 }
 
 /// The bytes as one JSON value without white space around it, on one line; `None` where they are not that.
-fn embeddable(bytes: &[u8]) -> Option<&RawValue> {
+fn as_single_line_json(bytes: &[u8]) -> Option<&RawValue> {
     if bytes.iter().any(u8::is_ascii_control) {
         return None;
     }
@@ -157,7 +164,7 @@ fn embeddable(bytes: &[u8]) -> Option<&RawValue> {
 /// The last line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Manifest {
+pub(crate) struct ExportManifest {
     pub(crate) events: u64,
     /// Over all lines before, in lowercase hexadecimal digits.
     pub(crate) sha256: String,
@@ -166,27 +173,27 @@ pub(crate) struct Manifest {
 }
 
 #[derive(Serialize)]
-struct ManifestLine<'m> {
-    manifest: &'m Manifest,
+struct ExportManifestLine<'m> {
+    manifest: &'m ExportManifest,
 }
 
 #[derive(Deserialize)]
-struct ParsedManifestLine {
-    manifest: Manifest,
+struct ParsedExportManifestLine {
+    manifest: ExportManifest,
 }
 
-impl Manifest {
+impl ExportManifest {
     pub(crate) fn render(&self) -> Vec<u8> {
-        json(&ManifestLine { manifest: self })
+        to_json_line(&ExportManifestLine { manifest: self })
     }
 
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, NotInForm> {
-        let parsed: ParsedManifestLine = serde_json::from_slice(line).map_err(|_| NotInForm)?;
-        if parsed.manifest.render() == line { Ok(parsed.manifest) } else { Err(NotInForm) }
+    pub(crate) fn parse(line: &[u8]) -> Result<Self, MalformedLine> {
+        let parsed: ParsedExportManifestLine = serde_json::from_slice(line).map_err(|_| MalformedLine)?;
+        if parsed.manifest.render() == line { Ok(parsed.manifest) } else { Err(MalformedLine) }
     }
 }
 
-pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
+pub(crate) fn to_json_line(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_else(|_| unreachable!("BUG: a line is JSON"))
 }
 

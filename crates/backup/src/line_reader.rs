@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read as _};
 
 use sha2::{Digest, Sha256};
 
+use crate::hashed_file::{FileDigest, hex_digest};
 use crate::limits::LINE_BYTES_MAX;
-use crate::written::{FileSum, hex};
 
 /// Why there is no next line.
 #[derive(Debug, thiserror::Error)]
@@ -13,9 +13,9 @@ pub(crate) enum LineError {
     #[error("the file can't be read")]
     File(#[from] io::Error),
     #[error("the file ends within a line")]
-    CutShort,
+    Truncated,
     #[error("line {line} is longer than {LINE_BYTES_MAX} bytes")]
-    TooLong { line: u64 },
+    LineTooLong { line: u64 },
 }
 
 /// Reads lines, each of which ends in a line feed.
@@ -24,17 +24,17 @@ pub(crate) struct LineReader<R> {
     line: Vec<u8>,
     number: u64,
     /// Over everything before the line.
-    before: Sha256,
+    hasher: Sha256,
 }
 
 impl<R: BufRead> LineReader<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, line: Vec::new(), number: 0, before: Sha256::new() }
+        Self { reader, line: Vec::new(), number: 0, hasher: Sha256::new() }
     }
 
     /// Goes on to the next line; false at the end of the file.
     pub(crate) fn advance(&mut self) -> Result<bool, LineError> {
-        self.before.update(&self.line);
+        self.hasher.update(&self.line);
         self.line.clear();
         let bytes_max = LINE_BYTES_MAX as u64 + 1;
         (&mut self.reader).take(bytes_max).read_until(b'\n', &mut self.line)?;
@@ -44,8 +44,8 @@ impl<R: BufRead> LineReader<R> {
         self.number += 1;
         match self.line.last() {
             Some(b'\n') => Ok(true),
-            _ if self.line.len() > LINE_BYTES_MAX => Err(LineError::TooLong { line: self.number }),
-            _ => Err(LineError::CutShort),
+            _ if self.line.len() > LINE_BYTES_MAX => Err(LineError::LineTooLong { line: self.number }),
+            _ => Err(LineError::Truncated),
         }
     }
 
@@ -61,12 +61,12 @@ impl<R: BufRead> LineReader<R> {
 
     /// The sum over everything before this line.
     pub(crate) fn sha256_before(&self) -> String {
-        hex(&self.before)
+        hex_digest(&self.hasher)
     }
 
     /// At the end of the file: what it holds.
-    pub(crate) fn sum(&self) -> FileSum {
-        FileSum { lines: self.number, sha256: self.sha256_before() }
+    pub(crate) fn digest(&self) -> FileDigest {
+        FileDigest { lines: self.number, sha256: self.sha256_before() }
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
             assert_eq!(lines.line(), expected.as_bytes());
         }
         assert!(!lines.advance().unwrap());
-        let sum = lines.sum();
+        let sum = lines.digest();
         assert_eq!(sum.lines, 3);
         // `printf 'one\n\ntwo\n' | sha256sum`
         assert_eq!(sum.sha256, "ca48018cd69ec26f9206d26f99b5019ba6075d5482c587a072361987ae3179dd");
@@ -94,10 +94,10 @@ mod tests {
     fn what_has_no_end_is_no_line() {
         let mut cut = LineReader::new(&b"one\ntwo"[..]);
         assert!(cut.advance().unwrap());
-        assert!(matches!(cut.advance(), Err(LineError::CutShort)));
+        assert!(matches!(cut.advance(), Err(LineError::Truncated)));
         let longest = [vec![b'x'; LINE_BYTES_MAX], b"\n".to_vec()].concat();
         assert!(LineReader::new(&longest[..]).advance().unwrap());
         let long = [b"x", &longest[..]].concat();
-        assert!(matches!(LineReader::new(&long[..]).advance(), Err(LineError::TooLong { line: 1 })));
+        assert!(matches!(LineReader::new(&long[..]).advance(), Err(LineError::LineTooLong { line: 1 })));
     }
 }

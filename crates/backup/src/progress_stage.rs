@@ -2,7 +2,7 @@
 
 /// What is under way. Progress is told in its units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum ProgressStage {
     /// Files are being verified; events.
     Verifying,
     /// What the target holds is held against the backup; events.

@@ -16,23 +16,23 @@ mod writer;
 
 use std::path::Path;
 
-use events::{Log, LogError, LogReader, RecordedEvent, StretchError};
+use events::{Log, LogConsumerName, LogError, ReadRangeError, RecordedEvent};
 use schemas::Sequence;
 use tlog::{CheckpointError, Hash, LogVerifier, TreeHead};
 
 pub use line::ExportedEvent;
-pub(crate) use reader::verify_summed;
-pub use reader::{ExportReader, ReadExportError, verify_export};
+pub(crate) use reader::verify_with_digest;
+pub use reader::{LogExportReader, ReadLogExportError, verify_log_export};
 
-use crate::draft::Draft;
-use crate::offload::offload;
-use crate::written::FileError;
-use line::ExportHead;
-pub(crate) use writer::ExportWriter;
+use crate::hashed_file::FileError;
+use crate::staged_path::StagedPath;
+use line::ExportHeader;
+use runtime::run_blocking;
+pub(crate) use writer::LogExportWriter;
 
 /// An export that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exported {
+pub struct LogExport {
     /// The identity of the log that it is of.
     pub log: events::LogIdentity,
     /// How many events it holds, from the first.
@@ -45,23 +45,23 @@ pub struct Exported {
 
 /// Why there is no export. There is no file either.
 #[derive(Debug, thiserror::Error)]
-pub enum ExportError {
+pub enum LogExportError {
     /// The checkpoint is not the notary's.
     #[error("the checkpoint does not hold")]
-    Checkpoint(#[from] CheckpointError),
+    InvalidCheckpoint(#[from] CheckpointError),
     /// The log can't be used.
     #[error(transparent)]
     Log(#[from] LogError),
     /// The log can't be read to the end.
     #[error(transparent)]
-    Stretch(#[from] StretchError),
+    ReadRange(#[from] ReadRangeError),
     /// Events that the notary signed are gone.
     #[error(
-        "INCIDENT: the log ends at {held} and the notary signed {signed} events. Stop, keep the broker's files, restore from a mirror or a backup"
+        "INCIDENT: the log ends at {log_end} and the notary signed {signed} events. Stop, keep the broker's files, restore from a mirror or a backup"
     )]
-    Shorter {
+    LogTruncated {
         /// Events that the log holds.
-        held: u64,
+        log_end: u64,
         /// Events that were signed.
         signed: u64,
     },
@@ -69,10 +69,10 @@ pub enum ExportError {
     #[error(
         "INCIDENT: the log was changed: its events are not what the notary signed. Stop, keep the broker's files"
     )]
-    NotWhatWasSigned,
+    RootMismatch,
     /// An event is longer than a line may be.
     #[error("event {sequence} is too long for a line of an export")]
-    TooLong {
+    EventTooLong {
         /// Which one.
         sequence: Sequence,
     },
@@ -87,39 +87,42 @@ pub enum ExportError {
 /// Memory does not grow with the log. `on_progress` is told how many events are done, of how many.
 pub async fn export_events(
     log: &Log,
-    reader: LogReader,
+    reader: LogConsumerName,
     checkpoint: &str,
     verifier: &LogVerifier,
     out: &Path,
     mut on_progress: impl FnMut(u64, u64),
-) -> Result<Exported, ExportError> {
-    let signed = verifier.open(checkpoint)?;
+) -> Result<LogExport, LogExportError> {
+    let signed = verifier.open_checkpoint(checkpoint)?;
     let state = log.open().await?;
     let held = state.last.map_or(0, Sequence::get);
     if held < signed.size {
-        return Err(ExportError::Shorter { held, signed: signed.size });
+        return Err(LogExportError::LogTruncated { log_end: held, signed: signed.size });
     }
-    let draft = Draft::beside(out)?;
-    let head = ExportHead { log: state.identity, last: signed.size };
-    let mut writer = offload(move || ExportWriter::create(draft, head)).await?;
+    let draft = StagedPath::new(out)?;
+    let head = ExportHeader { log: state.identity, last: signed.size };
+    let mut writer = run_blocking(move || LogExportWriter::create(draft, head)).await?;
     if let Some(last) = Sequence::new(signed.size) {
-        let mut stretch = log.stretch(reader, None, last);
+        let mut stretch = log.read_range(reader, None, last);
         while let Some(events) = stretch.next().await? {
-            writer = offload(move || push(writer, &events)).await?;
+            writer = run_blocking(move || push_events(writer, &events)).await?;
             on_progress(writer.events(), signed.size);
         }
     }
-    let signature = Signature { note: checkpoint.to_owned(), head: signed };
-    offload(move || writer.finish(signature)).await
+    let signature = SignedCheckpoint { note: checkpoint.to_owned(), head: signed };
+    run_blocking(move || writer.finish(signature)).await
 }
 
 /// A checkpoint and what it says.
-pub(crate) struct Signature {
+pub(crate) struct SignedCheckpoint {
     pub(crate) note: String,
     pub(crate) head: TreeHead,
 }
 
-fn push(mut writer: ExportWriter, events: &[RecordedEvent]) -> Result<ExportWriter, ExportError> {
+fn push_events(
+    mut writer: LogExportWriter,
+    events: &[RecordedEvent],
+) -> Result<LogExportWriter, LogExportError> {
     for event in events {
         writer.push(&event.into())?;
     }

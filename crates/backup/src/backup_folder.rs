@@ -2,7 +2,7 @@
 //!
 //! | file | holds | a line |
 //! |---|---|---|
-//! | `events.ndjson` | the export of the log ([`crate::export`]) | |
+//! | `events.ndjson` | the export of the log ([`crate::log_export`]) | |
 //! | `keys.ndjson` | the keys' stream, by sequence, each subject once | `{"subject":"$KV.keys.…","record_base64":"…"}` |
 //! | `checkpoints.ndjson` | the signed notes in order, up to the export's | `{"checkpoint":"…"}` |
 //! | `backup.json` | what the backup is ([`manifest`]) | |
@@ -10,20 +10,20 @@
 //! Other files in the folder are left alone.
 
 mod checkpoints;
-mod file_lines;
+mod create;
 mod keys;
+mod lines;
 mod manifest;
-mod reading;
-mod saving;
+mod verify;
 
 pub(crate) use checkpoints::CHECKPOINTS_SUBJECT;
 #[cfg(test)]
-pub(crate) use checkpoints::render as render_note;
-pub(crate) use file_lines::{FileLines, Note};
+pub(crate) use checkpoints::render_checkpoint as render_note;
+pub use create::{BackupSource, CreateBackupError, create_backup};
 pub(crate) use keys::{KeyRecord, is_tombstone};
-pub use manifest::{Backup, BackupFile};
-pub use reading::{ReadBackupError, read_backup};
-pub use saving::{BackupError, BackupSource, back_up};
+pub(crate) use lines::{BackupLines, SignedNote};
+pub use manifest::{BackupFile, BackupManifest};
+pub use verify::{ReadBackupError, verify_backup};
 
 pub(crate) const EVENTS_FILE: &str = "events.ndjson";
 pub(crate) const KEYS_FILE: &str = "keys.ndjson";

@@ -6,19 +6,21 @@
 use std::path::Path;
 use std::{fs, io};
 
-use events::{Log, LogReader};
+use events::{Log, LogConsumerName};
 use jetstream::{ReadError, Stream};
 use jiff::Timestamp;
+use runtime::run_blocking;
 use tlog::{CheckpointError, LogVerifier};
 
 use super::{
-    Backup, BackupFile, CHECKPOINTS_FILE, EVENTS_FILE, FILES, KEYS_FILE, MANIFEST_FILE, checkpoints, keys,
+    BackupFile, BackupManifest, CHECKPOINTS_FILE, EVENTS_FILE, FILES, KEYS_FILE, MANIFEST_FILE, checkpoints,
+    keys,
 };
-use crate::draft::Draft;
-use crate::export::{ExportError, ReadExportError, export_events, verify_summed};
-use crate::offload::{offload, offload_told};
-use crate::stage::Stage;
-use crate::written::{FileError, WrittenFile, sync_folder};
+use crate::blocking_progress::run_blocking_with_progress;
+use crate::hashed_file::{FileError, HashedFileWriter, sync_directory};
+use crate::log_export::{LogExportError, ReadLogExportError, export_events, verify_with_digest};
+use crate::progress_stage::ProgressStage;
+use crate::staged_path::StagedPath;
 
 /// What is backed up.
 #[derive(Clone, Copy)]
@@ -26,7 +28,7 @@ pub struct BackupSource<'s> {
     /// The log.
     pub log: &'s Log,
     /// As whom it is read.
-    pub reader: LogReader,
+    pub reader: LogConsumerName,
     /// The keys' stream.
     pub keys: &'s Stream,
     /// The stream of checkpoints.
@@ -35,34 +37,34 @@ pub struct BackupSource<'s> {
 
 /// Why there is no backup. What was written is left as `<folder>.draft`; the next backup is written over it.
 #[derive(Debug, thiserror::Error)]
-pub enum BackupError {
+pub enum CreateBackupError {
     /// The events can't be exported.
     #[error(transparent)]
-    Export(#[from] ExportError),
+    Export(#[from] LogExportError),
     /// The export was written and does not read as it was.
     #[error("the export that was just written does not hold")]
-    ReadBack(#[from] ReadExportError),
+    ReadBack(#[from] ReadLogExportError),
     /// The keys' stream can't be read.
     #[error("the keys' stream can't be read")]
-    Keys(#[source] ReadError),
+    ReadKeys(#[source] ReadError),
     /// There is none.
     #[error("there is no stream of keys here")]
-    KeysMissing,
+    KeysStreamMissing,
     /// A record stands under a subject that no message can be put back under.
     #[error("record {sequence} of the keys' stream is not one that can be put back")]
-    KeyUnreadable {
+    UnrestorableKey {
         /// Which one.
         sequence: u64,
     },
     /// The keys' stream does not come to rest, or a replica stays behind.
     #[error("the keys' stream changes faster than it can be copied, or a replica of it is behind; try again")]
-    KeysUnsettled,
+    KeysUnstable,
     /// The stream of checkpoints can't be read.
     #[error("the checkpoints can't be read")]
-    Checkpoints(#[source] ReadError),
+    ReadCheckpoints(#[source] ReadError),
     /// A checkpoint in the stream is not the notary's.
     #[error("checkpoint {number} does not hold")]
-    Checkpoint {
+    InvalidCheckpoint {
         /// Its sequence in the stream.
         number: u64,
         /// Why.
@@ -82,35 +84,38 @@ pub enum BackupError {
 /// `created_at` is now. The folder is written as `<folder>.draft` and gets its name when it is whole and on stable
 /// storage. It holds no key in clear. Memory does not grow with what is copied. `on_progress` is told how much of a
 /// stage is done, of how much.
-pub async fn back_up(
+pub async fn create_backup(
     source: BackupSource<'_>,
     checkpoint: &str,
     verifier: &LogVerifier,
     folder: &Path,
     created_at: Timestamp,
-    mut on_progress: impl FnMut(Stage, u64, u64),
-) -> Result<Backup, BackupError> {
-    let draft = Draft::beside(folder)?;
-    prepare(draft.path())?;
+    mut on_progress: impl FnMut(ProgressStage, u64, u64),
+) -> Result<BackupManifest, CreateBackupError> {
+    let draft = StagedPath::new(folder)?;
+    prepare_staging_folder(draft.path())?;
     let at = |name| draft.path().join(name);
 
     let events = at(EVENTS_FILE);
-    let told = |done, of| on_progress(Stage::Events, done, of);
+    let told = |done, of| on_progress(ProgressStage::Events, done, of);
     let exported = export_events(source.log, source.reader, checkpoint, verifier, &events, told).await?;
-    let keys = keys::copy(source.keys, &at(KEYS_FILE), |done, of| on_progress(Stage::Keys, done, of)).await?;
-    let told = |done, of| on_progress(Stage::Checkpoints, done, of);
+    let keys =
+        keys::copy_keys(source.keys, &at(KEYS_FILE), |done, of| on_progress(ProgressStage::Keys, done, of))
+            .await?;
+    let told = |done, of| on_progress(ProgressStage::Checkpoints, done, of);
     let checkpoints =
-        checkpoints::copy(source.checkpoints, verifier, checkpoint, &at(CHECKPOINTS_FILE), told).await?;
+        checkpoints::copy_checkpoints(source.checkpoints, verifier, checkpoint, &at(CHECKPOINTS_FILE), told)
+            .await?;
 
     // Reading back is what sums the export, and what shows that the disk holds it.
     let by = verifier.clone();
-    let read_back = offload_told(
-        move |on_progress| verify_summed(&events, &by, on_progress),
-        |done, of| on_progress(Stage::Verifying, done, of),
+    let read_back = run_blocking_with_progress(
+        move |on_progress| verify_with_digest(&events, &by, on_progress),
+        |done, of| on_progress(ProgressStage::Verifying, done, of),
     );
     let (_, events) = read_back.await?;
 
-    let backup = Backup {
+    let backup = BackupManifest {
         created_at,
         log: exported.log,
         files: [
@@ -120,32 +125,34 @@ pub async fn back_up(
         ],
     };
     let manifest = backup.render();
-    offload(move || publish(&draft, &manifest)).await?;
+    run_blocking(move || publish(&draft, &manifest)).await?;
     Ok(backup)
 }
 
 /// The draft's folder, without what an earlier backup left of our files.
-fn prepare(draft: &Path) -> Result<(), FileError> {
+fn prepare_staging_folder(draft: &Path) -> Result<(), FileError> {
     match fs::create_dir(draft) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(FileError::at(draft)(error));
+            return Err(FileError::with_path(draft)(error));
         }
         Ok(()) | Err(_) => {}
     }
     for name in FILES.into_iter().chain([MANIFEST_FILE]) {
         let path = draft.join(name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::at(&path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::with_path(&path)(error));
+            }
             Ok(()) | Err(_) => {}
         }
     }
     Ok(())
 }
 
-fn publish(draft: &Draft, manifest: &[u8]) -> Result<(), FileError> {
-    let mut file = WrittenFile::create(&draft.path().join(MANIFEST_FILE))?;
+fn publish(draft: &StagedPath, manifest: &[u8]) -> Result<(), FileError> {
+    let mut file = HashedFileWriter::create(&draft.path().join(MANIFEST_FILE))?;
     file.line(manifest)?;
     file.finish()?;
-    sync_folder(draft.path())?;
+    sync_directory(draft.path())?;
     draft.publish()
 }

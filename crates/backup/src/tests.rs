@@ -1,0 +1,5 @@
+//! Damaged, truncated, shuffled and forged copies are refused.
+
+mod backup_corruption;
+mod export_corruption;
+mod fixtures;
