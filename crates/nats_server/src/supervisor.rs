@@ -5,32 +5,33 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use runtime::backoff;
 use tokio::process::Command;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::process::{Server, ServerSettings, StartError, prepared};
+use crate::process::{NatsServer, NatsServerSettings, StartError, prepare_command};
 
 /// The first pause before a dead server is started again; doubled each time …
-const PAUSE_MIN: Duration = Duration::from_millis(100);
+const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 /// … up to this.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+const RESTART_DELAY_MAX: Duration = Duration::from_secs(10);
 /// A server that ran this long was well: the next pause is the first one again.
-const WELL_AFTER: Duration = Duration::from_secs(30);
+const HEALTHY_AFTER: Duration = Duration::from_secs(30);
 
 /// A supervised server.
-pub struct Supervised {
+pub struct SupervisedServer {
     url: String,
     stop: oneshot::Sender<()>,
     supervisor: JoinHandle<io::Result<()>>,
 }
 
-impl Supervised {
+impl SupervisedServer {
     /// Starts the server and returns when it listens. `guard` is a command that runs [`guard`]: it stands between, and
     /// ends the server when this process is gone, however that happened.
-    pub async fn start(mut settings: ServerSettings, guard: PathBuf) -> Result<Self, StartError> {
-        let server = start_guarded(&settings, &guard).await?;
+    pub async fn start(mut settings: NatsServerSettings, guard: PathBuf) -> Result<Self, StartError> {
+        let server = spawn_guarded(&settings, &guard).await?;
         // Clients know this port by now, so a server started again must have it too.
         settings.port = Some(server.port());
         let url = server.url();
@@ -52,28 +53,27 @@ impl Supervised {
 }
 
 async fn supervise(
-    settings: ServerSettings,
+    settings: NatsServerSettings,
     guard: PathBuf,
-    mut server: Server,
+    mut server: NatsServer,
     mut stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let mut pause = PAUSE_MIN;
+    let mut delays = backoff(RESTART_DELAY_MIN, RESTART_DELAY_MAX);
     loop {
         let started = Instant::now();
         tokio::select! {
             _ = &mut stopped => return server.stop().await,
-            status = server.ended() => tracing::error!(status = %status?, "the nats-server died; starting it again"),
+            status = server.wait() => tracing::error!(exit_status = %status?, "the nats-server died; starting it again"),
         }
-        if started.elapsed() > WELL_AFTER {
-            pause = PAUSE_MIN;
+        if started.elapsed() > HEALTHY_AFTER {
+            delays = backoff(RESTART_DELAY_MIN, RESTART_DELAY_MAX);
         }
         server = loop {
             tokio::select! {
                 _ = &mut stopped => return Ok(()),
-                () = sleep(pause) => {}
+                () = sleep(delays.next().unwrap_or(RESTART_DELAY_MAX)) => {}
             }
-            pause = (pause * 2).min(PAUSE_MAX);
-            match start_guarded(&settings, &guard).await {
+            match spawn_guarded(&settings, &guard).await {
                 Ok(server) => break server,
                 Err(error) => tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -86,9 +86,9 @@ async fn supervise(
 }
 
 /// Runs the server behind a guard: `<guard> <server> <arguments…>`, with a pipe from this process as standard input.
-async fn start_guarded(settings: &ServerSettings, guard: &PathBuf) -> Result<Server, StartError> {
+async fn spawn_guarded(settings: &NatsServerSettings, guard: &PathBuf) -> Result<NatsServer, StartError> {
     let io_error = |error| StartError::Io(settings.folder.clone(), error);
-    let server = prepared(settings).await.map_err(io_error)?;
+    let server = prepare_command(settings).await.map_err(io_error)?;
     let mut guarded = Command::new(guard);
     guarded.env_clear();
     guarded.arg("broker-guard").arg(server.get_program()).args(server.get_args());
@@ -99,14 +99,14 @@ async fn start_guarded(settings: &ServerSettings, guard: &PathBuf) -> Result<Ser
     }
     guarded.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     let child = guarded.spawn().map_err(io_error)?;
-    Server::ready(child, &settings.folder).await
+    NatsServer::wait_until_ready(child, &settings.folder).await
 }
 
 /// The guard's whole life: runs the command, ends it when standard input closes, and ends with it.
 ///
 /// The pipe closes when the process at its other end is gone, even by SIGKILL. Portable, where a parent-death signal is
 /// not.
-pub async fn guard(program: PathBuf, arguments: Vec<std::ffi::OsString>) -> io::Result<i32> {
+pub async fn run_guard(program: PathBuf, arguments: Vec<std::ffi::OsString>) -> io::Result<i32> {
     let mut server = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
