@@ -5,22 +5,22 @@ use std::time::Duration;
 /// Doubles from attempt to attempt, up to a bound, and never waits less than the server asked for.
 #[derive(Debug, Clone)]
 pub struct Backoff {
-    next: Duration,
-    longest: Duration,
+    delay: Duration,
+    delay_max: Duration,
     attempts_left: u32,
 }
 
 impl Backoff {
     /// `attempts` attempts in all, the first pause being `first`.
     pub fn new(first: Duration, longest: Duration, attempts: u32) -> Self {
-        Self { next: first, longest, attempts_left: attempts.saturating_sub(1) }
+        Self { delay: first, delay_max: longest, attempts_left: attempts.saturating_sub(1) }
     }
 
     /// The pause before the next attempt; `None` when there is none left.
-    pub fn pause(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
+    pub fn next_delay(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
         self.attempts_left = self.attempts_left.checked_sub(1)?;
-        let pause = self.next.max(retry_after.unwrap_or_default());
-        self.next = (self.next * 2).min(self.longest);
+        let pause = self.delay.max(retry_after.unwrap_or_default());
+        self.delay = (self.delay * 2).min(self.delay_max);
         Some(pause)
     }
 }
@@ -40,8 +40,8 @@ mod tests {
     fn doubles_up_to_a_bound_and_ends() {
         let ms = Duration::from_millis;
         let mut backoff = Backoff::new(ms(100), ms(300), 5);
-        let pauses: Vec<_> = std::iter::from_fn(|| backoff.pause(None)).collect();
+        let pauses: Vec<_> = std::iter::from_fn(|| backoff.next_delay(None)).collect();
         assert_eq!(pauses, [ms(100), ms(200), ms(300), ms(300)]);
-        assert_eq!(Backoff::new(ms(100), ms(300), 2).pause(Some(ms(900))), Some(ms(900)));
+        assert_eq!(Backoff::new(ms(100), ms(300), 2).next_delay(Some(ms(900))), Some(ms(900)));
     }
 }

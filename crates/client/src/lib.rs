@@ -9,13 +9,13 @@
 //! 3. A stale timestamp (401 `stale_timestamp`) carries `server_time`: sign anew with the corrected clock.
 
 mod backoff;
-mod connection;
 mod credentials;
+mod http_connection;
 mod phone;
-mod sign;
+mod signing;
 
 pub use backoff::Backoff;
-pub use connection::{Connection, Reply, TransportError};
 pub use credentials::Credentials;
-pub use phone::{Phone, PostError, Posted};
-pub use sign::{SignedPost, SigningKey, sign};
+pub use http_connection::{HttpConnection, HttpResponse, TransportError};
+pub use phone::{Phone, PostError, PostResult};
+pub use signing::{PhoneSigningKey, SignedPost, sign};

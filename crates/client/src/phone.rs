@@ -7,13 +7,13 @@ use http::{Request, header};
 use schemas::{Accepted, Problem};
 
 use crate::backoff::Backoff;
-use crate::connection::{Connection, Reply, TransportError};
 use crate::credentials::Credentials;
-use crate::sign::{SignedPost, SigningKey, sign};
+use crate::http_connection::{HttpConnection, HttpResponse, TransportError};
+use crate::signing::{PhoneSigningKey, SignedPost, sign};
 
 /// What became of a post.
 #[derive(Debug)]
-pub enum Posted {
+pub enum PostResult {
     /// On stable storage.
     Accepted(Accepted),
     /// Refused, and the same bytes will be refused again.
@@ -28,24 +28,25 @@ pub enum PostError {
     Transport(#[from] TransportError),
     /// The server asked to try again, more often than we do.
     #[error("the server still asks to try again: {} ({})", .0.title, .0.detail)]
-    TryAgain(Box<Problem>),
+    RetriesExhausted(Box<Problem>),
     /// An answer that is none of the contract's.
     #[error("the answer, status {0}, is not one of the contract's")]
-    Unexpected(u16),
+    UnexpectedResponse(u16),
 }
 
 /// A phone: one user, one connection.
 pub struct Phone {
     credentials: Credentials,
-    key: SigningKey,
-    connection: Connection,
+    key: PhoneSigningKey,
+    connection: HttpConnection,
 }
 
 impl Phone {
     /// From its credentials.
     pub fn new(credentials: Credentials) -> Result<Self, PostError> {
-        let key = SigningKey::from_hex(&credentials.signing_key_hex).ok_or(TransportError::Url)?;
-        let connection = Connection::to(&credentials.base_url)?;
+        let key =
+            PhoneSigningKey::from_hex(&credentials.signing_key_hex).ok_or(TransportError::InvalidBaseUrl)?;
+        let connection = HttpConnection::new(&credentials.base_url)?;
         Ok(Self { credentials, key, connection })
     }
 
@@ -55,16 +56,16 @@ impl Phone {
     }
 
     /// Sends the same bytes until there is an answer that settles it, or no attempt is left.
-    pub async fn post(&mut self, post: &SignedPost, mut backoff: Backoff) -> Result<Posted, PostError> {
+    pub async fn post(&mut self, post: &SignedPost, mut backoff: Backoff) -> Result<PostResult, PostError> {
         loop {
             let (error, retry_after) = match self.post_once(post).await {
-                Ok(reply) => match settle(&reply) {
+                Ok(reply) => match parse_response(&reply) {
                     Ok(posted) => return Ok(posted),
                     Err(error) => (error, retry_after(&reply)),
                 },
                 Err(error) => (error.into(), None),
             };
-            match backoff.pause(retry_after) {
+            match backoff.next_delay(retry_after) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => return Err(error),
             }
@@ -72,7 +73,7 @@ impl Phone {
     }
 
     /// Sends once and returns whatever comes back.
-    pub async fn post_once(&mut self, post: &SignedPost) -> Result<Reply, TransportError> {
+    pub async fn post_once(&mut self, post: &SignedPost) -> Result<HttpResponse, TransportError> {
         let request = Request::post("/v1/summaries")
             .header(header::AUTHORIZATION, format!("Bearer {}", self.credentials.token))
             .header(header::CONTENT_TYPE, "application/json")
@@ -83,26 +84,26 @@ impl Phone {
     }
 
     /// Reads something of one's own.
-    pub async fn get(&mut self, path: &str) -> Result<Reply, TransportError> {
+    pub async fn get(&mut self, path: &str) -> Result<HttpResponse, TransportError> {
         let request =
             Request::get(path).header(header::AUTHORIZATION, format!("Bearer {}", self.credentials.token));
         self.connection.send(request, Bytes::new()).await
     }
 }
 
-fn settle(reply: &Reply) -> Result<Posted, PostError> {
-    let unexpected = || PostError::Unexpected(reply.status.as_u16());
+fn parse_response(reply: &HttpResponse) -> Result<PostResult, PostError> {
+    let unexpected = || PostError::UnexpectedResponse(reply.status.as_u16());
     if reply.status.is_success() {
-        return serde_json::from_slice(&reply.body).map(Posted::Accepted).map_err(|_| unexpected());
+        return serde_json::from_slice(&reply.body).map(PostResult::Accepted).map_err(|_| unexpected());
     }
     let problem: Problem = serde_json::from_slice(&reply.body).map_err(|_| unexpected())?;
-    if problem.code.is_worth_a_retry() {
-        Err(PostError::TryAgain(Box::new(problem)))
+    if problem.code.is_retryable() {
+        Err(PostError::RetriesExhausted(Box::new(problem)))
     } else {
-        Ok(Posted::Refused(problem))
+        Ok(PostResult::Refused(problem))
     }
 }
 
-fn retry_after(reply: &Reply) -> Option<Duration> {
+fn retry_after(reply: &HttpResponse) -> Option<Duration> {
     reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }

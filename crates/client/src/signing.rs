@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 /// A phone's signing key.
 #[derive(Clone)]
-pub struct SigningKey(Zeroizing<Vec<u8>>);
+pub struct PhoneSigningKey(Zeroizing<Vec<u8>>);
 
-impl SigningKey {
+impl PhoneSigningKey {
     /// From 64 characters of lowercase hex.
     pub fn from_hex(hex: &str) -> Option<Self> {
         let key = HEXLOWER.decode(hex.as_bytes()).ok()?;
@@ -30,7 +30,7 @@ pub struct SignedPost {
 }
 
 /// Signs a body at a time: HMAC-SHA-256 over the timestamp as spelled, a dot, and the body.
-pub fn sign(key: &SigningKey, timestamp: impl Into<String>, body: impl Into<Bytes>) -> SignedPost {
+pub fn sign(key: &PhoneSigningKey, timestamp: impl Into<String>, body: impl Into<Bytes>) -> SignedPost {
     let (timestamp, body) = (timestamp.into(), body.into());
     let mut mac =
         Hmac::<Sha256>::new_from_slice(&key.0).unwrap_or_else(|_| unreachable!("BUG: HMAC takes any key"));
@@ -47,12 +47,14 @@ mod tests {
 
     #[test]
     fn golden_signature() {
-        let key = SigningKey::from_hex(&"05".repeat(32)).unwrap();
+        let key = PhoneSigningKey::from_hex(&"05".repeat(32)).unwrap();
         // Computed once with Python's hmac module.
         assert_eq!(
             sign(&key, "1771286385", "{}").signature,
             "3e15cf4e935e43fad0faf7bdb1121e4899f79c12a747f154cf01ef765f8ed755"
         );
-        assert!(SigningKey::from_hex("05").is_none() && SigningKey::from_hex(&"G".repeat(64)).is_none());
+        assert!(
+            PhoneSigningKey::from_hex("05").is_none() && PhoneSigningKey::from_hex(&"G".repeat(64)).is_none()
+        );
     }
 }
