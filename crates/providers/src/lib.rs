@@ -9,34 +9,36 @@
 //! | `registry`, `provider` | [`Providers`]: the shipped tables, and a folder's over them |
 //! | `oauth` | [`OAuth`]: typed settings; whoever makes the requests is elsewhere |
 //! | `webhook` | [`Webhook`]: path secret, signature, timestamp, handshake, and whom a delivery is about |
-//! | [`standard`] | Standard Webhooks, for what this installation sends and receives itself |
+//! | [`standard_webhooks`] | Standard Webhooks, for what this installation sends and receives itself |
 //!
 //! This crate makes no requests, keeps no clock and stores nothing: apart from [`Providers::read`], which reads a
 //! folder, everything is a pure function of its arguments. It does not remember deliveries either: half of the
 //! providers sign no timestamp, so who receives must drop what was seen before.
 
 mod evidence;
-mod name;
+mod json_pointer;
 mod oauth;
-mod pointer;
 mod provider;
-mod reader;
+mod provider_name;
 mod registry;
 mod revocation;
-pub mod standard;
+pub mod standard_webhooks;
+mod table_reader;
 mod webhook;
 mod whsec;
 
-pub use evidence::{Evidence, EvidenceMark};
-pub use name::{NotAProviderName, ProviderName};
-pub use oauth::{ClientAuthentication, Envelope, Identity, OAuth, Pkce, Refresh};
-pub use pointer::{JsonPointer, NotAPointer};
+pub use evidence::{Evidence, EvidenceLevel};
+pub use json_pointer::{JsonPointer, ParseJsonPointerError};
+pub use oauth::{
+    ClientAuthentication, IdentityEndpoint, OAuthSettings, Pkce, RefreshTokenPolicy, TokenResponseEnvelope,
+};
 pub use provider::Provider;
-pub use reader::TableError;
-pub use registry::{ProviderErrors, Providers};
-pub use revocation::{NoRevocationUrl, Revocation, RevocationMethod};
+pub use provider_name::{ParseProviderNameError, ProviderName};
+pub use registry::{ProviderRegistry, ProviderTableErrors};
+pub use revocation::{RevocationEndpoint, RevocationMethod, RevocationUrlError};
+pub use table_reader::TableError;
 pub use webhook::{
-    Delivery, DeliveryPart, DemandKind, NotASecret, Received, Secret, SigningKey, TinkKeyset,
-    TinkKeysetError, Webhook, WebhookDemand, WebhookMethod, WebhookRefusal, WebhookReply, WebhookRequest,
-    WebhookSecrets,
+    Delivery, DeliveryPart, InvalidSecret, ProviderWebhook, Secret, SigningSecretKind, TinkKeyset,
+    TinkKeysetError, VerifiedWebhook, WebhookError, WebhookMethod, WebhookRequest, WebhookRequirement,
+    WebhookRequirementKind, WebhookResponse, WebhookSecrets,
 };

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use crate::provider::nested;
-use crate::reader::Section;
-use crate::{JsonPointer, Revocation};
+use crate::provider::parse_subsection;
+use crate::table_reader::Section;
+use crate::{JsonPointer, RevocationEndpoint};
 
 /// The longest lifetime of an access token that a table may state, in seconds: ten years.
 const ACCESS_SECONDS_MAX: u64 = 10 * 365 * 86_400;
@@ -29,7 +29,7 @@ const RESERVED_PARAMETERS: [&str; 13] = [
 
 /// A provider's OAuth endpoints and their ways (RFC 6749).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OAuth {
+pub struct OAuthSettings {
     /// Where the user is sent.
     pub authorize_url: Url,
     /// Where codes and refresh tokens are exchanged.
@@ -47,15 +47,15 @@ pub struct OAuth {
     /// Added to every token request's form.
     pub token_parameters: BTreeMap<String, String>,
     /// What becomes of a refresh token that was used.
-    pub refresh: Refresh,
+    pub refresh_policy: RefreshTokenPolicy,
     /// The scope to send with a refresh.
     pub refresh_scope: Option<String>,
     /// What the token answer is wrapped in.
-    pub envelope: Option<Envelope>,
+    pub envelope: Option<TokenResponseEnvelope>,
     /// Where the provider's user id stands in the token answer, once out of its envelope.
-    pub user: Option<JsonPointer>,
+    pub user_pointer: Option<JsonPointer>,
     /// Where to ask for the provider's user id when the token answer has none.
-    pub identity: Option<Identity>,
+    pub identity_endpoint: Option<IdentityEndpoint>,
     /// How long an access token lives when the answer has no `expires_in`, in seconds.
     pub access_seconds: Option<u64>,
     /// What `iss` of the authorisation response must be, if it is there (RFC 9207).
@@ -63,7 +63,7 @@ pub struct OAuth {
     /// An authorisation response without `iss` is refused.
     pub sends_issuer: bool,
     /// How a connection is ended at the provider. `None`: the provider has no way that is known.
-    pub revocation: Option<Revocation>,
+    pub revocation: Option<RevocationEndpoint>,
 }
 
 /// How a client says who it is (RFC 6749, section 2.3.1).
@@ -90,51 +90,58 @@ pub enum Pkce {
 
 /// What becomes of a refresh token that was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refresh {
+pub enum RefreshTokenPolicy {
     /// It is dead, and a new one comes. An exchange whose outcome is unknown must not be tried again.
     SingleUse,
     /// A new one comes, and the old one stays good for a while.
     Rotates,
     /// It stays; one that comes with the answer replaces it all the same.
-    Keeps,
+    Reusable,
     /// There is none: the access token lives long, and then the user connects again.
     None,
 }
 
 /// What a token answer is wrapped in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Envelope {
+pub enum TokenResponseEnvelope {
     /// `{"status":0,"body":{…}}`; any other status is a refusal, whatever the HTTP status says.
     Withings,
 }
 
 /// Where a provider says whose token it is: `GET` with the access token as the bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct IdentityEndpoint {
     /// The URL.
     pub url: Url,
     /// Where the user id stands in the JSON answer.
-    pub user: JsonPointer,
+    pub user_pointer: JsonPointer,
 }
 
-impl OAuth {
+impl OAuthSettings {
     /// The scopes as they are sent, `None` if there are none.
-    pub fn scope(&self) -> Option<String> {
+    pub fn scope_parameter(&self) -> Option<String> {
         (!self.scopes.is_empty()).then(|| self.scopes.join(&self.scope_separator))
     }
 
     /// The hosts that are sent tokens or secrets, each with its port if that is not 443: what a firewall must let
     /// out. The authorisation URL is not among them, as only the user's browser goes there.
     pub fn hosts(&self) -> BTreeSet<String> {
-        let identity = self.identity.as_ref().map(|identity| &identity.url);
-        let revocation = self.revocation.as_ref().map(Revocation::base);
-        [Some(&self.token_url), revocation, identity].into_iter().flatten().map(host).collect()
+        let identity = self.identity_endpoint.as_ref().map(|identity| &identity.url);
+        let revocation = self.revocation.as_ref().map(RevocationEndpoint::base_url);
+        [Some(&self.token_url), revocation, identity].into_iter().flatten().map(host_and_port).collect()
     }
 
     pub(crate) fn parse(section: &mut Section) -> Option<Self> {
-        section.demand(&["authorize_url", "token_url", "client_authentication", "pkce", "scopes", "refresh"]);
-        let authorize_url = section.url("authorize_url");
-        let token_url = section.url("token_url");
+        section.require_keys(&[
+            "authorize_url",
+            "token_url",
+            "client_authentication",
+            "pkce",
+            "scopes",
+            "refresh",
+        ]);
+        let authorize_url = section.https_url("authorize_url");
+        let token_url = section.https_url("token_url");
         let authentication = [("basic", ClientAuthentication::Basic), ("body", ClientAuthentication::Body)];
         let client_authentication = section.choice("client_authentication", &authentication);
         let pkce = [
@@ -143,36 +150,36 @@ impl OAuth {
             ("unsupported", Pkce::Unsupported),
         ];
         let pkce = section.choice("pkce", &pkce);
-        let scopes = section.texts("scopes");
-        let scope_separator = section.text("scope_separator").unwrap_or_else(|| " ".to_owned());
+        let scopes = section.strings("scopes");
+        let scope_separator = section.string("scope_separator").unwrap_or_else(|| " ".to_owned());
         check_scopes(section, scopes.as_deref().unwrap_or_default(), &scope_separator);
         let authorize_parameters = parameters(section, "authorize_parameters");
         let token_parameters = parameters(section, "token_parameters");
         let refresh = [
-            ("single_use", Refresh::SingleUse),
-            ("rotates", Refresh::Rotates),
-            ("keeps", Refresh::Keeps),
-            ("none", Refresh::None),
+            ("single_use", RefreshTokenPolicy::SingleUse),
+            ("rotates", RefreshTokenPolicy::Rotates),
+            ("keeps", RefreshTokenPolicy::Reusable),
+            ("none", RefreshTokenPolicy::None),
         ];
         let refresh = section.choice("refresh", &refresh);
-        let refresh_scope = section.text("refresh_scope");
-        if refresh == Some(Refresh::None) && refresh_scope.is_some() {
-            section.refuse("refresh_scope", "is there, but there is no refresh");
+        let refresh_scope = section.string("refresh_scope");
+        if refresh == Some(RefreshTokenPolicy::None) && refresh_scope.is_some() {
+            section.add_error("refresh_scope", "is there, but there is no refresh");
         }
-        let envelope = section.choice("envelope", &[("withings", Envelope::Withings)]);
-        let user = section.parsed("user");
-        let identity = nested(section, "identity", |section| {
-            section.demand(&["url", "user"]);
-            let (url, user) = (section.url("url"), section.parsed("user"));
-            Some(Identity { url: url?, user: user? })
+        let envelope = section.choice("envelope", &[("withings", TokenResponseEnvelope::Withings)]);
+        let user = section.parse_string("user");
+        let identity = parse_subsection(section, "identity", |section| {
+            section.require_keys(&["url", "user"]);
+            let (url, user) = (section.https_url("url"), section.parse_string("user"));
+            Some(IdentityEndpoint { url: url?, user_pointer: user? })
         });
-        let access_seconds = section.whole("access_seconds", 1..=ACCESS_SECONDS_MAX);
-        let issuer = section.text("issuer");
-        let sends_issuer = section.flag("sends_issuer").unwrap_or(false);
+        let access_seconds = section.integer("access_seconds", 1..=ACCESS_SECONDS_MAX);
+        let issuer = section.string("issuer");
+        let sends_issuer = section.boolean("sends_issuer").unwrap_or(false);
         if sends_issuer && issuer.is_none() {
-            section.refuse("issuer", "is missing: `sends_issuer` is true");
+            section.add_error("issuer", "is missing: `sends_issuer` is true");
         }
-        let revocation = nested(section, "revocation", Revocation::parse);
+        let revocation = parse_subsection(section, "revocation", RevocationEndpoint::parse);
         Some(Self {
             authorize_url: authorize_url?,
             token_url: token_url?,
@@ -182,11 +189,11 @@ impl OAuth {
             scope_separator,
             authorize_parameters,
             token_parameters,
-            refresh: refresh?,
+            refresh_policy: refresh?,
             refresh_scope,
             envelope,
-            user,
-            identity,
+            user_pointer: user,
+            identity_endpoint: identity,
             access_seconds,
             issuer,
             sends_issuer,
@@ -197,24 +204,24 @@ impl OAuth {
 
 fn check_scopes(section: &mut Section, scopes: &[String], separator: &str) {
     if separator.is_empty() {
-        section.refuse("scope_separator", "must not be empty");
+        section.add_error("scope_separator", "must not be empty");
     } else if scopes.iter().any(|scope| scope.is_empty() || scope.contains(separator)) {
-        section.refuse("scopes", "must be scopes that are not empty and have no separator in them");
+        section.add_error("scopes", "must be scopes that are not empty and have no separator in them");
     }
     if scopes.iter().collect::<BTreeSet<_>>().len() != scopes.len() {
-        section.refuse("scopes", "has one twice");
+        section.add_error("scopes", "has one twice");
     }
 }
 
 fn parameters(section: &mut Section, key: &str) -> BTreeMap<String, String> {
-    let parameters = section.pairs(key).unwrap_or_default();
+    let parameters = section.string_map(key).unwrap_or_default();
     for name in parameters.keys().filter(|name| RESERVED_PARAMETERS.contains(&name.as_str())) {
-        section.refuse(&format!("{key}.{name}"), "is set by the flow itself");
+        section.add_error(&format!("{key}.{name}"), "is set by the flow itself");
     }
     parameters
 }
 
-fn host(url: &Url) -> String {
+fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or_else(|| unreachable!("BUG: an https URL has a host"));
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -2,8 +2,8 @@
 
 use toml::Table;
 
-use crate::reader::{Section, TableError};
-use crate::{Evidence, OAuth, ProviderName, Webhook};
+use crate::table_reader::{Section, TableError};
+use crate::{Evidence, OAuthSettings, ProviderName, ProviderWebhook};
 
 /// The only format there is.
 const FORMAT: i64 = 1;
@@ -18,9 +18,9 @@ pub struct Provider {
     /// How well the rest is established.
     pub evidence: Evidence,
     /// How users are connected. `None`: not by this installation (the aggregators have pages of their own).
-    pub oauth: Option<OAuth>,
+    pub oauth: Option<OAuthSettings>,
     /// How it says that there is something new. `None`: it does not, it is polled.
-    pub webhook: Option<Webhook>,
+    pub webhook: Option<ProviderWebhook>,
 }
 
 impl Provider {
@@ -30,10 +30,10 @@ impl Provider {
         let values: Table = text
             .parse()
             .map_err(|error: toml::de::Error| vec![whole(format!("not TOML: {}", error.message()))])?;
-        let mut root = Section::root(file, values);
-        let provider = read(file, &mut root);
+        let mut root = Section::new(file, values);
+        let provider = parse_table(file, &mut root);
         let mut errors = Vec::new();
-        root.finish(&mut errors);
+        root.finish_into(&mut errors);
         match provider {
             Some(provider) if errors.is_empty() => Ok(provider),
             Some(_) => Err(errors),
@@ -43,21 +43,22 @@ impl Provider {
     }
 }
 
-fn read(file: &str, root: &mut Section) -> Option<Provider> {
-    root.demand(&["format", "name", "title", "evidence"]);
-    root.whole("format", FORMAT..=FORMAT);
-    let name = root.parsed::<ProviderName>("name");
+fn parse_table(file: &str, root: &mut Section) -> Option<Provider> {
+    root.require_keys(&["format", "name", "title", "evidence"]);
+    root.integer("format", FORMAT..=FORMAT);
+    let name = root.parse_string::<ProviderName>("name");
     if name.as_ref().is_some_and(|name| name.as_str() != file) {
-        root.refuse("name", "must be the file's name");
+        root.add_error("name", "must be the file's name");
     }
-    let title = root.text("title");
-    let (has_oauth, has_webhook) = (root.has("oauth"), root.has("webhook"));
+    let title = root.string("title");
+    let (has_oauth, has_webhook) = (root.contains("oauth"), root.contains("webhook"));
     if !has_oauth && !has_webhook {
-        root.refuse("webhook", "is missing, and so is `oauth`: the table says nothing");
+        root.add_error("webhook", "is missing, and so is `oauth`: the table says nothing");
     }
-    let evidence = nested(root, "evidence", |section| Evidence::parse(section, has_oauth, has_webhook));
-    let oauth = nested(root, "oauth", OAuth::parse);
-    let webhook = nested(root, "webhook", Webhook::parse);
+    let evidence =
+        parse_subsection(root, "evidence", |section| Evidence::parse(section, has_oauth, has_webhook));
+    let oauth = parse_subsection(root, "oauth", OAuthSettings::parse);
+    let webhook = parse_subsection(root, "webhook", ProviderWebhook::parse);
     Some(Provider {
         name: name?,
         title: title?,
@@ -68,13 +69,13 @@ fn read(file: &str, root: &mut Section) -> Option<Provider> {
 }
 
 /// Reads a section inside of another with its errors.
-pub(crate) fn nested<T>(
+pub(crate) fn parse_subsection<T>(
     parent: &mut Section,
     key: &str,
     parse: impl FnOnce(&mut Section) -> Option<T>,
 ) -> Option<T> {
-    let mut section = parent.section(key)?;
+    let mut section = parent.subsection(key)?;
     let value = parse(&mut section);
-    section.close(parent);
+    section.finish_into_parent(parent);
     value
 }

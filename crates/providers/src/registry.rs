@@ -11,7 +11,7 @@ const TABLE_BYTES_MAX: u64 = 64 * 1024;
 /// The most tables that are read from a folder.
 const TABLES_MAX: usize = 256;
 
-const SHIPPED: [(&str, &str); 11] = [
+const BUILT_IN_TABLES: [(&str, &str); 11] = [
     ("fitbit", include_str!("../tables/fitbit.toml")),
     ("garmin", include_str!("../tables/garmin.toml")),
     ("google_health", include_str!("../tables/google_health.toml")),
@@ -27,43 +27,43 @@ const SHIPPED: [(&str, &str); 11] = [
 
 /// The providers by name.
 #[derive(Debug, Clone)]
-pub struct Providers(BTreeMap<ProviderName, Arc<Provider>>);
+pub struct ProviderRegistry(BTreeMap<ProviderName, Arc<Provider>>);
 
 /// Everything that is wrong with any of the tables.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", lines(.0))]
-pub struct ProviderErrors(pub Vec<TableError>);
+#[error("{}", join_lines(.0))]
+pub struct ProviderTableErrors(pub Vec<TableError>);
 
-fn lines(errors: &[TableError]) -> String {
+fn join_lines(errors: &[TableError]) -> String {
     errors.iter().map(TableError::to_string).collect::<Vec<_>>().join("\n")
 }
 
-impl Providers {
+impl ProviderRegistry {
     /// Those that come with this version.
-    pub fn shipped() -> Self {
+    pub fn from_built_in() -> Self {
         let mut providers = Self(BTreeMap::new());
         let mut errors = Vec::new();
-        for (name, text) in SHIPPED {
+        for (name, text) in BUILT_IN_TABLES {
             providers.add(name, text, &mut errors);
         }
         if !errors.is_empty() {
-            unreachable!("BUG: a shipped table is refused: {}", lines(&errors));
+            unreachable!("BUG: a shipped table is refused: {}", join_lines(&errors));
         }
         providers
     }
 
     /// Those that come with this version, and a folder's `*.toml` over them: one with the name of a shipped table
     /// replaces all of it. Hidden files and those with another extension are left alone.
-    pub fn read(folder: Option<&Path>) -> Result<Self, ProviderErrors> {
-        let mut providers = Self::shipped();
+    pub fn load(folder: Option<&Path>) -> Result<Self, ProviderTableErrors> {
+        let mut providers = Self::from_built_in();
         let mut errors = Vec::new();
-        for (name, path) in folder.map_or(Vec::new(), |folder| tables(folder, &mut errors)) {
-            match text(&path) {
+        for (name, path) in folder.map_or(Vec::new(), |folder| list_table_files(folder, &mut errors)) {
+            match read_table_file(&path) {
                 Ok(text) => providers.add(&name, &text, &mut errors),
                 Err(problem) => errors.push(TableError { table: name, key: String::new(), problem }),
             }
         }
-        if errors.is_empty() { Ok(providers) } else { Err(ProviderErrors(errors)) }
+        if errors.is_empty() { Ok(providers) } else { Err(ProviderTableErrors(errors)) }
     }
 
     /// The provider with this name.
@@ -87,7 +87,7 @@ impl Providers {
 }
 
 /// The folder's tables by name, with their paths.
-fn tables(folder: &Path, errors: &mut Vec<TableError>) -> Vec<(String, std::path::PathBuf)> {
+fn list_table_files(folder: &Path, errors: &mut Vec<TableError>) -> Vec<(String, std::path::PathBuf)> {
     let mut refuse = |problem: String| {
         errors.push(TableError { table: folder.display().to_string(), key: String::new(), problem });
     };
@@ -114,7 +114,7 @@ fn tables(folder: &Path, errors: &mut Vec<TableError>) -> Vec<(String, std::path
     tables
 }
 
-fn text(path: &Path) -> Result<String, String> {
+fn read_table_file(path: &Path) -> Result<String, String> {
     let length = std::fs::metadata(path).map_err(|error| format!("the file can't be read: {error}"))?.len();
     if length > TABLE_BYTES_MAX {
         return Err(format!("the file has more than {TABLE_BYTES_MAX} bytes"));

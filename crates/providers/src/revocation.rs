@@ -3,25 +3,25 @@
 use url::Url;
 
 use crate::ClientAuthentication;
-use crate::pointer::is_id;
-use crate::reader::Section;
-use crate::reader::check_url;
+use crate::json_pointer::is_valid_id;
+use crate::table_reader::Section;
+use crate::table_reader::check_https_url;
 
 /// The segment of a path that the provider's user id takes the place of.
-const USER: &str = "{user}";
+const USER_PLACEHOLDER: &str = "{user}";
 
 /// A provider's way to end a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
+pub struct RevocationEndpoint {
     /// The request's form.
     pub method: RevocationMethod,
     /// How the client says who it is, where that differs from the token endpoint. Only for
     /// [`RevocationMethod::PostToken`].
     pub client_authentication: Option<ClientAuthentication>,
     /// Without the path where the path has a user.
-    base: Url,
+    base_url: Url,
     /// The path's segments, if one is the user's.
-    segments: Option<Vec<String>>,
+    path_segments: Option<Vec<String>>,
 }
 
 /// A revocation request's form.
@@ -40,34 +40,34 @@ pub enum RevocationMethod {
 /// The URL needs the provider's user id, and there is none that can stand in a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the revocation URL needs the provider's user id")]
-pub struct NoRevocationUrl;
+pub struct RevocationUrlError;
 
-impl Revocation {
+impl RevocationEndpoint {
     /// Whether the URL has the provider's user id in it.
-    pub fn needs_user(&self) -> bool {
-        self.segments.is_some()
+    pub fn needs_user_id(&self) -> bool {
+        self.path_segments.is_some()
     }
 
     /// Where the request goes. For [`RevocationMethod::PostQuery`] the token is still to be added.
-    pub fn url(&self, provider_user: Option<&str>) -> Result<Url, NoRevocationUrl> {
-        let mut url = self.base.clone();
-        let Some(segments) = &self.segments else { return Ok(url) };
+    pub fn url(&self, provider_user: Option<&str>) -> Result<Url, RevocationUrlError> {
+        let mut url = self.base_url.clone();
+        let Some(segments) = &self.path_segments else { return Ok(url) };
         // A segment of dots would lead elsewhere.
-        let user = provider_user.filter(|user| is_id(user) && !matches!(*user, "." | ".."));
-        let user = user.ok_or(NoRevocationUrl)?;
-        url.path_segments_mut()
-            .unwrap_or_else(|()| unreachable!("BUG: an https URL has a path"))
-            .extend(segments.iter().map(|segment| if segment == USER { user } else { segment.as_str() }));
+        let user = provider_user.filter(|user| is_valid_id(user) && !matches!(*user, "." | ".."));
+        let user = user.ok_or(RevocationUrlError)?;
+        url.path_segments_mut().unwrap_or_else(|()| unreachable!("BUG: an https URL has a path")).extend(
+            segments.iter().map(|segment| if segment == USER_PLACEHOLDER { user } else { segment.as_str() }),
+        );
         Ok(url)
     }
 
     /// The URL as far as its host goes.
-    pub(crate) fn base(&self) -> &Url {
-        &self.base
+    pub(crate) fn base_url(&self) -> &Url {
+        &self.base_url
     }
 
     pub(crate) fn parse(section: &mut Section) -> Option<Self> {
-        section.demand(&["method", "url"]);
+        section.require_keys(&["method", "url"]);
         let methods = [
             ("post_token", RevocationMethod::PostToken),
             ("post_form", RevocationMethod::PostForm),
@@ -84,13 +84,15 @@ impl Revocation {
         if client_authentication.is_some()
             && method.is_some_and(|method| method != RevocationMethod::PostToken)
         {
-            section.refuse("client_authentication", "is only for the method post_token");
+            section.add_error("client_authentication", "is only for the method post_token");
         }
-        let text = section.text("url")?;
-        match split(&text) {
-            Ok((base, segments)) => Some(Self { method: method?, client_authentication, base, segments }),
+        let text = section.string("url")?;
+        match parse_url_template(&text) {
+            Ok((base, segments)) => {
+                Some(Self { method: method?, client_authentication, base_url: base, path_segments: segments })
+            }
             Err(problem) => {
-                section.refuse("url", problem);
+                section.add_error("url", problem);
                 None
             }
         }
@@ -98,11 +100,11 @@ impl Revocation {
 }
 
 /// The URL, and the path's segments apart from it if one of them is the user's.
-fn split(text: &str) -> Result<(Url, Option<Vec<String>>), &'static str> {
+fn parse_url_template(text: &str) -> Result<(Url, Option<Vec<String>>), &'static str> {
     let (before, rest) = text.split_once("//").unwrap_or((text, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let segments: Vec<String> = path.split('/').map(str::to_owned).collect();
-    let users = segments.iter().filter(|segment| *segment == USER).count();
+    let users = segments.iter().filter(|segment| *segment == USER_PLACEHOLDER).count();
     let with_user = users > 0;
     if text.matches(['{', '}']).count() != 2 * users || users > 1 {
         return Err("may have {user} once, as a whole segment of the path");
@@ -112,7 +114,7 @@ fn split(text: &str) -> Result<(Url, Option<Vec<String>>), &'static str> {
     }
     let whole = if with_user { format!("{before}//{authority}/") } else { text.to_owned() };
     let url = Url::parse(&whole).map_err(|_| "must be a URL")?;
-    check_url(&url)?;
+    check_https_url(&url)?;
     Ok((url, with_user.then_some(segments)))
 }
 
@@ -120,9 +122,14 @@ fn split(text: &str) -> Result<(Url, Option<Vec<String>>), &'static str> {
 mod tests {
     use super::*;
 
-    fn revocation(url: &str) -> Result<Revocation, &'static str> {
-        let (base, segments) = split(url)?;
-        Ok(Revocation { method: RevocationMethod::DeleteBearer, client_authentication: None, base, segments })
+    fn revocation(url: &str) -> Result<RevocationEndpoint, &'static str> {
+        let (base, segments) = parse_url_template(url)?;
+        Ok(RevocationEndpoint {
+            method: RevocationMethod::DeleteBearer,
+            client_authentication: None,
+            base_url: base,
+            path_segments: segments,
+        })
     }
 
     #[test]
@@ -132,15 +139,15 @@ mod tests {
         assert_eq!(url("12345").unwrap(), "https://host.test:8443/v3/users/12345");
         assert_eq!(url("a/../b?c#d").unwrap(), "https://host.test:8443/v3/users/a%2F..%2Fb%3Fc%23d");
         for user in [None, Some(""), Some("."), Some(".."), Some("a\nb")] {
-            assert_eq!(polar.url(user), Err(NoRevocationUrl), "{user:?}");
+            assert_eq!(polar.url(user), Err(RevocationUrlError), "{user:?}");
         }
-        assert!(polar.needs_user());
+        assert!(polar.needs_user_id());
     }
 
     #[test]
     fn a_url_without_a_user_stays_as_it_is() {
         let plain = revocation("https://host.test/oauth/revoke?a=b").unwrap();
-        assert!(!plain.needs_user());
+        assert!(!plain.needs_user_id());
         assert_eq!(plain.url(None).unwrap().as_str(), "https://host.test/oauth/revoke?a=b");
         assert_eq!(plain.url(Some("..")).unwrap().as_str(), "https://host.test/oauth/revoke?a=b");
     }

@@ -8,48 +8,48 @@
 //! The bytes that count are those that came. Nothing is decoded and encoded again, neither for the signature nor for
 //! what is kept.
 
-mod demand;
+mod delivery;
+mod error;
+mod form_parameter;
 mod handshake;
-mod header;
 mod hmac_scheme;
-mod keyset;
-mod parameter;
 mod protobuf;
-mod received;
-mod refusal;
 mod request;
+mod requirements;
 mod secrets;
-mod table;
-mod template;
+mod signed_content;
+mod single_header;
+mod table_section;
 mod timestamp;
+mod tink_keyset;
 mod tink_scheme;
-mod users;
+mod user_split;
 
 use http::HeaderName;
 use subtle::{Choice, ConstantTimeEq};
 
-pub use demand::{DemandKind, WebhookDemand};
-pub use hmac_scheme::SigningKey;
-pub use keyset::{TinkKeyset, TinkKeysetError};
-pub use received::{Delivery, DeliveryPart, Received, WebhookReply};
-pub use refusal::WebhookRefusal;
+pub use delivery::{Delivery, DeliveryPart, VerifiedWebhook, WebhookResponse};
+pub use error::WebhookError;
+pub use hmac_scheme::SigningSecretKind;
 pub use request::{WebhookMethod, WebhookRequest};
-pub use secrets::{NotASecret, Secret, WebhookSecrets};
+pub use requirements::{WebhookRequirement, WebhookRequirementKind};
+pub use secrets::{InvalidSecret, Secret, WebhookSecrets};
+pub use tink_keyset::{TinkKeyset, TinkKeysetError};
 
-pub(crate) use header::single_header;
-pub(crate) use timestamp::digits;
+pub(crate) use single_header::single_header;
+pub(crate) use timestamp::parse_decimal;
 
 use crate::JsonPointer;
 use handshake::Handshake;
 use hmac_scheme::HmacScheme;
 use tink_scheme::TinkScheme;
-use users::Users;
+use user_split::UserLocation;
 
 /// A provider's webhook scheme.
 #[derive(Debug, Clone)]
-pub struct Webhook {
+pub struct ProviderWebhook {
     /// The callback's path must have a secret in it.
-    pub path_secret: bool,
+    pub is_path_secret_required: bool,
     /// What an accepted delivery is answered with.
     pub reply_status: u16,
     /// What a wrong signature is answered with.
@@ -58,20 +58,20 @@ pub struct Webhook {
     pub addresses_published: Option<String>,
     /// The limit for each of the configured addresses: a provider sends for all of its users from a few.
     pub requests_per_5_minutes: Option<u32>,
-    scheme: Scheme,
+    signature_scheme: SignatureScheme,
     /// The `Authorization` header must be one of the verify values.
-    authorization: bool,
+    is_authorization_required: bool,
     /// A header that must be the client id. It is no secret, but costs who guesses one more thing.
     client_id_header: Option<HeaderName>,
     /// Where the subscription's id stands, which must be ours if nothing signed the body.
-    subscription: Option<JsonPointer>,
-    users: Users,
+    subscription_pointer: Option<JsonPointer>,
+    user_location: UserLocation,
     handshake: Option<Handshake>,
 }
 
 /// How a delivery is signed.
 #[derive(Debug, Clone)]
-enum Scheme {
+enum SignatureScheme {
     Hmac(HmacScheme),
     Tink(TinkScheme),
     /// Not at all: the path's secret is all there is.
@@ -80,124 +80,127 @@ enum Scheme {
 
 /// What a right signature vouches for.
 #[derive(Debug)]
-struct Vouched {
+struct SignatureEvidence {
     id: Option<String>,
     evidence_headers: Vec<(String, String)>,
 }
 
-impl Webhook {
+impl ProviderWebhook {
     /// What must be configured for it.
-    pub fn demands(&self) -> Vec<WebhookDemand> {
-        demand::of(self)
+    pub fn requirements(&self) -> Vec<WebhookRequirement> {
+        requirements::requirements_of(self)
     }
 
     /// Says what is missing or unfit among the secrets that must be there when the installation starts.
-    pub fn check(&self, secrets: &WebhookSecrets) -> Result<(), Vec<String>> {
-        demand::check(self, secrets)
+    pub fn check_secrets(&self, secrets: &WebhookSecrets) -> Result<(), Vec<String>> {
+        requirements::check_secrets(self, secrets)
     }
 
     /// Which of the configured secrets signs, if one does: what [`WebhookSecrets::signing`] is to be filled with.
-    pub fn signing_key(&self) -> Option<SigningKey> {
-        match &self.scheme {
-            Scheme::Hmac(scheme) => Some(scheme.key()),
-            Scheme::Tink(_) | Scheme::Unsigned => None,
+    pub fn signing_secret_kind(&self) -> Option<SigningSecretKind> {
+        match &self.signature_scheme {
+            SignatureScheme::Hmac(scheme) => Some(scheme.secret_kind()),
+            SignatureScheme::Tink(_) | SignatureScheme::Unsigned => None,
         }
     }
 
     /// Where the provider publishes the keys that it signs with, if it signs with such: what
     /// [`WebhookSecrets::keyset`] is to be fetched from.
     pub fn keyset_url(&self) -> Option<&url::Url> {
-        match &self.scheme {
-            Scheme::Tink(scheme) => Some(scheme.keyset_url()),
-            Scheme::Hmac(_) | Scheme::Unsigned => None,
+        match &self.signature_scheme {
+            SignatureScheme::Tink(scheme) => Some(scheme.keyset_url()),
+            SignatureScheme::Hmac(_) | SignatureScheme::Unsigned => None,
         }
     }
 
     /// Judges one request.
-    pub fn receive(
+    pub fn verify(
         &self,
         secrets: &WebhookSecrets,
         request: &WebhookRequest<'_>,
-    ) -> Result<Received, WebhookRefusal> {
-        self.check_path(secrets, request)?;
-        if let Some(answer) = self.handshake.as_ref().and_then(|handshake| handshake.answer(secrets, request))
+    ) -> Result<VerifiedWebhook, WebhookError> {
+        self.check_path_secret(secrets, request)?;
+        if let Some(answer) =
+            self.handshake.as_ref().and_then(|handshake| handshake.respond(secrets, request))
         {
-            return answer.map(Received::Handshake);
+            return answer.map(VerifiedWebhook::Handshake);
         }
         if request.method != WebhookMethod::Post {
-            return Err(WebhookRefusal::Method);
+            return Err(WebhookError::MethodNotAllowed);
         }
-        let signature = WebhookRefusal::Signature { status: self.refused_status };
+        let signature = WebhookError::InvalidSignature { status: self.refused_status };
         if !self.has_authorization(secrets, request) || !self.has_client_id(secrets, request)? {
             return Err(signature);
         }
         if self.handshake.as_ref().is_some_and(|handshake| handshake.is_authorized_probe(request.body)) {
-            return Ok(Received::Handshake(WebhookReply::empty(200)));
+            return Ok(VerifiedWebhook::Handshake(WebhookResponse::empty(200)));
         }
-        let vouched = match &self.scheme {
-            Scheme::Hmac(scheme) => scheme.verify(secrets, request, self.refused_status)?,
-            Scheme::Tink(scheme) => Some(scheme.verify(secrets, request, self.refused_status)?),
-            Scheme::Unsigned => None,
+        let vouched = match &self.signature_scheme {
+            SignatureScheme::Hmac(scheme) => scheme.verify(secrets, request, self.refused_status)?,
+            SignatureScheme::Tink(scheme) => Some(scheme.verify(secrets, request, self.refused_status)?),
+            SignatureScheme::Unsigned => None,
         };
         let vouched = match vouched {
             Some(vouched) => vouched,
             None => {
                 self.check_subscription(secrets, request.body)?;
-                Vouched { id: None, evidence_headers: Vec::new() }
+                SignatureEvidence { id: None, evidence_headers: Vec::new() }
             }
         };
-        let parts = self.users.split(request.body)?;
-        let Vouched { id, evidence_headers } = vouched;
-        Ok(Received::Delivery(Delivery {
+        let parts = self.user_location.split_by_user(request.body)?;
+        let SignatureEvidence { id, evidence_headers } = vouched;
+        Ok(VerifiedWebhook::Delivery(Delivery {
             id,
             parts,
             evidence_headers,
-            reply: WebhookReply::empty(self.reply_status),
+            response: WebhookResponse::empty(self.reply_status),
         }))
     }
 
-    fn check_path(
+    fn check_path_secret(
         &self,
         secrets: &WebhookSecrets,
         request: &WebhookRequest<'_>,
-    ) -> Result<(), WebhookRefusal> {
+    ) -> Result<(), WebhookError> {
         let right = match request.path_secret {
             Some(claimed) => is_one_of(claimed.as_bytes(), &secrets.path),
             // Once there is a secret nobody comes in without it, whether the table demands one or not.
-            None => !self.path_secret && secrets.path.is_empty(),
+            None => !self.is_path_secret_required && secrets.path.is_empty(),
         };
-        if right { Ok(()) } else { Err(WebhookRefusal::WrongPath) }
+        if right { Ok(()) } else { Err(WebhookError::InvalidPathSecret) }
     }
 
     fn has_authorization(&self, secrets: &WebhookSecrets, request: &WebhookRequest<'_>) -> bool {
-        let claimed = || header::single(request.headers, &http::header::AUTHORIZATION).ok().flatten();
-        !self.authorization || claimed().is_some_and(|claimed| is_one_of(claimed.as_bytes(), &secrets.verify))
+        let claimed =
+            || single_header::try_single_header(request.headers, &http::header::AUTHORIZATION).ok().flatten();
+        !self.is_authorization_required
+            || claimed().is_some_and(|claimed| is_one_of(claimed.as_bytes(), &secrets.verify))
     }
 
     fn has_client_id(
         &self,
         secrets: &WebhookSecrets,
         request: &WebhookRequest<'_>,
-    ) -> Result<bool, WebhookRefusal> {
+    ) -> Result<bool, WebhookError> {
         let Some(name) = &self.client_id_header else { return Ok(true) };
-        let id = secrets.client_id.as_ref().ok_or(WebhookRefusal::NotConfigured("the client id"))?;
-        let claimed = header::single(request.headers, name).ok().flatten();
+        let id = secrets.client_id.as_ref().ok_or(WebhookError::NotConfigured("the client id"))?;
+        let claimed = single_header::try_single_header(request.headers, name).ok().flatten();
         Ok(claimed.is_some_and(|claimed| claimed.as_bytes().ct_eq(id.as_bytes()).into()))
     }
 
-    fn check_subscription(&self, secrets: &WebhookSecrets, body: &[u8]) -> Result<(), WebhookRefusal> {
-        let Some(pointer) = &self.subscription else { return Ok(()) };
+    fn check_subscription(&self, secrets: &WebhookSecrets, body: &[u8]) -> Result<(), WebhookError> {
+        let Some(pointer) = &self.subscription_pointer else { return Ok(()) };
         if secrets.subscriptions.is_empty() {
-            return Err(WebhookRefusal::NotConfigured("the subscription's id"));
+            return Err(WebhookError::NotConfigured("the subscription's id"));
         }
         let body =
-            serde_json::from_slice(body).map_err(|_| WebhookRefusal::Malformed("the body is not JSON"))?;
-        let claimed = pointer.id(&body).ok().flatten();
-        let claimed = claimed.ok_or(WebhookRefusal::Malformed("the body has no subscription id"))?;
+            serde_json::from_slice(body).map_err(|_| WebhookError::Malformed("the body is not JSON"))?;
+        let claimed = pointer.resolve_id(&body).ok().flatten();
+        let claimed = claimed.ok_or(WebhookError::Malformed("the body has no subscription id"))?;
         if secrets.subscriptions.contains(&claimed) {
             Ok(())
         } else {
-            Err(WebhookRefusal::Signature { status: self.refused_status })
+            Err(WebhookError::InvalidSignature { status: self.refused_status })
         }
     }
 }

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::{Providers, RevocationMethod};
+use crate::{ProviderRegistry, RevocationMethod};
 
-fn oauth(name: &str) -> OAuth {
-    Arc::clone(Providers::shipped().get(name).unwrap()).oauth.clone().unwrap()
+fn oauth(name: &str) -> OAuthSettings {
+    Arc::clone(ProviderRegistry::from_built_in().get(name).unwrap()).oauth.clone().unwrap()
 }
 
 #[test]
@@ -16,21 +16,24 @@ fn the_facts_that_differ() {
         (
             oauth.client_authentication,
             oauth.pkce,
-            oauth.refresh,
+            oauth.refresh_policy,
             oauth.revocation.map(|revocation| revocation.method),
         )
     };
     use ClientAuthentication::{Basic, Body};
     use RevocationMethod::{DeleteBearer, PostForm, PostQuery, PostToken};
-    assert_eq!(facts("fitbit"), (Basic, Pkce::Supported, Refresh::SingleUse, Some(PostToken)));
-    assert_eq!(facts("google_health"), (Body, Pkce::Supported, Refresh::Keeps, Some(PostToken)));
-    assert_eq!(facts("oura"), (Body, Pkce::Unsupported, Refresh::SingleUse, Some(PostQuery)));
-    assert_eq!(facts("whoop"), (Body, Pkce::Unsupported, Refresh::SingleUse, Some(DeleteBearer)));
-    assert_eq!(facts("withings"), (Body, Pkce::Unsupported, Refresh::Rotates, None));
-    assert_eq!(facts("polar"), (Basic, Pkce::Unsupported, Refresh::None, Some(DeleteBearer)));
-    assert_eq!(facts("garmin"), (Body, Pkce::Required, Refresh::SingleUse, Some(DeleteBearer)));
-    assert_eq!(facts("strava"), (Body, Pkce::Unsupported, Refresh::Rotates, Some(PostForm)));
-    assert_eq!(facts("suunto"), (Basic, Pkce::Unsupported, Refresh::SingleUse, None));
+    assert_eq!(facts("fitbit"), (Basic, Pkce::Supported, RefreshTokenPolicy::SingleUse, Some(PostToken)));
+    assert_eq!(
+        facts("google_health"),
+        (Body, Pkce::Supported, RefreshTokenPolicy::Reusable, Some(PostToken))
+    );
+    assert_eq!(facts("oura"), (Body, Pkce::Unsupported, RefreshTokenPolicy::SingleUse, Some(PostQuery)));
+    assert_eq!(facts("whoop"), (Body, Pkce::Unsupported, RefreshTokenPolicy::SingleUse, Some(DeleteBearer)));
+    assert_eq!(facts("withings"), (Body, Pkce::Unsupported, RefreshTokenPolicy::Rotates, None));
+    assert_eq!(facts("polar"), (Basic, Pkce::Unsupported, RefreshTokenPolicy::None, Some(DeleteBearer)));
+    assert_eq!(facts("garmin"), (Body, Pkce::Required, RefreshTokenPolicy::SingleUse, Some(DeleteBearer)));
+    assert_eq!(facts("strava"), (Body, Pkce::Unsupported, RefreshTokenPolicy::Rotates, Some(PostForm)));
+    assert_eq!(facts("suunto"), (Basic, Pkce::Unsupported, RefreshTokenPolicy::SingleUse, None));
 }
 
 #[test]
@@ -46,12 +49,12 @@ fn hosts_are_those_that_are_sent_tokens() {
 
 #[test]
 fn every_provider_says_whose_token_it_is() {
-    for provider in Providers::shipped().iter() {
+    for provider in ProviderRegistry::from_built_in().iter() {
         if let Some(oauth) = &provider.oauth {
-            assert!(oauth.user.is_some() != oauth.identity.is_some(), "{}", provider.name);
+            assert!(oauth.user_pointer.is_some() != oauth.identity_endpoint.is_some(), "{}", provider.name);
         }
     }
-    let user = |name: &str, answer| oauth(name).user.unwrap().user(&answer);
+    let user = |name: &str, answer| oauth(name).user_pointer.unwrap().resolve_user_id(&answer);
     assert_eq!(user("fitbit", json!({"user_id": "228S74"})).as_deref(), Some("228S74"));
     assert_eq!(user("polar", json!({"x_user_id": 475})).as_deref(), Some("475"));
     assert_eq!(user("strava", json!({"athlete": {"id": 134815}})).as_deref(), Some("134815"));
@@ -60,15 +63,15 @@ fn every_provider_says_whose_token_it_is() {
 
 #[test]
 fn scopes_are_sent_as_the_provider_wants_them() {
-    assert_eq!(oauth("strava").scope().as_deref(), Some("read,activity:read_all"));
-    assert_eq!(oauth("fitbit").scope().as_deref(), Some("activity heartrate sleep weight"));
-    assert_eq!(oauth("garmin").scope(), None);
+    assert_eq!(oauth("strava").scope_parameter().as_deref(), Some("read,activity:read_all"));
+    assert_eq!(oauth("fitbit").scope_parameter().as_deref(), Some("activity heartrate sleep weight"));
+    assert_eq!(oauth("garmin").scope_parameter(), None);
 }
 
 #[test]
 fn polar_is_revoked_by_its_user() {
     let revocation = oauth("polar").revocation.unwrap();
-    assert!(revocation.needs_user());
+    assert!(revocation.needs_user_id());
     assert_eq!(revocation.url(Some("475")).unwrap().as_str(), "https://www.polaraccesslink.com/v3/users/475");
     let google = oauth("google_health").revocation.unwrap();
     assert_eq!(google.client_authentication, Some(ClientAuthentication::None));

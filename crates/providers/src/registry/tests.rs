@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::*;
-use crate::EvidenceMark;
+use crate::EvidenceLevel;
 
 const GOOD: &str = r#"
 format = 1
@@ -27,9 +27,9 @@ fn errors(file: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn every_shipped_table_parses_and_says_what_to_check() {
-    let providers = Providers::shipped();
+    let providers = ProviderRegistry::from_built_in();
     let names: Vec<_> = providers.iter().map(|provider| provider.name.as_str()).collect();
-    assert_eq!(names, SHIPPED.map(|(name, _)| name));
+    assert_eq!(names, BUILT_IN_TABLES.map(|(name, _)| name));
     for provider in providers.iter() {
         assert!(provider.webhook.is_some(), "{}", provider.name);
         assert!(provider.evidence.note.len() > 100, "{}", provider.name);
@@ -39,8 +39,8 @@ fn every_shipped_table_parses_and_says_what_to_check() {
         let evidence = &providers.get(name).unwrap().evidence;
         (evidence.oauth, evidence.webhook)
     };
-    assert_eq!(marks("strava"), (Some(EvidenceMark::ThirdParty), Some(EvidenceMark::Conflicting)));
-    assert_eq!(marks("terra"), (None, Some(EvidenceMark::Documented)));
+    assert_eq!(marks("strava"), (Some(EvidenceLevel::ThirdParty), Some(EvidenceLevel::Conflicting)));
+    assert_eq!(marks("terra"), (None, Some(EvidenceLevel::Documented)));
     assert!(providers.get("dexcom").is_none() && providers.get("Fitbit").is_none());
 }
 
@@ -51,11 +51,11 @@ fn a_folder_adds_and_replaces() {
     fs::write(folder.path().join("fitbit.toml"), GOOD.replace("acme", "fitbit")).unwrap();
     fs::write(folder.path().join("README.md"), "not a table").unwrap();
     fs::write(folder.path().join(".hidden.toml"), "not a table").unwrap();
-    let providers = Providers::read(Some(folder.path())).unwrap();
+    let providers = ProviderRegistry::load(Some(folder.path())).unwrap();
     assert_eq!(providers.get("acme").unwrap().title, "Acme");
     assert!(providers.get("fitbit").unwrap().oauth.is_none(), "all of it is replaced");
-    assert_eq!(providers.iter().count(), SHIPPED.len() + 1);
-    assert_eq!(Providers::read(None).unwrap().iter().count(), SHIPPED.len());
+    assert_eq!(providers.iter().count(), BUILT_IN_TABLES.len() + 1);
+    assert_eq!(ProviderRegistry::load(None).unwrap().iter().count(), BUILT_IN_TABLES.len());
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn every_error_of_every_table_is_said_at_once() {
     fs::write(folder.path().join("beta.toml"), GOOD).unwrap();
     fs::write(folder.path().join("cut.toml"), "format = ").unwrap();
     fs::write(folder.path().join("large.toml"), " ".repeat(65 * 1024)).unwrap();
-    let error = Providers::read(Some(folder.path())).unwrap_err();
+    let error = ProviderRegistry::load(Some(folder.path())).unwrap_err();
     let tables: Vec<_> = error.0.iter().map(|error| (error.table.as_str(), error.key.as_str())).collect();
     assert_eq!(
         tables,
@@ -80,7 +80,7 @@ fn every_error_of_every_table_is_said_at_once() {
             .to_string()
             .starts_with("acme: `webhook.encoding` must be one of base64, hex\nacme: `x` is not")
     );
-    let none = Providers::read(Some(&folder.path().join("none"))).unwrap_err();
+    let none = ProviderRegistry::load(Some(&folder.path().join("none"))).unwrap_err();
     assert!(none.to_string().contains("the folder can't be read"));
 }
 

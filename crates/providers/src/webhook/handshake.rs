@@ -7,15 +7,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::{
-    WebhookMethod, WebhookRefusal, WebhookReply, WebhookRequest, WebhookSecrets, is_one_of, parameter,
+    WebhookError, WebhookMethod, WebhookRequest, WebhookResponse, WebhookSecrets, form_parameter, is_one_of,
 };
 use crate::JsonPointer;
-use crate::reader::Section;
+use crate::table_reader::Section;
 
 /// The longest challenge that is echoed, in characters.
 const CHALLENGE_CHARS_MAX: usize = 512;
 /// What a wrong token is answered with where the table does not say.
-const REFUSED_STATUS: u16 = 403;
+const REFUSED_STATUS_DEFAULT: u16 = 403;
 
 #[derive(Debug, Clone)]
 pub(super) enum Handshake {
@@ -42,7 +42,7 @@ pub(super) struct Challenge {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum HandshakeKind {
     VerifyCode,
     Challenge,
     Ping,
@@ -51,7 +51,7 @@ enum Kind {
 }
 
 impl Handshake {
-    pub(super) fn has_token(&self) -> bool {
+    pub(super) fn has_verify_token(&self) -> bool {
         match self {
             Self::VerifyCode { .. } | Self::Challenge(_) => true,
             Self::Ping { .. } | Self::Authorization { .. } | Self::Head { .. } => false,
@@ -59,7 +59,7 @@ impl Handshake {
     }
 
     /// Whether it lives by the `Authorization` header.
-    pub(super) fn is_authorization(&self) -> bool {
+    pub(super) fn is_by_authorization(&self) -> bool {
         matches!(self, Self::Authorization { .. })
     }
 
@@ -69,24 +69,25 @@ impl Handshake {
     }
 
     /// The answer, if the request is a handshake that needs no signature.
-    pub(super) fn answer(
+    pub(super) fn respond(
         &self,
         secrets: &WebhookSecrets,
         request: &WebhookRequest<'_>,
-    ) -> Option<Result<WebhookReply, WebhookRefusal>> {
+    ) -> Option<Result<WebhookResponse, WebhookError>> {
         match (self, request.method) {
             (Self::VerifyCode { parameter, status, refused_status }, WebhookMethod::Get) => {
-                let code = parameter::single(request.query.unwrap_or_default().as_bytes(), parameter);
+                let code =
+                    form_parameter::single_parameter(request.query.unwrap_or_default().as_bytes(), parameter);
                 let right =
                     code.ok().flatten().is_some_and(|code| is_one_of(code.as_bytes(), &secrets.verify));
-                let wrong = WebhookRefusal::VerifyToken { status: *refused_status };
-                Some(if right { Ok(WebhookReply::empty(*status)) } else { Err(wrong) })
+                let wrong = WebhookError::InvalidVerifyToken { status: *refused_status };
+                Some(if right { Ok(WebhookResponse::empty(*status)) } else { Err(wrong) })
             }
-            (Self::Challenge(challenge), WebhookMethod::Get) => Some(challenge.answer(secrets, request)),
+            (Self::Challenge(challenge), WebhookMethod::Get) => Some(challenge.respond(secrets, request)),
             (Self::Ping { key, value, ignored, status }, WebhookMethod::Post) => {
-                is_ping(request.body, key, value, ignored).then(|| Ok(WebhookReply::empty(*status)))
+                is_ping(request.body, key, value, ignored).then(|| Ok(WebhookResponse::empty(*status)))
             }
-            (Self::Head { status }, WebhookMethod::Head) => Some(Ok(WebhookReply::empty(*status))),
+            (Self::Head { status }, WebhookMethod::Head) => Some(Ok(WebhookResponse::empty(*status))),
             (
                 Self::VerifyCode { .. }
                 | Self::Challenge(_)
@@ -110,50 +111,50 @@ impl Handshake {
     }
 
     pub(super) fn parse(section: &mut Section) -> Option<Self> {
-        section.demand(&["kind"]);
+        section.require_keys(&["kind"]);
         let kinds = [
-            ("verify_code", Kind::VerifyCode),
-            ("challenge", Kind::Challenge),
-            ("ping", Kind::Ping),
-            ("authorization", Kind::Authorization),
-            ("head", Kind::Head),
+            ("verify_code", HandshakeKind::VerifyCode),
+            ("challenge", HandshakeKind::Challenge),
+            ("ping", HandshakeKind::Ping),
+            ("authorization", HandshakeKind::Authorization),
+            ("head", HandshakeKind::Head),
         ];
         let Some(kind) = section.choice("kind", &kinds) else {
-            section.forget_rest();
+            section.discard_rest();
             return None;
         };
         match kind {
-            Kind::VerifyCode => {
-                section.demand(&["parameter"]);
-                let parameter = section.text("parameter");
+            HandshakeKind::VerifyCode => {
+                section.require_keys(&["parameter"]);
+                let parameter = section.string("parameter");
                 let (status, refused_status) = (reply_status(section), refused_status(section));
                 Some(Self::VerifyCode { parameter: parameter?, status, refused_status })
             }
-            Kind::Challenge => Challenge::parse(section).map(Self::Challenge),
-            Kind::Ping => {
-                section.demand(&["key", "value"]);
-                let (key, value) = (section.text("key"), section.text("value"));
-                let ignored = section.texts("ignored").unwrap_or_default();
+            HandshakeKind::Challenge => Challenge::parse(section).map(Self::Challenge),
+            HandshakeKind::Ping => {
+                section.require_keys(&["key", "value"]);
+                let (key, value) = (section.string("key"), section.string("value"));
+                let ignored = section.strings("ignored").unwrap_or_default();
                 let status = reply_status(section);
                 Some(Self::Ping { key: key?, value: value?, ignored, status })
             }
-            Kind::Authorization => {
-                section.demand(&["pointer", "value"]);
-                let (pointer, value) = (section.parsed("pointer"), section.text("value"));
+            HandshakeKind::Authorization => {
+                section.require_keys(&["pointer", "value"]);
+                let (pointer, value) = (section.parse_string("pointer"), section.string("value"));
                 Some(Self::Authorization { pointer: pointer?, value: value? })
             }
-            Kind::Head => Some(Self::Head { status: reply_status(section) }),
+            HandshakeKind::Head => Some(Self::Head { status: reply_status(section) }),
         }
     }
 }
 
 impl Challenge {
     fn parse(section: &mut Section) -> Option<Self> {
-        section.demand(&["token_parameter", "challenge_parameter", "answer_key"]);
-        let token_parameter = section.text("token_parameter");
-        let challenge_parameter = section.text("challenge_parameter");
-        let answer_key = section.text("answer_key");
-        let expected = section.pairs("expected").unwrap_or_default();
+        section.require_keys(&["token_parameter", "challenge_parameter", "answer_key"]);
+        let token_parameter = section.string("token_parameter");
+        let challenge_parameter = section.string("challenge_parameter");
+        let answer_key = section.string("answer_key");
+        let expected = section.string_map("expected").unwrap_or_default();
         let refused_status = refused_status(section);
         Some(Self {
             token_parameter: token_parameter?,
@@ -164,30 +165,31 @@ impl Challenge {
         })
     }
 
-    fn answer(
+    fn respond(
         &self,
         secrets: &WebhookSecrets,
         request: &WebhookRequest<'_>,
-    ) -> Result<WebhookReply, WebhookRefusal> {
+    ) -> Result<WebhookResponse, WebhookError> {
         let query = request.query.unwrap_or_default().as_bytes();
-        let wrong = WebhookRefusal::VerifyToken { status: self.refused_status };
-        let token = parameter::single(query, &self.token_parameter).ok().flatten().ok_or(wrong)?;
+        let wrong = WebhookError::InvalidVerifyToken { status: self.refused_status };
+        let token =
+            form_parameter::single_parameter(query, &self.token_parameter).ok().flatten().ok_or(wrong)?;
         if !is_one_of(token.as_bytes(), &secrets.verify) {
             return Err(wrong);
         }
-        let single = |name: &str| parameter::single(query, name).ok().flatten();
+        let single = |name: &str| form_parameter::single_parameter(query, name).ok().flatten();
         if self.expected.iter().any(|(name, value)| single(name).as_ref() != Some(value)) {
-            return Err(WebhookRefusal::Malformed("a parameter of the handshake is not what it must be"));
+            return Err(WebhookError::Malformed("a parameter of the handshake is not what it must be"));
         }
-        let challenge = single(&self.challenge_parameter).filter(|challenge| is_challenge(challenge));
-        let challenge = challenge.ok_or(WebhookRefusal::Malformed("the challenge"))?;
+        let challenge = single(&self.challenge_parameter).filter(|challenge| is_valid_challenge(challenge));
+        let challenge = challenge.ok_or(WebhookError::Malformed("the challenge"))?;
         let answer = BTreeMap::from([(&self.answer_key, challenge)]);
         let answer = serde_json::to_string(&answer).unwrap_or_else(|_| unreachable!("BUG: texts are JSON"));
-        Ok(WebhookReply::json(200, answer))
+        Ok(WebhookResponse::json(200, answer))
     }
 }
 
-fn is_challenge(text: &str) -> bool {
+fn is_valid_challenge(text: &str) -> bool {
     let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     printable && (1..=CHALLENGE_CHARS_MAX).contains(&text.len())
 }
@@ -200,9 +202,9 @@ fn is_ping(body: &[u8], key: &str, value: &str, ignored: &[String]) -> bool {
 }
 
 fn reply_status(section: &mut Section) -> u16 {
-    section.whole("status", 200..=299).unwrap_or(200)
+    section.integer("status", 200..=299).unwrap_or(200)
 }
 
 fn refused_status(section: &mut Section) -> u16 {
-    section.whole("refused_status", 400..=499).unwrap_or(REFUSED_STATUS)
+    section.integer("refused_status", 400..=499).unwrap_or(REFUSED_STATUS_DEFAULT)
 }

@@ -13,15 +13,15 @@ pub struct Secret(Zeroizing<String>);
 /// The text can't be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a secret is not empty and has no control characters or spaces around it")]
-pub struct NotASecret;
+pub struct InvalidSecret;
 
 impl Secret {
     /// Takes a secret's text as it is. An empty one is refused, as anybody could sign with it; so is one that a line
     /// end slipped into.
-    pub fn new(text: impl Into<String>) -> Result<Self, NotASecret> {
+    pub fn new(text: impl Into<String>) -> Result<Self, InvalidSecret> {
         let text = Zeroizing::new(text.into());
         let fine = !text.is_empty() && text.trim() == text.as_str() && !text.chars().any(char::is_control);
-        if fine { Ok(Self(text)) } else { Err(NotASecret) }
+        if fine { Ok(Self(text)) } else { Err(InvalidSecret) }
     }
 
     /// The text.
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn texts_that_are_no_secrets() {
         for text in ["", " ", "a ", " a", "a\n", "a\nb", "\0"] {
-            assert_eq!(Secret::new(text).unwrap_err(), NotASecret, "{text:?}");
+            assert_eq!(Secret::new(text).unwrap_err(), InvalidSecret, "{text:?}");
         }
         assert_eq!(Secret::new("a b&+/=").unwrap().expose(), "a b&+/=");
     }

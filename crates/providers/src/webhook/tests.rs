@@ -1,7 +1,7 @@
+mod check_order;
 mod handshakes;
 mod hmac;
-mod order;
-mod tables;
+mod requirements;
 mod tink;
 mod unsigned;
 
@@ -11,12 +11,12 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 use super::*;
-use crate::{Provider, Providers};
+use crate::{Provider, ProviderRegistry};
 
 const NOW: i64 = 1_800_000_000;
 const PATH: &str = "a-path-secret-of-22-ch";
 
-static SHIPPED: LazyLock<Providers> = LazyLock::new(Providers::shipped);
+static SHIPPED: LazyLock<ProviderRegistry> = LazyLock::new(ProviderRegistry::from_built_in);
 
 fn provider(name: &str) -> Arc<Provider> {
     Arc::clone(SHIPPED.get(name).unwrap())
@@ -36,7 +36,7 @@ fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
 }
 
 /// A request that a test changes to its liking.
-struct Sent {
+struct TestRequest {
     method: WebhookMethod,
     path: Option<&'static str>,
     query: Option<String>,
@@ -45,7 +45,7 @@ struct Sent {
     now: Timestamp,
 }
 
-impl Sent {
+impl TestRequest {
     fn post(pairs: &[(&str, &str)], body: &str) -> Self {
         Self {
             method: WebhookMethod::Post,
@@ -69,8 +69,12 @@ impl Sent {
         Self { now: Timestamp::from_second(seconds).unwrap(), ..self }
     }
 
-    fn to(&self, webhook: &Webhook, secrets: &WebhookSecrets) -> Result<Received, WebhookRefusal> {
-        webhook.receive(
+    fn verify_by(
+        &self,
+        webhook: &ProviderWebhook,
+        secrets: &WebhookSecrets,
+    ) -> Result<VerifiedWebhook, WebhookError> {
+        webhook.verify(
             secrets,
             &WebhookRequest {
                 method: self.method,
@@ -84,9 +88,9 @@ impl Sent {
     }
 }
 
-fn delivery(received: Result<Received, WebhookRefusal>) -> Delivery {
+fn delivery(received: Result<VerifiedWebhook, WebhookError>) -> Delivery {
     match received.unwrap() {
-        Received::Delivery(delivery) => delivery,
-        Received::Handshake(reply) => panic!("a handshake: {reply:?}"),
+        VerifiedWebhook::Delivery(delivery) => delivery,
+        VerifiedWebhook::Handshake(reply) => panic!("a handshake: {reply:?}"),
     }
 }

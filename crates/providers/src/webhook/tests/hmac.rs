@@ -147,12 +147,12 @@ const GOLDEN: [Golden; 8] = [
 ];
 
 impl Golden {
-    fn sent(&self) -> Sent {
+    fn sent(&self) -> TestRequest {
         let pairs = [&[(self.signature_header, self.signature)], self.headers].concat();
-        Sent { path: self.path, ..Sent::post(&pairs, self.body).at(self.came_at) }
+        TestRequest { path: self.path, ..TestRequest::post(&pairs, self.body).at(self.came_at) }
     }
 
-    fn signed(&self, signature: &str) -> Sent {
+    fn signed(&self, signature: &str) -> TestRequest {
         let mut sent = self.sent();
         let name: HeaderName = self.signature_header.parse().unwrap();
         sent.headers.insert(name, HeaderValue::from_str(signature).unwrap());
@@ -168,17 +168,17 @@ impl Golden {
         }
     }
 
-    fn to(&self, sent: &Sent) -> Result<Received, WebhookRefusal> {
+    fn to(&self, sent: &TestRequest) -> Result<VerifiedWebhook, WebhookError> {
         self.to_with(sent, &[self.secret])
     }
 
-    fn to_with(&self, sent: &Sent, signing: &[&str]) -> Result<Received, WebhookRefusal> {
+    fn to_with(&self, sent: &TestRequest, signing: &[&str]) -> Result<VerifiedWebhook, WebhookError> {
         let provider = provider(self.provider);
-        sent.to(provider.webhook.as_ref().unwrap(), &self.secrets(signing))
+        sent.verify_by(provider.webhook.as_ref().unwrap(), &self.secrets(signing))
     }
 
-    fn wrong(&self) -> Result<Received, WebhookRefusal> {
-        Err(WebhookRefusal::Signature { status: self.refused })
+    fn wrong(&self) -> Result<VerifiedWebhook, WebhookError> {
+        Err(WebhookError::InvalidSignature { status: self.refused })
     }
 
     /// Another secret of the right form.
@@ -196,10 +196,10 @@ fn right_signatures_are_accepted() {
     for golden in &GOLDEN {
         let delivery = delivery(golden.to(&golden.sent()));
         let provider_user = golden.user.map(str::to_owned);
-        let part = DeliveryPart { provider_user, body: golden.body.as_bytes().to_vec(), whole: true };
+        let part = DeliveryPart { provider_user, body: golden.body.as_bytes().to_vec(), is_whole_body: true };
         assert_eq!(delivery.parts, [part], "{}", golden.provider);
         assert_eq!(delivery.id.as_deref(), golden.id, "{}", golden.provider);
-        assert_eq!(delivery.reply, WebhookReply::empty(golden.reply), "{}", golden.provider);
+        assert_eq!(delivery.response, WebhookResponse::empty(golden.reply), "{}", golden.provider);
     }
 }
 
@@ -209,8 +209,8 @@ fn the_headers_that_verify_it_again_are_kept() {
         let delivery = delivery(golden.to(&golden.sent()));
         let kept: Vec<_> =
             delivery.evidence_headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let again = Sent { headers: headers(&kept), ..golden.sent() };
-        assert_eq!(golden.to(&again), Ok(Received::Delivery(delivery.clone())), "{}", golden.provider);
+        let again = TestRequest { headers: headers(&kept), ..golden.sent() };
+        assert_eq!(golden.to(&again), Ok(VerifiedWebhook::Delivery(delivery.clone())), "{}", golden.provider);
         assert_eq!(kept[0], (golden.signature_header, golden.signature));
     }
 }
@@ -237,7 +237,7 @@ fn other_secrets_are_refused_and_several_work() {
         assert_eq!(golden.to_with(&sent, &[other]), golden.wrong(), "{}", golden.provider);
         assert!(golden.to_with(&sent, &[other, right]).is_ok(), "{}", golden.provider);
         assert!(golden.to_with(&sent, &[right, other]).is_ok(), "{}", golden.provider);
-        let missing = Err(WebhookRefusal::NotConfigured("the signing secret"));
+        let missing = Err(WebhookError::NotConfigured("the signing secret"));
         assert_eq!(golden.to_with(&sent, &[]), missing, "{}", golden.provider);
     }
 }
@@ -296,7 +296,12 @@ fn stale_is_what_is_rightly_signed() {
             assert!(golden.to(&came_at(fresh)).is_ok(), "{} {fresh}", golden.provider);
         }
         for stale in [-301, tolerance + 1] {
-            assert_eq!(golden.to(&came_at(stale)), Err(WebhookRefusal::Stale), "{} {stale}", golden.provider);
+            assert_eq!(
+                golden.to(&came_at(stale)),
+                Err(WebhookError::StaleTimestamp),
+                "{} {stale}",
+                golden.provider
+            );
             let other = golden.to_with(&came_at(stale), &[golden.other()]);
             assert_eq!(other, golden.wrong(), "{}: a wrong signature comes first", golden.provider);
         }
@@ -371,6 +376,6 @@ fn terra_has_events_about_nobody() {
     let signature = "t=1800000000,v1=ab5a46e90795a79d17001c69a4aa3de2e20c0631bc3fc0f5400919883416428d";
     let terra = GOLDEN.iter().find(|golden| golden.provider == "terra").unwrap();
     let body = br#"{"status":"success","type":"healthcheck"}"#.to_vec();
-    let delivery = delivery(terra.to(&Sent { body: body.clone(), ..terra.signed(signature) }));
-    assert_eq!(delivery.parts, [DeliveryPart { provider_user: None, body, whole: true }]);
+    let delivery = delivery(terra.to(&TestRequest { body: body.clone(), ..terra.signed(signature) }));
+    assert_eq!(delivery.parts, [DeliveryPart { provider_user: None, body, is_whole_body: true }]);
 }

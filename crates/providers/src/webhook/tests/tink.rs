@@ -19,7 +19,7 @@ const KEY_2: (u32, &str) = (
 );
 const BY_KEY_1: &str = "AQAGeTIwRQIhAK+bUVf1A27UnyrWZR1rpTzCF9NTHawj3AnWXuYkhpMhAiAyvZVIM9E1arvDdI11FntkU4i17J+9QOJm2aC/CGgfWw==";
 const BY_KEY_2: &str = "Af////4wRgIhANW+74fxfUZA3sslaZ+s+meP6EoCiAVmb+7RwvO8OBSPAiEAmgNT+bkVKznuAl0useSczf+5hKjwDSW1vFiP8DGt42k=";
-const WRONG: Result<Received, WebhookRefusal> = Err(WebhookRefusal::Signature { status: 401 });
+const WRONG: Result<VerifiedWebhook, WebhookError> = Err(WebhookError::InvalidSignature { status: 401 });
 
 fn keyset(keys: &[(u32, &str)]) -> TinkKeyset {
     let key = |(id, value): &(u32, &str)| {
@@ -42,12 +42,12 @@ fn secrets(keys: &[(u32, &str)]) -> WebhookSecrets {
     }
 }
 
-fn to_google(sent: &Sent) -> Result<Received, WebhookRefusal> {
-    sent.to(provider("google_health").webhook.as_ref().unwrap(), &secrets(&[KEY_1, KEY_2]))
+fn to_google(sent: &TestRequest) -> Result<VerifiedWebhook, WebhookError> {
+    sent.verify_by(provider("google_health").webhook.as_ref().unwrap(), &secrets(&[KEY_1, KEY_2]))
 }
 
-fn signed(signature: &str) -> Sent {
-    Sent::post(&[("authorization", AUTHORIZATION), ("x-healthapi-signature", signature)], BODY)
+fn signed(signature: &str) -> TestRequest {
+    TestRequest::post(&[("authorization", AUTHORIZATION), ("x-healthapi-signature", signature)], BODY)
 }
 
 #[test]
@@ -57,12 +57,12 @@ fn right_signatures_are_accepted() {
         let provider_user = Some("health-1".to_owned());
         assert_eq!(
             delivery.parts,
-            [DeliveryPart { provider_user, body: BODY.as_bytes().to_vec(), whole: true }]
+            [DeliveryPart { provider_user, body: BODY.as_bytes().to_vec(), is_whole_body: true }]
         );
         // Never the Authorization: it is a secret.
         let evidence = [("x-healthapi-signature".to_owned(), signature.to_owned())];
         assert_eq!(delivery.evidence_headers, evidence);
-        assert_eq!(delivery.reply, WebhookReply::empty(204));
+        assert_eq!(delivery.response, WebhookResponse::empty(204));
     }
 }
 
@@ -71,11 +71,11 @@ fn a_list_is_split() {
     // The signature was made with Python's `cryptography`.
     let body = r#"[{"data":{"healthUserId":"health-1","dataType":"steps"}}, {"data":{"healthUserId":"health-2","dataType":"sleep"}}]"#;
     let signature = "AQAGeTIwRQIgbnoIOaS8xq737CI4j5zZypsPiYr2Qem4jdqoI8VT1RUCIQDCrZMAkNjK/jvyhoAzLLLbCehcm7z/H4Q0CqlLb9aRKw==";
-    let delivery = delivery(to_google(&Sent { body: body.as_bytes().to_vec(), ..signed(signature) }));
+    let delivery = delivery(to_google(&TestRequest { body: body.as_bytes().to_vec(), ..signed(signature) }));
     let part = |user: &str, body: &str| DeliveryPart {
         provider_user: Some(user.to_owned()),
         body: body.as_bytes().to_vec(),
-        whole: false,
+        is_whole_body: false,
     };
     assert_eq!(
         delivery.parts,
@@ -89,12 +89,12 @@ fn a_list_is_split() {
 #[test]
 fn the_other_header_s_name_will_do_but_not_both() {
     let other = ("google-health-api-signature", BY_KEY_1);
-    let sent = Sent::post(&[("authorization", AUTHORIZATION), other], BODY);
+    let sent = TestRequest::post(&[("authorization", AUTHORIZATION), other], BODY);
     assert_eq!(delivery(to_google(&sent)).evidence_headers, [(other.0.to_owned(), other.1.to_owned())]);
     let both = [("authorization", AUTHORIZATION), other, ("x-healthapi-signature", BY_KEY_1)];
-    assert_eq!(to_google(&Sent::post(&both, BODY)), WRONG);
+    assert_eq!(to_google(&TestRequest::post(&both, BODY)), WRONG);
     let twice = [("authorization", AUTHORIZATION), other, other];
-    assert_eq!(to_google(&Sent::post(&twice, BODY)), WRONG);
+    assert_eq!(to_google(&TestRequest::post(&twice, BODY)), WRONG);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn any_changed_bit_is_refused() {
         changed[bit / 8] ^= 1 << (bit % 8);
         let result = to_google(&signed(&BASE64.encode(&changed)));
         let is_in_key_id = (8..40).contains(&bit);
-        let expected = if is_in_key_id { Err(WebhookRefusal::UnknownKey { status: 401 }) } else { WRONG };
+        let expected = if is_in_key_id { Err(WebhookError::UnknownKey { status: 401 }) } else { WRONG };
         assert_eq!(result, expected, "signature bit {bit}");
     }
     for length in 0..bytes.len() {
@@ -126,41 +126,49 @@ fn another_key_s_signature_is_refused() {
     let swapped = secrets(&[(KEY_1.0, KEY_2.1)]);
     let provider = provider("google_health");
     let webhook = provider.webhook.as_ref().unwrap();
-    assert_eq!(signed(BY_KEY_1).to(webhook, &swapped), WRONG);
-    let unknown = Err(WebhookRefusal::UnknownKey { status: 401 });
-    assert_eq!(signed(BY_KEY_1).to(webhook, &secrets(&[KEY_2])), unknown);
+    assert_eq!(signed(BY_KEY_1).verify_by(webhook, &swapped), WRONG);
+    let unknown = Err(WebhookError::UnknownKey { status: 401 });
+    assert_eq!(signed(BY_KEY_1).verify_by(webhook, &secrets(&[KEY_2])), unknown);
     // Two keys with one id: Tink tries both.
-    assert!(signed(BY_KEY_1).to(webhook, &secrets(&[(KEY_1.0, KEY_2.1), KEY_1])).is_ok());
+    assert!(signed(BY_KEY_1).verify_by(webhook, &secrets(&[(KEY_1.0, KEY_2.1), KEY_1])).is_ok());
     let none = WebhookSecrets { keyset: None, ..secrets(&[KEY_1]) };
-    assert_eq!(signed(BY_KEY_1).to(webhook, &none), Err(WebhookRefusal::NotConfigured("the key set")));
+    assert_eq!(signed(BY_KEY_1).verify_by(webhook, &none), Err(WebhookError::NotConfigured("the key set")));
 }
 
 #[test]
 fn the_authorization_is_demanded_of_signed_deliveries_too() {
     for authorization in ["", "Bearer a-secret-of-our", "bearer a-secret-of-ours", "a-secret-of-ours"] {
         let pairs = [("authorization", authorization), ("x-healthapi-signature", BY_KEY_1)];
-        assert_eq!(to_google(&Sent::post(&pairs, BODY)), WRONG, "{authorization}");
+        assert_eq!(to_google(&TestRequest::post(&pairs, BODY)), WRONG, "{authorization}");
     }
-    assert_eq!(to_google(&Sent::post(&[("x-healthapi-signature", BY_KEY_1)], BODY)), WRONG);
+    assert_eq!(to_google(&TestRequest::post(&[("x-healthapi-signature", BY_KEY_1)], BODY)), WRONG);
     let twice = [
         ("authorization", AUTHORIZATION),
         ("authorization", AUTHORIZATION),
         ("x-healthapi-signature", BY_KEY_1),
     ];
-    assert_eq!(to_google(&Sent::post(&twice, BODY)), WRONG);
-    assert_eq!(to_google(&Sent::post(&[("authorization", AUTHORIZATION)], BODY)), WRONG, "nor is it enough");
+    assert_eq!(to_google(&TestRequest::post(&twice, BODY)), WRONG);
+    assert_eq!(
+        to_google(&TestRequest::post(&[("authorization", AUTHORIZATION)], BODY)),
+        WRONG,
+        "nor is it enough"
+    );
 }
 
 #[test]
 fn the_handshake_is_answered_by_the_authorization_alone() {
     let probe = r#"{"type":"verification"}"#;
-    let right = Sent::post(&[("authorization", AUTHORIZATION)], probe);
-    assert_eq!(to_google(&right), Ok(Received::Handshake(WebhookReply::empty(200))));
-    let older = Sent::post(&[("authorization", "Bearer an-older-one")], probe);
-    assert_eq!(to_google(&older), Ok(Received::Handshake(WebhookReply::empty(200))));
-    assert_eq!(to_google(&Sent::post(&[], probe)), WRONG);
-    assert_eq!(to_google(&Sent::post(&[("authorization", "Bearer x")], probe)), WRONG);
+    let right = TestRequest::post(&[("authorization", AUTHORIZATION)], probe);
+    assert_eq!(to_google(&right), Ok(VerifiedWebhook::Handshake(WebhookResponse::empty(200))));
+    let older = TestRequest::post(&[("authorization", "Bearer an-older-one")], probe);
+    assert_eq!(to_google(&older), Ok(VerifiedWebhook::Handshake(WebhookResponse::empty(200))));
+    assert_eq!(to_google(&TestRequest::post(&[], probe)), WRONG);
+    assert_eq!(to_google(&TestRequest::post(&[("authorization", "Bearer x")], probe)), WRONG);
     for other in [r#"{"type":"verify"}"#, r#"{"type":["verification"]}"#, "verification", ""] {
-        assert_eq!(to_google(&Sent::post(&[("authorization", AUTHORIZATION)], other)), WRONG, "{other}");
+        assert_eq!(
+            to_google(&TestRequest::post(&[("authorization", AUTHORIZATION)], other)),
+            WRONG,
+            "{other}"
+        );
     }
 }

@@ -9,12 +9,12 @@ const SENT_AT: i64 = 1_614_265_330;
 const BODY: &[u8] = br#"{"test": 2432232314}"#;
 const SIGNATURE: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
-fn secret() -> StandardSecret {
+fn secret() -> StandardWebhookSecret {
     SECRET.parse().unwrap()
 }
 
-fn other() -> StandardSecret {
-    StandardSecret::from_bytes(&[9; 24]).unwrap()
+fn other() -> StandardWebhookSecret {
+    StandardWebhookSecret::from_bytes(&[9; 24]).unwrap()
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -29,7 +29,7 @@ fn headers(id: &str, timestamp: &str, signature: &str) -> HeaderMap {
     headers
 }
 
-fn verify_signature(signature: &str, secrets: &[StandardSecret]) -> Result<(), StandardRefusal> {
+fn verify_signature(signature: &str, secrets: &[StandardWebhookSecret]) -> Result<(), StandardWebhookError> {
     verify(&headers(ID, &SENT_AT.to_string(), signature), BODY, secrets, at(SENT_AT)).map(|_| ())
 }
 
@@ -44,7 +44,8 @@ fn the_published_vector() {
 fn a_golden_signature() {
     // Computed with Python's hmac module.
     let key: Vec<u8> = (0..32).collect();
-    let signature = StandardSecret::from_bytes(&key).unwrap().sign("msg_1", 1_800_000_000, br#"{"a":1}"#);
+    let signature =
+        StandardWebhookSecret::from_bytes(&key).unwrap().sign("msg_1", 1_800_000_000, br#"{"a":1}"#);
     assert_eq!(signature.unwrap(), "v1,phm7mOHwFDU6jBwBkmhF3Cqd0H0Nz7MaiOdih/irqbk=");
 }
 
@@ -61,22 +62,22 @@ fn any_secret_and_any_signature_will_do() {
 #[test]
 fn wrong_signatures_are_refused() {
     let wrong = other().sign(ID, SENT_AT, BODY).unwrap();
-    assert_eq!(verify_signature(&wrong, &[secret()]), Err(StandardRefusal::Signature));
-    assert_eq!(verify_signature(SIGNATURE, &[other()]), Err(StandardRefusal::Signature));
-    assert_eq!(verify_signature(SIGNATURE, &[]), Err(StandardRefusal::Signature));
+    assert_eq!(verify_signature(&wrong, &[secret()]), Err(StandardWebhookError::InvalidSignature));
+    assert_eq!(verify_signature(SIGNATURE, &[other()]), Err(StandardWebhookError::InvalidSignature));
+    assert_eq!(verify_signature(SIGNATURE, &[]), Err(StandardWebhookError::InvalidSignature));
     let other_version = SIGNATURE.replace("v1,", "v1a,");
-    assert_eq!(verify_signature(&other_version, &[secret()]), Err(StandardRefusal::Signature));
+    assert_eq!(verify_signature(&other_version, &[secret()]), Err(StandardWebhookError::InvalidSignature));
     let good = headers(ID, &SENT_AT.to_string(), SIGNATURE);
     for bit in 0..BODY.len() * 8 {
         let mut changed = BODY.to_vec();
         changed[bit / 8] ^= 1 << (bit % 8);
         let result = verify(&good, &changed, &[secret()], at(SENT_AT));
-        assert_eq!(result, Err(StandardRefusal::Signature), "bit {bit}");
+        assert_eq!(result, Err(StandardWebhookError::InvalidSignature), "bit {bit}");
     }
     for (id, timestamp) in [("msg_other", SENT_AT), (ID, SENT_AT + 1)] {
         let other = headers(id, &timestamp.to_string(), SIGNATURE);
         let result = verify(&other, BODY, &[secret()], at(SENT_AT));
-        assert_eq!(result, Err(StandardRefusal::Signature));
+        assert_eq!(result, Err(StandardWebhookError::InvalidSignature));
     }
 }
 
@@ -88,8 +89,8 @@ fn stale_is_what_is_rightly_signed() {
         assert_eq!(verify_at(seconds, secret()), Ok(ID));
     }
     for seconds in [SENT_AT - 301, SENT_AT + 301] {
-        assert_eq!(verify_at(seconds, secret()), Err(StandardRefusal::Stale));
-        assert_eq!(verify_at(seconds, other()), Err(StandardRefusal::Signature));
+        assert_eq!(verify_at(seconds, secret()), Err(StandardWebhookError::StaleTimestamp));
+        assert_eq!(verify_at(seconds, other()), Err(StandardWebhookError::InvalidSignature));
     }
 }
 
@@ -102,12 +103,16 @@ fn malformed_headers_are_refused() {
         missing.remove(&name);
         assert_eq!(
             verify(&missing, BODY, &[secret()], at(SENT_AT)),
-            Err(StandardRefusal::Malformed),
+            Err(StandardWebhookError::Malformed),
             "{name}"
         );
         let mut twice = good.clone();
         twice.append(&name, good[&name].clone());
-        assert_eq!(verify(&twice, BODY, &[secret()], at(SENT_AT)), Err(StandardRefusal::Malformed), "{name}");
+        assert_eq!(
+            verify(&twice, BODY, &[secret()], at(SENT_AT)),
+            Err(StandardWebhookError::Malformed),
+            "{name}"
+        );
     }
     for bad in [
         headers("", &timestamp, SIGNATURE),
@@ -123,31 +128,42 @@ fn malformed_headers_are_refused() {
         headers(ID, &timestamp, &format!("{SIGNATURE}  {SIGNATURE}")),
         headers(ID, &timestamp, &[SIGNATURE; 17].join(" ")),
     ] {
-        assert_eq!(verify(&bad, BODY, &[secret()], at(SENT_AT)), Err(StandardRefusal::Malformed), "{bad:?}");
+        assert_eq!(
+            verify(&bad, BODY, &[secret()], at(SENT_AT)),
+            Err(StandardWebhookError::Malformed),
+            "{bad:?}"
+        );
     }
 }
 
 #[test]
 fn what_can_not_be_signed() {
     for id in ["", "a.b", "a b", "a\nb", "ö", &"a".repeat(257)] {
-        assert_eq!(secret().sign(id, SENT_AT, BODY), Err(NotSignable), "{id}");
+        assert_eq!(secret().sign(id, SENT_AT, BODY), Err(InvalidSignedHeaders), "{id}");
     }
-    assert_eq!(secret().sign(ID, -1, BODY), Err(NotSignable));
+    assert_eq!(secret().sign(ID, -1, BODY), Err(InvalidSignedHeaders));
 }
 
 #[test]
 fn secrets_have_24_to_64_bytes_and_are_not_printed() {
     for length in [24, 32, 64] {
-        let secret = StandardSecret::from_bytes(&vec![7; length]).unwrap();
+        let secret = StandardWebhookSecret::from_bytes(&vec![7; length]).unwrap();
         let text = secret.expose();
-        let read: StandardSecret = text.parse().unwrap();
+        let read: StandardWebhookSecret = text.parse().unwrap();
         assert_eq!(read.sign(ID, 0, b"").unwrap(), secret.sign(ID, 0, b"").unwrap());
         assert_eq!(format!("{secret:?}"), "[redacted]");
     }
     for length in [0, 23, 65] {
-        assert_eq!(StandardSecret::from_bytes(&vec![7; length]).unwrap_err(), NotAStandardSecret);
+        assert_eq!(
+            StandardWebhookSecret::from_bytes(&vec![7; length]).unwrap_err(),
+            InvalidStandardWebhookSecret
+        );
     }
     for text in ["", "whsec_", SECRET.trim_start_matches("whsec_"), "whsec_plJ3nmyCDGBKInavdOK15jsl"] {
-        assert_eq!(text.parse::<StandardSecret>().unwrap_err(), NotAStandardSecret, "{text}");
+        assert_eq!(
+            text.parse::<StandardWebhookSecret>().unwrap_err(),
+            InvalidStandardWebhookSecret,
+            "{text}"
+        );
     }
 }

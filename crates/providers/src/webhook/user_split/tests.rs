@@ -2,16 +2,16 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn json_users(elements: Elements, pointer: &str, optional: bool) -> Users {
-    Users::Json { elements, user: pointer.parse().unwrap(), optional }
+fn json_users(elements: Elements, pointer: &str, optional: bool) -> UserLocation {
+    UserLocation::Json { elements, user: pointer.parse().unwrap(), optional }
 }
 
 type Part = (Option<String>, String, bool);
 
-fn split_as_text(users: &Users, body: &str) -> Result<Vec<Part>, WebhookRefusal> {
+fn split_as_text(users: &UserLocation, body: &str) -> Result<Vec<Part>, WebhookError> {
     let text = |body| String::from_utf8(body).unwrap();
-    let parts = users.split(body.as_bytes())?;
-    Ok(parts.into_iter().map(|part| (part.provider_user, text(part.body), part.whole)).collect())
+    let parts = users.split_by_user(body.as_bytes())?;
+    Ok(parts.into_iter().map(|part| (part.provider_user, text(part.body), part.is_whole_body)).collect())
 }
 
 fn part(user: &str, body: &str) -> Part {
@@ -81,7 +81,7 @@ fn a_body_about_nobody() {
         Ok(vec![whole_part(None, body)])
     );
     assert_eq!(split_as_text(&json_users(Elements::Body, "/user/user_id", false), body), Err(NO_USER));
-    assert_eq!(split_as_text(&Users::Nobody, "not JSON"), Ok(vec![whole_part(None, "not JSON")]));
+    assert_eq!(split_as_text(&UserLocation::NoUser, "not JSON"), Ok(vec![whole_part(None, "not JSON")]));
     let users = json_users(Elements::Array, "/id", true);
     let parts = vec![part("a", r#"[{"id":"a"}]"#), (None, r#"[{},{"id":null}]"#.to_owned(), false)];
     assert_eq!(split_as_text(&users, r#"[{"id":"a"},{},{"id":null}]"#), Ok(parts));
@@ -89,7 +89,7 @@ fn a_body_about_nobody() {
 
 #[test]
 fn forms_name_their_user_once() {
-    let users = Users::Form { field: "userid".to_owned() };
+    let users = UserLocation::Form { field: "userid".to_owned() };
     let body = "userid=12345&startdate=1&enddate=2&appli=4";
     assert_eq!(split_as_text(&users, body), Ok(vec![whole_part(Some("12345"), body)]));
     for body in ["", "userid=", "USERID=1", "userid=1&userid=1", "appli=4", "userid=%0a", r#"{"userid":1}"#] {
@@ -114,7 +114,7 @@ fn bodies_of_another_form_are_malformed() {
         assert_eq!(split_as_text(&json_users(elements, "/id", false), body), Err(NOT_JSON), "{body}");
     }
     let invalid_utf8 = b"{\"id\":\"\xff\"}";
-    assert!(json_users(Elements::Body, "/id", true).split(invalid_utf8).is_err());
+    assert!(json_users(Elements::Body, "/id", true).split_by_user(invalid_utf8).is_err());
     for id in ["1.5", "true", "[]", "{}", "\"\"", "null"] {
         let body = format!(r#"[{{"id":{id}}},{{"id":"a"}}]"#);
         assert_eq!(split_as_text(&json_users(Elements::Array, "/id", false), &body), Err(NO_USER), "{body}");

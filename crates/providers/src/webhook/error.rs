@@ -2,16 +2,16 @@
 
 /// A refused request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WebhookRefusal {
+pub enum WebhookError {
     /// The path has a wrong secret, or none.
     #[error("the callback's path is wrong")]
-    WrongPath,
+    InvalidPathSecret,
     /// The provider's scheme has no such method.
     #[error("the provider does not use this method")]
-    Method,
+    MethodNotAllowed,
     /// The signature is wrong, missing or there twice; or so is what stands in for one.
     #[error("the signature is wrong")]
-    Signature {
+    InvalidSignature {
         /// What the provider wants a wrong signature answered with.
         status: u16,
     },
@@ -24,13 +24,13 @@ pub enum WebhookRefusal {
     },
     /// A handshake with a wrong code or token.
     #[error("the verification token is wrong")]
-    VerifyToken {
+    InvalidVerifyToken {
         /// What the provider wants it answered with.
         status: u16,
     },
     /// Rightly signed, and too long ago or too far ahead.
     #[error("the delivery is stale")]
-    Stale,
+    StaleTimestamp,
     /// It is the provider, but a part that must be read can't be.
     #[error("malformed: {0}")]
     Malformed(&'static str),
@@ -39,16 +39,16 @@ pub enum WebhookRefusal {
     NotConfigured(&'static str),
 }
 
-impl WebhookRefusal {
+impl WebhookError {
     /// The HTTP status that says so.
     pub fn status(&self) -> u16 {
         match self {
-            Self::WrongPath => 404,
-            Self::Method => 405,
-            Self::Signature { status } | Self::UnknownKey { status } | Self::VerifyToken { status } => {
-                *status
-            }
-            Self::Stale => 401,
+            Self::InvalidPathSecret => 404,
+            Self::MethodNotAllowed => 405,
+            Self::InvalidSignature { status }
+            | Self::UnknownKey { status }
+            | Self::InvalidVerifyToken { status } => *status,
+            Self::StaleTimestamp => 401,
             Self::Malformed(_) => 400,
             Self::NotConfigured(_) => 503,
         }

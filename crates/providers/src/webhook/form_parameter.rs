@@ -2,11 +2,11 @@
 
 /// The parameter stands twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Twice;
+pub(super) struct DuplicateParameter;
 
 /// A parameter's value, decoded.
-pub(super) fn single(encoded: &[u8], name: &str) -> Result<Option<String>, Twice> {
+pub(super) fn single_parameter(encoded: &[u8], name: &str) -> Result<Option<String>, DuplicateParameter> {
     let mut values = url::form_urlencoded::parse(encoded).filter(|(key, _)| key == name);
     let first = values.next().map(|(_, value)| value.into_owned());
-    if values.next().is_some() { Err(Twice) } else { Ok(first) }
+    if values.next().is_some() { Err(DuplicateParameter) } else { Ok(first) }
 }

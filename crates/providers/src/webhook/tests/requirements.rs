@@ -1,14 +1,14 @@
 //! What must be configured for each shipped provider.
 
 use super::*;
-use DemandKind::{
+use WebhookRequirementKind::{
     Addresses, AuthorizationValue, ClientId, ClientSecret, Keyset, PathSecret, SigningSecret, SubscriptionId,
     VerifyToken,
 };
 
 #[test]
 fn what_each_provider_demands() {
-    let expected: [(&str, &[(DemandKind, bool)]); 11] = [
+    let expected: [(&str, &[(WebhookRequirementKind, bool)]); 11] = [
         ("fitbit", &[(ClientSecret, true), (VerifyToken, true)]),
         ("garmin", &[(PathSecret, true), (ClientId, true)]),
         ("google_health", &[(Keyset, false), (AuthorizationValue, true)]),
@@ -24,9 +24,10 @@ fn what_each_provider_demands() {
     for (name, demands) in expected {
         let provider = provider(name);
         let webhook = provider.webhook.as_ref().unwrap();
-        let found: Vec<_> = webhook.demands().iter().map(|demand| (demand.kind, demand.at_start)).collect();
+        let found: Vec<_> =
+            webhook.requirements().iter().map(|demand| (demand.kind, demand.is_required_at_start)).collect();
         assert_eq!(found, demands, "{name}");
-        let problems = webhook.check(&WebhookSecrets::default()).err().unwrap_or_default();
+        let problems = webhook.check_secrets(&WebhookSecrets::default()).err().unwrap_or_default();
         let missing = demands.iter().filter(|(kind, at_start)| *at_start && *kind != Addresses);
         let missing: Vec<_> = missing.map(|(kind, _)| format!("{kind} is missing")).collect();
         assert_eq!(problems, missing, "{name}");
@@ -44,14 +45,14 @@ fn secrets_of_the_right_form_are_enough() {
             subscriptions: Vec::new(),
             keyset: None,
         };
-        assert_eq!(provider.webhook.as_ref().unwrap().check(&secrets), Ok(()), "{}", provider.name);
+        assert_eq!(provider.webhook.as_ref().unwrap().check_secrets(&secrets), Ok(()), "{}", provider.name);
     }
 }
 
 #[test]
 fn secrets_of_the_wrong_form_are_told() {
     let check = |name: &str, secrets: &WebhookSecrets| {
-        provider(name).webhook.as_ref().unwrap().check(secrets).unwrap_err()
+        provider(name).webhook.as_ref().unwrap().check_secrets(secrets).unwrap_err()
     };
     let short = WebhookSecrets { path: vec![secret("short"), secret(PATH)], ..WebhookSecrets::default() };
     assert_eq!(
@@ -70,14 +71,18 @@ fn secrets_of_the_wrong_form_are_told() {
 #[test]
 fn what_a_listener_needs_to_know() {
     let webhook = |name: &str| provider(name).webhook.clone().unwrap();
-    assert_eq!(webhook("fitbit").signing_key(), Some(SigningKey::ClientSecret));
-    assert_eq!(webhook("polar").signing_key(), Some(SigningKey::SigningSecret));
-    assert_eq!(webhook("garmin").signing_key(), None);
-    assert_eq!(webhook("google_health").signing_key(), None);
+    assert_eq!(webhook("fitbit").signing_secret_kind(), Some(SigningSecretKind::ClientSecret));
+    assert_eq!(webhook("polar").signing_secret_kind(), Some(SigningSecretKind::SigningSecret));
+    assert_eq!(webhook("garmin").signing_secret_kind(), None);
+    assert_eq!(webhook("google_health").signing_secret_kind(), None);
     let keyset = webhook("google_health").keyset_url().unwrap().to_string();
     assert_eq!(keyset, "https://www.gstatic.com/googlehealthapi/webhooks/webhooks_public_keyset.json");
     let withings = webhook("withings");
     assert_eq!(withings.addresses_published.as_deref(), Some("DNS TXT ipblock-notify.withings.net"));
     assert_eq!(withings.requests_per_5_minutes, Some(10_000));
-    assert!(withings.path_secret && webhook("garmin").path_secret && webhook("strava").path_secret);
+    assert!(
+        withings.is_path_secret_required
+            && webhook("garmin").is_path_secret_required
+            && webhook("strava").is_path_secret_required
+    );
 }

@@ -38,46 +38,46 @@ pub(crate) struct Section {
 }
 
 impl Section {
-    pub(crate) fn root(table: &str, values: Table) -> Self {
+    pub(crate) fn new(table: &str, values: Table) -> Self {
         Self { table: table.to_owned(), path: String::new(), values, errors: Vec::new() }
     }
 
     /// Says that whatever is left over is unknown, and hands over what was wrong.
-    pub(crate) fn finish(mut self, into: &mut Vec<TableError>) {
+    pub(crate) fn finish_into(mut self, into: &mut Vec<TableError>) {
         let unknown: Vec<String> = self.values.keys().cloned().collect();
         for key in unknown {
-            self.refuse(&key, "is not a key here");
+            self.add_error(&key, "is not a key here");
         }
         into.append(&mut self.errors);
     }
 
     /// Leaves the rest alone: which keys there are hangs on one that is wrong already.
-    pub(crate) fn forget_rest(&mut self) {
+    pub(crate) fn discard_rest(&mut self) {
         self.values.clear();
     }
 
     /// Like [`Section::finish`], for a section inside of another.
-    pub(crate) fn close(self, parent: &mut Self) {
-        self.finish(&mut parent.errors);
+    pub(crate) fn finish_into_parent(self, parent: &mut Self) {
+        self.finish_into(&mut parent.errors);
     }
 
-    pub(crate) fn refuse(&mut self, key: &str, problem: impl Into<String>) {
+    pub(crate) fn add_error(&mut self, key: &str, problem: impl Into<String>) {
         let (table, key) = (self.table.clone(), format!("{}{key}", self.path));
         self.errors.push(TableError { table, key, problem: problem.into() });
     }
 
-    pub(crate) fn has(&self, key: &str) -> bool {
+    pub(crate) fn contains(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
     /// Says of each of these keys if it is missing. Reading one that is there then says what is wrong with it.
-    pub(crate) fn demand(&mut self, keys: &[&str]) {
+    pub(crate) fn require_keys(&mut self, keys: &[&str]) {
         for key in keys.iter().filter(|key| !self.values.contains_key(**key)).collect::<Vec<_>>() {
-            self.refuse(key, "is missing");
+            self.add_error(key, "is missing");
         }
     }
 
-    pub(crate) fn section(&mut self, key: &str) -> Option<Self> {
+    pub(crate) fn subsection(&mut self, key: &str) -> Option<Self> {
         match self.values.remove(key)? {
             Value::Table(values) => Some(Self {
                 table: self.table.clone(),
@@ -91,62 +91,62 @@ impl Section {
             | Value::Boolean(_)
             | Value::Datetime(_)
             | Value::Array(_) => {
-                self.refuse(key, "must be a section");
+                self.add_error(key, "must be a section");
                 None
             }
         }
     }
 
-    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+    pub(crate) fn string(&mut self, key: &str) -> Option<String> {
         let value = self.values.remove(key)?;
         let text = value.as_str().map(str::to_owned);
         if text.is_none() {
-            self.refuse(key, "must be text");
+            self.add_error(key, "must be text");
         }
         text
     }
 
-    pub(crate) fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
-        match self.text(key)?.parse() {
+    pub(crate) fn parse_string<T: FromStr<Err: fmt::Display>>(&mut self, key: &str) -> Option<T> {
+        match self.string(key)?.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.refuse(key, format!("is refused: {error}"));
+                self.add_error(key, format!("is refused: {error}"));
                 None
             }
         }
     }
 
     /// An https URL without credentials or fragment.
-    pub(crate) fn url(&mut self, key: &str) -> Option<Url> {
-        let url: Url = self.parsed(key)?;
-        match check_url(&url) {
+    pub(crate) fn https_url(&mut self, key: &str) -> Option<Url> {
+        let url: Url = self.parse_string(key)?;
+        match check_https_url(&url) {
             Ok(()) => Some(url),
             Err(problem) => {
-                self.refuse(key, problem);
+                self.add_error(key, problem);
                 None
             }
         }
     }
 
     pub(crate) fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(key)?;
+        let text = self.string(key)?;
         let chosen = choices.iter().find(|(name, _)| *name == text);
         if chosen.is_none() {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            self.refuse(key, format!("must be one of {}", names.join(", ")));
+            self.add_error(key, format!("must be one of {}", names.join(", ")));
         }
         chosen.map(|(_, value)| *value)
     }
 
-    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, key: &str) -> Option<bool> {
         let value = self.values.remove(key)?.as_bool();
         if value.is_none() {
-            self.refuse(key, "must be true or false");
+            self.add_error(key, "must be true or false");
         }
         value
     }
 
-    pub(crate) fn whole<T: TryFrom<i64> + PartialOrd + fmt::Display>(
+    pub(crate) fn integer<T: TryFrom<i64> + PartialOrd + fmt::Display>(
         &mut self,
         key: &str,
         range: RangeInclusive<T>,
@@ -154,37 +154,37 @@ impl Section {
         let number = self.values.remove(key)?.as_integer().and_then(|number| T::try_from(number).ok());
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            self.refuse(key, format!("must be a whole number from {} to {}", range.start(), range.end()));
+            self.add_error(key, format!("must be a whole number from {} to {}", range.start(), range.end()));
         }
         number
     }
 
-    pub(crate) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+    pub(crate) fn strings(&mut self, key: &str) -> Option<Vec<String>> {
         let value = self.values.remove(key)?;
         let entries = value.as_array().and_then(|entries| {
             entries.iter().map(|entry| entry.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
         });
         if entries.is_none() {
-            self.refuse(key, "must be a list of texts");
+            self.add_error(key, "must be a list of texts");
         }
         entries
     }
 
     /// Names that the table makes up, each with a text.
-    pub(crate) fn pairs(&mut self, key: &str) -> Option<BTreeMap<String, String>> {
+    pub(crate) fn string_map(&mut self, key: &str) -> Option<BTreeMap<String, String>> {
         let value = self.values.remove(key)?;
         let pairs = value.as_table().and_then(|table| {
             table.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
         });
         if pairs.is_none() {
-            self.refuse(key, "must be a section of texts");
+            self.add_error(key, "must be a section of texts");
         }
         pairs
     }
 }
 
 /// Tokens and secrets go there, so it is https.
-pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
+pub(crate) fn check_https_url(url: &Url) -> Result<(), &'static str> {
     if url.scheme() != "https" {
         return Err("must begin with https");
     }

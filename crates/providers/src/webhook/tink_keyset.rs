@@ -39,30 +39,30 @@ pub enum TinkKeysetError {
     Malformed,
     /// More keys than are taken.
     #[error("the key set has too many keys")]
-    TooMany,
+    TooManyKeys,
     /// None of the keys is enabled, on P-256 with SHA-256, for DER and with Tink's prefix.
     #[error("the key set has no key that can be used")]
-    NoKey,
+    NoUsableKey,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Keyset {
-    key: Vec<Key>,
+struct KeysetJson {
+    key: Vec<KeyJson>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Key {
+struct KeyJson {
     key_id: u32,
     status: String,
     output_prefix_type: String,
-    key_data: KeyData,
+    key_data: KeyDataJson,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct KeyData {
+struct KeyDataJson {
     type_url: String,
     value: String,
 }
@@ -70,20 +70,20 @@ struct KeyData {
 impl TinkKeyset {
     /// Reads a key set's JSON.
     pub fn parse(json: &str) -> Result<Self, TinkKeysetError> {
-        let keyset: Keyset = serde_json::from_str(json).map_err(|_| TinkKeysetError::Malformed)?;
+        let keyset: KeysetJson = serde_json::from_str(json).map_err(|_| TinkKeysetError::Malformed)?;
         if keyset.key.len() > KEYS_MAX {
-            return Err(TinkKeysetError::TooMany);
+            return Err(TinkKeysetError::TooManyKeys);
         }
         let keys: Vec<_> = keyset.key.iter().filter_map(|key| Some((key.key_id, public_key(key)?))).collect();
-        if keys.is_empty() { Err(TinkKeysetError::NoKey) } else { Ok(Self(keys)) }
+        if keys.is_empty() { Err(TinkKeysetError::NoUsableKey) } else { Ok(Self(keys)) }
     }
 
-    pub(super) fn has(&self, id: u32) -> bool {
+    pub(super) fn contains_key(&self, id: u32) -> bool {
         self.0.iter().any(|(key_id, _)| *key_id == id)
     }
 
     /// Whether a key with this id made the DER signature. Tink allows for two keys with one id.
-    pub(super) fn is_right(&self, id: u32, message: &[u8], der: &[u8]) -> bool {
+    pub(super) fn verifies(&self, id: u32, message: &[u8], der: &[u8]) -> bool {
         self.0.iter().any(|(key_id, key)| *key_id == id && key.verify_sig(message, der).is_ok())
     }
 }
@@ -94,7 +94,7 @@ impl fmt::Debug for TinkKeyset {
     }
 }
 
-fn public_key(key: &Key) -> Option<ParsedPublicKey> {
+fn public_key(key: &KeyJson) -> Option<ParsedPublicKey> {
     let usable =
         key.status == "ENABLED" && key.output_prefix_type == "TINK" && key.key_data.type_url == TYPE_URL;
     let value = if usable { BASE64.decode(key.key_data.value.as_bytes()).ok()? } else { return None };

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use crate::pointer::is_id;
+use crate::json_pointer::is_valid_id;
 use crate::{webhook, whsec};
 
 /// The delivery's id: the same when it is sent again.
@@ -30,42 +30,42 @@ pub const TOLERANCE_SECONDS: i64 = 300;
 /// How long a secret is, in bytes.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// The most signatures that are compared of one header.
-const CANDIDATES_MAX: usize = 16;
+const SIGNATURES_MAX: usize = 16;
 const VERSION: &str = "v1";
 
 /// A shared secret: `whsec_` and base64 of 24 to 64 bytes.
 #[derive(Clone)]
-pub struct StandardSecret(Zeroizing<Vec<u8>>);
+pub struct StandardWebhookSecret(Zeroizing<Vec<u8>>);
 
 /// The text or the bytes are no such secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a webhook secret is whsec_ and base64 of 24 to 64 bytes")]
-pub struct NotAStandardSecret;
+pub struct InvalidStandardWebhookSecret;
 
 /// The id can't be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a webhook id is printable ASCII without spaces and dots, and the timestamp is not before 1970")]
-pub struct NotSignable;
+pub struct InvalidSignedHeaders;
 
 /// A delivery that is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum StandardRefusal {
+pub enum StandardWebhookError {
     /// A header is missing, there twice, or not of its form.
     #[error("the webhook's headers are malformed")]
     Malformed,
     /// No signature is right.
     #[error("the webhook's signature is wrong")]
-    Signature,
+    InvalidSignature,
     /// Rightly signed, and too long ago or too far ahead.
     #[error("the webhook is stale")]
-    Stale,
+    StaleTimestamp,
 }
 
-impl StandardSecret {
+impl StandardWebhookSecret {
     /// A secret of these bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotAStandardSecret> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidStandardWebhookSecret> {
         let fine = SECRET_BYTES.contains(&bytes.len());
-        if fine { Ok(Self(Zeroizing::new(bytes.to_vec()))) } else { Err(NotAStandardSecret) }
+        if fine { Ok(Self(Zeroizing::new(bytes.to_vec()))) } else { Err(InvalidStandardWebhookSecret) }
     }
 
     /// The text to hand to who receives.
@@ -74,9 +74,14 @@ impl StandardSecret {
     }
 
     /// The signature, as `v1,` and base64.
-    pub fn sign(&self, id: &str, timestamp_seconds: i64, body: &[u8]) -> Result<String, NotSignable> {
-        if !is_signable(id) || timestamp_seconds < 0 {
-            return Err(NotSignable);
+    pub fn sign(
+        &self,
+        id: &str,
+        timestamp_seconds: i64,
+        body: &[u8],
+    ) -> Result<String, InvalidSignedHeaders> {
+        if !is_signable_id(id) || timestamp_seconds < 0 {
+            return Err(InvalidSignedHeaders);
         }
         let signature = self.mac(id, &timestamp_seconds.to_string(), body);
         Ok(format!("{VERSION},{}", BASE64.encode(&signature)))
@@ -92,15 +97,15 @@ impl StandardSecret {
     }
 }
 
-impl FromStr for StandardSecret {
-    type Err = NotAStandardSecret;
+impl FromStr for StandardWebhookSecret {
+    type Err = InvalidStandardWebhookSecret;
 
-    fn from_str(text: &str) -> Result<Self, NotAStandardSecret> {
-        whsec::decode(text, SECRET_BYTES).map(Self).ok_or(NotAStandardSecret)
+    fn from_str(text: &str) -> Result<Self, InvalidStandardWebhookSecret> {
+        whsec::decode(text, SECRET_BYTES).map(Self).ok_or(InvalidStandardWebhookSecret)
     }
 }
 
-impl fmt::Debug for StandardSecret {
+impl fmt::Debug for StandardWebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
@@ -111,14 +116,16 @@ impl fmt::Debug for StandardSecret {
 pub fn verify<'h>(
     headers: &'h HeaderMap,
     body: &[u8],
-    secrets: &[StandardSecret],
+    secrets: &[StandardWebhookSecret],
     now: Timestamp,
-) -> Result<&'h str, StandardRefusal> {
-    let single = |name| webhook::single_header(headers, name).ok_or(StandardRefusal::Malformed);
+) -> Result<&'h str, StandardWebhookError> {
+    let single = |name| webhook::single_header(headers, name).ok_or(StandardWebhookError::Malformed);
     let (id, timestamp, signatures) =
         (single(&ID_HEADER)?, single(&TIMESTAMP_HEADER)?, single(&SIGNATURE_HEADER)?);
-    let sent_at = webhook::digits(timestamp).filter(|_| is_signable(id)).ok_or(StandardRefusal::Malformed)?;
-    let candidates = candidates(signatures).ok_or(StandardRefusal::Malformed)?;
+    let sent_at = webhook::parse_decimal(timestamp)
+        .filter(|_| is_signable_id(id))
+        .ok_or(StandardWebhookError::Malformed)?;
+    let candidates = parse_signatures(signatures).ok_or(StandardWebhookError::Malformed)?;
     let mut found = Choice::from(0);
     for secret in secrets {
         let signature = secret.mac(id, timestamp, body);
@@ -127,15 +134,15 @@ pub fn verify<'h>(
         }
     }
     if !bool::from(found) {
-        return Err(StandardRefusal::Signature);
+        return Err(StandardWebhookError::InvalidSignature);
     }
     if (now.as_second() - sent_at).abs() > TOLERANCE_SECONDS {
-        return Err(StandardRefusal::Stale);
+        return Err(StandardWebhookError::StaleTimestamp);
     }
     Ok(id)
 }
 
-fn candidates(text: &str) -> Option<Vec<Vec<u8>>> {
+fn parse_signatures(text: &str) -> Option<Vec<Vec<u8>>> {
     let mut candidates = Vec::new();
     for entry in text.split(' ') {
         let (version, signature) = entry.split_once(',')?;
@@ -143,12 +150,12 @@ fn candidates(text: &str) -> Option<Vec<Vec<u8>>> {
             candidates.push(BASE64.decode(signature.as_bytes()).ok()?);
         }
     }
-    (candidates.len() <= CANDIDATES_MAX).then_some(candidates)
+    (candidates.len() <= SIGNATURES_MAX).then_some(candidates)
 }
 
 /// The specification: neither the id nor the timestamp may have a dot, or the signed text would be ambiguous.
-fn is_signable(id: &str) -> bool {
-    is_id(id) && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.')
+fn is_signable_id(id: &str) -> bool {
+    is_valid_id(id) && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.')
 }
 
 #[cfg(test)]

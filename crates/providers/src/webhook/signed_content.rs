@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 /// A template like `{timestamp}.{body}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Template(Vec<Piece>);
+pub(super) struct SignedContentTemplate(Vec<TemplatePiece>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum TemplatePiece {
     Text(String),
     Timestamp,
     Id,
@@ -17,65 +17,67 @@ enum Piece {
 /// The text is no template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{{body}} once, {{timestamp}} and {{id}} at most once, and text between them")]
-pub(super) struct NotATemplate;
+pub(super) struct ParseTemplateError;
 
 /// What a template is filled with.
 #[derive(Clone, Copy)]
-pub(super) struct Filling<'f> {
+pub(super) struct TemplateValues<'f> {
     pub(super) timestamp: &'f str,
     pub(super) id: &'f str,
     pub(super) body: &'f [u8],
 }
 
-impl Template {
+impl SignedContentTemplate {
     pub(super) fn has_timestamp(&self) -> bool {
-        self.0.contains(&Piece::Timestamp)
+        self.0.contains(&TemplatePiece::Timestamp)
     }
 
     pub(super) fn has_id(&self) -> bool {
-        self.0.contains(&Piece::Id)
+        self.0.contains(&TemplatePiece::Id)
     }
 
     /// The signed bytes, piece by piece.
-    pub(super) fn fill<'f>(&'f self, filling: Filling<'f>) -> impl Iterator<Item = &'f [u8]> {
+    pub(super) fn render<'f>(&'f self, filling: TemplateValues<'f>) -> impl Iterator<Item = &'f [u8]> {
         self.0.iter().map(move |piece| match piece {
-            Piece::Text(text) => text.as_bytes(),
-            Piece::Timestamp => filling.timestamp.as_bytes(),
-            Piece::Id => filling.id.as_bytes(),
-            Piece::Body => filling.body,
+            TemplatePiece::Text(text) => text.as_bytes(),
+            TemplatePiece::Timestamp => filling.timestamp.as_bytes(),
+            TemplatePiece::Id => filling.id.as_bytes(),
+            TemplatePiece::Body => filling.body,
         })
     }
 }
 
-impl FromStr for Template {
-    type Err = NotATemplate;
+impl FromStr for SignedContentTemplate {
+    type Err = ParseTemplateError;
 
-    fn from_str(text: &str) -> Result<Self, NotATemplate> {
+    fn from_str(text: &str) -> Result<Self, ParseTemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             let (literal, after) = rest.split_once('{').unwrap_or((rest, ""));
             if literal.contains('}') || (after.is_empty() && literal.len() != rest.len()) {
-                return Err(NotATemplate);
+                return Err(ParseTemplateError);
             }
             if !literal.is_empty() {
-                pieces.push(Piece::Text(literal.to_owned()));
+                pieces.push(TemplatePiece::Text(literal.to_owned()));
             }
             if after.is_empty() {
                 break;
             }
-            let (name, after) = after.split_once('}').ok_or(NotATemplate)?;
+            let (name, after) = after.split_once('}').ok_or(ParseTemplateError)?;
             pieces.push(match name {
-                "timestamp" => Piece::Timestamp,
-                "id" => Piece::Id,
-                "body" => Piece::Body,
-                _ => return Err(NotATemplate),
+                "timestamp" => TemplatePiece::Timestamp,
+                "id" => TemplatePiece::Id,
+                "body" => TemplatePiece::Body,
+                _ => return Err(ParseTemplateError),
             });
             rest = after;
         }
-        let count = |wanted: &Piece| pieces.iter().filter(|piece| *piece == wanted).count();
-        let fine = count(&Piece::Body) == 1 && count(&Piece::Timestamp) <= 1 && count(&Piece::Id) <= 1;
-        if fine { Ok(Self(pieces)) } else { Err(NotATemplate) }
+        let count = |wanted: &TemplatePiece| pieces.iter().filter(|piece| *piece == wanted).count();
+        let fine = count(&TemplatePiece::Body) == 1
+            && count(&TemplatePiece::Timestamp) <= 1
+            && count(&TemplatePiece::Id) <= 1;
+        if fine { Ok(Self(pieces)) } else { Err(ParseTemplateError) }
     }
 }
 
@@ -86,9 +88,9 @@ mod tests {
     #[test]
     fn templates_are_filled() {
         let filled = |template: &str| {
-            let template: Template = template.parse().unwrap();
-            let filling = Filling { timestamp: "12", id: "msg", body: b"{body}" };
-            template.fill(filling).collect::<Vec<_>>().concat()
+            let template: SignedContentTemplate = template.parse().unwrap();
+            let filling = TemplateValues { timestamp: "12", id: "msg", body: b"{body}" };
+            template.render(filling).collect::<Vec<_>>().concat()
         };
         assert_eq!(filled("{body}"), b"{body}");
         assert_eq!(filled("{timestamp}{body}"), b"12{body}");
@@ -111,7 +113,7 @@ mod tests {
             "{a}{body}",
             "}{body}",
         ] {
-            assert_eq!(text.parse::<Template>(), Err(NotATemplate), "{text}");
+            assert_eq!(text.parse::<SignedContentTemplate>(), Err(ParseTemplateError), "{text}");
         }
     }
 }

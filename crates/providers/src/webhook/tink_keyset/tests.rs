@@ -28,15 +28,15 @@ fn tink_s_own_vector() {
         022100d404a3015cb229f7cb036c2b5f77cc546065eed4b75837cec2883d1e35d5eb9f";
     let der = HEXLOWER.decode(der.as_bytes()).unwrap();
     let keyset = parse(&[key(0x9988_7766, RFC_6979)]).unwrap();
-    assert!(keyset.is_right(0x9988_7766, b"", &der));
-    assert!(!keyset.is_right(0x9988_7766, b"\0", &der));
-    assert!(!keyset.is_right(0x9988_7767, b"", &der));
-    assert!(keyset.has(0x9988_7766) && !keyset.has(0));
+    assert!(keyset.verifies(0x9988_7766, b"", &der));
+    assert!(!keyset.verifies(0x9988_7766, b"\0", &der));
+    assert!(!keyset.verifies(0x9988_7767, b"", &der));
+    assert!(keyset.contains_key(0x9988_7766) && !keyset.contains_key(0));
 }
 
 #[test]
 fn a_real_key_is_read() {
-    assert!(parse(&[key(7, GOOGLE)]).unwrap().has(7));
+    assert!(parse(&[key(7, GOOGLE)]).unwrap().contains_key(7));
 }
 
 #[test]
@@ -74,11 +74,18 @@ fn keys_that_can_not_be_used_are_left_out() {
         value(&|bytes| bytes.extend([0x28, 1])),
         value(&|bytes| bytes.truncate(40)),
     ] {
-        assert_eq!(parse(std::slice::from_ref(&unusable)).unwrap_err(), TinkKeysetError::NoKey, "{unusable}");
+        assert_eq!(
+            parse(std::slice::from_ref(&unusable)).unwrap_err(),
+            TinkKeysetError::NoUsableKey,
+            "{unusable}"
+        );
         let keyset = parse(&[unusable, key(1, GOOGLE)]).unwrap();
-        assert!(keyset.has(1) && !keyset.has(2));
+        assert!(keyset.contains_key(1) && !keyset.contains_key(2));
     }
-    assert!(parse(&[value(&|bytes| bytes.extend([0x08, 0]))]).unwrap().has(2), "version 0 may be written");
+    assert!(
+        parse(&[value(&|bytes| bytes.extend([0x08, 0]))]).unwrap().contains_key(2),
+        "version 0 may be written"
+    );
 }
 
 #[test]
@@ -87,7 +94,7 @@ fn sets_that_are_none() {
     for text in ["", "[]", "{}", r#"{"key":{}}"#, r#"{"key":[{"keyId":-1}]}"#, r#"{"key":[]"#] {
         assert_eq!(TinkKeyset::parse(text).map(|_| ()), malformed, "{text}");
     }
-    assert_eq!(parse(&[]).unwrap_err(), TinkKeysetError::NoKey);
+    assert_eq!(parse(&[]).unwrap_err(), TinkKeysetError::NoUsableKey);
     let many: Vec<_> = (0..65).map(|id| key(id, RFC_6979)).collect();
-    assert_eq!(parse(&many).unwrap_err(), TinkKeysetError::TooMany);
+    assert_eq!(parse(&many).unwrap_err(), TinkKeysetError::TooManyKeys);
 }

@@ -2,16 +2,16 @@
 
 /// A request that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Received {
+pub enum VerifiedWebhook {
     /// The provider wanted to see that the callback is ours. There is nothing to keep.
-    Handshake(WebhookReply),
+    Handshake(WebhookResponse),
     /// The provider has something to say.
     Delivery(Delivery),
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookReply {
+pub struct WebhookResponse {
     /// The HTTP status.
     pub status: u16,
     /// The body's type, if there is a body.
@@ -20,7 +20,7 @@ pub struct WebhookReply {
     pub body: String,
 }
 
-impl WebhookReply {
+impl WebhookResponse {
     pub(super) fn empty(status: u16) -> Self {
         Self { status, content_type: None, body: String::new() }
     }
@@ -41,7 +41,7 @@ pub struct Delivery {
     /// can be verified again years later. None if nothing signed it.
     pub evidence_headers: Vec<(String, String)>,
     /// The answer once it is kept.
-    pub reply: WebhookReply,
+    pub response: WebhookResponse,
 }
 
 /// What one of a provider's users is told.
@@ -52,7 +52,7 @@ pub struct DeliveryPart {
     /// The body's bytes: all of them if it is `whole`, otherwise the elements about this user, each as it was sent.
     pub body: Vec<u8>,
     /// Whether these are all bytes that came. Only then can the signature be verified again over them.
-    pub whole: bool,
+    pub is_whole_body: bool,
 }
 
 /// Without contents and ids: they are about somebody's health.
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Delivery")
             .field("parts", &self.parts)
-            .field("reply", &self.reply)
+            .field("reply", &self.response)
             .finish_non_exhaustive()
     }
 }
@@ -70,7 +70,7 @@ impl std::fmt::Debug for DeliveryPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeliveryPart")
             .field("body_bytes", &self.body.len())
-            .field("whole", &self.whole)
+            .field("whole", &self.is_whole_body)
             .finish_non_exhaustive()
     }
 }

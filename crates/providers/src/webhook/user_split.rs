@@ -12,19 +12,19 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{DeliveryPart, WebhookRefusal, parameter};
+use super::{DeliveryPart, WebhookError, form_parameter};
 use crate::JsonPointer;
-use crate::pointer::is_id;
-use crate::reader::Section;
+use crate::json_pointer::is_valid_id;
+use crate::table_reader::Section;
 
-const NO_USER: WebhookRefusal = WebhookRefusal::Malformed("the body does not say whom it is about");
-const NOT_JSON: WebhookRefusal = WebhookRefusal::Malformed("the body is not JSON of the provider's form");
+const NO_USER: WebhookError = WebhookError::Malformed("the body does not say whom it is about");
+const NOT_JSON: WebhookError = WebhookError::Malformed("the body is not JSON of the provider's form");
 
 /// Where a body says whom it is about.
 #[derive(Debug, Clone)]
-pub(super) enum Users {
+pub(super) enum UserLocation {
     /// Nowhere.
-    Nobody,
+    NoUser,
     /// In a field of a form.
     Form { field: String },
     /// In a JSON document.
@@ -44,14 +44,14 @@ pub(super) enum Elements {
     Members,
 }
 
-impl Users {
+impl UserLocation {
     pub(super) fn parse(section: &mut Section, is_form: bool) -> Option<Self> {
         if is_form {
-            section.demand(&["form_field"]);
-            return Some(Self::Form { field: section.text("form_field")? });
+            section.require_keys(&["form_field"]);
+            return Some(Self::Form { field: section.string("form_field")? });
         }
-        section.demand(&["pointer"]);
-        let user = section.parsed("pointer");
+        section.require_keys(&["pointer"]);
+        let user = section.parse_string("pointer");
         let elements = [
             ("body", Elements::Body),
             ("array", Elements::Array),
@@ -59,49 +59,52 @@ impl Users {
             ("members", Elements::Members),
         ];
         let elements = section.choice("elements", &elements).unwrap_or(Elements::Body);
-        let optional = section.flag("optional").unwrap_or(false);
+        let optional = section.boolean("optional").unwrap_or(false);
         Some(Self::Json { elements, user: user?, optional })
     }
 
-    pub(super) fn split(&self, body: &[u8]) -> Result<Vec<DeliveryPart>, WebhookRefusal> {
+    pub(super) fn split_by_user(&self, body: &[u8]) -> Result<Vec<DeliveryPart>, WebhookError> {
         match self {
-            Self::Nobody => Ok(vec![whole(None, body)]),
+            Self::NoUser => Ok(vec![whole_body_part(None, body)]),
             Self::Form { field } => {
-                let user = parameter::single(body, field).ok().flatten().filter(|user| is_id(user));
-                Ok(vec![whole(Some(user.ok_or(NO_USER)?), body)])
+                let user = form_parameter::single_parameter(body, field)
+                    .ok()
+                    .flatten()
+                    .filter(|user| is_valid_id(user));
+                Ok(vec![whole_body_part(Some(user.ok_or(NO_USER)?), body)])
             }
             Self::Json { elements, user, optional } => {
                 let id = |element: &str| {
                     let element: Value = serde_json::from_str(element).map_err(|_| NOT_JSON)?;
-                    let id = user.id(&element).map_err(|_| NO_USER)?;
+                    let id = user.resolve_id(&element).map_err(|_| NO_USER)?;
                     if id.is_none() && !optional { Err(NO_USER) } else { Ok(id) }
                 };
-                split(body, *elements, id)
+                split_document(body, *elements, id)
             }
         }
     }
 }
 
-fn split(
+fn split_document(
     body: &[u8],
     elements: Elements,
-    id: impl Fn(&str) -> Result<Option<String>, WebhookRefusal>,
-) -> Result<Vec<DeliveryPart>, WebhookRefusal> {
+    id: impl Fn(&str) -> Result<Option<String>, WebhookError>,
+) -> Result<Vec<DeliveryPart>, WebhookError> {
     let document: &RawValue = serde_json::from_slice(body).map_err(|_| NOT_JSON)?;
     let document = document.get();
     let is_array = document.starts_with('[');
-    let mut parts = Parts::default();
+    let mut parts = UserParts::default();
     match elements {
-        Elements::ArrayOrBody if !is_array => return Ok(vec![whole(id(document)?, body)]),
-        Elements::Body => return Ok(vec![whole(id(document)?, body)]),
+        Elements::ArrayOrBody if !is_array => return Ok(vec![whole_body_part(id(document)?, body)]),
+        Elements::Body => return Ok(vec![whole_body_part(id(document)?, body)]),
         Elements::Array | Elements::ArrayOrBody => {
-            for element in array(document)? {
+            for element in parse_array(document)? {
                 parts.add(id(element.get())?, "", element.get());
             }
         }
         Elements::Members => {
-            for (name, member) in object(document)? {
-                for element in array(member.get())? {
+            for (name, member) in parse_object(document)? {
+                for element in parse_array(member.get())? {
                     parts.add(id(element.get())?, name.get(), element.get());
                 }
             }
@@ -110,12 +113,12 @@ fn split(
     Ok(parts.finish(body))
 }
 
-fn array(text: &str) -> Result<Vec<&RawValue>, WebhookRefusal> {
+fn parse_array(text: &str) -> Result<Vec<&RawValue>, WebhookError> {
     serde_json::from_str(text).map_err(|_| NOT_JSON)
 }
 
 /// An object's members in their order, their names as they were sent.
-fn object(text: &str) -> Result<Vec<(&RawValue, &RawValue)>, WebhookRefusal> {
+fn parse_object(text: &str) -> Result<Vec<(&RawValue, &RawValue)>, WebhookError> {
     struct Members;
 
     impl<'de> Visitor<'de> for Members {
@@ -137,13 +140,13 @@ fn object(text: &str) -> Result<Vec<(&RawValue, &RawValue)>, WebhookRefusal> {
     serde_json::Deserializer::from_str(text).deserialize_map(Members).map_err(|_| NOT_JSON)
 }
 
-fn whole(provider_user: Option<String>, body: &[u8]) -> DeliveryPart {
-    DeliveryPart { provider_user, body: body.to_vec(), whole: true }
+fn whole_body_part(provider_user: Option<String>, body: &[u8]) -> DeliveryPart {
+    DeliveryPart { provider_user, body: body.to_vec(), is_whole_body: true }
 }
 
 /// The elements of each user, in the order in which the users come up.
 #[derive(Default)]
-struct Parts<'b> {
+struct UserParts<'b> {
     users: HashMap<Option<String>, usize>,
     parts: Vec<(Option<String>, Vec<Element<'b>>)>,
 }
@@ -154,7 +157,7 @@ struct Element<'b> {
     text: &'b str,
 }
 
-impl<'b> Parts<'b> {
+impl<'b> UserParts<'b> {
     fn add(&mut self, user: Option<String>, member: &'b str, text: &'b str) {
         let at = match self.users.entry(user.clone()) {
             Entry::Occupied(entry) => *entry.get(),
@@ -168,19 +171,19 @@ impl<'b> Parts<'b> {
 
     fn finish(self, body: &[u8]) -> Vec<DeliveryPart> {
         if let [(user, _)] = self.parts.as_slice() {
-            return vec![whole(user.clone(), body)];
+            return vec![whole_body_part(user.clone(), body)];
         }
         let part = |(provider_user, elements): (_, Vec<Element<'_>>)| DeliveryPart {
             provider_user,
-            body: join(&elements).into_bytes(),
-            whole: false,
+            body: join_elements(&elements).into_bytes(),
+            is_whole_body: false,
         };
         self.parts.into_iter().map(part).collect()
     }
 }
 
 /// The elements in a document of the form that they came in. Elements of one member stand together, as they were read.
-fn join(elements: &[Element<'_>]) -> String {
+fn join_elements(elements: &[Element<'_>]) -> String {
     let arrays = elements.chunk_by(|one, next| one.member == next.member).map(|elements| {
         let texts: Vec<_> = elements.iter().map(|element| element.text).collect();
         let array = format!("[{}]", texts.join(","));
