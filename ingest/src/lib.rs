@@ -7,20 +7,14 @@
 //! Ingest reads neither the log nor the view: where it must know a connection, it asks the projector.
 
 mod append;
-mod connections;
-mod deliveries;
-mod device_reports;
-mod devices;
-mod door;
-mod erasures;
-mod exports;
-mod headers;
-mod log_watch;
-mod outcomes;
-mod post;
+mod handlers;
+mod log_health;
+mod outcome_waiters;
 mod provider_settings;
-mod webhooks;
+mod request_headers;
+mod state;
+mod webhook_dedup;
 
-pub use deliveries::{DELIVERIES_STREAM, Deliveries, DeliveriesError};
-pub use door::{Door, DoorSettings, Ingest};
 pub use provider_settings::{ProviderClient, ProviderSettings, ProviderSettingsErrors};
+pub use state::{Ingest, IngestSettings, IngestState};
+pub use webhook_dedup::{DELIVERY_DEDUP_STREAM, DeliveryDedup, DeliveryDedupError};

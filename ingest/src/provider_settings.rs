@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use http_edge::PublishedSource;
+use http_edge::KeySetSource;
 use ipnet::IpNet;
-use providers::{DemandKind, OAuth, Provider, Providers, Webhook, WebhookSecrets};
+use providers::{
+    OAuthSettings, Provider, ProviderRegistry, ProviderWebhook, WebhookRequirementKind, WebhookSecrets,
+};
 use url::{Host, Url};
 
 /// What an operator has from one provider.
@@ -18,7 +20,7 @@ pub struct ProviderClient {
     /// With them the provider's deliveries are taken in. `None` where the operator wants none.
     pub webhook: Option<WebhookSecrets>,
     /// Where the provider's public keys are, where it signs with such; instead of where its table says.
-    pub keyset: Option<PublishedSource>,
+    pub keyset: Option<KeySetSource>,
     /// Where the provider sends from. A provider that signs nothing is heard from nowhere else once they are given.
     pub addresses: Vec<IpNet>,
     /// The limit for each of these addresses, instead of the table's.
@@ -38,18 +40,18 @@ pub struct ProviderSettings {
 pub struct ProviderSettingsErrors(pub Vec<String>);
 
 /// A provider that users can connect to.
-pub(crate) struct Connectable<'s> {
-    pub(crate) oauth: &'s OAuth,
+pub(crate) struct ConnectableProvider<'s> {
+    pub(crate) oauth: &'s OAuthSettings,
     pub(crate) client_id: &'s str,
     pub(crate) scopes: &'s [String],
 }
 
 /// A provider that sends here.
-pub(crate) struct Sender<'s> {
+pub(crate) struct WebhookSource<'s> {
     pub(crate) name: &'s str,
-    pub(crate) webhook: &'s Webhook,
+    pub(crate) webhook: &'s ProviderWebhook,
     pub(crate) secrets: &'s WebhookSecrets,
-    pub(crate) keyset: Option<&'s PublishedSource>,
+    pub(crate) keyset: Option<&'s KeySetSource>,
     pub(crate) addresses: &'s [IpNet],
     pub(crate) requests_per_5_minutes: u32,
 }
@@ -66,7 +68,7 @@ impl ProviderSettings {
     ///
     /// Every one at once.
     pub fn new(
-        providers: &Providers,
+        providers: &ProviderRegistry,
         redirect_uris: Vec<String>,
         clients: BTreeMap<String, ProviderClient>,
     ) -> Result<Self, ProviderSettingsErrors> {
@@ -80,7 +82,7 @@ impl ProviderSettings {
         for (name, client) in clients {
             match providers.get(&name) {
                 Some(provider) => {
-                    let problems = check(provider, &client).into_iter();
+                    let problems = check_client(provider, &client).into_iter();
                     errors.extend(problems.map(|problem| format!("providers.{name}: {problem}")));
                     known.insert(name, (provider.clone(), client));
                 }
@@ -101,18 +103,18 @@ impl ProviderSettings {
         self.redirect_uris.contains(uri)
     }
 
-    pub(crate) fn connectable(&self, name: &str) -> Option<Connectable<'_>> {
+    pub(crate) fn connectable_provider(&self, name: &str) -> Option<ConnectableProvider<'_>> {
         let (provider, client) = self.clients.get(name)?;
         let oauth = provider.oauth.as_ref()?;
         let scopes = client.scopes.as_ref().unwrap_or(&oauth.scopes);
-        Some(Connectable { oauth, client_id: client.client_id.as_ref()?, scopes })
+        Some(ConnectableProvider { oauth, client_id: client.client_id.as_ref()?, scopes })
     }
 
-    pub(crate) fn senders(&self) -> impl Iterator<Item = Sender<'_>> {
+    pub(crate) fn webhook_sources(&self) -> impl Iterator<Item = WebhookSource<'_>> {
         self.clients.iter().filter_map(|(name, (provider, client))| {
             let webhook = provider.webhook.as_ref()?;
             let own = client.requests_per_5_minutes.or(webhook.requests_per_5_minutes);
-            Some(Sender {
+            Some(WebhookSource {
                 name,
                 webhook,
                 secrets: client.webhook.as_ref()?,
@@ -124,8 +126,8 @@ impl ProviderSettings {
     }
 }
 
-fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
-    let mut problems = useless(provider, client);
+fn check_client(provider: &Provider, client: &ProviderClient) -> Vec<String> {
+    let mut problems = unused_settings(provider, client);
     let ProviderClient { client_id, scopes, webhook, keyset: _, addresses, requests_per_5_minutes } = client;
     let mut refuse = |problem: &str| problems.push(problem.to_owned());
     if client_id.is_none() && webhook.is_none() {
@@ -136,7 +138,9 @@ fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
     }
     match &provider.oauth {
         None if scopes.is_some() => refuse("scopes are there, but its table has no [oauth]"),
-        Some(oauth) if scopes.iter().flatten().any(|scope| !is_scope(scope, &oauth.scope_separator)) => {
+        Some(oauth)
+            if scopes.iter().flatten().any(|scope| !is_valid_scope(scope, &oauth.scope_separator)) =>
+        {
             refuse("scopes must not be empty, and have no separator in them");
         }
         None | Some(_) => {}
@@ -149,7 +153,7 @@ fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
             {
                 problems.push(format!("webhook_addresses is missing: they are published ({published})"));
             }
-            problems.extend(webhook.check(secrets).err().into_iter().flatten());
+            problems.extend(webhook.check_secrets(secrets).err().into_iter().flatten());
         }
         (None | Some(_), None) => {}
     }
@@ -161,20 +165,23 @@ fn check(provider: &Provider, client: &ProviderClient) -> Vec<String> {
 }
 
 /// What its table has no use for: most likely it was meant for another provider, or is spelled for another scheme.
-fn useless(provider: &Provider, client: &ProviderClient) -> Vec<String> {
+fn unused_settings(provider: &Provider, client: &ProviderClient) -> Vec<String> {
     let demands: Vec<_> =
-        provider.webhook.iter().flat_map(Webhook::demands).map(|demand| demand.kind).collect();
+        provider.webhook.iter().flat_map(ProviderWebhook::requirements).map(|demand| demand.kind).collect();
     let mut problems = Vec::new();
-    if client.client_id.is_some() && provider.oauth.is_none() && !demands.contains(&DemandKind::ClientId) {
+    if client.client_id.is_some()
+        && provider.oauth.is_none()
+        && !demands.contains(&WebhookRequirementKind::ClientId)
+    {
         problems.push("has a client_id, and its table has no use for one".to_owned());
     }
     let Some(secrets) = client.webhook.as_ref().filter(|_| provider.webhook.is_some()) else {
         return problems;
     };
-    let asked = |kinds: &[DemandKind]| kinds.iter().any(|kind| demands.contains(kind));
-    let signing = asked(&[DemandKind::ClientSecret, DemandKind::SigningSecret]);
-    let verify = asked(&[DemandKind::VerifyToken, DemandKind::AuthorizationValue]);
-    let subscriptions = asked(&[DemandKind::SubscriptionId]);
+    let asked = |kinds: &[WebhookRequirementKind]| kinds.iter().any(|kind| demands.contains(kind));
+    let signing = asked(&[WebhookRequirementKind::ClientSecret, WebhookRequirementKind::SigningSecret]);
+    let verify = asked(&[WebhookRequirementKind::VerifyToken, WebhookRequirementKind::AuthorizationValue]);
+    let subscriptions = asked(&[WebhookRequirementKind::SubscriptionId]);
     for (named, is_given, is_asked) in [
         ("webhook_secret_files", !secrets.signing.is_empty(), signing),
         ("webhook_verify_files", !secrets.verify.is_empty(), verify),
@@ -187,7 +194,7 @@ fn useless(provider: &Provider, client: &ProviderClient) -> Vec<String> {
     problems
 }
 
-fn is_scope(scope: &str, separator: &str) -> bool {
+fn is_valid_scope(scope: &str, separator: &str) -> bool {
     !scope.is_empty() && !scope.contains(separator)
 }
 

@@ -15,7 +15,7 @@ fn secrets(signing: &[&str], path: &[&str], verify: &[&str]) -> WebhookSecrets {
 fn errors(redirect_uris: &[&str], clients: Vec<(&str, ProviderClient)>) -> Vec<String> {
     let uris = redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
     let clients = clients.into_iter().map(|(name, client)| (name.to_owned(), client)).collect();
-    let settings = ProviderSettings::new(&Providers::shipped(), uris, clients);
+    let settings = ProviderSettings::new(&ProviderRegistry::from_built_in(), uris, clients);
     settings.err().map(|ProviderSettingsErrors(errors)| errors).unwrap_or_default()
 }
 
@@ -38,13 +38,13 @@ fn what_is_right() {
     assert_eq!(errors(&uris, clients.to_vec()), Vec::<String>::new());
     let clients = clients.map(|(name, client)| (name.to_owned(), client)).into();
     let uris = uris.map(str::to_owned).to_vec();
-    let settings = ProviderSettings::new(&Providers::shipped(), uris, clients).unwrap();
+    let settings = ProviderSettings::new(&ProviderRegistry::from_built_in(), uris, clients).unwrap();
     assert!(settings.allows_redirect_to("app://connected"));
     assert!(!settings.allows_redirect_to("app://connected/"), "letter by letter");
-    let fitbit = settings.connectable("fitbit").unwrap();
+    let fitbit = settings.connectable_provider("fitbit").unwrap();
     assert_eq!((fitbit.client_id, fitbit.scopes), ("23ABCD", &["activity".to_owned()][..]));
-    assert!(settings.connectable("withings").is_none(), "it has no client id");
-    let senders: Vec<_> = settings.senders().map(|sender| sender.name).collect();
+    assert!(settings.connectable_provider("withings").is_none(), "it has no client id");
+    let senders: Vec<_> = settings.webhook_sources().map(|sender| sender.name).collect();
     assert_eq!(senders, ["fitbit", "withings"]);
 }
 

@@ -3,28 +3,30 @@
 use std::time::Duration;
 
 use http::{HeaderMap, header};
-use http_edge::{Refusal, single_header};
+use http_edge::{ApiError, single_header};
 use jiff::Timestamp;
 use keys::RequestSignature;
-use schemas::{Code, parse_instant};
+use schemas::{ProblemCode, parse_timestamp};
 
 /// Signatures of one request: more than one only while keys rotate.
 const SIGNATURES_MAX: usize = 4;
 /// The longest that a post may wait for its outcome.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+const OUTCOME_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The signed timestamp: as spelled, which is what was signed, and as an instant.
-pub(crate) fn timestamp(headers: &HeaderMap) -> Result<(&str, Timestamp), Refusal> {
+pub(crate) fn signed_timestamp(headers: &HeaderMap) -> Result<(&str, Timestamp), ApiError> {
     const NAME: &str = "X-Sync-Timestamp";
-    let spelled = single_header(headers, NAME)?.ok_or_else(|| Refusal::header(NAME, "is missing"))?;
-    let instant = instant(spelled);
-    let form = || Refusal::header(NAME, "must be unix seconds, unix milliseconds (13 digits) or RFC 3339");
+    let spelled =
+        single_header(headers, NAME)?.ok_or_else(|| ApiError::invalid_header(NAME, "is missing"))?;
+    let instant = parse_header_timestamp(spelled);
+    let form =
+        || ApiError::invalid_header(NAME, "must be unix seconds, unix milliseconds (13 digits) or RFC 3339");
     Ok((spelled, instant.ok_or_else(form)?))
 }
 
-fn instant(spelled: &str) -> Option<Timestamp> {
+fn parse_header_timestamp(spelled: &str) -> Option<Timestamp> {
     if !spelled.bytes().all(|byte| byte.is_ascii_digit()) {
-        return parse_instant(spelled);
+        return parse_timestamp(spelled);
     }
     let number = spelled.parse().ok()?;
     match spelled.len() {
@@ -35,31 +37,31 @@ fn instant(spelled: &str) -> Option<Timestamp> {
 }
 
 /// The signatures. One that is not in our form is not an error of the header: it is a signature that is not right.
-pub(crate) fn signatures(headers: &HeaderMap) -> Result<Vec<RequestSignature>, Refusal> {
+pub(crate) fn parse_signatures(headers: &HeaderMap) -> Result<Vec<RequestSignature>, ApiError> {
     const NAME: &str = "X-Sync-Signature";
-    let missing = || Refusal::new(Code::InvalidSignature, "The header X-Sync-Signature is missing.");
+    let missing = || ApiError::new(ProblemCode::InvalidSignature, "The header X-Sync-Signature is missing.");
     let listed = single_header(headers, NAME)?.ok_or_else(missing)?;
     let listed: Vec<_> = listed.split(',').map(str::trim).collect();
     if listed.len() > SIGNATURES_MAX {
-        return Err(Refusal::header(NAME, "must carry at most 4 signatures"));
+        return Err(ApiError::invalid_header(NAME, "must carry at most 4 signatures"));
     }
     let read = |text: &&str| RequestSignature::from_hex(text.strip_prefix("v1=").unwrap_or(text));
     Ok(listed.iter().filter_map(read).collect())
 }
 
 /// Demands the body's bytes as they are.
-pub(crate) fn content_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_content_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     match single_header(headers, "content-encoding")? {
         Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
-            Err(Refusal::new(Code::UnsupportedMediaType, "The body must not be encoded."))
+            Err(ApiError::new(ProblemCode::UnsupportedMediaType, "The body must not be encoded."))
         }
         None | Some(_) => Ok(()),
     }
 }
 
 /// Demands JSON as it is.
-pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    content_encoding(headers)?;
+pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    check_content_encoding(headers)?;
     let content_type = single_header(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
     let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let parameters = parameters.trim();
@@ -71,13 +73,13 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), Refusal> {
     if media_type.trim().eq_ignore_ascii_case("application/json") && is_utf_8 {
         Ok(())
     } else {
-        Err(Refusal::new(Code::UnsupportedMediaType, "The content type must be application/json."))
+        Err(ApiError::new(ProblemCode::UnsupportedMediaType, "The content type must be application/json."))
     }
 }
 
 /// How long to wait for the outcome (RFC 7240): `wait=N`, or not at all for `respond-async`. What can't be read is
 /// ignored, as that RFC says.
-pub(crate) fn wait(headers: &HeaderMap, default: Duration) -> Duration {
+pub(crate) fn preferred_wait(headers: &HeaderMap, default: Duration) -> Duration {
     let preferences = headers
         .get_all("prefer")
         .iter()
@@ -95,7 +97,7 @@ pub(crate) fn wait(headers: &HeaderMap, default: Duration) -> Duration {
         }
     }
     match wait {
-        Some(wait) => wait.min(WAIT_MAX),
+        Some(wait) => wait.min(OUTCOME_WAIT_MAX),
         None if respond_async => Duration::ZERO,
         None => default,
     }
@@ -119,23 +121,23 @@ mod tests {
             ["1771286385", "1771286385000", "2026-02-16T23:59:45Z", "2026-02-17T00:59:45.000+01:00"]
         {
             let headers = headers("x-sync-timestamp", &[spelled.as_bytes()]);
-            let (kept, instant) = timestamp(&headers).unwrap();
+            let (kept, instant) = signed_timestamp(&headers).unwrap();
             assert_eq!((kept, instant.as_second()), (spelled, 1_771_286_385));
         }
         for wrong in
             ["", "177128638500", "17712863850000", "-1771286385", "1771286385.5", "now", "2026-02-16"]
         {
-            let refused = timestamp(&headers("x-sync-timestamp", &[wrong.as_bytes()])).unwrap_err();
-            assert_eq!(refused.code(), Code::InvalidHeader, "{wrong}");
+            let refused = signed_timestamp(&headers("x-sync-timestamp", &[wrong.as_bytes()])).unwrap_err();
+            assert_eq!(refused.code(), ProblemCode::InvalidHeader, "{wrong}");
         }
-        assert_eq!(timestamp(&HeaderMap::new()).unwrap_err().code(), Code::InvalidHeader);
+        assert_eq!(signed_timestamp(&HeaderMap::new()).unwrap_err().code(), ProblemCode::InvalidHeader);
         assert_eq!(
-            timestamp(&headers("x-sync-timestamp", &[b"1", b"1"])).unwrap_err().code(),
-            Code::InvalidHeader
+            signed_timestamp(&headers("x-sync-timestamp", &[b"1", b"1"])).unwrap_err().code(),
+            ProblemCode::InvalidHeader
         );
         assert_eq!(
-            timestamp(&headers("x-sync-timestamp", &["１".as_bytes()])).unwrap_err().code(),
-            Code::InvalidHeader
+            signed_timestamp(&headers("x-sync-timestamp", &["１".as_bytes()])).unwrap_err().code(),
+            ProblemCode::InvalidHeader
         );
     }
 
@@ -143,14 +145,14 @@ mod tests {
     fn up_to_four_signatures() {
         let hex = "ab".repeat(32);
         let count = |value: &str| {
-            signatures(&headers("x-sync-signature", &[value.as_bytes()])).map(|found| found.len())
+            parse_signatures(&headers("x-sync-signature", &[value.as_bytes()])).map(|found| found.len())
         };
         assert_eq!(count(&hex).unwrap(), 1);
         assert_eq!(count(&format!("v1={hex}, {hex},v1={hex},v2=unknown")).unwrap(), 3);
         assert_eq!(count("nonsense").unwrap(), 0);
         assert_eq!(count(&hex.to_uppercase()).unwrap(), 0);
-        assert_eq!(count(&[hex.as_str(); 5].join(",")).unwrap_err().code(), Code::InvalidHeader);
-        assert_eq!(signatures(&HeaderMap::new()).unwrap_err().code(), Code::InvalidSignature);
+        assert_eq!(count(&[hex.as_str(); 5].join(",")).unwrap_err().code(), ProblemCode::InvalidHeader);
+        assert_eq!(parse_signatures(&HeaderMap::new()).unwrap_err().code(), ProblemCode::InvalidSignature);
     }
 
     #[test]
@@ -158,20 +160,21 @@ mod tests {
         for good in
             ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
         {
-            assert!(content_type(&headers("content-type", &[good.as_bytes()])).is_ok(), "{good}");
+            assert!(check_content_type(&headers("content-type", &[good.as_bytes()])).is_ok(), "{good}");
         }
         for wrong in ["", "text/plain", "application/json-patch+json", "application/json; charset=utf-16"] {
-            assert!(content_type(&headers("content-type", &[wrong.as_bytes()])).is_err(), "{wrong}");
+            assert!(check_content_type(&headers("content-type", &[wrong.as_bytes()])).is_err(), "{wrong}");
         }
         let mut encoded = headers("content-type", &[b"application/json"]);
         encoded.insert("content-encoding", http::HeaderValue::from_static("gzip"));
-        assert_eq!(content_type(&encoded).unwrap_err().code(), Code::UnsupportedMediaType);
+        assert_eq!(check_content_type(&encoded).unwrap_err().code(), ProblemCode::UnsupportedMediaType);
     }
 
     #[test]
     fn preferences() {
-        let seconds =
-            |value: &str| wait(&headers("prefer", &[value.as_bytes()]), Duration::from_secs(2)).as_secs();
+        let seconds = |value: &str| {
+            preferred_wait(&headers("prefer", &[value.as_bytes()]), Duration::from_secs(2)).as_secs()
+        };
         assert_eq!(seconds("wait=5"), 5);
         assert_eq!(seconds("wait=60"), 10);
         assert_eq!(seconds("wait=0"), 0);

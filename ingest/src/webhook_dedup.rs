@@ -25,14 +25,14 @@ use providers::Delivery;
 use serde_json::json;
 
 /// The bucket's stream.
-pub const DELIVERIES_STREAM: &str = "KV_deliveries";
+pub const DELIVERY_DEDUP_STREAM: &str = "KV_deliveries";
 /// The bucket as the roles that may reach it see it.
 const API_PREFIX: &str = "DELIVERIES.API";
 const KEY_PREFIX: &str = "$KV.deliveries.";
 /// How long an entry lasts: a day, and some time for a clock.
-const LIFETIME_HOURS: u64 = 25;
+const ENTRY_LIFETIME_HOURS: u64 = 25;
 /// How often a lost race for a claim is run again.
-const RACES_MAX: usize = 3;
+const CLAIM_ATTEMPTS_MAX: usize = 3;
 
 const FORMAT: u8 = 1;
 const CLAIMED: u8 = 0;
@@ -41,7 +41,7 @@ const ENTRY_BYTES: usize = 10;
 
 /// Why it can't be told whether a delivery was seen.
 #[derive(Debug, thiserror::Error)]
-pub enum DeliveriesError {
+pub enum DeliveryDedupError {
     /// The bucket can't be read.
     #[error("the deliveries that were seen can't be read")]
     Read(#[from] ReadError),
@@ -53,7 +53,7 @@ pub enum DeliveriesError {
     Missing,
     /// It is not the bucket that it should be.
     #[error("the bucket of deliveries can't be trusted: its `{0}` is {1}")]
-    BrokenPromise(&'static str, String),
+    ConfigMismatch(&'static str, String),
     /// An entry is not in the form that this version knows.
     #[error("an entry of the deliveries that were seen can't be read")]
     Malformed,
@@ -64,7 +64,7 @@ pub enum DeliveriesError {
 pub(crate) struct DeliveryKey([u8; 32]);
 
 impl DeliveryKey {
-    pub(crate) fn of(secret: &Pseudonymizer, provider: &str, delivery: &Delivery, body: &[u8]) -> Self {
+    pub(crate) fn new(secret: &Pseudonymizer, provider: &str, delivery: &Delivery, body: &[u8]) -> Self {
         let (by, bytes): (&[u8], _) = match &delivery.id {
             Some(id) => (b"id", id.as_bytes()),
             None => (b"body", body),
@@ -77,7 +77,7 @@ impl DeliveryKey {
     }
 
     /// 32 characters: every distinct key costs the broker memory, and 128 bits are enough to tell them apart.
-    fn text(&self) -> String {
+    fn bucket_key(&self) -> String {
         HEXLOWER.encode(&self.0[..16])
     }
 }
@@ -100,27 +100,27 @@ pub(crate) struct OpenClaim {
 
 /// The deliveries that were seen. Clones share the bucket.
 #[derive(Clone)]
-pub struct Deliveries {
+pub struct DeliveryDedup {
     bucket: KvBucket,
 }
 
-impl Deliveries {
+impl DeliveryDedup {
     /// The bucket's stream, over a connection which must have the rights for what is asked.
     pub fn stream(broker: Broker) -> Stream {
-        Stream::new(broker, API_PREFIX, DELIVERIES_STREAM)
+        Stream::new(broker, API_PREFIX, DELIVERY_DEDUP_STREAM)
     }
 
     /// What the bucket must be.
     pub fn config(replicas: u8) -> serde_json::Value {
         json!({
-            "name": DELIVERIES_STREAM,
+            "name": DELIVERY_DEDUP_STREAM,
             "description": "SyncWell: deliveries of providers that were seen",
             "subjects": [format!("{KEY_PREFIX}>")],
             "retention": "limits",
             "storage": "file",
             "discard": "old",
             "max_msgs_per_subject": 1,
-            "max_age": LIFETIME_HOURS * 3_600 * 1_000_000_000,
+            "max_age": ENTRY_LIFETIME_HOURS * 3_600 * 1_000_000_000,
             "num_replicas": replicas,
             "allow_direct": true,
             "allow_atomic": true,
@@ -131,27 +131,27 @@ impl Deliveries {
     }
 
     /// Holds what is there against what setup creates.
-    pub async fn verify(stream: &Stream) -> Result<(), DeliveriesError> {
-        let info = stream.info().await?.ok_or(DeliveriesError::Missing)?;
+    pub async fn verify(stream: &Stream) -> Result<(), DeliveryDedupError> {
+        let info = stream.info().await?.ok_or(DeliveryDedupError::Missing)?;
         let keys = ["subjects", "retention", "max_msgs_per_subject", "max_age", "deny_purge", "allow_direct"];
         match info.config_mismatch(&Self::config(1), &keys) {
-            Some((key, is)) => Err(DeliveriesError::BrokenPromise(key, is)),
+            Some((key, is)) => Err(DeliveryDedupError::ConfigMismatch(key, is)),
             None => Ok(()),
         }
     }
 
-    pub(crate) fn over(broker: Broker) -> Self {
-        Self { bucket: KvBucket::open(broker, API_PREFIX, DELIVERIES_STREAM, KEY_PREFIX) }
+    pub(crate) fn new(broker: Broker) -> Self {
+        Self { bucket: KvBucket::open(broker, API_PREFIX, DELIVERY_DEDUP_STREAM, KEY_PREFIX) }
     }
 
     /// Claims a delivery, or tells how it stands.
-    pub(crate) async fn claim(&self, key: &DeliveryKey, now: Timestamp) -> Result<Claim, DeliveriesError> {
-        let key = key.text();
+    pub(crate) async fn claim(&self, key: &DeliveryKey, now: Timestamp) -> Result<Claim, DeliveryDedupError> {
+        let key = key.bucket_key();
         let mut lost = AppendError::Unavailable;
-        for _ in 0..RACES_MAX {
+        for _ in 0..CLAIM_ATTEMPTS_MAX {
             // Most deliveries are new: the write says so by itself.
-            match self.bucket.put(&key, entry(CLAIMED, now), 0, None).await {
-                Ok(revision) => return read(&entry(CLAIMED, now), revision),
+            match self.bucket.put(&key, encode_entry(CLAIMED, now), 0, None).await {
+                Ok(revision) => return decode_entry(&encode_entry(CLAIMED, now), revision),
                 Err(error @ (AppendError::Conflict | AppendError::Unknown)) => lost = error,
                 Err(error @ (AppendError::Unavailable | AppendError::Refused { .. })) => {
                     return Err(error.into());
@@ -159,7 +159,7 @@ impl Deliveries {
             }
             // Somebody's claim is there, our own perhaps; unless it has ended since.
             if let Some(found) = self.bucket.get(&key).await? {
-                return read(&found.value, found.revision);
+                return decode_entry(&found.value, found.revision);
             }
         }
         Err(lost.into())
@@ -167,9 +167,9 @@ impl Deliveries {
 
     /// Says that all of a delivery is in the log. Where that can't be written, the provider's next try is appended under
     /// the same names, and so dropped by the log.
-    pub(crate) async fn settle(&self, key: &DeliveryKey, claim: OpenClaim) {
-        let done = entry(DONE, claim.first_seen);
-        match self.bucket.put(&key.text(), done, claim.revision, None).await {
+    pub(crate) async fn mark_done(&self, key: &DeliveryKey, claim: OpenClaim) {
+        let done = encode_entry(DONE, claim.first_seen);
+        match self.bucket.put(&key.bucket_key(), done, claim.revision, None).await {
             // Whoever was as fast has said the same.
             Ok(_) | Err(AppendError::Conflict) => {}
             Err(error @ (AppendError::Unavailable | AppendError::Unknown | AppendError::Refused { .. })) => {
@@ -182,23 +182,23 @@ impl Deliveries {
     }
 }
 
-fn entry(state: u8, first_seen: Timestamp) -> Vec<u8> {
+fn encode_entry(state: u8, first_seen: Timestamp) -> Vec<u8> {
     let mut entry = vec![FORMAT, state];
     entry.extend_from_slice(&first_seen.as_millisecond().to_be_bytes());
     entry
 }
 
-fn read(value: &[u8], revision: u64) -> Result<Claim, DeliveriesError> {
-    let value: &[u8; ENTRY_BYTES] = value.try_into().map_err(|_| DeliveriesError::Malformed)?;
-    let [FORMAT, state, ms @ ..] = value else { return Err(DeliveriesError::Malformed) };
+fn decode_entry(value: &[u8], revision: u64) -> Result<Claim, DeliveryDedupError> {
+    let value: &[u8; ENTRY_BYTES] = value.try_into().map_err(|_| DeliveryDedupError::Malformed)?;
+    let [FORMAT, state, ms @ ..] = value else { return Err(DeliveryDedupError::Malformed) };
     match *state {
         CLAIMED => {
             let first_seen = Timestamp::from_millisecond(i64::from_be_bytes(*ms));
-            let first_seen = first_seen.map_err(|_| DeliveriesError::Malformed)?;
+            let first_seen = first_seen.map_err(|_| DeliveryDedupError::Malformed)?;
             Ok(Claim::Open(OpenClaim { first_seen, revision }))
         }
         DONE => Ok(Claim::Done),
-        _ => Err(DeliveriesError::Malformed),
+        _ => Err(DeliveryDedupError::Malformed),
     }
 }
 

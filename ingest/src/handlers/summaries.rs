@@ -6,29 +6,29 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use events::{EventKind, Head, SignedRequest, event_id};
+use events::{EventHeader, EventKind, SignedRequest, request_event_id};
 use http::{HeaderMap, StatusCode, header};
-use http_edge::{Caller, Observed, Refusal, Scope, Verification, single_header};
+use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification, single_header};
 use jiff::{SignedDuration, Timestamp};
 use keys::{KeyHolder, RequestSignature, SigningKeyId, UserRef};
-use schemas::{Accepted, Code, Outcome, SUMMARY_BODY_BYTES_MAX, Summary};
+use schemas::{Accepted, Outcome, ProblemCode, SUMMARY_BODY_BYTES_MAX, Summary};
 
-use crate::append::{Asked, answer, refuse_append, refuse_body};
-use crate::door::Door;
-use crate::headers;
+use crate::append::{RequestParts, append_error, body_error, respond_with_access_log};
+use crate::request_headers;
+use crate::state::IngestState;
 
 /// The handler: takes apart, verifies, appends, answers.
-pub(crate) async fn post_summary(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let (asked, body, mut observed) = match door.read(request, SUMMARY_BODY_BYTES_MAX).await {
+pub(crate) async fn post_summary(State(door): State<Arc<IngestState>>, request: Request) -> Response {
+    let (asked, body, mut observed) = match door.read_request(request, SUMMARY_BODY_BYTES_MAX).await {
         Ok(read) => read,
         Err(refusal) => return refusal.into_response(),
     };
-    let answered = door.post(&asked, body, &mut observed).await;
-    answer(answered, observed)
+    let answered = door.store_summary(&asked, body, &mut observed).await;
+    respond_with_access_log(answered, observed)
 }
 
 /// A post that was verified: from here on only the log can refuse it.
-struct Verified {
+struct VerifiedSummary {
     caller: Caller,
     received_at: Timestamp,
     summary: Summary,
@@ -37,7 +37,7 @@ struct Verified {
 }
 
 /// What a request's signature says.
-pub(crate) struct Signed<'h> {
+pub(crate) struct VerifiedSignature<'h> {
     pub(crate) received_at: Timestamp,
     timestamp: &'h str,
     pub(crate) signed_at: Timestamp,
@@ -45,106 +45,114 @@ pub(crate) struct Signed<'h> {
     signature: RequestSignature,
 }
 
-impl Signed<'_> {
+impl VerifiedSignature<'_> {
     /// What is kept of the request, once its body was read as JSON.
-    pub(crate) fn content(&self, caller: &Caller, body: &[u8]) -> SignedRequest {
+    pub(crate) fn to_signed_request(&self, caller: &Caller, body: &[u8]) -> SignedRequest {
         let body = String::from_utf8(body.to_vec())
             .unwrap_or_else(|_| unreachable!("BUG: JSON that was read is UTF-8"));
         SignedRequest {
             body,
             timestamp: self.timestamp.to_owned(),
             signature: self.signature,
-            signing_key: self.signing_key,
+            signing_key_id: self.signing_key,
             token_id: caller.token_id.clone(),
         }
     }
 }
 
-impl Door {
-    async fn post(&self, asked: &Asked, body: Bytes, observed: &mut Observed) -> Result<Response, Refusal> {
-        let caller = self.let_in(asked, Scope::SyncWrite, observed).await?;
-        let verified = self.verify(caller, &asked.headers, &body, observed)?;
+impl IngestState {
+    async fn store_summary(
+        &self,
+        asked: &RequestParts,
+        body: Bytes,
+        observed: &mut AccessLogFields,
+    ) -> Result<Response, ApiError> {
+        let caller = self.authenticate(asked, Scope::SyncWrite, observed).await?;
+        let verified = self.verify_summary(caller, &asked.headers, &body, observed)?;
         observed.verification = Verification::Passed;
-        let wait = headers::wait(&asked.headers, self.settings.wait);
-        let accepted = self.append(verified, wait).await?;
+        let wait = request_headers::preferred_wait(&asked.headers, self.settings.outcome_wait);
+        let accepted = self.append_summary(verified, wait).await?;
         observed.outcome = accepted.outcome.map(Outcome::as_str);
-        metrics::counter!("syncwell_summaries_total", "outcome" => label(&accepted)).increment(1);
-        Ok(respond(&accepted))
+        metrics::counter!("syncwell_summaries_total", "outcome" => outcome_label(&accepted)).increment(1);
+        Ok(accepted_response(&accepted))
     }
 
     /// The signed timestamp, as spelled and as an instant, and the key and signature that are right.
-    pub(crate) fn verify_signed<'h>(
+    pub(crate) fn verify_signature<'h>(
         &self,
         caller: &Caller,
         headers: &'h HeaderMap,
         body: &[u8],
-        observed: &mut Observed,
-    ) -> Result<Signed<'h>, Refusal> {
-        let received_at = (self.gate.clock)();
-        let (timestamp, signed_at) = headers::timestamp(headers)?;
+        observed: &mut AccessLogFields,
+    ) -> Result<VerifiedSignature<'h>, ApiError> {
+        let received_at = (self.authenticator.clock)();
+        let (timestamp, signed_at) = request_headers::signed_timestamp(headers)?;
         observed.sync_timestamp = Some(timestamp.to_owned());
-        self.check_window(signed_at, received_at)?;
-        let (signing_key, signature) = self.check_signature(caller, headers, timestamp, body)?;
-        Ok(Signed { received_at, timestamp, signed_at, signing_key, signature })
+        self.check_timestamp_window(signed_at, received_at)?;
+        let (signing_key, signature) = self.find_signing_key(caller, headers, timestamp, body)?;
+        Ok(VerifiedSignature { received_at, timestamp, signed_at, signing_key, signature })
     }
 
     /// Timestamp, signature, content type, syntax, schema and bounds. Nothing is parsed before it is authenticated.
-    fn verify(
+    fn verify_summary(
         &self,
         caller: Caller,
         headers: &HeaderMap,
         body: &Bytes,
-        observed: &mut Observed,
-    ) -> Result<Verified, Refusal> {
-        let signed = self.verify_signed(&caller, headers, body, observed)?;
-        self.check_not_compromised(&caller.user, signed.signing_key.holder())?;
-        headers::content_type(headers)?;
-        let summary = Summary::read(body, &self.settings.bounds, signed.received_at)
-            .map_err(|rejected| refuse_body(Code::InvalidSummary, rejected))?;
-        let content = signed.content(&caller, body);
-        let Signed { received_at, signed_at, .. } = signed;
-        Ok(Verified { caller, received_at, summary, signed_at, content })
+        observed: &mut AccessLogFields,
+    ) -> Result<VerifiedSummary, ApiError> {
+        let signed = self.verify_signature(&caller, headers, body, observed)?;
+        self.check_device_not_compromised(&caller.user, signed.signing_key.holder())?;
+        request_headers::check_content_type(headers)?;
+        let summary = Summary::parse(body, &self.settings.bounds, signed.received_at)
+            .map_err(|rejected| body_error(ProblemCode::InvalidSummary, rejected))?;
+        let content = signed.to_signed_request(&caller, body);
+        let VerifiedSignature { received_at, signed_at, .. } = signed;
+        Ok(VerifiedSummary { caller, received_at, summary, signed_at, content })
     }
 
     /// Refuses a phone that told of itself that its system is compromised, where the operator wants that; and any phone
     /// while it can't be told which did.
-    fn check_not_compromised(&self, user: &UserRef, holder: KeyHolder) -> Result<(), Refusal> {
-        if !self.settings.refuse_compromised {
+    fn check_device_not_compromised(&self, user: &UserRef, holder: KeyHolder) -> Result<(), ApiError> {
+        if !self.settings.reject_compromised_devices {
             return Ok(());
         }
-        match self.compromised.is_compromised(user, holder) {
+        match self.compromised_devices.is_compromised(user, holder) {
             Some(false) => Ok(()),
             Some(true) => {
                 let detail =
                     "The device reported that its system is compromised. Report again once it is not.";
-                Err(Refusal::new(Code::DeviceCompromised, detail))
+                Err(ApiError::new(ProblemCode::DeviceCompromised, detail))
             }
-            None => Err(Refusal::new(
-                Code::LogUnavailable,
+            None => Err(ApiError::new(
+                ProblemCode::LogUnavailable,
                 "Nothing was stored: whether the device is compromised can't be told now. Send the same bytes again.",
             )),
         }
     }
 
-    fn check_window(&self, signed_at: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    fn check_timestamp_window(&self, signed_at: Timestamp, now: Timestamp) -> Result<(), ApiError> {
         let window_seconds = self.settings.timestamp_window_seconds;
         let window = SignedDuration::from_secs(i64::try_from(window_seconds).unwrap_or(i64::MAX));
         let distance = signed_at.duration_since(now).abs();
-        if distance <= window { Ok(()) } else { Err(Refusal::stale(window_seconds, now)) }
+        if distance <= window { Ok(()) } else { Err(ApiError::stale_timestamp(window_seconds, now)) }
     }
 
     /// The key and the signature that are right.
-    fn check_signature(
+    fn find_signing_key(
         &self,
         caller: &Caller,
         headers: &HeaderMap,
         timestamp: &str,
         body: &[u8],
-    ) -> Result<(SigningKeyId, RequestSignature), Refusal> {
+    ) -> Result<(SigningKeyId, RequestSignature), ApiError> {
         let wrong = || {
-            Refusal::new(Code::InvalidSignature, "No signature is right for this key, timestamp and body.")
+            ApiError::new(
+                ProblemCode::InvalidSignature,
+                "No signature is right for this key, timestamp and body.",
+            )
         };
-        let signatures = headers::signatures(headers)?;
+        let signatures = request_headers::parse_signatures(headers)?;
         let ids: Vec<SigningKeyId> = match single_header(headers, "x-sync-key-id")? {
             Some(id) => vec![id.parse().map_err(|()| wrong())?],
             None => self.signing_keys.default_ids(),
@@ -154,7 +162,7 @@ impl Door {
             if let Some(signature) =
                 signatures.iter().find(|signature| key.verify(timestamp, body, signature))
             {
-                self.check_holder(caller, id.holder())?;
+                self.check_key_holder(caller, id.holder())?;
                 return Ok((id, *signature));
             }
         }
@@ -162,30 +170,34 @@ impl Door {
     }
 
     /// Whether this caller may sign with a key of this holder. Only who signed rightly is told.
-    fn check_holder(&self, caller: &Caller, holder: KeyHolder) -> Result<(), Refusal> {
+    fn check_key_holder(&self, caller: &Caller, holder: KeyHolder) -> Result<(), ApiError> {
         let device = match holder {
             KeyHolder::User => None,
             KeyHolder::Device(device) => Some(device),
         };
         if caller.device.is_some() && caller.device != device {
             let detail = "The token is for another device than the key that signed.";
-            return Err(Refusal::new(Code::InvalidSignature, detail));
+            return Err(ApiError::new(ProblemCode::InvalidSignature, detail));
         }
-        device.map_or(Ok(()), |device| self.check_not_revoked(&caller.user, device))
+        device.map_or(Ok(()), |device| self.check_device_not_revoked(&caller.user, device))
     }
 
     /// Seals, appends, and waits for the outcome.
-    async fn append(&self, verified: Verified, wait: std::time::Duration) -> Result<Accepted, Refusal> {
-        let Verified { caller, received_at, summary, signed_at, content } = verified;
+    async fn append_summary(
+        &self,
+        verified: VerifiedSummary,
+        wait: std::time::Duration,
+    ) -> Result<Accepted, ApiError> {
+        let VerifiedSummary { caller, received_at, summary, signed_at, content } = verified;
         let user = caller.user;
-        let key = self.key_to_seal(&user, summary.date.year()).await?;
-        let id = event_id(&self.pseudonyms, &user, signed_at, &content.timestamp, &content.signature);
+        let key = self.current_data_key(&user, summary.date.year()).await?;
+        let id = request_event_id(&self.pseudonyms, &user, signed_at, &content.timestamp, &content.signature);
         let kind = EventKind::SummaryReceivedV1;
-        let head = Head { id, kind, user, time: received_at, key_id: Some(key.id()) };
+        let head = EventHeader { id, kind, user, time: received_at, key_id: Some(key.id()) };
         let (appended, outcome) = self
-            .store(&head, content.seal(&head, &key), id, wait)
+            .append_and_await_outcome(&head, content.seal(&head, &key), id, wait)
             .await
-            .map_err(|error| refuse_append(&error))?;
+            .map_err(|error| append_error(&error))?;
         Ok(Accepted {
             outcome,
             date: summary.date,
@@ -196,7 +208,7 @@ impl Door {
     }
 }
 
-fn label(answer: &Accepted) -> &'static str {
+fn outcome_label(answer: &Accepted) -> &'static str {
     match answer {
         Accepted { replayed: true, .. } => "replayed",
         Accepted { outcome: Some(outcome), .. } => outcome.as_str(),
@@ -204,7 +216,7 @@ fn label(answer: &Accepted) -> &'static str {
     }
 }
 
-fn respond(answer: &Accepted) -> Response {
+fn accepted_response(answer: &Accepted) -> Response {
     let status = match answer.outcome {
         Some(Outcome::Created) => StatusCode::CREATED,
         Some(Outcome::Merged | Outcome::Unchanged) => StatusCode::OK,

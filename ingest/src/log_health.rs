@@ -3,40 +3,41 @@
 use std::time::Duration;
 
 use events::{Log, LogError};
-use jetstream::{Broker, spawn_critical};
+use jetstream::Broker;
+use runtime::spawn_critical;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 /// Between two looks at a log that was well.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Between two looks at one that was not.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Watches the log. Clones see the same.
 #[derive(Clone)]
-pub(crate) struct LogWatch {
-    verdict: watch::Receiver<Result<(), String>>,
+pub(crate) struct LogHealth {
+    status: watch::Receiver<Result<(), String>>,
     broker: Broker,
 }
 
-impl LogWatch {
+impl LogHealth {
     pub(crate) fn start(log: Log) -> Self {
         let (sender, verdict) = watch::channel(Err("the log has not answered yet".to_owned()));
         let broker = log.broker().clone();
-        spawn_critical("log watch", look(log, sender));
-        Self { verdict, broker }
+        spawn_critical("log health", poll_log(log, sender));
+        Self { status: verdict, broker }
     }
 
     /// `Err` says why nothing can be appended now.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check_available(&self) -> Result<(), String> {
         if !self.broker.is_connected() {
             return Err("the log can't be reached".to_owned());
         }
-        self.verdict.borrow().clone()
+        self.status.borrow().clone()
     }
 }
 
-async fn look(log: Log, verdict: watch::Sender<Result<(), String>>) {
+async fn poll_log(log: Log, verdict: watch::Sender<Result<(), String>>) {
     loop {
         log.broker().wait_connected().await;
         let found = match log.open().await {
@@ -44,7 +45,7 @@ async fn look(log: Log, verdict: watch::Sender<Result<(), String>>) {
             Err(LogError::Read(_)) => Err("the log does not answer".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        let interval = if found.is_ok() { LOOK_INTERVAL } else { RETRY_INTERVAL };
+        let interval = if found.is_ok() { POLL_INTERVAL } else { RETRY_INTERVAL };
         let changed = verdict.send_if_modified(|current| {
             let changed = *current != found;
             current.clone_from(&found);

@@ -9,8 +9,8 @@
 //! The path's secret and the query stand in no log line: the access log has the route's template, and nothing of either
 //! is passed on.
 
-mod answers;
-mod keeping;
+mod responses;
+mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,58 +20,59 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::Method;
-use http_edge::{AddressRate, Observed, Published, Refusal, Verification};
+use http_edge::{AccessLogFields, AddressRateLimit, ApiError, RefreshingKeySet, Verification};
 use ipnet::IpNet;
-use jetstream::{Broker, spawn_critical};
+use jetstream::Broker;
 use providers::{
-    Received, TinkKeyset, Webhook, WebhookMethod, WebhookRefusal, WebhookRequest, WebhookSecrets,
+    ProviderWebhook, TinkKeyset, VerifiedWebhook, WebhookError, WebhookMethod, WebhookRequest, WebhookSecrets,
 };
 
-use crate::append::{Asked, answer};
-use crate::deliveries::Deliveries;
-use crate::door::Door;
-use crate::headers;
-use crate::provider_settings::{ProviderSettings, Sender};
-use answers::{nothing_here, refuse, respond};
+use crate::append::{RequestParts, respond_with_access_log};
+use crate::provider_settings::{ProviderSettings, WebhookSource};
+use crate::request_headers;
+use crate::state::IngestState;
+use crate::webhook_dedup::DeliveryDedup;
+use responses::{callback_not_found, to_api_error, to_http_response};
+use runtime::spawn_critical;
 
 /// Bytes of a delivery.
 const BODY_BYTES_MAX: usize = 256 * 1_024;
 
 /// The callbacks of all providers that send here.
-pub(crate) struct Hooks {
-    by_provider: BTreeMap<String, Hook>,
-    deliveries: Deliveries,
+pub(crate) struct WebhookReceivers {
+    by_provider: BTreeMap<String, WebhookReceiver>,
+    dedup: DeliveryDedup,
 }
 
 /// The callback of one provider.
-struct Hook {
+struct WebhookReceiver {
     provider: String,
-    webhook: Webhook,
+    webhook: ProviderWebhook,
     secrets: WebhookSecrets,
     /// The provider's public keys, where it signs with such.
-    keys: Option<Arc<Published<TinkKeyset>>>,
+    keyset: Option<Arc<RefreshingKeySet<TinkKeyset>>>,
     addresses: Vec<IpNet>,
     /// For each of these addresses.
-    rate: Option<Arc<AddressRate>>,
+    rate_limit: Option<Arc<AddressRateLimit>>,
 }
 
-impl Hooks {
+impl WebhookReceivers {
     pub(crate) fn start(broker: Broker, settings: &ProviderSettings) -> Self {
-        let hooks = settings.senders().map(Hook::start);
+        let hooks = settings.webhook_sources().map(WebhookReceiver::start);
         let by_provider = hooks.map(|hook| (hook.provider.clone(), hook)).collect();
-        Self { by_provider, deliveries: Deliveries::over(broker) }
+        Self { by_provider, dedup: DeliveryDedup::new(broker) }
     }
 }
 
-impl Hook {
-    fn start(sender: Sender<'_>) -> Self {
-        let rate = AddressRate::new("per_provider_ip", sender.requests_per_5_minutes).map(Arc::new);
+impl WebhookReceiver {
+    fn start(sender: WebhookSource<'_>) -> Self {
+        let rate = AddressRateLimit::new("per_provider_ip", sender.requests_per_5_minutes).map(Arc::new);
         if let Some(forgetful) = rate.clone() {
-            spawn_critical("provider rates", async move { forgetful.forget().await });
+            spawn_critical("provider rate limits", async move { forgetful.eviction_loop().await });
         }
         let keys = sender.keyset.cloned().and_then(|source| {
             let name = format!("{}'s key set", sender.name);
-            let opened = Published::open(name, source, |text| Ok(TinkKeyset::parse(text)?));
+            let opened = RefreshingKeySet::open(name, source, |text| Ok(TinkKeyset::parse(text)?));
             // What was wrong with a file was said when the configuration was read.
             opened
                 .map(Arc::new)
@@ -85,27 +86,27 @@ impl Hook {
                 .ok()
         });
         if let Some(followed) = keys.clone() {
-            spawn_critical("provider keys", async move { followed.follow().await });
+            spawn_critical("provider key sets", async move { followed.refresh_loop().await });
         }
         Self {
-            keys,
+            keyset: keys,
             provider: sender.name.to_owned(),
             webhook: sender.webhook.clone(),
             secrets: sender.secrets.clone(),
             addresses: sender.addresses.to_vec(),
-            rate,
+            rate_limit: rate,
         }
     }
 
     /// Judges a request, once more where it names a key that was published since the keys were fetched.
-    async fn judge(&self, request: &WebhookRequest<'_>) -> Result<Received, WebhookRefusal> {
-        let Some(keys) = &self.keys else { return self.webhook.receive(&self.secrets, request) };
+    async fn verify(&self, request: &WebhookRequest<'_>) -> Result<VerifiedWebhook, WebhookError> {
+        let Some(keys) = &self.keyset else { return self.webhook.verify(&self.secrets, request) };
         let judge = || {
-            let keyset = keys.held().map(|keyset| (*keyset).clone());
-            self.webhook.receive(&WebhookSecrets { keyset, ..self.secrets.clone() }, request)
+            let keyset = keys.current().map(|keyset| (*keyset).clone());
+            self.webhook.verify(&WebhookSecrets { keyset, ..self.secrets.clone() }, request)
         };
         match judge() {
-            Err(WebhookRefusal::UnknownKey { .. } | WebhookRefusal::NotConfigured(_)) => {
+            Err(WebhookError::UnknownKey { .. } | WebhookError::NotConfigured(_)) => {
                 keys.refresh_for_unknown_key().await;
                 judge()
             }
@@ -114,39 +115,39 @@ impl Hook {
     }
 
     /// Whether a delivery may come unsigned, so that where it comes from is part of what vouches for it.
-    fn is_unsigned(&self) -> bool {
-        self.webhook.path_secret
+    fn is_unsigned_allowed(&self) -> bool {
+        self.webhook.is_path_secret_required
     }
 }
 
 /// How a callback was called.
-struct Call {
+struct WebhookRequestLine {
     provider: Option<String>,
     path_secret: Option<String>,
     method: WebhookMethod,
     query: Option<String>,
 }
 
-pub(crate) async fn webhook(
-    State(door): State<Arc<Door>>,
+pub(crate) async fn receive_webhook(
+    State(door): State<Arc<IngestState>>,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let provider = path.ok().map(|Path(provider)| provider);
-    call(&door, provider, None, request).await
+    handle_webhook(&door, provider, None, request).await
 }
 
-pub(crate) async fn webhook_with_secret(
-    State(door): State<Arc<Door>>,
+pub(crate) async fn receive_webhook_with_secret(
+    State(door): State<Arc<IngestState>>,
     path: Result<Path<(String, String)>, PathRejection>,
     request: Request,
 ) -> Response {
     let (provider, secret) = path.ok().map(|Path(path)| path).unzip();
-    call(&door, provider, secret, request).await
+    handle_webhook(&door, provider, secret, request).await
 }
 
-async fn call(
-    door: &Door,
+async fn handle_webhook(
+    door: &IngestState,
     provider: Option<String>,
     path_secret: Option<String>,
     request: Request,
@@ -156,35 +157,37 @@ async fn call(
         Method::HEAD => WebhookMethod::Head,
         _ => WebhookMethod::Post,
     };
-    let call = Call { provider, path_secret, method, query: request.uri().query().map(str::to_owned) };
-    let (asked, body, mut observed) = match door.read(request, BODY_BYTES_MAX).await {
+    let call =
+        WebhookRequestLine { provider, path_secret, method, query: request.uri().query().map(str::to_owned) };
+    let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
         Ok(read) => read,
         Err(refusal) => return refusal.into_response(),
     };
-    let hook = call.provider.as_ref().and_then(|provider| door.hooks.by_provider.get(provider));
-    let answered = door.receive(hook, &asked, &call, &body, &mut observed).await;
+    let hook = call.provider.as_ref().and_then(|provider| door.webhook_receivers.by_provider.get(provider));
+    let answered = door.process_webhook(hook, &asked, &call, &body, &mut observed).await;
     let result = match &answered {
         Ok(_) => observed.outcome.unwrap_or("unknown"),
         Err(refusal) => refusal.code().as_str(),
     };
     // What others make up is nothing to count by.
     let provider = hook.map_or_else(|| "unknown".to_owned(), |hook| hook.provider.clone());
-    metrics::counter!("syncwell_webhooks_total", "provider" => provider, "result" => result).increment(1);
-    answer(answered, observed)
+    metrics::counter!("syncwell_provider_webhooks_total", "provider" => provider, "result" => result)
+        .increment(1);
+    respond_with_access_log(answered, observed)
 }
 
-impl Door {
-    async fn receive(
+impl IngestState {
+    async fn process_webhook(
         &self,
-        hook: Option<&Hook>,
-        asked: &Asked,
-        call: &Call,
+        hook: Option<&WebhookReceiver>,
+        asked: &RequestParts,
+        call: &WebhookRequestLine,
         body: &Bytes,
-        observed: &mut Observed,
-    ) -> Result<Response, Refusal> {
-        let hook = self.find(hook, asked)?;
-        headers::content_encoding(&asked.headers)?;
-        let now = (self.gate.clock)();
+        observed: &mut AccessLogFields,
+    ) -> Result<Response, ApiError> {
+        let hook = self.find_receiver(hook, asked)?;
+        request_headers::check_content_encoding(&asked.headers)?;
+        let now = (self.authenticator.clock)();
         let request = WebhookRequest {
             method: call.method,
             path_secret: call.path_secret.as_deref(),
@@ -193,34 +196,39 @@ impl Door {
             body,
             now,
         };
-        let received = hook.judge(&request).await.map_err(|error| refuse(&hook.provider, &error))?;
+        let received = hook.verify(&request).await.map_err(|error| to_api_error(&hook.provider, &error))?;
         observed.verification = Verification::Passed;
         match received {
-            Received::Handshake(reply) => {
+            VerifiedWebhook::Handshake(reply) => {
                 observed.outcome = Some("handshake");
-                Ok(respond(reply))
+                Ok(to_http_response(reply))
             }
-            Received::Delivery(delivery) => {
-                let kept = self.keep(&hook.provider, &delivery, body, now).await?;
+            VerifiedWebhook::Delivery(delivery) => {
+                let kept = self.store_delivery(&hook.provider, &delivery, body, now).await?;
                 observed.outcome = Some(kept.as_str());
-                Ok(respond(delivery.reply))
+                Ok(to_http_response(delivery.response))
             }
         }
     }
 
     /// The callback that was called, once the caller was counted and may call it.
-    fn find<'h>(&self, hook: Option<&'h Hook>, asked: &Asked) -> Result<&'h Hook, Refusal> {
-        let address = self.gate.forwarding.address(asked.peer, &asked.headers);
-        let is_own = hook.is_some_and(|hook| hook.addresses.iter().any(|network| network.contains(&address)));
-        match hook.and_then(|hook| hook.rate.as_ref()).filter(|_| is_own) {
-            Some(rate) => rate.count(address.into())?,
-            None => self.gate.rates.count_address(address.into())?,
+    fn find_receiver<'h>(
+        &self,
+        hook: Option<&'h WebhookReceiver>,
+        asked: &RequestParts,
+    ) -> Result<&'h WebhookReceiver, ApiError> {
+        let address = self.authenticator.forwarding.client_ip(asked.peer_address, &asked.headers);
+        let is_from_worker =
+            hook.is_some_and(|hook| hook.addresses.iter().any(|network| network.contains(&address)));
+        match hook.and_then(|hook| hook.rate_limit.as_ref()).filter(|_| is_from_worker) {
+            Some(rate) => rate.check(address.into())?,
+            None => self.authenticator.rate_limits.check_address(address.into())?,
         }
-        let hook = hook.ok_or_else(nothing_here)?;
-        if hook.is_unsigned() && !hook.addresses.is_empty() && !is_own {
+        let hook = hook.ok_or_else(callback_not_found)?;
+        if hook.is_unsigned_allowed() && !hook.addresses.is_empty() && !is_from_worker {
             // An operator whose list is behind must hear of it; the address itself is nobody's business.
             tracing::warn!(provider = hook.provider, "a call from an address that is not the provider's");
-            return Err(nothing_here());
+            return Err(callback_not_found());
         }
         Ok(hook)
     }

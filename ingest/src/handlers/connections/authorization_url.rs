@@ -4,18 +4,18 @@ use keys::{OAuthState, Pseudonymizer};
 use providers::Pkce;
 use url::Url;
 
-use crate::provider_settings::Connectable;
+use crate::provider_settings::ConnectableProvider;
 
 /// Where the app sends the user. A challenge of the app's own takes the place of ours; a provider that takes none is sent
 /// none.
 pub(super) fn authorization_url(
-    provider: &Connectable<'_>,
+    provider: &ConnectableProvider<'_>,
     redirect_uri: &str,
     state: &OAuthState,
     secret: &Pseudonymizer,
     own_challenge: Option<&str>,
 ) -> Url {
-    let Connectable { oauth, client_id, scopes } = provider;
+    let ConnectableProvider { oauth, client_id, scopes } = provider;
     let mut url = oauth.authorize_url.clone();
     {
         let mut query = url.query_pairs_mut();
@@ -47,7 +47,7 @@ mod tests {
 
     use jiff::Timestamp;
     use keys::{ConnectionId, UserRef};
-    use providers::{OAuth, Providers};
+    use providers::{OAuthSettings, ProviderRegistry};
     use zeroize::Zeroizing;
 
     use super::*;
@@ -61,9 +61,9 @@ mod tests {
         OAuthState::new(&secret(), &user, ConnectionId::from_bytes([4; 16]), Timestamp::UNIX_EPOCH)
     }
 
-    fn url(oauth: &OAuth, scopes: &[&str], own: Option<&str>) -> (Url, BTreeMap<String, String>) {
+    fn url(oauth: &OAuthSettings, scopes: &[&str], own: Option<&str>) -> (Url, BTreeMap<String, String>) {
         let scopes: Vec<_> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        let provider = Connectable { oauth, client_id: "id&1", scopes: &scopes };
+        let provider = ConnectableProvider { oauth, client_id: "id&1", scopes: &scopes };
         let url = authorization_url(&provider, "app://x?y=1", &state(), &secret(), own);
         let pairs: Vec<_> = url.query_pairs().into_owned().collect();
         let number = pairs.len();
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn all_that_the_provider_needs_and_no_more() {
-        let providers = Providers::shipped();
+        let providers = ProviderRegistry::from_built_in();
         let mut oauth = providers.get("fitbit").unwrap().oauth.clone().unwrap();
         oauth.pkce = Pkce::Supported;
         let (found, pairs) = url(&oauth, &["activity", "heart rate"], None);
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_provider_without_pkce_is_sent_none() {
-        let providers = Providers::shipped();
+        let providers = ProviderRegistry::from_built_in();
         let mut oauth = providers.get("fitbit").unwrap().oauth.clone().unwrap();
         oauth.pkce = Pkce::Unsupported;
         oauth.scope_separator = ",".to_owned();

@@ -5,30 +5,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use events::{OutcomeAddress, OutcomeMessage};
-use jetstream::{Broker, spawn_critical};
+use jetstream::Broker;
+use runtime::spawn_critical;
 use schemas::{EventId, Outcome};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 /// Pause before the subscription is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+const RESUBSCRIBE_INTERVAL: Duration = Duration::from_millis(250);
 
-type Waiting = Arc<Mutex<HashMap<EventId, Vec<oneshot::Sender<Outcome>>>>>;
+type Waiters = Arc<Mutex<HashMap<EventId, Vec<oneshot::Sender<Outcome>>>>>;
 
 /// Where outcomes arrive.
-pub(crate) struct Outcomes {
+pub(crate) struct OutcomeWaiters {
     address: OutcomeAddress,
-    waiting: Waiting,
+    waiters: Waiters,
 }
 
-impl Outcomes {
+impl OutcomeWaiters {
     /// Hears the address of this instance. A post subscribes by [`Outcomes::expect`] before it is appended, so its
     /// outcome can't come too early.
     pub(crate) fn start(broker: Broker, instance: u128) -> Self {
-        let address = OutcomeAddress::of(instance);
-        let waiting = Waiting::default();
-        spawn_critical("outcomes", hear(broker, address.clone(), waiting.clone()));
-        Self { address, waiting }
+        let address = OutcomeAddress::from_instance(instance);
+        let waiting = Waiters::default();
+        spawn_critical("outcome subscription", subscribe_loop(broker, address.clone(), waiting.clone()));
+        Self { address, waiters: waiting }
     }
 
     /// What an event must carry so that its outcome comes here.
@@ -37,33 +38,33 @@ impl Outcomes {
     }
 
     /// Begins to wait.
-    pub(crate) fn expect(&self, event: EventId) -> Expected {
+    pub(crate) fn register(&self, event: EventId) -> OutcomeWaiter {
         let (sender, receiver) = oneshot::channel();
-        lock(&self.waiting).entry(event).or_default().push(sender);
-        Expected { event, receiver: Some(receiver), waiting: self.waiting.clone() }
+        lock(&self.waiters).entry(event).or_default().push(sender);
+        OutcomeWaiter { event, receiver: Some(receiver), waiters: self.waiters.clone() }
     }
 }
 
 /// An outcome that is waited for. Dropping it ends the wait.
-pub(crate) struct Expected {
+pub(crate) struct OutcomeWaiter {
     event: EventId,
     receiver: Option<oneshot::Receiver<Outcome>>,
-    waiting: Waiting,
+    waiters: Waiters,
 }
 
-impl Expected {
+impl OutcomeWaiter {
     /// The outcome, if it comes in time.
-    pub(crate) async fn within(mut self, wait: Duration) -> Option<Outcome> {
+    pub(crate) async fn wait_for(mut self, wait: Duration) -> Option<Outcome> {
         let receiver = self.receiver.as_mut()?;
         timeout(wait, receiver).await.ok()?.ok()
     }
 }
 
-impl Drop for Expected {
+impl Drop for OutcomeWaiter {
     fn drop(&mut self) {
         // Closes this one's channel first, so that it can be told from another post that waits for the same event.
         self.receiver = None;
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = lock(&self.waiters);
         if let Some(senders) = waiting.get_mut(&self.event) {
             senders.retain(|sender| !sender.is_closed());
             if senders.is_empty() {
@@ -73,18 +74,18 @@ impl Drop for Expected {
     }
 }
 
-async fn hear(broker: Broker, address: OutcomeAddress, waiting: Waiting) {
+async fn subscribe_loop(broker: Broker, address: OutcomeAddress, waiting: Waiters) {
     loop {
         if let Ok(mut messages) = broker.subscribe(address.as_str(), None).await {
             while let Some(message) = messages.next().await {
                 deliver(&message.payload, &waiting);
             }
         }
-        sleep(RETRY_INTERVAL).await;
+        sleep(RESUBSCRIBE_INTERVAL).await;
     }
 }
 
-fn deliver(payload: &[u8], waiting: &Waiting) {
+fn deliver(payload: &[u8], waiting: &Waiters) {
     let Ok(message) = serde_json::from_slice::<OutcomeMessage>(payload) else {
         tracing::warn!("a message on the outcome address is no outcome");
         return;

@@ -6,43 +6,48 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use events::{DeviceEnrolled, DeviceRevoked, EventKind, Head};
+use events::{DeviceEnrolled, DeviceRevoked, EventHeader, EventKind};
 use http::{StatusCode, header};
-use http_edge::{Caller, Observed, Refusal, Scope, Verification};
+use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification};
 use keys::{DeviceId, KeyHolder};
-use schemas::{Code, EnrolRequest, EnrolledDevice};
+use schemas::{EnrolRequest, EnrolledDevice, ProblemCode};
 
-use crate::append::{Asked, OfAccount, answer};
-use crate::door::Door;
+use crate::append::{NewAccountEvent, RequestParts, respond_with_access_log};
+use crate::state::IngestState;
 
 /// Bytes of an enrolment's body.
 const BODY_BYTES_MAX: usize = 1_024;
 
-pub(crate) async fn post_device(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let (asked, body, mut observed) = match door.read(request, BODY_BYTES_MAX).await {
+pub(crate) async fn post_device(State(door): State<Arc<IngestState>>, request: Request) -> Response {
+    let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
         Ok(read) => read,
         Err(refusal) => return refusal.into_response(),
     };
-    let answered = door.enrol(&asked, &body, &mut observed).await;
-    answer(answered, observed)
+    let answered = door.enrol_device(&asked, &body, &mut observed).await;
+    respond_with_access_log(answered, observed)
 }
 
 pub(crate) async fn delete_device(
-    State(door): State<Arc<Door>>,
+    State(door): State<Arc<IngestState>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let (asked, _) = Asked::take(request);
-    let mut observed = Observed::default();
+    let (asked, _) = RequestParts::from_request(request);
+    let mut observed = AccessLogFields::default();
     let id = id.ok().and_then(|Path(id)| id.parse().ok());
-    let answered = door.revoke(&asked, id, &mut observed).await;
-    answer(answered, observed)
+    let answered = door.revoke_device(&asked, id, &mut observed).await;
+    respond_with_access_log(answered, observed)
 }
 
-impl Door {
-    async fn enrol(&self, asked: &Asked, body: &[u8], observed: &mut Observed) -> Result<Response, Refusal> {
-        let caller = self.let_in(asked, Scope::DeviceEnroll, observed).await?;
-        let device = match read(body)?.device_id {
+impl IngestState {
+    async fn enrol_device(
+        &self,
+        asked: &RequestParts,
+        body: &[u8],
+        observed: &mut AccessLogFields,
+    ) -> Result<Response, ApiError> {
+        let caller = self.authenticate(asked, Scope::DeviceEnroll, observed).await?;
+        let device = match parse_enrol_request(body)?.device_id {
             None => {
                 let device = DeviceId::new(&self.pseudonyms, &caller.user);
                 check_token_device(&caller, device)?;
@@ -51,7 +56,7 @@ impl Door {
             Some(id) => {
                 let device = self.own_device(&caller, id.parse().ok())?;
                 check_token_device(&caller, device)?;
-                self.check_renewal(&caller, asked, body, device, observed)?;
+                self.check_key_renewal(&caller, asked, body, device, observed)?;
                 device
             }
         };
@@ -60,7 +65,7 @@ impl Door {
         let key = self.signing_keys.key(&caller.user, key_id);
         let key = key.unwrap_or_else(|| unreachable!("BUG: the version that is given out is held"));
         let enrolled = DeviceEnrolled { device, key_id, token_id: caller.token_id.clone() };
-        self.append_device(&caller, EventKind::DeviceEnrolledV1, observed, |head, data_key| {
+        self.append_device_event(&caller, EventKind::DeviceEnrolledV1, observed, |head, data_key| {
             enrolled.seal(head, data_key)
         })
         .await?;
@@ -73,25 +78,25 @@ impl Door {
         Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
     }
 
-    async fn revoke(
+    async fn revoke_device(
         &self,
-        asked: &Asked,
+        asked: &RequestParts,
         device: Option<DeviceId>,
-        observed: &mut Observed,
-    ) -> Result<Response, Refusal> {
-        let caller = self.let_in(asked, Scope::DeviceEnroll, observed).await?;
+        observed: &mut AccessLogFields,
+    ) -> Result<Response, ApiError> {
+        let caller = self.authenticate(asked, Scope::DeviceEnroll, observed).await?;
         let device = self.own_device(&caller, device)?;
         check_token_device(&caller, device)?;
         observed.verification = Verification::Passed;
         // First what keeps the device out, then the event that tells of it: whoever sees an error asks again.
-        self.revocations.revoke(&caller.user, device).await.map_err(|_| {
-            Refusal::new(
-                Code::LogUnavailable,
+        self.revoked_devices.revoke(&caller.user, device).await.map_err(|_| {
+            ApiError::new(
+                ProblemCode::LogUnavailable,
                 "The device may not be revoked yet. Send the same request again.",
             )
         })?;
         let revoked = DeviceRevoked { device, token_id: caller.token_id.clone() };
-        self.append_device(&caller, EventKind::DeviceRevokedV1, observed, |head, data_key| {
+        self.append_device_event(&caller, EventKind::DeviceRevokedV1, observed, |head, data_key| {
             revoked.seal(head, data_key)
         })
         .await?;
@@ -100,66 +105,69 @@ impl Door {
 
     /// A device that has a key gets the next one by signing for it with the one it has: a key is shown once, and never
     /// to whoever merely holds a token.
-    fn check_renewal(
+    fn check_key_renewal(
         &self,
         caller: &Caller,
-        asked: &Asked,
+        asked: &RequestParts,
         body: &[u8],
         device: DeviceId,
-        observed: &mut Observed,
-    ) -> Result<(), Refusal> {
-        let signed = self.verify_signed(caller, &asked.headers, body, observed)?;
+        observed: &mut AccessLogFields,
+    ) -> Result<(), ApiError> {
+        let signed = self.verify_signature(caller, &asked.headers, body, observed)?;
         if signed.signing_key.holder() != KeyHolder::Device(device) {
             let detail = "The device's own key must sign for its next one.";
-            return Err(Refusal::new(Code::InvalidSignature, detail));
+            return Err(ApiError::new(ProblemCode::InvalidSignature, detail));
         }
         let newest = self.signing_keys.current_id(KeyHolder::Device(device));
         if signed.signing_key.version() >= newest.version() {
-            return Err(Refusal::new(Code::InvalidRequest, "The device has the newest key already."));
+            return Err(ApiError::new(ProblemCode::InvalidRequest, "The device has the newest key already."));
         }
         Ok(())
     }
 
     /// A name that was given to a device of this caller; told from any other without a look-up.
-    fn own_device(&self, caller: &Caller, device: Option<DeviceId>) -> Result<DeviceId, Refusal> {
+    fn own_device(&self, caller: &Caller, device: Option<DeviceId>) -> Result<DeviceId, ApiError> {
         device
             .filter(|device| device.is_owned_by(&self.pseudonyms, &caller.user))
-            .ok_or_else(|| Refusal::new(Code::NotFound, "There is no device of yours here."))
+            .ok_or_else(|| ApiError::new(ProblemCode::NotFound, "There is no device of yours here."))
     }
 
     /// Appends an event about a device, and waits a while until it is folded.
-    async fn append_device(
+    async fn append_device_event(
         &self,
         caller: &Caller,
         kind: EventKind,
-        observed: &mut Observed,
-        seal: impl FnOnce(&Head, &keys::DataKey) -> Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let event = OfAccount::new(kind, (self.gate.clock)(), self.settings.wait);
-        self.store_of_account(caller.user, event, observed, seal).await.map(drop)
+        observed: &mut AccessLogFields,
+        seal: impl FnOnce(&EventHeader, &keys::DataKey) -> Vec<u8>,
+    ) -> Result<(), ApiError> {
+        let event = NewAccountEvent::new(kind, (self.authenticator.clock)(), self.settings.outcome_wait);
+        self.append_account_event(caller.user, event, observed, seal).await.map(drop)
     }
 }
 
 /// A token that is for one device is for no other.
-fn check_token_device(caller: &Caller, device: DeviceId) -> Result<(), Refusal> {
+fn check_token_device(caller: &Caller, device: DeviceId) -> Result<(), ApiError> {
     if caller.device.is_none_or(|own| own == device) {
         return Ok(());
     }
-    Err(Refusal::new(Code::InsufficientScope, "The token is for one device, and not for this one."))
+    Err(ApiError::new(ProblemCode::InsufficientScope, "The token is for one device, and not for this one."))
 }
 
 /// Nothing at all is an empty request.
-fn read(body: &[u8]) -> Result<EnrolRequest, Refusal> {
+fn parse_enrol_request(body: &[u8]) -> Result<EnrolRequest, ApiError> {
     if body.is_empty() {
         return Ok(EnrolRequest::default());
     }
     if serde_json::from_slice::<serde_json::Value>(body).is_err() {
-        return Err(Refusal::new(Code::InvalidJson, "The body must be one JSON text in UTF-8, or nothing."));
+        return Err(ApiError::new(
+            ProblemCode::InvalidJson,
+            "The body must be one JSON text in UTF-8, or nothing.",
+        ));
     }
     // A list would be read as the fields in their order.
     let is_object = body.trim_ascii_start().starts_with(b"{");
     let request = serde_json::from_slice(body).ok().filter(|_| is_object);
     request.ok_or_else(|| {
-        Refusal::new(Code::InvalidRequest, "The body may hold device_id, a text, and nothing else.")
+        ApiError::new(ProblemCode::InvalidRequest, "The body may hold device_id, a text, and nothing else.")
     })
 }
