@@ -1,40 +1,31 @@
 //! The hands: do at providers and receivers what events ask for, and append what came of it.
 //!
-//! A worker has no door. It reads the log ([`reading`]), lays what it finds into a record per connection ([`laying`], pure;
-//! [`record`], its bytes; [`book`], where it stands), and when something is due ([`due`], pure; [`agenda`]) does it ([`hands`]) and
-//! makes of the record what came of it ([`outcome`], pure). Tokens are seen here and nowhere else.
+//! A worker has no door. It reads the log ([`log_consumer`]), lays what it finds into a record per connection ([`crate::connections::reducer`], pure;
+//! [`crate::connections::record`], its bytes; [`crate::connections::store`], where it stands), and when something is due ([`crate::connections::next_action`], pure; [`crate::connections::scheduler`]) does it ([`crate::connections::executor`]) and
+//! makes of the record what came of it ([`crate::connections::transitions`], pure). Tokens are seen here and nowhere else.
 
-mod agenda;
-mod book;
-mod buckets;
-mod due;
+mod connections;
+mod decrypt;
 mod erasures;
-mod exporting;
-mod feed;
-mod hands;
-mod holding;
-mod in_hand;
-mod laying;
-mod oauth;
-mod opening;
-mod outcome;
-mod outgoing;
-mod position;
-mod reading;
-mod record;
+mod exports;
+mod http_client;
+mod in_flight;
+mod kv_buckets;
+mod lease_renewal;
+mod log_consumer;
+mod log_position;
+mod webhooks;
 mod worker;
 
-pub use buckets::WorkBucket;
-pub use erasures::{ErasedUser, Ledger, LedgerError};
-pub use exporting::LogSource;
-pub use feed::{
-    Added, Disabled, DisabledReason, EndpointId, EndpointStatus, Feed, FeedAskError, FeedClient,
-    FeedSettings, NotASchedule, NotAnEndpointId, ParkedMessage, Retried, RetrySchedule, Tested, Told,
-    UserRefs,
+pub use crate::connections::oauth::OAuthClient;
+pub use erasures::{ErasedUser, ErasureLedger, ErasureLedgerError};
+pub use exports::LogSource;
+pub use http_client::HttpClientError;
+pub use kv_buckets::WorkerBucket;
+pub use webhooks::{
+    AddEndpointResponse, DisabledReason, DisabledState, EndpointId, EndpointStatus, InvalidRetrySchedule,
+    ParkedMessage, ParseEndpointIdError, ProjectorAck, RetryParkedSummary, RetrySchedule,
+    TestEndpointResponse, UserRefMode, WebhookAdminClient, WebhookAdminError, WebhookDelivery,
+    WebhookSettings,
 };
-pub use oauth::OAuthClient;
-pub use outgoing::OutgoingError;
 pub use worker::{OAuthClients, Worker, WorkerSettings};
-
-/// The time, from whoever starts the worker.
-pub type Clock = fn() -> jiff::Timestamp;

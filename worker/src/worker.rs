@@ -1,5 +1,5 @@
-//! A worker, put together. Several may run: each reads all of the log ([`crate::reading`]), and a lease says who does a deed
-//! ([`crate::agenda`], [`crate::hands`]).
+//! A worker, put together. Several may run: each reads all of the log ([`crate::log_consumer`]), and a lease says who does a deed
+//! ([`crate::connections::scheduler`], [`crate::connections::executor`]).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,24 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
-use export_store::Objects;
-use jetstream::{Broker, CommitMode, Leases, spawn_critical};
+use export_store::ExportStore;
+use jetstream::{Broker, CommitMode, Leases};
 use keys::{KeyClient, KeyErasureClient, Pseudonymizer, TokenSealer};
-use providers::Providers;
+use providers::ProviderRegistry;
+use runtime::{Clock, spawn_critical};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::Clock;
-use crate::agenda::do_deeds;
-use crate::book::Book;
-use crate::buckets::WorkBucket;
-use crate::erasures::{Erasures, Ledger};
-use crate::exporting::{Exporting, ProgressBoard};
-use crate::feed::{Feed, FeedSettings};
-use crate::hands::Hands;
-use crate::oauth::OAuthClient;
-use crate::outgoing::{Outgoing, OutgoingError};
-use crate::reading::Reading;
+use crate::connections::executor::ConnectionExecutor;
+use crate::connections::oauth::OAuthClient;
+use crate::connections::scheduler::run_scheduler;
+use crate::connections::store::ConnectionStore;
+use crate::erasures::{ErasureLedger, ErasureWorker};
+use crate::exports::{ExportProgressServer, ExportWorker};
+use crate::http_client::{HttpClient, HttpClientError};
+use crate::kv_buckets::WorkerBucket;
+use crate::log_consumer::LogConsumer;
+use crate::webhooks::{WebhookDelivery, WebhookSettings};
 
 /// Who this installation is at each provider, by the provider's name.
 pub type OAuthClients = Arc<BTreeMap<String, OAuthClient>>;
@@ -38,17 +38,17 @@ pub struct WorkerSettings {
     /// Names users of providers, and PKCE verifiers.
     pub pseudonyms: Pseudonymizer,
     /// The providers' tables.
-    pub providers: Arc<Providers>,
+    pub providers: Arc<ProviderRegistry>,
     /// Who this installation is there.
-    pub clients: OAuthClients,
+    pub oauth_clients: OAuthClients,
     /// A private authority of providers.
     pub providers_ca: Option<PathBuf>,
     /// Where exports are kept.
-    pub objects: Objects,
+    pub export_store: ExportStore,
     /// Where it is written down who was erased.
-    pub ledger: Ledger,
+    pub erasure_ledger: ErasureLedger,
     /// How changes are delivered.
-    pub feed: FeedSettings,
+    pub webhooks: WebhookSettings,
     /// The time.
     pub clock: Clock,
 }
@@ -60,80 +60,89 @@ pub struct Worker {
 
 impl Worker {
     /// Starts. The broker may still be away.
-    pub fn start(broker: Broker, settings: WorkerSettings) -> Result<Self, OutgoingError> {
+    pub fn start(broker: Broker, settings: WorkerSettings) -> Result<Self, HttpClientError> {
         let seal = Arc::new(settings.seal);
-        let log = Log::over(broker.clone());
-        let book = Book {
-            bucket: WorkBucket::Connections.open(broker.clone()),
+        let log = Log::new(broker.clone());
+        let book = ConnectionStore {
+            bucket: WorkerBucket::Connections.open(broker.clone()),
             keys: settings.keys.clone(),
             seal: seal.clone(),
         };
-        Feed::start(
+        WebhookDelivery::start(
             broker.clone(),
-            settings.feed,
+            settings.webhooks,
             settings.keys.clone(),
             seal,
             settings.pseudonyms.clone(),
             settings.clock,
         )?;
-        let erasures = Arc::new(Erasures {
+        let erasures = Arc::new(ErasureWorker {
             broker: broker.clone(),
             log: log.clone(),
             appender: log.appender(CommitMode::Grouped),
             keys: settings.keys.clone(),
-            eraser: KeyErasureClient::new(broker.clone()),
+            key_eraser: KeyErasureClient::new(broker.clone()),
             pseudonyms: settings.pseudonyms.clone(),
-            book: book.clone(),
-            leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
-            work: WorkBucket::Work.open(broker.clone()),
-            ledger: settings.ledger,
-            objects: settings.objects.clone(),
+            connections: book.clone(),
+            leases: Leases::new(
+                WorkerBucket::Leases.open(broker.clone()),
+                Uuid::new_v4().simple().to_string(),
+            ),
+            work_bucket: WorkerBucket::Work.open(broker.clone()),
+            ledger: settings.erasure_ledger,
+            export_store: settings.export_store.clone(),
             clock: settings.clock,
         });
-        let exporting = Arc::new(Exporting {
+        let exporting = Arc::new(ExportWorker {
             broker: broker.clone(),
             log: log.clone(),
             appender: log.appender(CommitMode::Grouped),
             keys: settings.keys.clone(),
             pseudonyms: settings.pseudonyms.clone(),
-            leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
-            work: WorkBucket::Work.open(broker.clone()),
-            objects: settings.objects,
-            board: ProgressBoard::default(),
+            leases: Leases::new(
+                WorkerBucket::Leases.open(broker.clone()),
+                Uuid::new_v4().simple().to_string(),
+            ),
+            work_bucket: WorkerBucket::Work.open(broker.clone()),
+            export_store: settings.export_store,
+            progress: ExportProgressServer::default(),
             clock: settings.clock,
         });
         let pseudonyms = settings.pseudonyms.clone();
-        let hands = Arc::new(Hands {
-            book: book.clone(),
-            leases: Leases::new(WorkBucket::Leases.open(broker.clone()), Uuid::new_v4().simple().to_string()),
-            log: log.appender(CommitMode::Grouped),
+        let hands = Arc::new(ConnectionExecutor {
+            connections: book.clone(),
+            leases: Leases::new(
+                WorkerBucket::Leases.open(broker.clone()),
+                Uuid::new_v4().simple().to_string(),
+            ),
+            log_appender: log.appender(CommitMode::Grouped),
             providers: settings.providers,
-            clients: settings.clients,
-            outgoing: Outgoing::new(settings.providers_ca.as_deref())?,
+            oauth_clients: settings.oauth_clients,
+            http: HttpClient::new(settings.providers_ca.as_deref())?,
             pseudonyms: settings.pseudonyms,
             clock: settings.clock,
         });
         let caught_up = Arc::new(AtomicBool::new(false));
         let laid = Arc::new(Notify::new());
-        let reading = Reading {
+        let reading = LogConsumer {
             log,
-            book,
+            connections: book,
             keys: settings.keys,
-            work: WorkBucket::Work.open(broker),
+            work_bucket: WorkerBucket::Work.open(broker),
             pseudonyms,
             clock: settings.clock,
             caught_up: caught_up.clone(),
-            laid: laid.clone(),
+            records_changed: laid.clone(),
         };
-        spawn_critical("worker's reading", reading.follow());
-        spawn_critical("worker's exports", exporting.work());
-        spawn_critical("worker's erasures", erasures.work());
-        spawn_critical("worker's deeds", do_deeds(hands, caught_up.clone(), laid));
+        spawn_critical("worker log consumer", reading.run());
+        spawn_critical("worker exports", exporting.run());
+        spawn_critical("worker erasures", erasures.run());
+        spawn_critical("connection scheduler", run_scheduler(hands, caught_up.clone(), laid));
         Ok(Self { caught_up })
     }
 
     /// Says why no work is done yet, or nothing.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check_ready(&self) -> Result<(), String> {
         if self.caught_up.load(Ordering::Acquire) {
             Ok(())
         } else {
@@ -142,8 +151,8 @@ impl Worker {
     }
 
     /// What asks [`Worker::check`] for as long as it likes.
-    pub fn ready(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
+    pub fn readiness_check(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
         let worker = Self { caught_up: self.caught_up.clone() };
-        Arc::new(move || worker.check())
+        Arc::new(move || worker.check_ready())
     }
 }

@@ -25,7 +25,7 @@ const FORMAT: u8 = 1;
 
 /// The ledger can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum ErasureLedgerError {
     /// Not where a ledger can be.
     #[error("a ledger of erasures can't be kept at {0}")]
     Location(String),
@@ -58,15 +58,16 @@ impl ErasedUser {
 
 /// The ledger. Clones are the same.
 #[derive(Clone)]
-pub struct Ledger(Arc<dyn ObjectStore>);
+pub struct ErasureLedger(Arc<dyn ObjectStore>);
 
-impl Ledger {
+impl ErasureLedger {
     /// Opens a folder, made if it is missing, or a URL such as `s3://bucket/prefix`; options as for tiles.
     pub fn open(
         location: &str,
         options: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, LedgerError> {
-        let refused = |reason: &dyn fmt::Display| LedgerError::Location(format!("{location:?}: {reason}"));
+    ) -> Result<Self, ErasureLedgerError> {
+        let refused =
+            |reason: &dyn fmt::Display| ErasureLedgerError::Location(format!("{location:?}: {reason}"));
         if !location.contains("://") {
             std::fs::create_dir_all(location).map_err(|error| refused(&error))?;
             let folder = LocalFileSystem::new_with_prefix(location).map_err(|error| refused(&error))?;
@@ -79,7 +80,12 @@ impl Ledger {
     }
 
     /// Writes down that a user is erased, and returns when that is on stable storage. Again is as good as once.
-    pub async fn add(&self, user: &UserRef, erasure_id: ErasureId, at: Timestamp) -> Result<(), LedgerError> {
+    pub async fn add(
+        &self,
+        user: &UserRef,
+        erasure_id: ErasureId,
+        at: Timestamp,
+    ) -> Result<(), ErasureLedgerError> {
         let erased = ErasedUser { syncwell_erased: FORMAT, user_ref: user.to_string(), erasure_id, at };
         let bytes = serde_json::to_vec(&erased).unwrap_or_else(|_| unreachable!("BUG: an entry is JSON"));
         self.0.put(&Path::from(format!("{user}.json")), bytes.into()).await?;
@@ -87,14 +93,14 @@ impl Ledger {
     }
 
     /// Everybody who was erased.
-    pub async fn all(&self) -> Result<Vec<ErasedUser>, LedgerError> {
+    pub async fn all(&self) -> Result<Vec<ErasedUser>, ErasureLedgerError> {
         let entries: Vec<_> = self.0.list(None).try_collect().await?;
         let mut erased = Vec::with_capacity(entries.len());
         for entry in entries {
             let bytes = self.0.get(&entry.location).await?.bytes().await?;
             let read = serde_json::from_slice::<ErasedUser>(&bytes).ok();
             let read = read.filter(|read| read.syncwell_erased == FORMAT && read.user().is_some());
-            erased.push(read.ok_or_else(|| LedgerError::Malformed(entry.location.to_string()))?);
+            erased.push(read.ok_or_else(|| ErasureLedgerError::Malformed(entry.location.to_string()))?);
         }
         Ok(erased)
     }
@@ -108,7 +114,7 @@ mod tests {
     async fn golden_entry_and_nothing_is_passed_over() {
         let folder = tempfile::tempdir().unwrap();
         let location = folder.path().join("not/there/yet");
-        let ledger = Ledger::open(location.to_str().unwrap(), []).unwrap();
+        let ledger = ErasureLedger::open(location.to_str().unwrap(), []).unwrap();
         let (user, id) = (UserRef::from_bytes([1; 16]), ErasureId::from_bytes([2; 16]));
         let at: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
         for _ in 0..2 {
@@ -120,9 +126,12 @@ mod tests {
         let erased = ledger.all().await.unwrap();
         assert_eq!((erased.len(), erased[0].user(), erased[0].erasure_id), (1, Some(user), id));
         std::fs::write(&file, golden.replace(":1,", ":2,")).unwrap();
-        assert!(matches!(ledger.all().await, Err(LedgerError::Malformed(_))));
+        assert!(matches!(ledger.all().await, Err(ErasureLedgerError::Malformed(_))));
         for wrong in ["ftp://there", "://"] {
-            assert!(matches!(Ledger::open(wrong, []), Err(LedgerError::Location(_))), "{wrong}");
+            assert!(
+                matches!(ErasureLedger::open(wrong, []), Err(ErasureLedgerError::Location(_))),
+                "{wrong}"
+            );
         }
     }
 }

@@ -1,0 +1,189 @@
+//! From the log into the records. Every worker reads all of the log, from where any worker was; what is laid twice is laid
+//! once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use events::{Envelope, ErasureChange, Event, EventKind, Log, LogError, RecordedEvent};
+use jetstream::{KvBucket, ScanFrom};
+use keys::{KeyClient, KeyError, Pseudonymizer};
+use runtime::Clock;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::connections::record::ConnectionRecordKey;
+use crate::connections::reducer::{ConnectionEvent, EventContext, apply};
+use crate::connections::store::{ConnectionStore, ConnectionStoreError};
+use crate::erasures::{ErasureTaskError, ErasureTaskStore};
+use crate::exports::{ExportTask, ExportTaskStore};
+use crate::log_position::LogPosition;
+
+/// Between two looks at the log.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two attempts where something can't be reached.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// From the log into the records.
+pub(crate) struct LogConsumer {
+    pub(crate) log: Log,
+    pub(crate) connections: ConnectionStore,
+    pub(crate) keys: KeyClient,
+    pub(crate) work_bucket: KvBucket,
+    pub(crate) pseudonyms: Pseudonymizer,
+    pub(crate) clock: Clock,
+    /// Set once the log was read to its end.
+    pub(crate) caught_up: Arc<AtomicBool>,
+    /// Told when something was laid, so that it need not wait for the next look.
+    pub(crate) records_changed: Arc<Notify>,
+}
+
+impl LogConsumer {
+    pub(crate) async fn run(self) {
+        loop {
+            self.log.broker().wait_connected().await;
+            if let Err(error) = self.consume().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the worker can't read the log now");
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    /// Reads on from where any worker was, until something can't be reached.
+    async fn consume(&self) -> Result<(), LogConsumerError> {
+        let state = self.log.open().await?;
+        let mut position = LogPosition::load(&self.work_bucket, state.identity.as_str()).await?;
+        loop {
+            let events = self.log.scan(ScanFrom::Sequence(position.sequence() + 1), None).await?;
+            if events.is_empty() {
+                self.caught_up.store(true, Ordering::Release);
+                sleep(POLL_INTERVAL).await;
+                continue;
+            }
+            for event in &events {
+                self.apply_event(event).await?;
+                position.advance_to(event.sequence().get());
+            }
+            self.records_changed.notify_one();
+            position.save(&self.work_bucket).await;
+        }
+    }
+
+    async fn apply_event(&self, recorded: &RecordedEvent) -> Result<(), LogConsumerError> {
+        let Ok(head) = Envelope::read_header(recorded.bytes()) else { return Ok(()) };
+        if EventKind::ERASURES.contains(&head.kind) {
+            return self.apply_erasure_event(recorded).await;
+        }
+        let is_wanted = is_connection_event(head.kind) || head.kind == EventKind::ExportRequestedV1;
+        let Some(key_id) = head.key_id.filter(|_| is_wanted) else { return Ok(()) };
+        // What can't be opened is the projector's to tell of; here nothing comes of it.
+        let data_key = match self.keys.get(&head.user, key_id).await {
+            Ok(Some(data_key)) => data_key,
+            Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => return Ok(()),
+            Err(KeyError::Unavailable) => return Err(LogConsumerError::Unavailable),
+        };
+        let opened = Envelope::parse(recorded.bytes()).ok().filter(|_| recorded.has_user(&head.user));
+        let Some(event) = opened.and_then(|envelope| Event::open(envelope, &data_key).ok()) else {
+            return Ok(());
+        };
+        if let Event::ExportRequested(requested) = &event {
+            let task = ExportTask { user: head.user, event_id: head.id, key_id, requested_at: head.time };
+            let tasks = ExportTaskStore::new(&self.work_bucket);
+            return tasks
+                .add(requested.export_id, &task)
+                .await
+                .map_err(|error| ErasureTaskError::from(error).into());
+        }
+        let Some((connection, said)) = ConnectionEvent::from_event(&event) else { return Ok(()) };
+        // Once an erasure has begun a connection only ends.
+        if !said.is_from_worker()
+            && ErasureTaskStore::new(&self.work_bucket).is_in_progress(&head.user).await?
+        {
+            return Ok(());
+        }
+        let key = ConnectionRecordKey { user: head.user, connection };
+        let at = EventContext {
+            sequence: recorded.sequence().get(),
+            event_id: head.id,
+            outcome_to: recorded.outcome_to().map(|to| to.to_string()),
+            received_at: head.time,
+            key_id,
+            now: (self.clock)(),
+        };
+        match self.connections.update(&key, |record| apply(record, &said, &at)).await {
+            Ok(_) | Err(ConnectionStoreError::Erased) => Ok(()),
+            Err(ConnectionStoreError::Unavailable) => Err(LogConsumerError::Unavailable),
+            Err(error @ ConnectionStoreError::Damaged(_)) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    sequence = recorded.sequence().get(),
+                    "INCIDENT: a connection's record can't be opened; the event was not laid into it"
+                );
+                Ok(())
+            }
+        }
+    }
+}
+
+impl LogConsumer {
+    /// Writes down that an account is to be erased; and forgets the keys of one that is.
+    async fn apply_erasure_event(&self, recorded: &RecordedEvent) -> Result<(), LogConsumerError> {
+        let Ok(envelope) = Envelope::parse(recorded.bytes()) else { return Ok(()) };
+        let (user, time) = (envelope.header.user, envelope.header.time);
+        let vouched = Event::verify_erasure(&envelope, &self.pseudonyms);
+        let Some(erasure) = vouched.ok().filter(|_| recorded.has_user(&user)) else { return Ok(()) };
+        match erasure.change {
+            ErasureChange::Requested { due_at } => {
+                let (tasks, sequence) = (ErasureTaskStore::new(&self.work_bucket), recorded.sequence());
+                tasks.add(&user, sequence, due_at, due_at > time).await?;
+            }
+            ErasureChange::Cancelled => {}
+            ErasureChange::StepDone { .. } | ErasureChange::Erased { .. } => self.keys.evict(&user),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LogConsumerError {
+    #[error("the keys or the records can't be reached")]
+    Unavailable,
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Read(#[from] jetstream::ReadError),
+    #[error("an erasure can't be written down")]
+    ErasureTask(#[from] ErasureTaskError),
+}
+
+/// Told by the kind alone, so that nothing else is opened.
+fn is_connection_event(kind: EventKind) -> bool {
+    match kind {
+        EventKind::ConnectionRequestedV1
+        | EventKind::ConnectionAuthorizedV1
+        | EventKind::ConnectionReauthRequestedV1
+        | EventKind::ConnectionRevocationRequestedV1
+        | EventKind::ConnectionActivatedV1
+        | EventKind::ConnectionReauthNeededV1
+        | EventKind::ConnectionRevokedV1 => true,
+        EventKind::SummaryReceivedV1
+        | EventKind::DeviceEnrolledV1
+        | EventKind::DeviceRevokedV1
+        | EventKind::DeviceReportedV1
+        | EventKind::WebhookReceivedV1
+        | EventKind::BreakGlassRequestedV1
+        | EventKind::BreakGlassApprovedV1
+        | EventKind::BreakGlassLookedUpV1
+        | EventKind::BreakGlassRefusedV1
+        | EventKind::AccessRecordedV1
+        | EventKind::EventDiscardedV1
+        | EventKind::RetentionAppliedV1
+        | EventKind::ExportRequestedV1
+        | EventKind::ExportReadyV1
+        | EventKind::ExportFailedV1
+        | EventKind::ErasureRequestedV1
+        | EventKind::ErasureCancelledV1
+        | EventKind::ErasureStepDoneV1
+        | EventKind::AccountErasedV1 => false,
+    }
+}
