@@ -1,37 +1,35 @@
 //! The long work that operators ask for, one at a time, beside the view that serves: rebuild it, verify it, fold one of
 //! the past, go back to the one before.
 
+mod job_report;
 mod rebuild;
-mod status;
 mod verify;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use events::{Log, LogError, LogReader};
-use http_edge::Clock;
-use jetstream::spawn_critical;
+use events::{Log, LogConsumerName, LogError};
 use keys::KeyClient;
+use runtime::{Clock, ErrorChain, run_blocking, spawn_critical};
 use schemas::Sequence;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{FoldFailure, Folder, Tolerated};
-use crate::blocking::blocking;
-use crate::build::{BuildError, Builder};
-use crate::compare::CompareError;
-use crate::digest::Digester;
-use crate::feed::Feed;
-use crate::incident::{Incident, with_causes};
-use crate::open::Opener;
-use crate::progress::Progress;
-use crate::shared::Shared;
+use crate::build_progress::BuildProgress;
+use crate::change_publisher::ChangePublisher;
+use crate::decrypt::EventDecryptor;
+use crate::incident::ProjectorIncident;
+use crate::projection::{FoldError, ParkPolicy, Projection};
+use crate::serving_view::ServingView;
 use crate::view::{View, ViewError};
+use crate::view_builder::{BuildError, ViewBuilder};
+use crate::view_diff::ViewDiffError;
+use crate::view_digest::EntryHasher;
 
-pub(crate) use rebuild::{RebuildOptions, begin, known_poison};
-pub use status::{Job, JobReport, JobState, RebuildReport, VerifyReport};
+pub use job_report::{Job, JobReport, JobState, RebuildReport, VerifyReport};
+pub(crate) use rebuild::{RebuildOptions, known_parked_sequences, open_build_view};
 
 /// Views of the past that are held open at the same time: a diff takes two.
-const PAST_VIEWS_MAX: usize = 2;
+const HISTORICAL_VIEWS_MAX: usize = 2;
 
 /// Why a job failed.
 #[derive(Debug, thiserror::Error)]
@@ -43,63 +41,73 @@ pub(crate) enum JobError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
-    Compare(#[from] CompareError),
+    Compare(#[from] ViewDiffError),
     #[error("{0}")]
     Refused(String),
 }
 
-impl From<FoldFailure> for JobError {
-    fn from(failure: FoldFailure) -> Self {
+impl From<FoldError> for JobError {
+    fn from(failure: FoldError) -> Self {
         match failure {
-            FoldFailure::Unavailable => Self::Build(BuildError::Keys),
-            FoldFailure::Incident(incident) => Self::Build(BuildError::Incident(incident)),
-            FoldFailure::NewPoison(poison) => Self::Build(BuildError::NewPoison(poison)),
+            FoldError::Unavailable => Self::Build(BuildError::KeysUnavailable),
+            FoldError::Incident(incident) => Self::Build(BuildError::Incident(incident)),
+            FoldError::NewlyParked(poison) => Self::Build(BuildError::NewlyParked(poison)),
         }
     }
 }
 
-impl From<Incident> for JobError {
-    fn from(incident: Incident) -> Self {
+impl From<ProjectorIncident> for JobError {
+    fn from(incident: ProjectorIncident) -> Self {
         Self::Build(incident.into())
     }
 }
 
 /// Does one job at a time, and remembers the last one.
-pub(crate) struct Jobs {
-    pub(crate) shared: Arc<Shared>,
+pub(crate) struct JobRunner {
+    pub(crate) serving_view: Arc<ServingView>,
     pub(crate) log: Log,
-    opener: Opener,
-    digester: Digester,
-    feed: Arc<Feed>,
+    decryptor: EventDecryptor,
+    entry_hasher: EntryHasher,
+    change_publisher: Arc<ChangePublisher>,
     clock: Clock,
-    current: Mutex<Current>,
-    past: Mutex<Vec<(Sequence, Arc<View>)>>,
+    current: Mutex<CurrentJob>,
+    historical_views: Mutex<Vec<(Sequence, Arc<View>)>>,
     /// A kept or built view that was opened for a question: sled is slow to open, and allows it once.
-    beside: Mutex<Option<(u32, Arc<View>)>>,
+    non_serving: Mutex<Option<(u32, Arc<View>)>>,
 }
 
 /// The job under way, or the last one.
 #[derive(Default)]
-struct Current {
+struct CurrentJob {
     report: Option<JobReport>,
-    progress: Arc<Progress>,
+    progress: Arc<BuildProgress>,
     cancel: CancellationToken,
 }
 
-impl Jobs {
+impl JobRunner {
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<ServingView>,
         log: Log,
-        opener: Opener,
-        digester: Digester,
-        feed: Arc<Feed>,
+        opener: EventDecryptor,
+        digester: EntryHasher,
+        feed: Arc<ChangePublisher>,
         clock: Clock,
     ) -> Self {
         let (current, past, beside) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { shared, log, opener, digester, feed, clock, current, past, beside }
+        Self {
+            serving_view: shared,
+            log,
+            decryptor: opener,
+            entry_hasher: digester,
+            change_publisher: feed,
+            clock,
+            current,
+            historical_views: past,
+            non_serving: beside,
+        }
     }
 
-    fn current(&self) -> std::sync::MutexGuard<'_, Current> {
+    fn current(&self) -> std::sync::MutexGuard<'_, CurrentJob> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,15 +127,18 @@ impl Jobs {
                 return Err(format!("a {} is under way; wait for it, or cancel it", report.job.name()));
             }
             let number = current.report.as_ref().map_or(0, |last| last.number) + 1;
-            let report = JobReport::begun(number, job.clone());
-            *current =
-                Current { report: Some(report), progress: Arc::default(), cancel: CancellationToken::new() };
+            let report = JobReport::new(number, job.clone());
+            *current = CurrentJob {
+                report: Some(report),
+                progress: Arc::default(),
+                cancel: CancellationToken::new(),
+            };
             (number, current.progress.clone(), current.cancel.clone())
         };
         // The job may need its files.
-        *self.beside() = None;
+        *self.non_serving() = None;
         let jobs = self.clone();
-        spawn_critical("operator's job", async move {
+        spawn_critical("view job", async move {
             let done = jobs.run(&job, progress, cancel).await;
             let mut current = jobs.current();
             let Some(report) = &mut current.report else { return };
@@ -141,7 +152,7 @@ impl Jobs {
                         "an operator's job failed"
                     );
                     report.state = JobState::Failed;
-                    report.error = Some(with_causes(&error));
+                    report.error = Some(ErrorChain(&error).to_string());
                 }
             }
         });
@@ -163,7 +174,7 @@ impl Jobs {
     async fn run(
         &self,
         job: &Job,
-        progress: Arc<Progress>,
+        progress: Arc<BuildProgress>,
         cancel: CancellationToken,
     ) -> Result<(), JobError> {
         match job {
@@ -173,7 +184,7 @@ impl Jobs {
             }
             Job::Rollback => self.roll_back(progress, cancel).await,
             Job::Verify => self.verify(progress, cancel).await,
-            Job::Past { sequence } => self.fold_past(*sequence, progress, cancel).await,
+            Job::Past { sequence } => self.build_historical_view(*sequence, progress, cancel).await,
         }
     }
 
@@ -184,29 +195,33 @@ impl Jobs {
         }
     }
 
-    fn folder(&self, tolerated: Tolerated) -> Folder {
-        Folder {
+    fn projection(&self, tolerated: ParkPolicy) -> Projection {
+        Projection {
             log: self.log.clone(),
-            opener: self.opener.clone(),
-            digester: self.digester.clone(),
+            decryptor: self.decryptor.clone(),
+            entry_hasher: self.entry_hasher.clone(),
             runtime: Handle::current(),
-            tolerated,
-            tells: false,
-            feed: None,
+            park_policy: tolerated,
+            is_collecting_outcomes: false,
+            change_publisher: None,
         }
     }
 
-    fn builder(&self, progress: Arc<Progress>, cancel: CancellationToken) -> Result<Builder, JobError> {
-        let folder = self.folder(Tolerated::AsServing(self.shared.clone()));
-        Ok(Builder { folder, reader: LogReader::Rebuild, progress, cancel })
+    fn builder(
+        &self,
+        progress: Arc<BuildProgress>,
+        cancel: CancellationToken,
+    ) -> Result<ViewBuilder, JobError> {
+        let folder = self.projection(ParkPolicy::KnownToServing(self.serving_view.clone()));
+        Ok(ViewBuilder { projection: folder, reader: LogConsumerName::Rebuild, progress, cancel })
     }
 
     pub(crate) fn serving(&self) -> Result<Arc<View>, JobError> {
-        self.shared.view().ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))
+        self.serving_view.view().ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))
     }
 
     pub(crate) fn keys(&self) -> &KeyClient {
-        &self.opener.keys
+        &self.decryptor.keys
     }
 
     /// Folds a user anew in the view that serves. What waited, and does not any more, is told to other systems.
@@ -216,18 +231,21 @@ impl Jobs {
         date: Option<jiff::civil::Date>,
         may_be_damaged: bool,
     ) -> Result<(), JobError> {
-        let _turn = self.shared.folding.lock().await;
+        let _turn = self.serving_view.write_lock.lock().await;
         let view = self.serving()?;
         let Some(last) = view.position() else { return Ok(()) };
-        let folder = Folder { feed: Some(self.feed.clone()), ..self.folder(Tolerated::All) };
-        blocking(move || {
-            let left_out = view.discarded().into_iter().map(|discarded| discarded.sequence).collect();
+        let folder = Projection {
+            change_publisher: Some(self.change_publisher.clone()),
+            ..self.projection(ParkPolicy::All)
+        };
+        run_blocking(move || {
+            let left_out = view.discarded_events().into_iter().map(|discarded| discarded.sequence).collect();
             let repaired = folder.repair(&view, user, date, last, &left_out)?;
-            folder.publish(&repaired.told)?;
+            folder.publish_changes(&repaired.to_publish)?;
             view.apply(repaired.changes, None)?;
             if may_be_damaged {
                 // What was mended may have been damaged without the sum's knowing.
-                view.add_up()?;
+                view.recompute_sum()?;
             }
             view.flush()?;
             Ok(())
@@ -236,46 +254,48 @@ impl Jobs {
     }
 
     /// A kept or built view, opened to be compared.
-    pub(crate) async fn open_beside(&self, number: u32) -> Result<Arc<View>, JobError> {
+    pub(crate) async fn open_non_serving(&self, number: u32) -> Result<Arc<View>, JobError> {
         if self.report().is_some_and(|report| report.state == JobState::Running) {
             return Err(JobError::Refused(
                 "a job is under way, which may use that view; wait for it".to_owned(),
             ));
         }
-        if let Some((_, view)) = self.beside().as_ref().filter(|(open, _)| *open == number) {
+        if let Some((_, view)) = self.non_serving().as_ref().filter(|(open, _)| *open == number) {
             return Ok(view.clone());
         }
-        let views =
-            self.shared.views().ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))?;
+        let views = self
+            .serving_view
+            .views()
+            .ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))?;
         let (state, now) = (self.log.open().await?, (self.clock)());
-        let view = Arc::new(blocking(move || views.open_view(number, &state, now)).await?);
-        *self.beside() = Some((number, view.clone()));
+        let view = Arc::new(run_blocking(move || views.open_view(number, &state, now)).await?);
+        *self.non_serving() = Some((number, view.clone()));
         Ok(view)
     }
 
     /// Lets go of it again, before something else needs its files.
-    pub(crate) fn close_beside(&self, number: u32) -> Result<(), String> {
+    pub(crate) fn close_non_serving(&self, number: u32) -> Result<(), String> {
         let report = self.report();
         if report.is_some_and(|report| report.state == JobState::Running) {
             return Err("a job is under way, which may use that view; wait for it".to_owned());
         }
-        self.beside().take_if(|(open, _)| *open == number);
+        self.non_serving().take_if(|(open, _)| *open == number);
         Ok(())
     }
 
-    fn beside(&self) -> std::sync::MutexGuard<'_, Option<(u32, Arc<View>)>> {
-        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    fn non_serving(&self) -> std::sync::MutexGuard<'_, Option<(u32, Arc<View>)>> {
+        self.non_serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A view as of a sequence that was folded before, if it is still held.
-    pub(crate) fn past(&self, sequence: Sequence) -> Option<Arc<View>> {
-        let past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn historical_view(&self, sequence: Sequence) -> Option<Arc<View>> {
+        let past = self.historical_views.lock().unwrap_or_else(PoisonError::into_inner);
         past.iter().find(|(of, _)| *of == sequence).map(|(_, view)| view.clone())
     }
 
     /// Whether that view is held; where it is, it is now the last to be let go of.
-    fn used_past(&self, sequence: Sequence) -> bool {
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+    fn touch_historical_view(&self, sequence: Sequence) -> bool {
+        let mut past = self.historical_views.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(at) = past.iter().position(|(of, _)| *of == sequence) else { return false };
         let used = past.remove(at);
         past.push(used);
@@ -283,13 +303,13 @@ impl Jobs {
     }
 
     /// Folds a view as of a sequence, into a store that nothing names.
-    async fn fold_past(
+    async fn build_historical_view(
         &self,
         sequence: Sequence,
-        progress: Arc<Progress>,
+        progress: Arc<BuildProgress>,
         cancel: CancellationToken,
     ) -> Result<(), JobError> {
-        if self.used_past(sequence) {
+        if self.touch_historical_view(sequence) {
             return Ok(());
         }
         let state = self.log.open().await?;
@@ -297,26 +317,28 @@ impl Jobs {
             let last = state.last.map_or(0, Sequence::get);
             return Err(JobError::Refused(format!("the log ends at {last}")));
         }
-        let view = self.shadow(&format!("{sequence}"), &state).await?;
-        self.builder(progress, cancel)?.advance(&view, sequence).await?;
-        let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.open_temporary_view(&format!("{sequence}"), &state).await?;
+        self.builder(progress, cancel)?.advance_to(&view, sequence).await?;
+        let mut past = self.historical_views.lock().unwrap_or_else(PoisonError::into_inner);
         past.push((sequence, view));
-        if past.len() > PAST_VIEWS_MAX {
+        if past.len() > HISTORICAL_VIEWS_MAX {
             past.remove(0);
         }
         Ok(())
     }
 
     /// An empty view for a while.
-    async fn shadow(&self, name: &str, state: &events::LogState) -> Result<Arc<View>, JobError> {
-        let views =
-            self.shared.views().ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))?;
-        let (folder, state, now) = (views.store_of_past(name), state.clone(), (self.clock)());
-        let opened = blocking(move || {
+    async fn open_temporary_view(&self, name: &str, state: &events::LogState) -> Result<Arc<View>, JobError> {
+        let views = self
+            .serving_view
+            .views()
+            .ok_or_else(|| JobError::Refused("the view is not open yet".to_owned()))?;
+        let (folder, state, now) = (views.historical_view_dir(name), state.clone(), (self.clock)());
+        let opened = run_blocking(move || {
             if folder.exists() {
                 std::fs::remove_dir_all(&folder).map_err(|error| ViewError::List(folder.clone(), error))?;
             }
-            View::open_for_a_while(&folder, &state, now)
+            View::open_temporary(&folder, &state, now)
         });
         Ok(Arc::new(opened.await?))
     }

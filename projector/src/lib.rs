@@ -6,45 +6,38 @@
 //! ([`views`], [`build`], [`jobs`]) and ask what they hold ([`operator`]). Appends nothing but what operators did.
 
 mod api;
-mod asked;
-mod batch;
-mod blocking;
-mod build;
-mod compare;
-mod connection;
-mod device;
-mod digest;
-mod entry;
-mod export;
-mod feed;
-mod follow;
+mod build_progress;
+mod change_publisher;
+mod decrypt;
 mod incident;
+mod internal_rpc_server;
 mod jobs;
-mod numbers;
-pub mod offline;
-mod open;
+mod log_follower;
+pub mod offline_projector;
 mod operator;
-mod poison;
-mod progress;
+mod parked_event;
+mod projection;
 mod projector;
-mod reader;
-mod refold;
-mod report;
-mod row;
-mod shared;
+mod query_service;
+mod row_history;
+mod serving_view;
 mod view;
-mod views;
+mod view_builder;
+mod view_diff;
+mod view_digest;
+mod view_entry;
+mod view_registry;
 
 pub use aggregates::FOLD_VERSION;
 pub use api::ExportSettings;
-pub use compare::Difference;
-pub use digest::ViewDigest;
-pub use incident::Incident;
+pub use build_progress::BuildProgressReport;
+pub use incident::ProjectorIncident;
 pub use jobs::{Job, JobReport, JobState, RebuildReport, VerifyReport};
 pub use operator::{
-    Access, DigestDocument, OperatorClient, OperatorError, ParkedEvent, UserReport, UserRow, ViewStatus,
-    ViewsStatus, Which, Whose, ask_digest, record_access,
+    AccessContext, OperatorClient, OperatorError, ParkedEventDocument, ProjectorStatus, UserDeviceReport,
+    UserRow, UserSelector, ViewDigestDocument, ViewSelector, ViewStatus, fetch_digest, record_access,
 };
-pub use progress::ProgressReport;
 pub use projector::{Projector, ProjectorSettings};
 pub use view::ViewError;
+pub use view_diff::ViewDifference;
+pub use view_digest::ViewDigest;

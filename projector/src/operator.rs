@@ -3,11 +3,11 @@
 //! A question that shows contents says who asks and why, and is answered only after that is in the log. The user id
 //! stands in the body, never in a subject, and is not kept.
 
-mod answering;
-mod asking;
-mod cursors;
-mod pages;
-mod recording;
+mod action_recorder;
+mod client;
+mod page_cursors;
+mod paged_queries;
+mod server;
 
 use events::Actor;
 use jiff::Timestamp;
@@ -15,21 +15,21 @@ use jiff::civil::Date;
 use schemas::{DeviceReport, RowDocument, RowsDocument, Sequence};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use answering::Answering;
-pub use asking::{OperatorClient, OperatorError, ask_digest};
-pub(crate) use cursors::Cursors;
-pub(crate) use recording::Recording;
-pub use recording::record_access;
+pub(crate) use action_recorder::ActionRecorder;
+pub use action_recorder::record_access;
+pub use client::{OperatorClient, OperatorError, fetch_digest};
+pub(crate) use page_cursors::PageCursors;
+pub(crate) use server::OperatorServer;
 
-use crate::compare::Difference;
 use crate::jobs::{Job, JobReport};
+use crate::view_diff::ViewDifference;
 
-pub(crate) const SUBJECT: &str = "view.v1.ask";
+pub(crate) const OPERATOR_SUBJECT: &str = "view.v1.ask";
 pub(crate) const DIGEST_SUBJECT: &str = "view.v1.digest";
 
 /// Who asks to be shown contents, with what and why: what is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Access {
+pub struct AccessContext {
     /// Who.
     pub by: Actor,
     /// With which command.
@@ -41,7 +41,7 @@ pub struct Access {
 /// Whose rows: by user id, or by the ref that stands in logs and in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Whose {
+pub enum UserSelector {
     /// As tokens have it.
     UserId(String),
     /// The pseudonym.
@@ -51,7 +51,7 @@ pub enum Whose {
 /// Which view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Which {
+pub enum ViewSelector {
     /// The one that serves.
     Serving,
     /// The one that served before.
@@ -67,36 +67,36 @@ pub enum Which {
 /// What an operator asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Question {
+pub(crate) enum OperatorRequest {
     /// What views there are and what is done.
     Status,
     /// A user's rows in the serving view, or as of a sequence.
     Rows {
-        of: Whose,
+        of: UserSelector,
         from: Date,
         to: Date,
         at: Option<Sequence>,
-        access: Access,
+        access: AccessContext,
     },
     /// All rows of a view, page by page.
     AllRows {
-        which: Which,
+        which: ViewSelector,
         after: Option<String>,
         date: Option<Date>,
-        access: Access,
+        access: AccessContext,
     },
     /// What every user's devices last said of themselves, page by page.
     Reports {
         after: Option<String>,
         only_compromised: bool,
-        access: Access,
+        access: AccessContext,
     },
     /// What differs between two views, page by page.
     Differences {
-        a: Which,
-        b: Which,
+        a: ViewSelector,
+        b: ViewSelector,
         after: Option<String>,
-        access: Access,
+        access: AccessContext,
     },
     Start(Job),
     /// Ends a job, or whichever is under way.
@@ -104,10 +104,10 @@ pub(crate) enum Question {
         job: Option<u64>,
     },
     /// Removes a kept or built view.
-    Drop(Which),
+    Drop(ViewSelector),
     /// Folds a user, or a user's one date, anew. Where entries may be damaged, the view's sum is added up anew too.
     Repair {
-        of: Whose,
+        of: UserSelector,
         date: Option<Date>,
         may_be_damaged: bool,
     },
@@ -118,25 +118,25 @@ pub(crate) enum Question {
     /// Drops everybody's rows of the years before this one.
     Retain {
         before_year: i16,
-        access: Access,
+        access: AccessContext,
     },
     /// Leaves a parked event out for good.
     Discard {
         sequence: Sequence,
-        access: Access,
+        access: AccessContext,
     },
 }
 
 /// What is answered.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
-    Status(Box<ViewsStatus>),
+pub(crate) enum OperatorResponse {
+    Status(Box<ProjectorStatus>),
     Rows { rows: RowsDocument, next: Option<Date> },
     AllRows { rows: Vec<UserRow>, position: u64, next: Option<String> },
-    Reports { reports: Vec<UserReport>, position: u64, next: Option<String> },
-    Differences { differences: Vec<Difference>, entries: u64, next: Option<String> },
-    Parked { parked: Vec<ParkedEvent>, next: Option<usize> },
+    Reports { reports: Vec<UserDeviceReport>, position: u64, next: Option<String> },
+    Differences { differences: Vec<ViewDifference>, entries: u64, next: Option<String> },
+    Parked { parked: Vec<ParkedEventDocument>, next: Option<usize> },
     Started(u64),
     Done,
     Refused(String),
@@ -154,7 +154,7 @@ pub struct UserRow {
 
 /// What a device last said of itself, with its user's pseudonym.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UserReport {
+pub struct UserDeviceReport {
     /// Whose.
     pub user_ref: String,
     /// The device's id, or `default` for whatever signs with the user's default key.
@@ -182,7 +182,7 @@ pub struct ViewStatus {
 
 /// The views, and the job under way or done last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ViewsStatus {
+pub struct ProjectorStatus {
     /// Every view.
     pub views: Vec<ViewStatus>,
     /// Events that wait.
@@ -193,7 +193,7 @@ pub struct ViewsStatus {
 
 /// An event that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkedEvent {
+pub struct ParkedEventDocument {
     /// Which.
     pub sequence: Sequence,
     /// Whose.
@@ -208,7 +208,7 @@ pub struct ParkedEvent {
 
 /// What a view is, without its rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DigestDocument {
+pub struct ViewDigestDocument {
     /// The sequence up to which it has folded.
     pub position: u64,
     /// The root of the tree over everything folded, base64.

@@ -17,15 +17,15 @@
 
 mod accounts;
 mod changes;
+mod device_report_key;
+mod entity_keys;
 mod keys;
 mod meta;
-mod owned;
-mod parked;
-mod reading;
-mod reports;
-mod rows;
-mod sealed;
-mod store;
+mod parked_events;
+mod queries;
+mod row_key;
+mod sealed_value;
+mod sled_store;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -37,22 +37,22 @@ use jiff::Timestamp;
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
 
-pub(crate) use changes::Changes;
+pub(crate) use changes::ViewChanges;
+pub(crate) use device_report_key::DeviceReportKey;
+pub(crate) use entity_keys::{ConnectionKey, DeviceKey, ExportKey};
 pub(crate) use keys::{AnyKey, EntryKey};
 use keys::{KEY_DISCARDED, KEY_META, KEY_PARKED};
-use meta::Meta;
 pub(crate) use meta::Tip;
-pub(crate) use owned::{ConnectionKey, DeviceKey, ExportKey};
-pub(crate) use parked::Discarded;
-pub(crate) use reports::ReportKey;
-pub(crate) use rows::RowKey;
-pub(crate) use sealed::Sealed;
+use meta::ViewMeta;
+pub(crate) use parked_events::DiscardedEvent;
+pub(crate) use row_key::RowKey;
+pub(crate) use sealed_value::SealedValue;
 
-use crate::digest::{Sum, ViewDigest};
-use crate::poison::Poison;
+use crate::parked_event::ParkedEvent;
+use crate::view_digest::{DigestSum, ViewDigest};
 
 /// Entries read at once where all of them are.
-const SUM_ENTRIES: usize = 1_000;
+const SUM_PAGE_ENTRIES: usize = 1_000;
 
 /// The view can't be used with this log.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +71,13 @@ pub enum ViewError {
         "the view in {} can't be used: what waits in it can't be read. `syncwell view rebuild --fresh` folds it anew",
         .0.display()
     )]
-    Parked(PathBuf),
+    ParkedEventsUnreadable(PathBuf),
     /// It has folded events that the log does not have.
     #[error(
         "INCIDENT: the view in {folder} stands at sequence {position}, but the log ends at {last}: the log lost events \
          or was restored from an older backup. If the log is right, `syncwell view rebuild --fresh` folds the view anew"
     )]
-    Ahead {
+    AheadOfLog {
         /// The view's position.
         position: u64,
         /// The log's last sequence.
@@ -90,7 +90,7 @@ pub enum ViewError {
         "the view in {folder} belongs to the log created at {found}, but this log was created at {expected}. If this log \
          is right, `syncwell view rebuild --fresh` folds the view anew"
     )]
-    OtherLog {
+    LogMismatch {
         /// The view's log.
         found: String,
         /// This log.
@@ -105,7 +105,7 @@ pub enum ViewError {
         meta::FORMAT,
         aggregates::FOLD_VERSION
     )]
-    OtherVersion {
+    VersionMismatch {
         /// The view's format.
         format: u8,
         /// The view's fold.
@@ -116,12 +116,12 @@ pub enum ViewError {
 }
 
 /// Something read, and the position that it reflects.
-pub(crate) type Reflecting<T> = (T, Option<Sequence>);
+pub(crate) type AtPosition<T> = (T, Option<Sequence>);
 
 /// The view. Everything here blocks: call it from a thread that may.
 pub(crate) struct View {
     store: sled::Db,
-    folder: PathBuf,
+    dir: PathBuf,
     /// Written together with the rows, read together with them.
     state: RwLock<State>,
 }
@@ -129,11 +129,11 @@ pub(crate) struct View {
 /// What is known of a view without reading its store.
 #[derive(Clone)]
 struct State {
-    meta: Meta,
-    parked: BTreeMap<(UserRef, Sequence), Poison>,
-    discarded: BTreeMap<Sequence, Discarded>,
+    meta: ViewMeta,
+    parked_events: BTreeMap<(UserRef, Sequence), ParkedEvent>,
+    discarded_events: BTreeMap<Sequence, DiscardedEvent>,
     /// Accounts that are being erased, or were.
-    closed: Arc<HashSet<UserRef>>,
+    closed_accounts: Arc<HashSet<UserRef>>,
 }
 
 /// What a view says of itself.
@@ -157,7 +157,7 @@ impl View {
     }
 
     /// Begins a view whose files go with it.
-    pub(crate) fn open_for_a_while(folder: &Path, log: &LogState, now: Timestamp) -> Result<Self, ViewError> {
+    pub(crate) fn open_temporary(folder: &Path, log: &LogState, now: Timestamp) -> Result<Self, ViewError> {
         Self::open_store(folder, log, now, true)
     }
 
@@ -167,27 +167,34 @@ impl View {
         now: Timestamp,
         for_a_while: bool,
     ) -> Result<Self, ViewError> {
-        let store = store::open_store(folder, now, for_a_while)?;
+        let store = sled_store::open_or_set_aside(folder, now, for_a_while)?;
         let store_error = |error| ViewError::Store(folder.to_owned(), error);
         let stored = store.get([KEY_META]).map_err(store_error)?;
         let meta = match stored {
-            Some(bytes) => Meta::fitting(&bytes, log, folder)?,
-            None => Meta::new(log.identity.as_str().to_owned()),
+            Some(bytes) => ViewMeta::decode_for_log(&bytes, log, folder)?,
+            None => ViewMeta::new(log.identity.as_str().to_owned()),
         };
         store.insert([KEY_META], meta.encode()).map_err(store_error)?;
-        let closed = Arc::new(accounts::closed(&store).map_err(store_error)?);
-        let mut state = State { meta, parked: BTreeMap::new(), discarded: BTreeMap::new(), closed };
+        let closed = Arc::new(accounts::load_closed_accounts(&store).map_err(store_error)?);
+        let mut state = State {
+            meta,
+            parked_events: BTreeMap::new(),
+            discarded_events: BTreeMap::new(),
+            closed_accounts: closed,
+        };
         for entry in store.scan_prefix([KEY_PARKED]) {
             let (key, value) = entry.map_err(store_error)?;
-            let poison = parked::read_parked(&key, &value).ok_or_else(|| unreadable(folder))?;
-            state.parked.insert((poison.user, poison.sequence), poison);
+            let poison =
+                parked_events::decode_parked(&key, &value).ok_or_else(|| parked_events_unreadable(folder))?;
+            state.parked_events.insert((poison.user, poison.sequence), poison);
         }
         for entry in store.scan_prefix([KEY_DISCARDED]) {
             let (key, value) = entry.map_err(store_error)?;
-            let discarded = Discarded::read(&key, &value).ok_or_else(|| unreadable(folder))?;
-            state.discarded.insert(discarded.sequence, discarded);
+            let discarded =
+                DiscardedEvent::decode(&key, &value).ok_or_else(|| parked_events_unreadable(folder))?;
+            state.discarded_events.insert(discarded.sequence, discarded);
         }
-        Ok(Self { store, folder: folder.to_owned(), state: RwLock::new(state) })
+        Ok(Self { store, dir: folder.to_owned(), state: RwLock::new(state) })
     }
 
     fn state(&self) -> std::sync::RwLockReadGuard<'_, State> {
@@ -215,42 +222,46 @@ impl View {
         let (size, root) = (state.meta.tree.size(), state.meta.tree.root());
         ViewHead {
             tree: TreeHead { size, root },
-            digest: ViewDigest::of(Sequence::new(size), state.meta.sum),
+            digest: ViewDigest::from_sum(Sequence::new(size), state.meta.sum),
         }
     }
 
     /// The events that wait, by user and sequence.
-    pub(crate) fn parked(&self) -> Vec<Poison> {
-        self.state().parked.values().cloned().collect()
+    pub(crate) fn parked_events(&self) -> Vec<ParkedEvent> {
+        self.state().parked_events.values().cloned().collect()
     }
 
     /// The event that a user's later events wait for.
-    pub(crate) fn parked_of(&self, user: &UserRef) -> Option<Poison> {
-        let range = (*user, Sequence::FIRST)..=(*user, Sequence::LAST);
-        self.state().parked.range(range).next().map(|(_, poison)| poison.clone())
+    pub(crate) fn parked_event_of(&self, user: &UserRef) -> Option<ParkedEvent> {
+        let range = (*user, Sequence::FIRST)..=(*user, Sequence::MAX);
+        self.state().parked_events.range(range).next().map(|(_, poison)| poison.clone())
     }
 
     /// Whether an operator can know of trouble with this event: it waits, or is left out, or is still to be folded.
-    pub(crate) fn knows(&self, sequence: Sequence) -> bool {
+    pub(crate) fn may_have_parked(&self, sequence: Sequence) -> bool {
         let state = self.state();
         state.meta.tree.size() < sequence.get()
-            || state.discarded.contains_key(&sequence)
-            || state.parked.keys().any(|(_, parked)| *parked == sequence)
+            || state.discarded_events.contains_key(&sequence)
+            || state.parked_events.keys().any(|(_, parked)| *parked == sequence)
     }
 
     /// The events that are left out.
-    pub(crate) fn discarded(&self) -> Vec<Discarded> {
-        self.state().discarded.values().copied().collect()
+    pub(crate) fn discarded_events(&self) -> Vec<DiscardedEvent> {
+        self.state().discarded_events.values().copied().collect()
     }
 
     /// Whether the view fits this state of the log, which may have changed since it was opened.
-    pub(crate) fn check(&self, log: &LogState) -> Result<(), ViewError> {
+    pub(crate) fn check_fits_log(&self, log: &LogState) -> Result<(), ViewError> {
         let bytes = self.state().meta.encode();
-        Meta::fitting(&bytes, log, &self.folder).map(drop)
+        ViewMeta::decode_for_log(&bytes, log, &self.dir).map(drop)
     }
 
     /// Writes changes, and where they come from new events, the last of them with the tree behind it, together.
-    pub(crate) fn apply(&self, changes: Changes, moved: Option<(Tip, Frontier)>) -> Result<(), ViewError> {
+    pub(crate) fn apply(
+        &self,
+        changes: ViewChanges,
+        moved: Option<(Tip, Frontier)>,
+    ) -> Result<(), ViewError> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let mut next = state.clone();
         if let Some((tip, tree)) = moved {
@@ -259,7 +270,7 @@ impl View {
             (next.meta.leaf, next.meta.tree) = (Some(tip.leaf), tree);
         }
         let mut batch = sled::Batch::default();
-        changes.write(&mut next, &mut batch);
+        changes.write_to(&mut next, &mut batch);
         batch.insert(&[KEY_META], next.meta.encode());
         self.store.apply_batch(batch).map_err(|error| self.store_error(error))?;
         *state = next;
@@ -267,16 +278,16 @@ impl View {
     }
 
     /// Adds the entries' hashes up anew. Nobody may write meanwhile.
-    pub(crate) fn add_up(&self) -> Result<(), ViewError> {
-        let mut sum = Sum::default();
+    pub(crate) fn recompute_sum(&self) -> Result<(), ViewError> {
+        let mut sum = DigestSum::default();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let entries = self.entries(after.as_deref(), SUM_ENTRIES)?;
+            let entries = self.entries(after.as_deref(), SUM_PAGE_ENTRIES)?;
             for (key, sealed) in &entries {
-                sum = sum.plus(sealed.hash().unwrap_or_default());
+                sum = sum.wrapping_add(sealed.hash().unwrap_or_default());
                 after = Some(key.clone());
             }
-            if entries.len() < SUM_ENTRIES {
+            if entries.len() < SUM_PAGE_ENTRIES {
                 break;
             }
         }
@@ -292,13 +303,13 @@ impl View {
     }
 
     fn store_error(&self, error: sled::Error) -> ViewError {
-        ViewError::Store(self.folder.clone(), error)
+        ViewError::Store(self.dir.clone(), error)
     }
 }
 
 /// What waits must not be forgotten because it can't be read: events behind it would be folded over a hole.
-fn unreadable(folder: &Path) -> ViewError {
-    ViewError::Parked(folder.to_owned())
+fn parked_events_unreadable(folder: &Path) -> ViewError {
+    ViewError::ParkedEventsUnreadable(folder.to_owned())
 }
 
 #[cfg(test)]

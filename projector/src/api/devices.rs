@@ -6,22 +6,26 @@ use axum::response::Response;
 use http_edge::Scope;
 use keys::DeviceId;
 
-use super::{Api, PathText, not_found, refuse};
+use super::{ApiState, RawPathParameter, not_found, to_api_error};
 
 const SCOPES: [Scope; 2] = [Scope::SyncRead, Scope::DeviceEnroll];
 
-pub(super) async fn get_devices(State(api): State<Api>, request: Request) -> Response {
-    api.answer(request, &SCOPES, async |caller, _| {
-        api.reader.devices(caller.user).await.map(Json).map_err(|error| refuse(&error))
+pub(super) async fn get_devices(State(api): State<ApiState>, request: Request) -> Response {
+    api.authenticate_and_run(request, &SCOPES, async |caller, _| {
+        api.queries.devices(caller.user).await.map(Json).map_err(|error| to_api_error(&error))
     })
     .await
 }
 
-pub(super) async fn get_device(State(api): State<Api>, id: PathText, request: Request) -> Response {
-    api.answer(request, &SCOPES, async |caller, _| {
+pub(super) async fn get_device(
+    State(api): State<ApiState>,
+    id: RawPathParameter,
+    request: Request,
+) -> Response {
+    api.authenticate_and_run(request, &SCOPES, async |caller, _| {
         let id: Option<DeviceId> = id.ok().and_then(|Path(id)| id.parse().ok());
         let id = id.ok_or_else(|| not_found("device"))?;
-        let device = api.reader.device(caller.user, id).await.map_err(|error| refuse(&error))?;
+        let device = api.queries.device(caller.user, id).await.map_err(|error| to_api_error(&error))?;
         device.map(Json).ok_or_else(|| not_found("device"))
     })
     .await

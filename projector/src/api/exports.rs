@@ -4,35 +4,40 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use export_store::{Link, LinkError, ObjectName, Opened};
+use export_store::{DownloadLink, DownloadLinkError, ExportObjectReader, ObjectName};
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header};
-use http_edge::{Gate, Observed, Refusal, Scope, Verification, noted};
+use http_edge::{AccessLogFields, ApiError, Authenticator, Scope, Verification, attach_access_log_fields};
 use jiff::{SignedDuration, Timestamp};
 use keys::{ExportId, KeyError};
-use schemas::{Code, ExportStatus};
+use runtime::run_blocking;
+use schemas::{ExportStatus, ProblemCode};
 
-use super::{Api, PathText, not_found, refuse};
-use crate::blocking::blocking;
+use super::{ApiState, RawPathParameter, not_found, to_api_error};
 
 /// How long a link is good.
 const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-pub(super) async fn get_export(State(api): State<Api>, id: PathText, request: Request) -> Response {
-    api.answer(request, &[Scope::AccountManage], async |caller, headers| {
-        let id = export_id(id).ok_or_else(|| not_found("export"))?;
+pub(super) async fn get_export(
+    State(api): State<ApiState>,
+    id: RawPathParameter,
+    request: Request,
+) -> Response {
+    api.authenticate_and_run(request, &[Scope::AccountManage], async |caller, headers| {
+        let id = parse_export_id(id).ok_or_else(|| not_found("export"))?;
         let now = (api.gate.clock)();
-        let found = api.reader.export(caller.user, id, now).await.map_err(|error| refuse(&error))?;
+        let found = api.queries.export(caller.user, id, now).await.map_err(|error| to_api_error(&error))?;
         let mut export = found.ok_or_else(|| not_found("export"))?;
         if export.status == ExportStatus::Ready {
             let until = now.saturating_add(LINK_LIFETIME).unwrap_or(now);
             let until = export.deleted_at.map_or(until, |deleted| deleted.min(until));
             let name = ObjectName { user: caller.user, export: id };
-            let link = api.objects.link(name, until, now, &api.pseudonyms).await.map_err(|error| {
-                tracing::error!(error = &error as &dyn std::error::Error, "a link can't be made");
-                Refusal::new(Code::ViewUnavailable, "The link can't be made now. Try again.")
-            })?;
-            export.download_url = Some(api.absolute(&headers, link));
+            let link =
+                api.export_store.download_url(name, until, now, &api.pseudonyms).await.map_err(|error| {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a link can't be made");
+                    ApiError::new(ProblemCode::ViewUnavailable, "The link can't be made now. Try again.")
+                })?;
+            export.download_url = Some(api.absolute_url(&headers, link));
             export.expires_at = Some(until);
         }
         // Whoever has the link can fetch the export: nothing on the way may keep it.
@@ -41,62 +46,71 @@ pub(super) async fn get_export(State(api): State<Api>, id: PathText, request: Re
     .await
 }
 
-pub(super) async fn download(State(api): State<Api>, id: PathText, request: Request) -> Response {
-    let peer = Gate::peer(&request);
+pub(super) async fn get_export_download(
+    State(api): State<ApiState>,
+    id: RawPathParameter,
+    request: Request,
+) -> Response {
+    let peer = Authenticator::peer_address(&request);
     let (parts, _) = request.into_parts();
-    let mut observed = Observed::default();
+    let mut observed = AccessLogFields::default();
     let answering = async {
-        api.gate.count_address(peer, &parts.headers)?;
-        let id = export_id(id).ok_or_else(no_link)?;
+        api.gate.check_address_rate(peer, &parts.headers)?;
+        let id = parse_export_id(id).ok_or_else(link_not_found)?;
         let (query, now) = (parts.uri.query().unwrap_or_default(), (api.gate.clock)());
-        let link = Link::verify(id, query, &api.pseudonyms, now).map_err(|error| match error {
-            LinkError::Wrong => no_link(),
-            LinkError::Expired => {
-                Refusal::new(Code::LinkExpired, "The link has ended. Ask for the export again.")
+        let link = DownloadLink::verify(id, query, &api.pseudonyms, now).map_err(|error| match error {
+            DownloadLinkError::Invalid => link_not_found(),
+            DownloadLinkError::Expired => {
+                ApiError::new(ProblemCode::LinkExpired, "The link has ended. Ask for the export again.")
             }
         })?;
-        (observed.user, observed.verification) = (Some(link.name.user), Verification::Passed);
-        api.check_account(&link.name.user)?;
-        api.fetch(link.name, now).await
+        (observed.user, observed.verification) = (Some(link.object.user), Verification::Passed);
+        api.check_account(&link.object.user)?;
+        api.stream_export(link.object, now).await
     };
-    let answered: Result<Response, Refusal> = answering.await;
-    noted(answered.unwrap_or_else(IntoResponse::into_response), observed)
+    let answered: Result<Response, ApiError> = answering.await;
+    attach_access_log_fields(answered.unwrap_or_else(IntoResponse::into_response), observed)
 }
 
-fn export_id(id: PathText) -> Option<ExportId> {
+fn parse_export_id(id: RawPathParameter) -> Option<ExportId> {
     id.ok().and_then(|Path(id)| id.parse().ok())
 }
 
 /// What was never given, or is not there any more, is told apart for nobody.
-fn no_link() -> Refusal {
-    Refusal::new(Code::NotFound, "There is no export behind this link.")
+fn link_not_found() -> ApiError {
+    ApiError::new(ProblemCode::NotFound, "There is no export behind this link.")
 }
 
-fn broken(error: &dyn std::error::Error) -> Refusal {
+fn export_unreadable(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(error = error.to_string(), "an export can't be read");
-    Refusal::new(Code::ViewUnavailable, "The export can't be read now. Try again.")
+    ApiError::new(ProblemCode::ViewUnavailable, "The export can't be read now. Try again.")
 }
 
-impl Api {
+impl ApiState {
     /// Opened while it streams.
-    async fn fetch(&self, name: ObjectName, now: Timestamp) -> Result<Response, Refusal> {
-        let export = self.reader.export(name.user, name.export, now).await.map_err(|error| refuse(&error))?;
+    async fn stream_export(&self, name: ObjectName, now: Timestamp) -> Result<Response, ApiError> {
+        let export =
+            self.queries.export(name.user, name.export, now).await.map_err(|error| to_api_error(&error))?;
         if export.is_none_or(|export| export.status != ExportStatus::Ready) {
-            return Err(no_link());
+            return Err(link_not_found());
         }
-        let objects = self.objects.clone();
-        let found = blocking(move || objects.find(&name)).await.map_err(|error| broken(&error))?;
-        let (key_id, length) = found.ok_or_else(no_link)?;
-        let key = match self.reader.keys().get(&name.user, key_id).await {
+        let objects = self.export_store.clone();
+        let found =
+            run_blocking(move || objects.metadata(&name)).await.map_err(|error| export_unreadable(&error))?;
+        let (key_id, length) = found.ok_or_else(link_not_found)?;
+        let key = match self.queries.keys().get(&name.user, key_id).await {
             Ok(Some(key)) => key,
-            Err(KeyError::Erased) => return Err(no_link()),
-            Ok(None) => return Err(broken(&KeyError::Unavailable)),
-            Err(error @ (KeyError::Unavailable | KeyError::Unwrap(_))) => return Err(broken(&error)),
+            Err(KeyError::Erased) => return Err(link_not_found()),
+            Ok(None) => return Err(export_unreadable(&KeyError::Unavailable)),
+            Err(error @ (KeyError::Unavailable | KeyError::Unwrap(_))) => {
+                return Err(export_unreadable(&error));
+            }
         };
-        let objects = self.objects.clone();
-        let opened =
-            blocking(move || objects.open_object(name, key)).await.map_err(|error| broken(&error))?;
-        let chunks = stream::try_unfold(opened.ok_or_else(no_link)?, next);
+        let objects = self.export_store.clone();
+        let opened = run_blocking(move || objects.open_reader(name, key))
+            .await
+            .map_err(|error| export_unreadable(&error))?;
+        let chunks = stream::try_unfold(opened.ok_or_else(link_not_found)?, next_chunk);
         let disposition = format!("attachment; filename=\"syncwell-{}.zip\"", name.export);
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/zip")),
@@ -111,7 +125,7 @@ impl Api {
     }
 
     /// A link of ours from the address that the operator names, or from the one that was asked.
-    fn absolute(&self, headers: &HeaderMap, link: String) -> String {
+    fn absolute_url(&self, headers: &HeaderMap, link: String) -> String {
         if !link.starts_with('/') {
             return link;
         }
@@ -124,6 +138,6 @@ impl Api {
     }
 }
 
-async fn next(mut opened: Opened) -> std::io::Result<Option<(Bytes, Opened)>> {
-    blocking(move || Ok(opened.next_chunk()?.map(|chunk| (chunk, opened)))).await
+async fn next_chunk(mut opened: ExportObjectReader) -> std::io::Result<Option<(Bytes, ExportObjectReader)>> {
+    run_blocking(move || Ok(opened.next_chunk()?.map(|chunk| (chunk, opened)))).await
 }

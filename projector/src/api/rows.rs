@@ -6,20 +6,28 @@ use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, StatusCode, header};
-use http_edge::{Refusal, Scope};
+use http_edge::{ApiError, Scope};
 use jiff::civil::Date;
-use schemas::{Code, RowDocument, parse_date};
+use schemas::{ProblemCode, RowDocument, parse_date};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Api, PathText, date_in_path, not_found, refuse};
+use super::{ApiState, RawPathParameter, not_found, parse_path_date, to_api_error};
 
 /// Dates of one range.
 const RANGE_DAYS_MAX: i32 = 366;
 
-pub(super) async fn get_row(State(api): State<Api>, date: PathText, request: Request) -> Response {
-    api.answer(request, &[Scope::SyncRead], async |caller, headers| {
-        let row = api.reader.row(caller.user, date_in_path(date)?).await.map_err(|error| refuse(&error))?;
+pub(super) async fn get_row(
+    State(api): State<ApiState>,
+    date: RawPathParameter,
+    request: Request,
+) -> Response {
+    api.authenticate_and_run(request, &[Scope::SyncRead], async |caller, headers| {
+        let row = api
+            .queries
+            .row(caller.user, parse_path_date(date)?)
+            .await
+            .map_err(|error| to_api_error(&error))?;
         Ok(with_etag(&headers, row.ok_or_else(|| not_found("row"))?))
     })
     .await
@@ -33,19 +41,19 @@ pub(super) struct RangeQuery {
 }
 
 pub(super) async fn get_rows(
-    State(api): State<Api>,
+    State(api): State<ApiState>,
     query: Result<Query<RangeQuery>, QueryRejection>,
     request: Request,
 ) -> Response {
-    api.answer(request, &[Scope::SyncRead], async |caller, _| {
-        let (from, to) = range(query.ok().map(|Query(query)| query))?;
-        api.reader.rows(caller.user, from, to).await.map(Json).map_err(|error| refuse(&error))
+    api.authenticate_and_run(request, &[Scope::SyncRead], async |caller, _| {
+        let (from, to) = parse_range(query.ok().map(|Query(query)| query))?;
+        api.queries.rows(caller.user, from, to).await.map(Json).map_err(|error| to_api_error(&error))
     })
     .await
 }
 
-fn range(query: Option<RangeQuery>) -> Result<(Date, Date), Refusal> {
-    let refuse = |detail: &str| Refusal::new(Code::InvalidParameter, detail);
+fn parse_range(query: Option<RangeQuery>) -> Result<(Date, Date), ApiError> {
+    let refuse = |detail: &str| ApiError::new(ProblemCode::InvalidParameter, detail);
     let form = || refuse("The query must be from=YYYY-MM-DD&to=YYYY-MM-DD.");
     let query = query.ok_or_else(form)?;
     let date = |text: Option<String>| parse_date(&text?);
@@ -66,7 +74,7 @@ fn with_etag(headers: &HeaderMap, row: RowDocument) -> Response {
     let digest = Sha256::digest(tagged.unwrap_or_else(|_| unreachable!("BUG: a row is JSON")));
     let tag = format!("\"{}\"", HEXLOWER.encode(&digest[..16]));
     let etag = [(header::ETAG, format!("W/{tag}")), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
-    if names(headers, &tag) {
+    if if_none_match_contains(headers, &tag) {
         (StatusCode::NOT_MODIFIED, etag).into_response()
     } else {
         (etag, Json(row)).into_response()
@@ -74,7 +82,7 @@ fn with_etag(headers: &HeaderMap, row: RowDocument) -> Response {
 }
 
 /// Whether If-None-Match names the tag, by weak comparison (RFC 9110, section 13.1.2).
-fn names(headers: &HeaderMap, tag: &str) -> bool {
+fn if_none_match_contains(headers: &HeaderMap, tag: &str) -> bool {
     let listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     listed
         .flat_map(|value| value.split(','))

@@ -5,34 +5,34 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{JobError, Jobs, VerifyReport};
-use crate::build::Builder;
-use crate::compare::{Difference, differences_at, differing_keys};
-use crate::progress::Progress;
+use super::{JobError, JobRunner, VerifyReport};
+use crate::build_progress::BuildProgress;
 use crate::view::View;
+use crate::view_builder::ViewBuilder;
+use crate::view_diff::{ViewDifference, diff_entries, differing_keys};
 
 /// Entries that are looked at a second time.
-const CANDIDATES_MAX: usize = 10_000;
+const RECHECKED_ENTRIES_MAX: usize = 10_000;
 /// Values that are told.
 const DIFFERENCES_MAX: usize = 1_000;
 
-impl Jobs {
+impl JobRunner {
     /// First the digests at one position, then every entry. An entry that has changed since is looked at again while
     /// nobody folds, with the shadow brought to where the serving view is.
     pub(super) async fn verify(
         &self,
-        progress: Arc<Progress>,
+        progress: Arc<BuildProgress>,
         cancel: CancellationToken,
     ) -> Result<(), JobError> {
         let serving = self.serving()?;
         let builder = self.builder(progress, cancel)?;
         let head = serving.head();
-        let shadow = self.shadow("verify", &self.log.open().await?).await?;
+        let shadow = self.open_temporary_view("verify", &self.log.open().await?).await?;
         if let Some(position) = head.position() {
-            builder.advance(&shadow, position).await?;
+            builder.advance_to(&shadow, position).await?;
         }
         let expected = shadow.head().digest;
-        let (mut differences, entries) = self.differences_now(&builder, &serving, &shadow).await?;
+        let (mut differences, entries) = self.diff_at_same_position(&builder, &serving, &shadow).await?;
         differences.truncate(DIFFERENCES_MAX);
         // Which rows and fields are wrong is told, and what they hold is not: that is a diff's, which is recorded.
         for difference in &mut differences {
@@ -45,36 +45,36 @@ impl Jobs {
                 expected: expected.to_string(),
                 entries,
                 differences,
-                parked: serving.parked().len() as u64,
+                parked: serving.parked_events().len() as u64,
             });
         });
         Ok(())
     }
 
     /// What differs between the serving view and one beside it, as of one moment, and how many entries were looked at.
-    pub(super) async fn differences_now(
+    pub(super) async fn diff_at_same_position(
         &self,
-        builder: &Builder,
+        builder: &ViewBuilder,
         serving: &Arc<View>,
         beside: &Arc<View>,
-    ) -> Result<(Vec<Difference>, u64), JobError> {
-        let (candidates, entries) = self.differing(serving, beside).await?;
+    ) -> Result<(Vec<ViewDifference>, u64), JobError> {
+        let (candidates, entries) = self.differing_entries(serving, beside).await?;
         if candidates.is_empty() {
             return Ok((Vec::new(), entries));
         }
         // Most of them have only changed since; with the other view near, the rest is a moment's work.
         if let Some(position) = serving.position() {
-            builder.advance(beside, position).await?;
+            builder.advance_to(beside, position).await?;
         }
-        let _turn = self.shared.folding.lock().await;
+        let _turn = self.serving_view.write_lock.lock().await;
         if let Some(position) = serving.position() {
-            builder.advance(beside, position).await?;
+            builder.advance_to(beside, position).await?;
         }
-        Ok((differences_at(serving, beside, &candidates, self.keys()).await?, entries))
+        Ok((diff_entries(serving, beside, &candidates, self.keys()).await?, entries))
     }
 
     /// The keys of entries that differ, as many as are ever told.
-    async fn differing(
+    async fn differing_entries(
         &self,
         serving: &Arc<View>,
         shadow: &Arc<View>,
@@ -85,7 +85,7 @@ impl Jobs {
             all.extend(differing);
             entries += looked_at;
             after = next;
-            if after.is_none() || all.len() > CANDIDATES_MAX {
+            if after.is_none() || all.len() > RECHECKED_ENTRIES_MAX {
                 return Ok((all, entries));
             }
         }

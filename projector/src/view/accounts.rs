@@ -2,24 +2,24 @@
 
 use std::collections::HashSet;
 
-use aggregates::Account;
+use aggregates::AccountErasure;
 use keys::UserRef;
 
-use super::keys::{KEY_ACCOUNT, prefix, split};
+use super::keys::{KEY_ACCOUNT, split_user, user_prefix};
 use super::{View, ViewError};
 
 pub(super) fn account_key(user: &UserRef) -> [u8; 17] {
-    prefix(KEY_ACCOUNT, *user)
+    user_prefix(KEY_ACCOUNT, *user)
 }
 
 /// Everybody whose account is closed.
-pub(super) fn closed(store: &sled::Db) -> sled::Result<HashSet<UserRef>> {
+pub(super) fn load_closed_accounts(store: &sled::Db) -> sled::Result<HashSet<UserRef>> {
     let mut closed = HashSet::new();
     for entry in store.scan_prefix([KEY_ACCOUNT]) {
         let (key, value) = entry?;
         // One that can't be read is held for closed: nothing is shown of it until the view is folded anew.
-        let is_open = Account::decode(&value).is_some_and(|account| !account.is_closed());
-        if let Some((user, _)) = split(KEY_ACCOUNT, &key).filter(|_| !is_open) {
+        let is_open = AccountErasure::decode(&value).is_some_and(|account| !account.is_closed());
+        if let Some((user, _)) = split_user(KEY_ACCOUNT, &key).filter(|_| !is_open) {
             closed.insert(user);
         }
     }
@@ -28,14 +28,14 @@ pub(super) fn closed(store: &sled::Db) -> sled::Result<HashSet<UserRef>> {
 
 impl View {
     /// Whether the account is being erased, or was.
-    pub(crate) fn is_closed(&self, user: &UserRef) -> bool {
-        self.state().closed.contains(user)
+    pub(crate) fn is_account_closed(&self, user: &UserRef) -> bool {
+        self.state().closed_accounts.contains(user)
     }
 
     /// Where an account stands on its way out; `None` for one that is not.
-    pub(crate) fn account(&self, user: &UserRef) -> Result<Option<Account>, ViewError> {
+    pub(crate) fn account(&self, user: &UserRef) -> Result<Option<AccountErasure>, ViewError> {
         let found = self.store.get(account_key(user)).map_err(|error| self.store_error(error))?;
-        Ok(found.and_then(|value| Account::decode(&value)))
+        Ok(found.and_then(|value| AccountErasure::decode(&value)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::Hash;
 
 use keys::UserRef;
 
-use super::{ConnectionKey, DeviceKey, ExportKey, ReportKey, RowKey};
+use super::{ConnectionKey, DeviceKey, DeviceReportKey, ExportKey, RowKey};
 
 pub(super) const KEY_META: u8 = 0;
 pub(super) const KEY_ROW: u8 = 1;
@@ -20,7 +20,7 @@ pub(super) const KEY_ACCOUNT: u8 = 7;
 pub(super) const KEY_EXPORT: u8 = 8;
 
 /// The kinds of sealed entries, ascending: what the digest is of, and what comparing and repairing go through.
-pub(super) const ENTRY_KINDS: [u8; 5] = [KEY_ROW, KEY_DEVICE, KEY_CONNECTION, KEY_REPORT, KEY_EXPORT];
+pub(super) const ENTRY_KEY_KINDS: [u8; 5] = [KEY_ROW, KEY_DEVICE, KEY_CONNECTION, KEY_REPORT, KEY_EXPORT];
 
 /// The key of one kind of entries: its number, the user ref (16), and what tells the user's entries of that kind apart.
 pub(crate) trait EntryKey: Copy + Ord + Hash {
@@ -41,14 +41,14 @@ pub(crate) trait EntryKey: Copy + Ord + Hash {
 }
 
 /// What every key of a user's entries of one kind begins with.
-pub(super) fn prefix(kind: u8, user: UserRef) -> [u8; 17] {
+pub(super) fn user_prefix(kind: u8, user: UserRef) -> [u8; 17] {
     let mut prefix = [kind; 17];
     prefix[1..].copy_from_slice(user.as_bytes());
     prefix
 }
 
 /// The user of a key of this kind, and what stands behind.
-pub(super) fn split(kind: u8, key: &[u8]) -> Option<(UserRef, &[u8])> {
+pub(super) fn split_user(kind: u8, key: &[u8]) -> Option<(UserRef, &[u8])> {
     let (user, rest) = key.strip_prefix(&[kind])?.split_first_chunk::<16>()?;
     Some((UserRef::from_bytes(*user), rest))
 }
@@ -59,7 +59,7 @@ pub(crate) enum AnyKey {
     Row(RowKey),
     Device(DeviceKey),
     Connection(ConnectionKey),
-    Report(ReportKey),
+    Report(DeviceReportKey),
     Export(ExportKey),
 }
 
@@ -69,7 +69,7 @@ impl AnyKey {
         let row = RowKey::decode(key).map(Self::Row);
         let device = || DeviceKey::decode(key).map(Self::Device);
         let connection = || ConnectionKey::decode(key).map(Self::Connection);
-        let report = || ReportKey::decode(key).map(Self::Report);
+        let report = || DeviceReportKey::decode(key).map(Self::Report);
         let export = || ExportKey::decode(key).map(Self::Export);
         row.or_else(device).or_else(connection).or_else(report).or_else(export)
     }

@@ -5,7 +5,7 @@
 //! | 0 | 1 | format of the view, `2` |
 //! | 1 | 4 | fold version, big-endian |
 //! | 5 | 32 | the leaf hash of the event at the position, zeros for none |
-//! | 37 | 32 | the sum of the entries' hashes ([`crate::digest`]) |
+//! | 37 | 32 | the sum of the entries' hashes ([`crate::view_digest`]) |
 //! | 69 | 2 | how many bytes the frontier has, big-endian |
 //! | 71 | n | the frontier of the tree over everything folded ([`tlog::Frontier`]); its size is the position |
 //! | 71 + n | m | the log's identity, text |
@@ -19,7 +19,7 @@ use schemas::Sequence;
 use tlog::{Frontier, Hash};
 
 use super::ViewError;
-use crate::digest::Sum;
+use crate::view_digest::DigestSum;
 use aggregates::FOLD_VERSION;
 
 pub(super) const FORMAT: u8 = 2;
@@ -32,17 +32,17 @@ pub(crate) struct Tip {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Meta {
+pub(super) struct ViewMeta {
     /// The leaf hash of the last event folded, where there is one.
     pub(super) leaf: Option<Hash>,
     pub(super) tree: Frontier,
-    pub(super) sum: Sum,
+    pub(super) sum: DigestSum,
     pub(super) log: String,
 }
 
-impl Meta {
+impl ViewMeta {
     pub(super) fn new(log: String) -> Self {
-        Self { leaf: None, tree: Frontier::default(), sum: Sum::default(), log }
+        Self { leaf: None, tree: Frontier::default(), sum: DigestSum::default(), log }
     }
 
     pub(super) fn tip(&self) -> Option<Tip> {
@@ -65,7 +65,7 @@ impl Meta {
     }
 
     /// The stored bytes, if they are those of a view that this log and these rules can go on with.
-    pub(super) fn fitting(bytes: &[u8], log: &LogState, folder: &Path) -> Result<Self, ViewError> {
+    pub(super) fn decode_for_log(bytes: &[u8], log: &LogState, folder: &Path) -> Result<Self, ViewError> {
         let folder = folder.display().to_string();
         let decoded = Self::decode(bytes);
         let version = bytes.split_first().and_then(|(format, rest)| {
@@ -73,10 +73,10 @@ impl Meta {
         });
         let (format, fold) = version.unwrap_or_default();
         let Some(meta) = decoded.filter(|_| (format, fold) == (FORMAT, FOLD_VERSION)) else {
-            return Err(ViewError::OtherVersion { format, fold, folder });
+            return Err(ViewError::VersionMismatch { format, fold, folder });
         };
         if meta.log != log.identity.as_str() {
-            return Err(ViewError::OtherLog {
+            return Err(ViewError::LogMismatch {
                 found: meta.log,
                 expected: log.identity.as_str().to_owned(),
                 folder,
@@ -84,7 +84,7 @@ impl Meta {
         }
         if meta.tree.size() > log.last.map_or(0, Sequence::get) {
             let last = log.last.map_or(0, Sequence::get);
-            return Err(ViewError::Ahead { position: meta.tree.size(), last, folder });
+            return Err(ViewError::AheadOfLog { position: meta.tree.size(), last, folder });
         }
         Ok(meta)
     }
@@ -99,7 +99,7 @@ impl Meta {
         let tree = Frontier::decode(tree)?;
         let leaf = (tree.size() > 0).then(|| Hash::from_bytes(*leaf));
         let log = String::from_utf8(log.to_vec()).ok()?;
-        Some(Self { leaf, tree, sum: Sum::from_bytes(sum), log })
+        Some(Self { leaf, tree, sum: DigestSum::from_bytes(sum), log })
     }
 }
 
@@ -112,14 +112,15 @@ mod tests {
         let mut tree = Frontier::default();
         let leaf = Hash::from_bytes([0xab; 32]);
         tree.push(leaf);
-        let meta = Meta { leaf: Some(leaf), tree, sum: Sum::from_bytes(&[7; 32]), log: "2026".to_owned() };
+        let meta =
+            ViewMeta { leaf: Some(leaf), tree, sum: DigestSum::from_bytes(&[7; 32]), log: "2026".to_owned() };
         let (leaf, sum) = ("ab".repeat(32), "07".repeat(32));
         let golden = ["02", "00000001", &leaf, &sum, "0028", "0000000000000001", &leaf, "32303236"];
         assert_eq!(data_encoding::HEXLOWER.encode(&meta.encode()), golden.concat());
-        assert_eq!(Meta::decode(&meta.encode()), Some(meta));
-        let empty = Meta::new("2026".to_owned());
-        assert_eq!((Meta::decode(&empty.encode()), empty.tip()), (Some(empty.clone()), None));
-        assert_eq!(Meta::decode(&[2, 0, 0]), None);
+        assert_eq!(ViewMeta::decode(&meta.encode()), Some(meta));
+        let empty = ViewMeta::new("2026".to_owned());
+        assert_eq!((ViewMeta::decode(&empty.encode()), empty.tip()), (Some(empty.clone()), None));
+        assert_eq!(ViewMeta::decode(&[2, 0, 0]), None);
     }
 
     #[test]
@@ -129,7 +130,7 @@ mod tests {
             .decode(b"01000000010000000000001267019c68e551e37fffbfffffffffffffff32303236")
             .unwrap();
         let log = LogState { identity: "2026".into(), last: Sequence::new(5_000) };
-        let refused = Meta::fitting(&old, &log, Path::new("view"));
-        assert!(matches!(refused, Err(ViewError::OtherVersion { format: 1, fold: 1, .. })), "{refused:?}");
+        let refused = ViewMeta::decode_for_log(&old, &log, Path::new("view"));
+        assert!(matches!(refused, Err(ViewError::VersionMismatch { format: 1, fold: 1, .. })), "{refused:?}");
     }
 }

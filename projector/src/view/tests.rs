@@ -1,8 +1,8 @@
 use tlog::Hash;
 
 use super::*;
-use crate::digest::{Digester, Sum};
-use crate::poison::PoisonKind;
+use crate::parked_event::ParkReason;
+use crate::view_digest::{DigestSum, EntryHasher};
 use ::keys::{DataKey, DataKeyId, Pseudonymizer};
 
 fn log(created: &str, last: u64) -> LogState {
@@ -12,8 +12,8 @@ fn log(created: &str, last: u64) -> LogState {
 /// A tree of so many events, and the last of them.
 fn moved(size: u64) -> Option<(Tip, Frontier)> {
     let mut tree = Frontier::default();
-    (1..=size).for_each(|event| tree.push(Hash::of_leaf(&event.to_be_bytes())));
-    let tip = Tip { sequence: Sequence::new(size).unwrap(), leaf: Hash::of_leaf(&size.to_be_bytes()) };
+    (1..=size).for_each(|event| tree.push(Hash::from_leaf(&event.to_be_bytes())));
+    let tip = Tip { sequence: Sequence::new(size).unwrap(), leaf: Hash::from_leaf(&size.to_be_bytes()) };
     Some((tip, tree))
 }
 
@@ -21,22 +21,22 @@ fn key(user: u8, day: i8) -> RowKey {
     RowKey { user: UserRef::from_bytes([user; 16]), date: jiff::civil::date(2026, 2, day) }
 }
 
-fn sealed(key: &RowKey, plain: u8) -> Sealed {
+fn sealed(key: &RowKey, plain: u8) -> SealedValue {
     sealed_at(&key.encode(), plain)
 }
 
-fn sealed_at(key: &[u8], plain: u8) -> Sealed {
+fn sealed_at(key: &[u8], plain: u8) -> SealedValue {
     let data_key = DataKey::new(DataKeyId::from_bytes([4; 10]), 2026, &[7; 32]);
-    let digester = Digester::new(Pseudonymizer::new(vault_secret()));
-    Sealed::seal(key, &[plain], &data_key, &digester)
+    let digester = EntryHasher::new(Pseudonymizer::new(vault_secret()));
+    SealedValue::seal(key, &[plain], &data_key, &digester)
 }
 
 fn vault_secret() -> zeroize::Zeroizing<[u8; 32]> {
     zeroize::Zeroizing::new([7; 32])
 }
 
-fn rows(rows: &[(RowKey, u8)]) -> Changes {
-    let mut changes = Changes::default();
+fn rows(rows: &[(RowKey, u8)]) -> ViewChanges {
+    let mut changes = ViewChanges::default();
     for (key, plain) in rows {
         changes.write_entry(key.encode().to_vec(), None, sealed(key, *plain));
     }
@@ -47,7 +47,7 @@ fn open(folder: &Path, log: &LogState) -> Result<View, ViewError> {
     View::open(folder, log, Timestamp::UNIX_EPOCH)
 }
 
-fn sum(view: &View) -> Sum {
+fn sum(view: &View) -> DigestSum {
     view.state().meta.sum
 }
 
@@ -59,24 +59,27 @@ fn a_view_is_refused_by_any_log_but_its_own() {
     let head = view.head();
     view.flush().unwrap();
     drop(view);
-    assert!(matches!(open(folder.path(), &log("a", 4)), Err(ViewError::Ahead { position: 5, last: 4, .. })));
-    assert!(matches!(open(folder.path(), &log("b", 9)), Err(ViewError::OtherLog { .. })));
+    assert!(matches!(
+        open(folder.path(), &log("a", 4)),
+        Err(ViewError::AheadOfLog { position: 5, last: 4, .. })
+    ));
+    assert!(matches!(open(folder.path(), &log("b", 9)), Err(ViewError::LogMismatch { .. })));
     let view = open(folder.path(), &log("a", 5)).unwrap();
     assert_eq!(view.head(), head);
     let (row, position) = view.entry(&key(1, 16).encode()).unwrap();
     assert_eq!((row.unwrap().hash(), position), (sealed(&key(1, 16), 7).hash(), Sequence::new(5)));
-    assert!(view.check(&log("a", 4)).is_err());
+    assert!(view.check_fits_log(&log("a", 4)).is_err());
 }
 
 #[test]
 fn a_view_of_another_fold_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let view = open(folder.path(), &log("a", 9)).unwrap();
-    let mut meta = Meta::new("a".to_owned()).encode();
+    let mut meta = ViewMeta::new("a".to_owned()).encode();
     meta[4] += 1;
     view.store.insert([KEY_META], meta).unwrap();
     drop(view);
-    assert!(matches!(open(folder.path(), &log("a", 9)), Err(ViewError::OtherVersion { fold: 2, .. })));
+    assert!(matches!(open(folder.path(), &log("a", 9)), Err(ViewError::VersionMismatch { fold: 2, .. })));
 }
 
 #[test]
@@ -126,27 +129,28 @@ fn what_waits_and_what_is_left_out_outlive_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let view = open(folder.path(), &log("a", 9)).unwrap();
     let user = UserRef::from_bytes([1; 16]);
-    let poison = |sequence| Poison {
+    let poison = |sequence| ParkedEvent {
         sequence: Sequence::new(sequence).unwrap(),
         user,
-        kind: PoisonKind::Sealed,
+        reason: ParkReason::Sealed,
         detail: "no".to_owned(),
     };
-    let mut changes = Changes::default();
+    let mut changes = ViewChanges::default();
     changes.park(poison(3));
     view.apply(changes, moved(3)).unwrap();
-    let mut changes = Changes::default();
-    let discarded = Discarded { sequence: Sequence::new(3).unwrap(), user, by: Sequence::new(4).unwrap() };
-    changes.release(user, None);
+    let mut changes = ViewChanges::default();
+    let discarded =
+        DiscardedEvent { sequence: Sequence::new(3).unwrap(), user, discarded_by: Sequence::new(4).unwrap() };
+    changes.unpark(user, None);
     changes.discard(discarded);
     changes.park(poison(2));
     view.apply(changes, moved(4)).unwrap();
     view.flush().unwrap();
     drop(view);
     let view = open(folder.path(), &log("a", 9)).unwrap();
-    assert_eq!((view.parked(), view.discarded()), (vec![poison(2)], vec![discarded]));
-    assert_eq!(view.parked_of(&user), Some(poison(2)));
-    assert_eq!(view.parked_of(&UserRef::SYSTEM), None);
+    assert_eq!((view.parked_events(), view.discarded_events()), (vec![poison(2)], vec![discarded]));
+    assert_eq!(view.parked_event_of(&user), Some(poison(2)));
+    assert_eq!(view.parked_event_of(&UserRef::SYSTEM), None);
 }
 
 /// A key of every kind, of each of these users, in the keys' order.
@@ -158,7 +162,7 @@ fn keys_of_every_kind(users: &[u8]) -> Vec<Vec<u8>> {
         keys.push(row.encode());
         keys.push(DeviceKey { user, id: ::keys::DeviceId::from_bytes([1; 16]) }.encode());
         keys.push(ConnectionKey { user, id: ::keys::ConnectionId::from_bytes([1; 16]) }.encode());
-        keys.push(ReportKey::new(user, ::keys::KeyHolder::User).encode());
+        keys.push(DeviceReportKey::new(user, ::keys::KeyHolder::User).encode());
     }
     keys.sort_unstable();
     keys
@@ -167,14 +171,14 @@ fn keys_of_every_kind(users: &[u8]) -> Vec<Vec<u8>> {
 /// A view with these entries, something that waits and something that is left out.
 fn holding(folder: &Path, keys: &[Vec<u8>]) -> View {
     let view = open(folder, &log("a", 9)).unwrap();
-    let mut changes = Changes::default();
+    let mut changes = ViewChanges::default();
     for key in keys {
         changes.write_entry(key.clone(), None, sealed_at(key, 7));
     }
     let user = UserRef::from_bytes([1; 16]);
     let sequence = Sequence::new(3).unwrap();
-    changes.park(Poison { sequence, user, kind: PoisonKind::Sealed, detail: "no".to_owned() });
-    changes.discard(Discarded { sequence: Sequence::FIRST, user, by: sequence });
+    changes.park(ParkedEvent { sequence, user, reason: ParkReason::Sealed, detail: "no".to_owned() });
+    changes.discard(DiscardedEvent { sequence: Sequence::FIRST, user, discarded_by: sequence });
     view.apply(changes, moved(3)).unwrap();
     view
 }
@@ -208,14 +212,14 @@ fn the_sum_is_of_entries_of_every_kind() {
     let keys = keys_of_every_kind(&[1, 2]);
     let view = holding(folder.path(), &keys);
     let kept_up = view.head();
-    view.add_up().unwrap();
+    view.recompute_sum().unwrap();
     assert_eq!(view.head(), kept_up);
     for key in keys {
         let (whole, removed) = (view.head().digest, view.store.remove(&key).unwrap().unwrap());
-        view.add_up().unwrap();
+        view.recompute_sum().unwrap();
         assert_ne!(view.head().digest, whole, "{key:?}");
         view.store.insert(&key, removed).unwrap();
-        view.add_up().unwrap();
+        view.recompute_sum().unwrap();
         assert_eq!(view.head().digest, whole);
     }
 }
@@ -225,9 +229,10 @@ fn the_sum_is_of_entries_of_every_kind() {
 fn a_user_s_entries_are_those_of_every_kind() {
     let folder = tempfile::tempdir().unwrap();
     let view = holding(folder.path(), &keys_of_every_kind(&[1, 2, 3]));
-    let found = view.all_entries_of(UserRef::from_bytes([2; 16])).unwrap();
+    let found = view.all_entries_of_user(UserRef::from_bytes([2; 16])).unwrap();
     assert_eq!(found.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), keys_of_every_kind(&[2]));
-    let (connections, position) = view.entries_of::<ConnectionKey>(UserRef::from_bytes([2; 16]), 9).unwrap();
+    let (connections, position) =
+        view.entries_of_user::<ConnectionKey>(UserRef::from_bytes([2; 16]), 9).unwrap();
     assert_eq!((connections.len(), position), (1, Sequence::new(3)));
     assert_eq!(connections[0].0.user, UserRef::from_bytes([2; 16]));
 }

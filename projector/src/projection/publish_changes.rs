@@ -1,0 +1,36 @@
+//! What other systems are told of a fold ([`crate::change_publisher`]).
+
+use events::ChangeNotification;
+use schemas::Outcome;
+
+use super::{FoldError, Projection};
+use crate::decrypt::DecryptedEvent;
+use crate::view_entry::ViewEntry;
+
+/// What is told of an event that did this, where anything is.
+pub(super) fn published_change<E: ViewEntry>(
+    event: &DecryptedEvent<E::Payload>,
+    outcome: Outcome,
+) -> Option<ChangeNotification> {
+    let has_changed = match outcome {
+        Outcome::Created | Outcome::Merged => true,
+        Outcome::Unchanged => false,
+    };
+    let (kind, subject) = E::change_subject(&event.payload).filter(|_| has_changed)?;
+    let change =
+        ChangeNotification::new(kind, event.head.user, event.head.id, event.sequence, event.head.time);
+    Some(change.with_target(&subject, &event.data_key))
+}
+
+impl Projection {
+    /// Tells, and returns when that is on stable storage. Before what is told is written: whoever is killed in between
+    /// tells it again, under the same names.
+    pub(crate) fn publish_changes(&self, changes: &[ChangeNotification]) -> Result<(), FoldError> {
+        match &self.change_publisher {
+            Some(feed) if !changes.is_empty() => {
+                self.runtime.block_on(feed.publish(changes)).map_err(|_| FoldError::Unavailable)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! One user folded anew from the log, in place: what an operator asks for, and what leaving an event out takes.
+//!
+//! Other systems are told nothing of it, with one exception: where the user waited, the events that waited are told as if
+//! they were folded now, each by its own name. What came before them was told when it was folded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aggregates::export::ExportState;
+use events::ChangeNotification;
+use jetstream::ScanFrom;
+use jiff::civil::Date;
+use keys::{DataKey, UserRef};
+use schemas::Sequence;
+
+use super::publish_changes::published_change;
+use super::{FoldError, Projection};
+use crate::decrypt::{DecryptError, DecryptedEvent, FoldableEvent};
+use crate::incident::ProjectorIncident;
+use crate::parked_event::ParkedEvent;
+use crate::view::{EntryKey, RowKey, SealedValue, View, ViewChanges};
+use crate::view_entry::ViewEntry;
+use crate::view_entry::connection::ConnectionState;
+use crate::view_entry::device::DeviceState;
+use crate::view_entry::device_report::DeviceReportEntry;
+use crate::view_entry::row::Row;
+
+/// What a repair writes, and what is told of it before.
+#[derive(Default)]
+pub(crate) struct RepairResult {
+    pub(crate) changes: ViewChanges,
+    pub(crate) to_publish: Vec<ChangeNotification>,
+}
+
+impl From<ViewChanges> for RepairResult {
+    fn from(changes: ViewChanges) -> Self {
+        Self { changes, to_publish: Vec::new() }
+    }
+}
+
+/// Entries of one kind, each with what it will be sealed under.
+type ReplayedEntries<E> = BTreeMap<<E as ViewEntry>::Key, (E, Arc<DataKey>)>;
+
+/// A user's state, from nothing.
+#[derive(Default)]
+struct ReplayedUser {
+    rows: ReplayedEntries<Row>,
+    devices: ReplayedEntries<DeviceState>,
+    connections: ReplayedEntries<ConnectionState>,
+    reports: ReplayedEntries<DeviceReportEntry>,
+    exports: ReplayedEntries<ExportState>,
+    /// Events from here on are told.
+    publish_from: Option<Sequence>,
+    to_publish: Vec<ChangeNotification>,
+    /// Where folding had to end.
+    parked_event: Option<ParkedEvent>,
+}
+
+impl ReplayedUser {
+    fn fold(&mut self, opened: FoldableEvent) {
+        let (from, told) = (self.publish_from, &mut self.to_publish);
+        match opened {
+            FoldableEvent::Summary(event) => fold_entry(&mut self.rows, &event, from, told),
+            FoldableEvent::Device(event) => fold_entry(&mut self.devices, &event, from, told),
+            FoldableEvent::Connection(event) => fold_entry(&mut self.connections, &event, from, told),
+            FoldableEvent::Report(event) => fold_entry(&mut self.reports, &event, from, told),
+            FoldableEvent::Export(event) => fold_entry(&mut self.exports, &event, from, told),
+            FoldableEvent::Discard(_) | FoldableEvent::Erasure(..) | FoldableEvent::Retention(_) => {}
+        }
+    }
+}
+
+fn fold_entry<E: ViewEntry>(
+    entries: &mut ReplayedEntries<E>,
+    event: &DecryptedEvent<E::Payload>,
+    tell_from: Option<Sequence>,
+    told: &mut Vec<ChangeNotification>,
+) {
+    let key = E::key(event.head.user, &event.payload);
+    let (now, outcome) = E::fold(entries.remove(&key).map(|(before, _)| before), event);
+    if tell_from.is_some_and(|from| event.sequence >= from) {
+        told.extend(published_change::<E>(event, outcome));
+    }
+    if let Some(now) = now {
+        entries.insert(key, (now, event.data_key.clone()));
+    }
+}
+
+impl Projection {
+    /// What replaces the user's entries by what their events up to `last` fold to, those that are left out apart. With
+    /// a date, that row alone; what waits goes on waiting then. A user who was whole and would not be any more is left as
+    /// they are, with an error.
+    pub(crate) fn repair(
+        &self,
+        view: &View,
+        user: UserRef,
+        date: Option<Date>,
+        last: Sequence,
+        left_out: &BTreeSet<Sequence>,
+    ) -> Result<RepairResult, FoldError> {
+        if user == UserRef::SYSTEM {
+            return self.retry_unassigned(view, left_out).map(RepairResult::from);
+        }
+        if view.is_account_closed(&user) {
+            // Whatever can still be opened of it is nobody's any more.
+            return Ok(ViewChanges::default().into());
+        }
+        let waits_from = view.parked_event_of(&user).map(|poison| poison.sequence);
+        // One row of a user who waits is as far as all of them are.
+        let before = date.and(waits_from).and_then(|from| Sequence::new(from.get() - 1));
+        let last = before.map_or(last, |before| before.min(last));
+        let is_wanted =
+            date.is_none() && self.change_publisher.as_ref().is_some_and(|feed| feed.has_endpoints());
+        let tell_from = waits_from.filter(|_| is_wanted);
+        let mut refolded = self.runtime.block_on(self.replay_user(user, last, left_out, tell_from))?;
+        let mut changes = ViewChanges::default();
+        if let Some(poison) = &refolded.parked_event {
+            match waits_from {
+                // Not even as far as the rows have come already: they stay, and go on waiting; for this event, where
+                // the one that they waited for is left out.
+                Some(waiting) if poison.sequence <= waiting => {
+                    if left_out.contains(&waiting) {
+                        changes.unpark(user, None);
+                        changes.park(poison.clone());
+                    }
+                    return Ok(changes.into());
+                }
+                Some(_) => {}
+                None => return Err(FoldError::NewlyParked(poison.clone())),
+            }
+        }
+        let (old, new) = match date {
+            Some(date) => {
+                let key = RowKey { user, date };
+                let old = view.entry(&key.encode())?.0.map(|sealed| (key.encode(), sealed));
+                refolded.rows.retain(|row, _| *row == key);
+                (old.into_iter().collect(), self.seal_entries(&refolded.rows))
+            }
+            None => (view.all_entries_of_user(user)?.into_iter().collect(), self.seal_all(&refolded)),
+        };
+        if date.is_none() {
+            changes.unpark(user, None);
+            if let Some(poison) = refolded.parked_event {
+                self.check_park_policy(&poison)?;
+                changes.park(poison);
+            }
+        }
+        replace_entries(&mut changes, user, old, new)?;
+        Ok(RepairResult { changes, to_publish: refolded.to_publish })
+    }
+
+    fn seal_all(&self, refolded: &ReplayedUser) -> Vec<(Vec<u8>, SealedValue)> {
+        let mut sealed = self.seal_entries(&refolded.rows);
+        sealed.extend(self.seal_entries(&refolded.devices));
+        sealed.extend(self.seal_entries(&refolded.connections));
+        sealed.extend(self.seal_entries(&refolded.reports));
+        sealed.extend(self.seal_entries(&refolded.exports));
+        sealed
+    }
+
+    fn seal_entries<E: ViewEntry>(&self, entries: &ReplayedEntries<E>) -> Vec<(Vec<u8>, SealedValue)> {
+        entries.iter().map(|(key, (entry, data_key))| self.seal_entry(key, entry, data_key)).collect()
+    }
+
+    /// What is filed under nobody belongs to no one's rows: each such event is only read once more.
+    fn retry_unassigned(&self, view: &View, left_out: &BTreeSet<Sequence>) -> Result<ViewChanges, FoldError> {
+        let mut changes = ViewChanges::default();
+        for poison in view.parked_events().into_iter().filter(|poison| poison.user == UserRef::SYSTEM) {
+            let event = self.runtime.block_on(self.log.get(poison.sequence));
+            let Some(event) = event.map_err(|_| FoldError::Unavailable)? else { continue };
+            let reads = match self.runtime.block_on(self.decryptor.decrypt(&event)) {
+                Ok(_) => true,
+                Err(DecryptError::Unavailable) => return Err(FoldError::Unavailable),
+                Err(DecryptError::Poison(_)) => false,
+            };
+            if reads || left_out.contains(&poison.sequence) {
+                changes.unpark(UserRef::SYSTEM, Some(poison.sequence));
+            }
+        }
+        Ok(changes)
+    }
+
+    async fn replay_user(
+        &self,
+        user: UserRef,
+        last: Sequence,
+        left_out: &BTreeSet<Sequence>,
+        tell_from: Option<Sequence>,
+    ) -> Result<ReplayedUser, FoldError> {
+        let mut refolded = ReplayedUser { publish_from: tell_from, ..ReplayedUser::default() };
+        let mut from = ScanFrom::Sequence(1);
+        loop {
+            let events = self.log.scan(from, Some(&user)).await.map_err(|_| FoldError::Unavailable)?;
+            let Some(end) = events.last() else { return Ok(refolded) };
+            from = ScanFrom::Sequence(end.sequence().get() + 1);
+            for event in events {
+                if event.sequence() > last {
+                    return Ok(refolded);
+                }
+                if left_out.contains(&event.sequence()) {
+                    continue;
+                }
+                match self.decryptor.decrypt(&event).await {
+                    Ok(opened) => opened.into_iter().for_each(|opened| refolded.fold(opened)),
+                    Err(DecryptError::Unavailable) => return Err(FoldError::Unavailable),
+                    Err(DecryptError::Poison(poison)) => {
+                        refolded.parked_event = Some(poison);
+                        return Ok(refolded);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Entries instead of others.
+fn replace_entries(
+    changes: &mut ViewChanges,
+    user: UserRef,
+    mut old: BTreeMap<Vec<u8>, SealedValue>,
+    new: Vec<(Vec<u8>, SealedValue)>,
+) -> Result<(), FoldError> {
+    // What is damaged can't be taken out of the sum.
+    if old.values().any(|sealed| sealed.hash().is_none()) {
+        return Err(ProjectorIncident::DamagedEntry(user).into());
+    }
+    for (key, sealed) in new {
+        let old = old.remove(&key);
+        changes.write_entry(key, old.as_ref(), sealed);
+    }
+    for (key, sealed) in old {
+        changes.remove_entry(&key, &sealed);
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! A row as the view keeps it ([`aggregates::row`] says what it is).
+
+mod codec;
+mod field_values;
+
+use std::collections::BTreeMap;
+
+use events::{ChangeKind, ChangeTarget};
+use keys::UserRef;
+use schemas::{Outcome, Summary};
+use serde_json::Value;
+
+pub(crate) use aggregates::row::{Register, Row, ValueOrigin, WorkoutRegisters, document, sources};
+
+use crate::decrypt::DecryptedEvent;
+use crate::view::RowKey;
+use crate::view_entry::ViewEntry;
+
+impl ViewEntry for Row {
+    type Key = RowKey;
+    type Payload = Summary;
+
+    fn key(user: UserRef, summary: &Summary) -> RowKey {
+        RowKey { user, date: summary.date }
+    }
+
+    fn fold(before: Option<Self>, event: &DecryptedEvent<Summary>) -> (Option<Self>, Outcome) {
+        let (row, outcome) = aggregates::fold(before, &event.payload, event.origin());
+        (Some(row), outcome)
+    }
+
+    fn change_subject(summary: &Summary) -> Option<(ChangeKind, ChangeTarget)> {
+        Some((ChangeKind::SummaryChanged, ChangeTarget { date: Some(summary.date), id: None }))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        codec::decode(bytes).ok()
+    }
+
+    fn field_values(&self) -> BTreeMap<String, Value> {
+        field_values::field_values(self)
+    }
+}
