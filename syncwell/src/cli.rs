@@ -21,12 +21,12 @@ pub(crate) use audit::{AuditArgs, AuditCommand, AuditVerifyArgs};
 pub(crate) use backup::{BackupArgs, BackupCommand, PruneArgs, RestoreArgs};
 pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
 pub(crate) use devices::{DevicesCommand, ReportsArgs};
-pub(crate) use events::{CopyArgs, EventsCommand, ParkedArgs, ParkedCommand, ShowArgs};
-pub(crate) use keys::{KeysCommand, RotateKekArgs, SecretArgs};
+pub(crate) use events::{EventDisplayArgs, EventsCommand, LogFileArgs, ParkedArgs, ParkedCommand};
+pub(crate) use keys::{KeysCommand, RotateKekArgs, RotateSigningArgs};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand};
 pub(crate) use retention::RetentionArgs;
-pub(crate) use view::{AtArgs, GetArgs, RebuildArgs, ViewCommand, WaitArgs};
-pub(crate) use webhooks::{AskedArgs, ParkedMessagesCommand, WebhooksCommand};
+pub(crate) use view::{RebuildArgs, ViewAtArgs, ViewCommand, ViewGetArgs, ViewJobArgs};
+pub(crate) use webhooks::{ParkedMessagesCommand, WebhookArgs, WebhooksCommand};
 
 /// Signed daily health summaries in, one explained row per user and day out.
 #[derive(Parser)]
@@ -283,17 +283,17 @@ pub(crate) enum BenchCommand {
     #[command(
         after_help = "Example:\n  syncwell bench ingest\n  syncwell bench ingest --seconds 10 --connections 1,64,512 --json"
     )]
-    Ingest(BenchArgs),
+    Ingest(LoadBenchArgs),
     /// Accepted deliveries of providers per second, beside what the broker alone does
     #[command(
         after_help = "Example:\n  syncwell bench webhooks\n  syncwell bench webhooks --seconds 10 --connections 1,64 --json"
     )]
-    Webhooks(BenchArgs),
+    Webhooks(LoadBenchArgs),
     /// Changes delivered to a receiver per second, and how long after the post
     #[command(
         after_help = "Example:\n  syncwell bench feed\n  syncwell bench feed --seconds 10 --connections 64 --json"
     )]
-    Feed(BenchArgs),
+    Feed(LoadBenchArgs),
     /// How fast a view is folded anew and a log verified, beside how fast the log can be read at all
     #[command(
         after_help = "Example:\n  syncwell bench rebuild\n  syncwell bench rebuild --events 20000 --users 2000 --runs 1 --json"
@@ -343,7 +343,7 @@ pub(crate) struct ExportBenchArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct BenchArgs {
+pub(crate) struct LoadBenchArgs {
     /// How long each load lasts.
     #[arg(long, default_value_t = 5)]
     pub(crate) seconds: u64,

@@ -1,15 +1,21 @@
 //! SyncWell: signed daily health summaries in, one explained row per user and day out.
 
+mod access_context;
+mod event_lookup;
+mod offline_broker;
+mod progress;
+mod text_table;
+
+mod broker_connection;
 mod cli;
 mod commands;
 mod config;
-mod development;
-mod exit;
-mod home;
-mod logs;
-mod network;
-mod reach;
+mod data_dir;
+mod dev_issuer;
+mod exit_code;
+mod logging;
 mod roles;
+mod url_security;
 
 use std::process::ExitCode;
 
@@ -20,19 +26,19 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    use_small_pages();
+    disable_huge_pages();
     let cli = cli::Cli::parse();
     let code = match commands::run(cli) {
         Ok(code) => code,
-        Err(error) => exit::report(&error),
+        Err(error) => exit_code::report(&error),
     };
-    logs::end();
+    logging::shutdown();
     code
 }
 
 /// Memory in pages of 4 KiB. The allocator asks for huge ones, and a rebuild spent a quarter of its time on the kernel's
 /// zeroing 2 MiB for every few entries; it also held a fifth more. Where the kernel refuses, all goes on as before.
-fn use_small_pages() {
+fn disable_huge_pages() {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

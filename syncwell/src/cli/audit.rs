@@ -33,7 +33,7 @@ pub(crate) enum AuditCommand {
         /// The proof.
         file: PathBuf,
         #[command(flatten)]
-        offline: OfflineArgs,
+        offline: OfflineVerifyArgs,
     },
     /// Verify a person's receipt of their erasure, offline, with the log's public key alone
     #[command(after_help = "Example:\n  syncwell audit check-erasure receipt.json --vkey log.vkey")]
@@ -41,7 +41,7 @@ pub(crate) enum AuditCommand {
         /// The answer of GET /v1/erasures/{id}, its receipt, or the proof in it.
         file: PathBuf,
         #[command(flatten)]
-        offline: OfflineArgs,
+        offline: OfflineVerifyArgs,
     },
     /// Verify that a later checkpoint's log begins with an older one's
     #[command(
@@ -71,7 +71,7 @@ pub(crate) enum AuditCommand {
 
 /// What is verified by the log's public key alone.
 #[derive(Args)]
-pub(crate) struct OfflineArgs {
+pub(crate) struct OfflineVerifyArgs {
     /// The data folder, for its log.vkey.
     #[arg(long, default_value = ".syncwell")]
     pub(crate) data_dir: PathBuf,

@@ -20,7 +20,7 @@ pub(crate) enum EventsCommand {
         #[arg(short, long)]
         follow: bool,
         #[command(flatten)]
-        show: ShowArgs,
+        show: EventDisplayArgs,
     },
     /// One event, by its sequence or its id
     #[command(
@@ -33,21 +33,21 @@ pub(crate) enum EventsCommand {
         #[command(flatten)]
         broker: BrokerArgs,
         #[command(flatten)]
-        show: ShowArgs,
+        show: EventDisplayArgs,
     },
     /// Events that can't be folded, and keep their user's later events waiting
     #[command(subcommand)]
     Parked(ParkedCommand),
     /// The stored bytes of every event that a checkpoint covers, as NDJSON with a signed manifest
     #[command(after_help = "Example:\n  syncwell events export log.ndjson")]
-    Export(CopyArgs),
+    Export(LogFileArgs),
     /// Fill an empty log from an export, or go on where that was killed (the owner)
     #[command(
         after_help = "Example:\n  syncwell events import log.ndjson\n  syncwell events import log.ndjson --check"
     )]
     Import {
         #[command(flatten)]
-        copy: CopyArgs,
+        copy: LogFileArgs,
         /// Only read the file and say whether it is whole and signed.
         #[arg(long)]
         check: bool,
@@ -55,7 +55,7 @@ pub(crate) enum EventsCommand {
 }
 
 #[derive(Args, Clone)]
-pub(crate) struct ShowArgs {
+pub(crate) struct EventDisplayArgs {
     /// One JSON object per event.
     #[arg(long)]
     pub(crate) json: bool,
@@ -67,7 +67,7 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct CopyArgs {
+pub(crate) struct LogFileArgs {
     /// The file.
     pub(crate) file: PathBuf,
     #[command(flatten)]

@@ -13,7 +13,7 @@ pub(crate) enum KeysCommand {
     Serve(RoleArgs),
     /// Add a version to the signing master: accepted at once, given out a minute later; the version before stays valid
     #[command(after_help = "Example:\n  syncwell keys rotate-signing --data-dir /etc/syncwell")]
-    RotateSigning(SecretArgs),
+    RotateSigning(RotateSigningArgs),
     /// Wrap every data key under a new version of the key-encryption key, while the system runs
     #[command(
         after_help = "Example:\n  syncwell keys rotate-kek\n  syncwell keys rotate-kek --retire-old\n\nKilled half-way it is simply run again: it goes on where it was, and until then both versions open.\nWhere roles run on several machines: --add-only, bring the file to each of them, the keeper's last, then without."
@@ -32,7 +32,7 @@ pub(crate) enum KeysCommand {
 }
 
 #[derive(Args)]
-pub(crate) struct SecretArgs {
+pub(crate) struct RotateSigningArgs {
     /// The data folder.
     #[arg(long, default_value = ".syncwell")]
     pub(crate) data_dir: PathBuf,

@@ -12,7 +12,7 @@ pub(crate) enum ViewCommand {
     #[command(
         after_help = "Example:\n  syncwell view get --user ana\n  syncwell view get --user ana --date 2026-02-16 --json"
     )]
-    Get(GetArgs),
+    Get(ViewGetArgs),
     /// The rows as they were, of one user or of all
     #[command(
         after_help = "Example:\n  syncwell view at 4711 --user ana\n  syncwell view at 2026-02-16T12:00:00Z --date 2026-02-16 --json"
@@ -22,7 +22,7 @@ pub(crate) enum ViewCommand {
         #[arg(value_name = "TIME|SEQUENCE")]
         when: String,
         #[command(flatten)]
-        of: AtArgs,
+        args: ViewAtArgs,
     },
     /// The views: which serves, which are kept, what is under way
     #[command(after_help = "Example:\n  syncwell view list --json")]
@@ -46,7 +46,7 @@ pub(crate) enum ViewCommand {
     },
     /// Have the view that served before serve again
     #[command(after_help = "Example:\n  syncwell view rollback")]
-    Rollback(WaitArgs),
+    Rollback(ViewJobArgs),
     /// Remove a kept view, or one that was built and not switched in
     #[command(
         after_help = "Example:\n  syncwell view drop kept\n  syncwell view drop built\n  syncwell view drop view-3"
@@ -67,7 +67,7 @@ pub(crate) enum ViewCommand {
         /// The second view.
         b: String,
         #[command(flatten)]
-        wait: WaitArgs,
+        wait: ViewJobArgs,
         #[command(flatten)]
         access: AccessArgs,
     },
@@ -78,12 +78,12 @@ pub(crate) enum ViewCommand {
         #[arg(long)]
         digest: bool,
         #[command(flatten)]
-        wait: WaitArgs,
+        wait: ViewJobArgs,
     },
 }
 
 #[derive(Args)]
-pub(crate) struct GetArgs {
+pub(crate) struct ViewGetArgs {
     /// The user id.
     #[arg(long)]
     pub(crate) user: String,
@@ -100,7 +100,7 @@ pub(crate) struct GetArgs {
 }
 
 #[derive(Args)]
-pub(crate) struct AtArgs {
+pub(crate) struct ViewAtArgs {
     /// The user id; without it, every user's rows, by user ref.
     #[arg(long)]
     pub(crate) user: Option<String>,
@@ -108,13 +108,13 @@ pub(crate) struct AtArgs {
     #[arg(long)]
     pub(crate) date: Option<Date>,
     #[command(flatten)]
-    pub(crate) wait: WaitArgs,
+    pub(crate) wait: ViewJobArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
 }
 
 #[derive(Args)]
-pub(crate) struct WaitArgs {
+pub(crate) struct ViewJobArgs {
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
     /// One JSON object per line: how far it is, then the result.
@@ -125,7 +125,7 @@ pub(crate) struct WaitArgs {
 #[derive(Args)]
 pub(crate) struct RebuildArgs {
     #[command(flatten)]
-    pub(crate) wait: WaitArgs,
+    pub(crate) wait: ViewJobArgs,
     /// Build and compare, and switch nothing; `view rebuild` goes on with what was built.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use events::ChangeKind;
-use worker::{EndpointId, UserRefs};
+use worker::{EndpointId, UserRefMode};
 
 use super::BrokerArgs;
 
@@ -22,13 +22,13 @@ pub(crate) enum WebhooksCommand {
         #[arg(long, value_enum, default_value = "pairwise")]
         user_ref: UserRefArg,
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
     /// The endpoints: how far they are, what waits, what is parked, which are disabled
     #[command(after_help = "Example:\n  syncwell webhooks list --json")]
     List {
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
     /// Remove an endpoint with everything that waits for it
     #[command(after_help = "Example:\n  syncwell webhooks remove dq3mz5ngxzhkldpjodm5tlnbhi")]
@@ -36,7 +36,7 @@ pub(crate) enum WebhooksCommand {
         /// The endpoint's id.
         id: EndpointId,
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
     /// Send a signed webhook.test message now, and say what was answered; exit code 1 when that is not 2xx
     #[command(after_help = "Example:\n  syncwell webhooks test dq3mz5ngxzhkldpjodm5tlnbhi --json")]
@@ -44,7 +44,7 @@ pub(crate) enum WebhooksCommand {
         /// The endpoint's id.
         id: EndpointId,
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
     /// What an endpoint is told a user is called
     #[command(after_help = "Example:\n  syncwell webhooks ref dq3mz5ngxzhkldpjodm5tlnbhi --user ana")]
@@ -55,7 +55,7 @@ pub(crate) enum WebhooksCommand {
         #[arg(long)]
         user: String,
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
     /// Messages that were not taken for three days
     #[command(subcommand)]
@@ -71,7 +71,7 @@ pub(crate) enum ParkedMessagesCommand {
         #[arg(long, value_name = "ID")]
         endpoint: Option<EndpointId>,
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
     /// Send parked messages again, for up to three days more
     #[command(
@@ -88,12 +88,12 @@ pub(crate) enum ParkedMessagesCommand {
         #[arg(long)]
         all: bool,
         #[command(flatten)]
-        asked: AskedArgs,
+        args: WebhookArgs,
     },
 }
 
 #[derive(Args)]
-pub(crate) struct AskedArgs {
+pub(crate) struct WebhookArgs {
     #[command(flatten)]
     pub(crate) broker: BrokerArgs,
     /// As JSON.
@@ -109,7 +109,7 @@ pub(crate) enum UserRefArg {
     Shared,
 }
 
-impl From<UserRefArg> for UserRefs {
+impl From<UserRefArg> for UserRefMode {
     fn from(arg: UserRefArg) -> Self {
         match arg {
             UserRefArg::Pairwise => Self::Pairwise,

@@ -1,59 +1,63 @@
 //! `syncwell audit`: the log's integrity, for auditors. What is proved here is proved by what anybody can compute.
 
 mod attest;
-mod blame;
-mod erasure;
+mod bisect;
+mod erasure_receipt;
 mod proofs;
 mod report;
 mod verify;
-mod walk;
+mod verify_log;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jetstream::Broker;
 use nats_server::Role;
-use notary::Checkpoints;
+use notary::CheckpointStream;
 use serde_json::json;
 use tlog::LogVerifier;
 
-use super::{print, tell};
+use super::{eprint, print};
+use crate::broker_connection;
 use crate::cli::{AuditArgs, AuditCommand};
-use crate::exit::FAILED;
-use crate::home::{Home, LOG_VKEY, read_vkey};
-use crate::reach;
+use crate::data_dir::{DataDir, LOG_VKEY_FILE, read_vkey};
+use crate::exit_code::FAILED;
 
 pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Checkpoint(args) => checkpoint(args).await,
+        AuditCommand::Checkpoint(args) => print_checkpoint(args).await,
         AuditCommand::Verify(args) => verify::run(args).await,
         AuditCommand::Prove { event_id, audit, out } => proofs::prove(&event_id, audit, out).await,
-        AuditCommand::CheckProof { file, offline } => {
-            proofs::check(&file, &log_verifier(offline.vkey.as_deref(), &offline.data_dir)?, offline.json)
-        }
-        AuditCommand::CheckErasure { file, offline } => {
-            erasure::check(&file, &log_verifier(offline.vkey.as_deref(), &offline.data_dir)?, offline.json)
-        }
+        AuditCommand::CheckProof { file, offline } => proofs::check_proof(
+            &file,
+            &read_log_verifier(offline.vkey.as_deref(), &offline.data_dir)?,
+            offline.json,
+        ),
+        AuditCommand::CheckErasure { file, offline } => erasure_receipt::check(
+            &file,
+            &read_log_verifier(offline.vkey.as_deref(), &offline.data_dir)?,
+            offline.json,
+        ),
         AuditCommand::Consistency { old, new, audit } => proofs::consistency(&old, &new, audit).await,
         AuditCommand::Attest { audit, out, config } => attest::run(audit, out, config).await,
     }
 }
 
 /// The log's public key, from where it was named or from the data folder.
-pub(super) fn log_verifier(vkey: Option<&Path>, data_dir: &Path) -> anyhow::Result<LogVerifier> {
-    read_vkey(&vkey.map_or_else(|| Home::at(data_dir).path(LOG_VKEY), Path::to_owned))
+pub(super) fn read_log_verifier(vkey: Option<&Path>, data_dir: &Path) -> anyhow::Result<LogVerifier> {
+    read_vkey(&vkey.map_or_else(|| DataDir::new(data_dir).path(LOG_VKEY_FILE), Path::to_owned))
 }
 
 /// An auditor's connection and the log's public key.
 async fn connect(args: &AuditArgs) -> anyhow::Result<(Broker, LogVerifier)> {
-    let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
-    Ok((reach::connect(&args.broker, Role::Auditor).await?, verifier))
+    let verifier = read_log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
+    Ok((broker_connection::connect(&args.broker, Role::Auditor).await?, verifier))
 }
 
-async fn checkpoint(args: AuditArgs) -> anyhow::Result<ExitCode> {
+async fn print_checkpoint(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let (broker, verifier) = connect(&args).await?;
-    let Some(newest) = Checkpoints::over(broker, verifier.clone()).last().await? else {
-        tell("no checkpoint yet: the log is empty, or the notary does not run");
+    let Some(newest) = CheckpointStream::new(broker, verifier.clone()).last().await? else {
+        eprint("no checkpoint yet: the log is empty, or the notary does not run");
         return Ok(ExitCode::from(FAILED));
     };
     if args.json {
@@ -68,11 +72,11 @@ async fn checkpoint(args: AuditArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// To the file that was named, or to standard output.
-fn write(out: Option<PathBuf>, text: &str) -> anyhow::Result<()> {
+fn write_output(out: Option<PathBuf>, text: &str) -> anyhow::Result<()> {
     match out {
         Some(file) => {
             std::fs::write(&file, text)?;
-            tell(format_args!("written to {}", file.display()));
+            eprint(format_args!("written to {}", file.display()));
         }
         None => print(text.trim_end_matches('\n')),
     }

@@ -8,60 +8,61 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup::{BackupSource, RestoreTarget, Stage};
-use events::{Log, LogReader};
-use http_edge::system_clock;
-use jetstream::{AppendError, Appender, Broker, CommitMode, NewMessage, ExpectedSequence, Stream};
-use keys::{KeysStream, erasure_records, create_private_file};
+use backup::{BackupSource, ProgressStage, RestoreTarget};
+use events::{Log, LogConsumerName};
+use jetstream::{AppendError, Appender, Broker, CommitMode, ExpectedSequence, NewMessage, Stream};
+use keys::{KeysStream, create_private_file, erasure_records};
 use nats_server::Role;
-use notary::Checkpoints;
+use notary::CheckpointStream;
+use runtime::system_clock;
 use schemas::Sequence;
 use serde_json::json;
 use tlog::LogVerifier;
 use tokio::time::sleep;
-use worker::Ledger;
+use worker::ErasureLedger;
 
-use super::alone::Alone;
-use super::audit::log_verifier;
-use super::progress::Progress;
-use super::{print, setup, tell};
+use super::audit::read_log_verifier;
+use super::{eprint, print, setup};
+use crate::broker_connection;
 use crate::cli::{BackupArgs, BackupCommand, RestoreArgs};
 use crate::config::Config;
-use crate::exit::{Unreachable, Usage};
-use crate::home::{ATTEST_VKEY, Home, LOG_VKEY, SECRETS, TOKENS_CHECK};
-use crate::reach;
+use crate::data_dir::{ATTEST_VKEY_FILE, DataDir, LOG_VKEY_FILE, SECRET_NAMES, TOKENS_CHECK_FILE};
+use crate::exit_code::{UnreachableError, UsageError};
+use crate::offline_broker::OfflineBroker;
+use crate::progress::Progress;
 
 /// A checkpoint comes every 10 seconds at the latest.
-const WAITS_MAX: usize = 48;
-const WAIT_INTERVAL: Duration = Duration::from_millis(250);
+const CHECKPOINT_POLLS_MAX: usize = 48;
+const CHECKPOINT_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// A tombstone; every wrapped key is longer.
 const TOMBSTONE_BYTES_MAX: usize = 2;
 /// What is public of the secrets, and of the development issuer where there is one: kept beside them.
-const BESIDE_SECRETS: [&str; 5] = [LOG_VKEY, ATTEST_VKEY, TOKENS_CHECK, "breakglass.pub", "jwks.json"];
+const PUBLIC_FILES: [&str; 5] =
+    [LOG_VKEY_FILE, ATTEST_VKEY_FILE, TOKENS_CHECK_FILE, "breakglass.pub", "jwks.json"];
 
 pub(super) async fn run(args: BackupArgs) -> anyhow::Result<ExitCode> {
     match (args.prune, args.folder) {
         (Some(BackupCommand::Prune(prune)), _) => prune::run(&prune),
         (None, Some(folder)) => back_up(&folder, BackupArgs { prune: None, folder: None, ..args }).await,
-        (None, None) => Err(Usage("name the folder that is to be made".to_owned()).into()),
+        (None, None) => Err(UsageError("name the folder that is to be made".to_owned()).into()),
     }
 }
 
 async fn back_up(folder: &Path, args: BackupArgs) -> anyhow::Result<ExitCode> {
-    let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
-    let broker = reach::connect(&args.broker, Role::Backup).await?;
-    let checkpoint = newest_checkpoint(&broker, &verifier).await?;
-    let (log, keys) = (Log::over(broker.clone()), KeysStream::open(broker.clone()));
-    let checkpoints = Checkpoints::stream(broker);
+    let verifier = read_log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
+    let broker = broker_connection::connect(&args.broker, Role::Backup).await?;
+    let checkpoint = wait_for_checkpoint(&broker, &verifier).await?;
+    let (log, keys) = (Log::new(broker.clone()), KeysStream::open(broker.clone()));
+    let checkpoints = CheckpointStream::raw_stream(broker);
     let source =
-        BackupSource { log: &log, reader: LogReader::Backup, keys: &keys, checkpoints: &checkpoints };
-    let mut progress = Progress::events(args.json)?;
-    let told = |stage, done, of| progress.show(done, of, stage_name(stage));
+        BackupSource { log: &log, reader: LogConsumerName::Backup, keys: &keys, checkpoints: &checkpoints };
+    let mut progress = Progress::new(args.json)?;
+    let told = |stage, done, of| progress.update(done, of, stage_name(stage));
     let now = system_clock();
-    let made = backup::back_up(source, &checkpoint, &verifier, folder, now, told).await?;
-    progress.done();
+    let made = backup::create_backup(source, &checkpoint, &verifier, folder, now, told).await?;
+    progress.finish();
     if let Some(secrets) = &args.secrets_to {
-        copy_secrets(&Home::at(&args.broker.data_dir), secrets)?;
+        copy_secrets(&DataDir::new(&args.broker.data_dir), secrets)?;
     }
     let lines: serde_json::Map<_, _> =
         made.files.iter().map(|file| (file.name.to_string(), json!(file.lines))).collect();
@@ -74,27 +75,27 @@ async fn back_up(folder: &Path, args: BackupArgs) -> anyhow::Result<ExitCode> {
             folder.display()
         ));
         match &args.secrets_to {
-            Some(secrets) => tell(format_args!(
+            Some(secrets) => eprint(format_args!(
                 "the secrets are in {}: keep them apart from the backup, whoever has both can read everything",
                 secrets.display()
             )),
-            None => tell("nobody can read it without the secrets, which are not in it (--secrets-to)"),
+            None => eprint("nobody can read it without the secrets, which are not in it (--secrets-to)"),
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The secrets, and what is public of them, into a folder of their own.
-fn copy_secrets(home: &Home, to: &Path) -> anyhow::Result<()> {
+fn copy_secrets(home: &DataDir, to: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
-    for secret in SECRETS.into_iter().chain(["issuer.pk8"]) {
+    for secret in SECRET_NAMES.into_iter().chain(["issuer.pk8"]) {
         let file = home.secret_file(secret);
         if file.exists() {
             create_private_file(&to.join(secret), &fs::read(&file)?)
                 .with_context(|| format!("{secret} can't be written into {}", to.display()))?;
         }
     }
-    for public in BESIDE_SECRETS {
+    for public in PUBLIC_FILES {
         if home.path(public).exists() {
             fs::copy(home.path(public), to.join(public))?;
         }
@@ -103,9 +104,9 @@ fn copy_secrets(home: &Home, to: &Path) -> anyhow::Result<()> {
 }
 
 /// Out of such a folder, into a data folder that has none; what is there must be the same.
-fn bring_secrets(from: &Path, home: &Home) -> anyhow::Result<()> {
+fn restore_secrets(from: &Path, home: &DataDir) -> anyhow::Result<()> {
     fs::create_dir_all(home.path("secrets"))?;
-    for secret in SECRETS.into_iter().chain(["issuer.pk8"]) {
+    for secret in SECRET_NAMES.into_iter().chain(["issuer.pk8"]) {
         let (source, target) = (from.join(secret), home.secret_file(secret));
         if !source.exists() {
             continue;
@@ -114,10 +115,10 @@ fn bring_secrets(from: &Path, home: &Home) -> anyhow::Result<()> {
         if !target.exists() {
             create_private_file(&target, &bytes)?;
         } else if fs::read(&target)? != bytes {
-            return Err(Usage(format!("{} is there, and it is another secret", target.display())).into());
+            return Err(UsageError(format!("{} is there, and it is another secret", target.display())).into());
         }
     }
-    for public in BESIDE_SECRETS {
+    for public in PUBLIC_FILES {
         if from.join(public).exists() && !home.path(public).exists() {
             fs::copy(from.join(public), home.path(public))?;
         }
@@ -127,84 +128,85 @@ fn bring_secrets(from: &Path, home: &Home) -> anyhow::Result<()> {
 
 pub(super) async fn restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&args.broker.data_dir)?;
-    let home = Home::at(&args.broker.data_dir.canonicalize()?);
+    let home = DataDir::new(&args.broker.data_dir.canonicalize()?);
     if let Some(from) = &args.secrets_from {
-        bring_secrets(from, &home)?;
+        restore_secrets(from, &home)?;
     }
     let config = Config::read(args.config.as_deref(), &home)?;
-    let verifier = log_verifier(args.vkey.as_deref(), &args.broker.data_dir)
+    let verifier = read_log_verifier(args.vkey.as_deref(), &args.broker.data_dir)
         .context("a backup is verified by the log's public key: --secrets-from brings it, --vkey names it")?;
     if args.broker.nats.is_none() {
-        home.create_keys(&config.secrets_in(&home))?;
+        home.create_keys(&config.secret_names_in(&home))?;
     }
-    let alone = Alone::start_broker(&args.broker).await?;
+    let alone = OfflineBroker::start_without_keeper(&args.broker).await?;
     let ledger = args.erased_from.as_deref().unwrap_or(&config.erasure_ledger);
-    let ledger = Ledger::open(ledger, config.audit.tile_options.clone())?;
-    let restored = fill(&alone, &args, &verifier, &ledger).await;
+    let ledger = ErasureLedger::open(ledger, config.audit.tile_options.clone())?;
+    let restored = restore_into(&alone, &args, &verifier, &ledger).await;
     alone.stop().await?;
     let restored = restored.context("the restore is not complete; the same command goes on from there")?;
     if args.json {
         print(json!({
-            "events": { "held": restored.events.held, "appended": restored.events.appended },
+            "events": { "held": restored.events.already_present, "appended": restored.events.appended },
             "keys": {
-                "held": restored.keys_held, "appended": restored.keys_appended, "erased": restored.keys_erased,
+                "held": restored.keys_already_present, "appended": restored.keys_appended, "erased": restored.keys_of_erased_users,
                 "tombstones": restored.tombstones,
             },
-            "checkpoints": { "held": restored.checkpoints_held, "appended": restored.checkpoints_appended },
+            "checkpoints": { "held": restored.checkpoints_already_present, "appended": restored.checkpoints_appended },
         }));
     } else {
         print(format_args!(
             "{} events are back ({} were there), {} keys ({} there), {} tombstones, {} checkpoints ({} there)",
             restored.events.appended,
-            restored.events.held,
+            restored.events.already_present,
             restored.keys_appended,
-            restored.keys_held,
+            restored.keys_already_present,
             restored.tombstones,
             restored.checkpoints_appended,
-            restored.checkpoints_held,
+            restored.checkpoints_already_present,
         ));
-        if restored.keys_erased > 0 {
+        if restored.keys_of_erased_users > 0 {
             print(format_args!(
                 "{} keys were left out: their users were erased after the backup was made",
-                restored.keys_erased
+                restored.keys_of_erased_users
             ));
         }
-        tell(
+        eprint(
             "a view folder that is empty is folded anew at the next start; one of before is refused by name",
         );
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn fill(
-    alone: &Alone,
+async fn restore_into(
+    alone: &OfflineBroker,
     args: &RestoreArgs,
     verifier: &LogVerifier,
-    ledger: &Ledger,
-) -> anyhow::Result<backup::Restored> {
+    ledger: &ErasureLedger,
+) -> anyhow::Result<backup::RestoreReport> {
     let owner = alone.connect(&args.broker, Role::Owner).await?;
-    setup::create(&owner, 1).await?;
-    let (log, keys) = (Log::over(owner.clone()), KeysStream::open(owner.clone()));
-    let checkpoints = Checkpoints::stream(owner.clone());
+    setup::create_streams(&owner, 1).await?;
+    let (log, keys) = (Log::new(owner.clone()), KeysStream::open(owner.clone()));
+    let checkpoints = CheckpointStream::raw_stream(owner.clone());
     let appender = Appender::start(owner, CommitMode::Grouped);
     // Before any key is there: whoever was erased since the backup was made gets none.
-    reapply(&keys, &appender, ledger).await?;
+    reapply_erasures(&keys, &appender, ledger).await?;
     let target = RestoreTarget { log: &log, keys: &keys, checkpoints: &checkpoints, appender: &appender };
-    let mut progress = Progress::events(args.json)?;
-    let told = |stage, done, of| progress.show(done, of, stage_name(stage));
+    let mut progress = Progress::new(args.json)?;
+    let told = |stage, done, of| progress.update(done, of, stage_name(stage));
     let restored = backup::restore(target, &args.folder, verifier, told).await?;
-    progress.done();
+    progress.finish();
     Ok(restored)
 }
 
 /// Marks everybody in the keys' stream whom the ledger names. Refuses where a key of such a user is there already.
-async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow::Result<()> {
+async fn reapply_erasures(keys: &Stream, appender: &Appender, ledger: &ErasureLedger) -> anyhow::Result<()> {
     for erased in ledger.all().await? {
         let Some(user) = erased.user() else { continue };
         let marks = erasure_records(&user, erased.erasure_id);
         for (subject, record) in marks.clone() {
             let expected = Some(ExpectedSequence { subject_filter: subject.clone(), sequence: 0 });
-            let draft = NewMessage { subject, id: None, headers: Vec::new(), expected, payload: record.into() };
+            let draft =
+                NewMessage { subject, id: None, headers: Vec::new(), expected, payload: record.into() };
             match appender.append(draft).await {
                 Ok(_) | Err(AppendError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -222,34 +224,35 @@ async fn reapply(keys: &Stream, appender: &Appender, ledger: &Ledger) -> anyhow:
 }
 
 /// The newest checkpoint; one that covers everything that the log holds now, if it comes in time.
-pub(super) async fn newest_checkpoint(broker: &Broker, verifier: &LogVerifier) -> anyhow::Result<String> {
-    let end = Log::over(broker.clone()).end().await?.map_or(0, Sequence::get);
-    let checkpoints = Checkpoints::over(broker.clone(), verifier.clone());
+pub(super) async fn wait_for_checkpoint(broker: &Broker, verifier: &LogVerifier) -> anyhow::Result<String> {
+    let end = Log::new(broker.clone()).last_sequence().await?.map_or(0, Sequence::get);
+    let checkpoints = CheckpointStream::new(broker.clone(), verifier.clone());
     for waits in 0.. {
         match checkpoints.last().await? {
-            Some(newest) if newest.head.size >= end || waits == WAITS_MAX => {
+            Some(newest) if newest.head.size >= end || waits == CHECKPOINT_POLLS_MAX => {
                 if newest.head.size < end {
-                    tell(format_args!(
+                    eprint(format_args!(
                         "the newest checkpoint covers {} of {end} events; what is behind it is left out",
                         newest.head.size
                     ));
                 }
                 return Ok(newest.note);
             }
-            None if waits == WAITS_MAX => break,
-            Some(_) | None => sleep(WAIT_INTERVAL).await,
+            None if waits == CHECKPOINT_POLLS_MAX => break,
+            Some(_) | None => sleep(CHECKPOINT_POLL_INTERVAL).await,
         }
     }
-    Err(Unreachable("there is no checkpoint: the log is empty, or the notary does not run".to_owned()).into())
+    Err(UnreachableError("there is no checkpoint: the log is empty, or the notary does not run".to_owned())
+        .into())
 }
 
 /// What is under way, for a person.
-pub(super) fn stage_name(stage: Stage) -> &'static str {
+pub(super) fn stage_name(stage: ProgressStage) -> &'static str {
     match stage {
-        Stage::Verifying => "verified",
-        Stage::Comparing => "compared",
-        Stage::Events => "events copied",
-        Stage::Keys => "keys copied",
-        Stage::Checkpoints => "checkpoints copied",
+        ProgressStage::Verifying => "verified",
+        ProgressStage::Comparing => "compared",
+        ProgressStage::Events => "events copied",
+        ProgressStage::Keys => "keys copied",
+        ProgressStage::Checkpoints => "checkpoints copied",
     }
 }

@@ -4,10 +4,10 @@ mod exports;
 mod feed;
 mod ingest;
 mod installation;
-mod load;
-mod raw;
+mod post_load;
+mod raw_append;
 mod rebuild;
-mod seed;
+mod sample_log;
 mod verify;
 mod webhooks;
 

@@ -3,16 +3,16 @@
 use std::process::ExitCode;
 
 use nats_server::Role;
-use projector::{OperatorClient, UserReport};
+use projector::{OperatorClient, UserDeviceReport};
 use schemas::{DeviceReport, KeyStorage};
 use serde_json::json;
 
-use super::table::table;
-use super::{print, tell};
+use super::{eprint, print};
+use crate::broker_connection;
 use crate::cli::{DevicesCommand, ReportsArgs};
-use crate::reach;
+use crate::text_table::render_table;
 
-const HEADS: [&str; 7] =
+const COLUMNS: [&str; 7] =
     ["user", "device", "os_compromised", "key_storage", "app_version", "os_version", "received_at"];
 
 pub(super) async fn run(command: DevicesCommand) -> anyhow::Result<ExitCode> {
@@ -22,15 +22,16 @@ pub(super) async fn run(command: DevicesCommand) -> anyhow::Result<ExitCode> {
 }
 
 async fn reports(args: ReportsArgs) -> anyhow::Result<ExitCode> {
-    let access = args.access.of(Role::Operator, "devices reports");
-    let client = OperatorClient::new(reach::connect(&args.broker, Role::Operator).await?);
+    let access = args.access.to_access_context(Role::Operator, "devices reports");
+    let client = OperatorClient::new(broker_connection::connect(&args.broker, Role::Operator).await?);
     let (mut rows, mut after) = (Vec::new(), None);
     loop {
-        let (reports, position, next) = client.reports(args.compromised, after, access.clone()).await?;
+        let (reports, position, next) =
+            client.device_reports(args.compromised, after, access.clone()).await?;
         if args.json {
             reports.iter().for_each(|report| print(json!(report)));
         } else {
-            rows.extend(reports.iter().map(cells));
+            rows.extend(reports.iter().map(report_row));
         }
         after = next;
         if after.is_some() {
@@ -38,17 +39,17 @@ async fn reports(args: ReportsArgs) -> anyhow::Result<ExitCode> {
         }
         if !args.json {
             if rows.is_empty() {
-                tell(format_args!("no reports (position {position})"));
+                eprint(format_args!("no reports (position {position})"));
             } else {
-                print(table(&HEADS, &rows));
+                print(render_table(&COLUMNS, &rows));
             }
         }
         return Ok(ExitCode::SUCCESS);
     }
 }
 
-fn cells(reported: &UserReport) -> Vec<String> {
-    let UserReport { user_ref, device, report, received_at, sequence: _ } = reported;
+fn report_row(reported: &UserDeviceReport) -> Vec<String> {
+    let UserDeviceReport { user_ref, device, report, received_at, sequence: _ } = reported;
     let DeviceReport { os_compromised, key_storage, app_version, os, os_version } = report;
     let key_storage = match key_storage {
         KeyStorage::Hardware => "hardware",

@@ -7,58 +7,58 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use jetstream::Broker;
-use keys::{Kek, KeysStream, KekRotation, add_secret_version, remove_secret_versions_below};
+use keys::{Kek, KekRotation, KeysStream, add_secret_version, remove_secret_versions_below};
 use nats_server::Role;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{print, tell};
-use crate::cli::{RotateKekArgs, SecretArgs};
+use super::{eprint, print};
+use crate::broker_connection::{self, ConfiguredBroker};
+use crate::cli::{RotateKekArgs, RotateSigningArgs};
 use crate::config::{Config, KekSource};
-use crate::development::Issuer;
-use crate::exit::Usage;
-use crate::home::{Home, SECRETS};
-use crate::reach::{self, Configured};
+use crate::data_dir::{DataDir, SECRET_NAMES};
+use crate::dev_issuer::DevIssuer;
+use crate::exit_code::UsageError;
 use crate::roles;
 
 /// Roles look for a new version this often; until then they may still wrap under the one before.
-const SETTLE_TIME: Duration = Duration::from_millis(2_500);
+const KEK_RELOAD_TIME: Duration = Duration::from_millis(2_500);
 /// An append that was begun under the version before has ended after this, one way or the other.
-const APPENDS_ENDED_TIME: Duration = Duration::from_secs(7);
+const APPEND_DRAIN_TIME: Duration = Duration::from_secs(7);
 /// Passes after which a rotation gives up.
 const PASSES_MAX: usize = 20;
 /// After this a new signing master is given out.
-const GIVEN_OUT_TIME: Duration = Duration::from_secs(60);
+const SIGNING_KEY_ACTIVATION_TIME: Duration = Duration::from_secs(60);
 
 pub(super) fn create(data_dir: &Path, development: bool) -> anyhow::Result<ExitCode> {
-    let home = Home::at(data_dir);
-    home.create_keys(&SECRETS)?;
+    let home = DataDir::new(data_dir);
+    home.create_keys(&SECRET_NAMES)?;
     if development {
-        Issuer::create(&home)?;
+        DevIssuer::create(&home)?;
     }
-    tell(format_args!(
+    eprint(format_args!(
         "keys and secrets are in {}; what existed was kept. The broker's environment:",
         data_dir.display()
     ));
-    for (role, key) in home.role_keys()? {
-        print(format_args!("{}={key}", role.variable()));
+    for (role, key) in home.read_role_keys()? {
+        print(format_args!("{}={key}", role.nkey_env_name()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::at(&args.data_dir);
+pub(super) fn rotate_signing(args: &RotateSigningArgs) -> anyhow::Result<ExitCode> {
+    let home = DataDir::new(&args.data_dir);
     let config = Config::read(args.config.as_deref(), &home)?;
     let file = config.signing.file().ok_or_else(|| {
-        Usage(
+        UsageError(
             "the signing master comes from the environment: add a line with the next version there"
                 .to_owned(),
         )
     })?;
     let age = std::fs::metadata(file)?.modified()?.elapsed().unwrap_or_default();
     let versions = config.signing.read()?.versions().count();
-    if versions > 1 && age < GIVEN_OUT_TIME {
-        tell(
+    if versions > 1 && age < SIGNING_KEY_ACTIVATION_TIME {
+        eprint(
             "the last rotation was a moment ago: phones that have not got a key of it yet will be refused until they have \
              one of today's",
         );
@@ -77,13 +77,14 @@ pub(super) fn rotate_signing(args: &SecretArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
-    let home = Home::at(&args.broker.data_dir);
+    let home = DataDir::new(&args.broker.data_dir);
     let config = Config::load(args.config.as_deref(), &home, log, true)?;
-    let _alone = home.lock_rotation()?;
-    let address = reach::address(&args.broker, Role::Keys, Configured::of(&config))?;
+    let _alone = home.lock_for_rotation()?;
+    let address =
+        broker_connection::resolve_address(&args.broker, Role::Keys, ConfiguredBroker::from_config(&config))?;
     let broker = Broker::connect(address).await?;
     KeysStream::verify(&KeysStream::open(broker.clone())).await?;
-    let kek = roles::kek(&config).await?;
+    let kek = roles::load_kek(&config).await?;
     let rewrap = KekRotation::new(broker, kek.clone());
     // Before anything is changed: this is the KEK of this installation.
     let has_check = rewrap.verify_kek_checks().await?;
@@ -102,7 +103,8 @@ pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow
     }
     rewrap.ensure_kek_check().await?;
     let rewrapped = rewrap_all(&rewrap, version, survey.keys.values().sum()).await?;
-    let retired = if args.retire_old { retire(&rewrap, &config, version).await? } else { Vec::new() };
+    let retired =
+        if args.retire_old { retire_versions_below(&rewrap, &config, version).await? } else { Vec::new() };
     if args.json {
         print(json!({ "version": version, "rewrapped": rewrapped, "retired": retired }));
     } else {
@@ -122,7 +124,7 @@ async fn rewrap_all(rewrap: &KekRotation, version: u32, total: u64) -> anyhow::R
     for _ in 0..PASSES_MAX {
         let pass = rewrap.rewrap_pass(|progress| bar.set_position(progress.records_read.min(total))).await?;
         rewrapped += pass.rewrapped;
-        sleep(SETTLE_TIME).await;
+        sleep(KEK_RELOAD_TIME).await;
         if rewrap.read_usage().await?.keys_below(version) == 0 {
             bar.finish_and_clear();
             return Ok(rewrapped);
@@ -136,13 +138,13 @@ async fn rewrap_all(rewrap: &KekRotation, version: u32, total: u64) -> anyhow::R
 /// A rotation begins with a new version; one that was begun goes on with the version that is there.
 async fn add_kek_version(config: &Config, kek: &Kek) -> anyhow::Result<()> {
     let KekSource::Local(source) = &config.kek else {
-        return Err(Usage(
+        return Err(UsageError(
             "every data key is wrapped under the newest key of KMS; name a newer one in [secrets] kms_keys first".to_owned(),
         )
         .into());
     };
     let file = source.file().ok_or_else(|| {
-        Usage(
+        UsageError(
             "the key-encryption key comes from the environment: add a line with the next version there"
                 .to_owned(),
         )
@@ -154,17 +156,20 @@ async fn add_kek_version(config: &Config, kek: &Kek) -> anyhow::Result<()> {
 }
 
 /// Removes what is older than `version`, once nothing can be wrapped under it any more.
-async fn retire(rewrap: &KekRotation, config: &Config, version: u32) -> anyhow::Result<Vec<u32>> {
-    sleep(APPENDS_ENDED_TIME).await;
+async fn retire_versions_below(
+    rewrap: &KekRotation,
+    config: &Config,
+    version: u32,
+) -> anyhow::Result<Vec<u32>> {
+    sleep(APPEND_DRAIN_TIME).await;
     let left = "data keys are still wrapped under an older version; run the rotation again";
     anyhow::ensure!(rewrap.read_usage().await?.keys_below(version) == 0, left);
     rewrap.delete_checks_below(version).await?;
     anyhow::ensure!(rewrap.read_usage().await?.keys_below(version) == 0, left);
     match &config.kek {
         KekSource::Local(source) => match source.file() {
-            Some(file) => {
-                Ok(remove_secret_versions_below(file, version).context("the older versions are still in the file")?)
-            }
+            Some(file) => Ok(remove_secret_versions_below(file, version)
+                .context("the older versions are still in the file")?),
             None => Ok(Vec::new()),
         },
         // Whether a key of KMS is destroyed is decided there.

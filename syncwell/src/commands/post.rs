@@ -5,38 +5,38 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use client::{Backoff, Phone, Posted};
-use http_edge::system_clock;
+use client::{Backoff, Phone, PostResult};
+use runtime::system_clock;
 use serde_json::json;
 
 use super::print;
 use crate::cli::PostArgs;
-use crate::development::CredentialMaker;
-use crate::exit::FAILED;
-use crate::home::Home;
+use crate::data_dir::DataDir;
+use crate::dev_issuer::CredentialIssuer;
+use crate::exit_code::FAILED;
 
 pub(super) async fn run(args: PostArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::at(&args.data_dir);
+    let home = DataDir::new(&args.data_dir);
     let base_url = match args.url {
         Some(url) => url,
-        None => home.running()?.http,
+        None => home.read_running()?.http,
     };
     let credentials =
-        CredentialMaker::new(&home, base_url)?.make(&args.user, "sync:write sync:read", None, 3_600)?;
+        CredentialIssuer::new(&home, base_url)?.issue(&args.user, "sync:write sync:read", None, 3_600)?;
     let mut phone = Phone::new(credentials)?;
     let mut refused = false;
     for file in &args.files {
-        let body = read(file)?;
+        let body = read_body(file)?;
         let signed = phone.sign(system_clock().as_millisecond().to_string(), body);
         let posted =
             phone.post(&signed, Backoff::default()).await.with_context(|| format!("{}", file.display()))?;
-        refused |= matches!(posted, Posted::Refused(_));
-        print(line(file, &posted, args.json));
+        refused |= matches!(posted, PostResult::Refused(_));
+        print(format_result(file, &posted, args.json));
     }
     Ok(if refused { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+fn read_body(file: &Path) -> anyhow::Result<Vec<u8>> {
     if file == Path::new("-") {
         let mut body = Vec::new();
         std::io::stdin().read_to_end(&mut body).context("standard input can't be read")?;
@@ -45,12 +45,12 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))
 }
 
-fn line(file: &Path, posted: &Posted, as_json: bool) -> String {
+fn format_result(file: &Path, posted: &PostResult, as_json: bool) -> String {
     let file = file.display().to_string();
     match (posted, as_json) {
-        (Posted::Accepted(accepted), true) => json!({ "file": file, "accepted": accepted }).to_string(),
-        (Posted::Refused(problem), true) => json!({ "file": file, "refused": problem }).to_string(),
-        (Posted::Accepted(accepted), false) => {
+        (PostResult::Accepted(accepted), true) => json!({ "file": file, "accepted": accepted }).to_string(),
+        (PostResult::Refused(problem), true) => json!({ "file": file, "refused": problem }).to_string(),
+        (PostResult::Accepted(accepted), false) => {
             let outcome = match (accepted.replayed, accepted.outcome) {
                 (true, _) => "replayed",
                 (false, Some(outcome)) => outcome.as_str(),
@@ -61,7 +61,7 @@ fn line(file: &Path, posted: &Posted, as_json: bool) -> String {
                 accepted.date, accepted.sequence, accepted.event_id
             )
         }
-        (Posted::Refused(problem), false) => {
+        (PostResult::Refused(problem), false) => {
             let mut text = format!("{file}: refused, {}: {}", problem.code.as_str(), problem.detail);
             for violation in &problem.errors {
                 text.push_str(&format!("\n  {} {}", violation.pointer, violation.detail));

@@ -4,14 +4,15 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use providers::{EvidenceMark, Provider};
+use providers::{EvidenceLevel, Provider};
 use serde_json::{Value, json};
 
-use super::{print, table};
+use super::print;
 use crate::cli::{ProvidersArgs, ProvidersCommand};
 use crate::config::{Config, ProviderConfig};
-use crate::exit::Usage;
-use crate::home::Home;
+use crate::data_dir::DataDir;
+use crate::exit_code::UsageError;
+use crate::text_table::render_table;
 
 pub(super) fn run(command: ProvidersCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -20,14 +21,14 @@ pub(super) fn run(command: ProvidersCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn read(args: &ProvidersArgs) -> anyhow::Result<ProviderConfig> {
-    Ok(Config::read(args.config.as_deref(), &Home::at(&args.data_dir))?.providers)
+fn read_config(args: &ProvidersArgs) -> anyhow::Result<ProviderConfig> {
+    Ok(Config::read(args.config.as_deref(), &DataDir::new(&args.data_dir))?.providers)
 }
 
 fn list(args: &ProvidersArgs) -> anyhow::Result<ExitCode> {
-    let config = read(args)?;
+    let config = read_config(args)?;
     if args.json {
-        print(Value::Array(config.tables.iter().map(|provider| told(provider, &config)).collect()));
+        print(Value::Array(config.tables.iter().map(|provider| to_json(provider, &config)).collect()));
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<_> = config
@@ -38,13 +39,13 @@ fn list(args: &ProvidersArgs) -> anyhow::Result<ExitCode> {
             vec![
                 provider.name.to_string(),
                 provider.title.clone(),
-                if config.is_on(provider.name.as_str()) { "on" } else { "" }.to_owned(),
+                if config.is_enabled(provider.name.as_str()) { "on" } else { "" }.to_owned(),
                 mark(evidence.oauth),
                 mark(evidence.webhook),
             ]
         })
         .collect();
-    print(table::table(
+    print(render_table(
         &["provider", "title", "here", "connections known from", "webhooks known from"],
         &rows,
     ));
@@ -52,12 +53,12 @@ fn list(args: &ProvidersArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn show(name: &str, args: &ProvidersArgs) -> anyhow::Result<ExitCode> {
-    let config = read(args)?;
+    let config = read_config(args)?;
     let provider = config.tables.get(name).with_context(|| {
         let known: Vec<_> = config.tables.iter().map(|provider| provider.name.to_string()).collect();
-        Usage(format!("there is no table of `{name}`; there are {}", known.join(", ")))
+        UsageError(format!("there is no table of `{name}`; there are {}", known.join(", ")))
     })?;
-    let told = told(provider, &config);
+    let told = to_json(provider, &config);
     if args.json {
         print(told);
         return Ok(ExitCode::SUCCESS);
@@ -77,23 +78,23 @@ fn show(name: &str, args: &ProvidersArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(provider: &Provider, config: &ProviderConfig) -> Value {
+fn to_json(provider: &Provider, config: &ProviderConfig) -> Value {
     let evidence = &provider.evidence;
     let connections = provider.oauth.as_ref().map(|oauth| {
         json!({
             "known_from": mark(evidence.oauth),
             "scopes": oauth.scopes,
             "asked_at": oauth.hosts(),
-            "refresh_token": format!("{:?}", oauth.refresh).to_lowercase(),
+            "refresh_token": format!("{:?}", oauth.refresh_policy).to_lowercase(),
             "pkce": format!("{:?}", oauth.pkce).to_lowercase(),
             "revokes": oauth.revocation.is_some(),
         })
     });
     let webhooks = provider.webhook.as_ref().map(|webhook| {
-        let demands: Vec<_> = webhook.demands().iter().map(|demand| demand.kind.to_string()).collect();
+        let demands: Vec<_> = webhook.requirements().iter().map(|demand| demand.kind.to_string()).collect();
         json!({
             "known_from": mark(evidence.webhook),
-            "path": format!("/v1/webhooks/{}{}", provider.name, if webhook.path_secret { "/<secret>" } else { "" }),
+            "path": format!("/v1/webhooks/{}{}", provider.name, if webhook.is_path_secret_required { "/<secret>" } else { "" }),
             "must_be_configured": demands,
             "addresses_published": webhook.addresses_published,
         })
@@ -101,13 +102,13 @@ fn told(provider: &Provider, config: &ProviderConfig) -> Value {
     json!({
         "provider": provider.name.as_str(),
         "title": provider.title,
-        "here": config.is_on(provider.name.as_str()),
+        "here": config.is_enabled(provider.name.as_str()),
         "connections": connections,
         "webhooks": webhooks,
         "before_going_live": evidence.note,
     })
 }
 
-fn mark(mark: Option<EvidenceMark>) -> String {
+fn mark(mark: Option<EvidenceLevel>) -> String {
     mark.map_or_else(|| "none here".to_owned(), |mark| mark.to_string())
 }

@@ -7,57 +7,61 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use http_edge::system_clock;
 use jetstream::Broker;
 use jiff::{ToSpan, tz::TimeZone};
 use keys::DataKeyRetention;
 use nats_server::Role;
 use projector::OperatorClient;
+use runtime::system_clock;
 use serde_json::json;
 
-use super::{print, tell};
+use super::{eprint, print};
+use crate::broker_connection;
 use crate::cli::{BrokerArgs, RetentionArgs};
 use crate::config::Config;
-use crate::exit::Usage;
-use crate::home::Home;
-use crate::reach;
+use crate::data_dir::DataDir;
+use crate::exit_code::UsageError;
 use crate::roles;
 
 pub(super) async fn run(args: RetentionArgs) -> anyhow::Result<ExitCode> {
     let today = system_clock().to_zoned(TimeZone::UTC).date();
     // A year goes once its last day is that old.
     let before = today.checked_sub(args.older_than.years()).context("that is too long ago")?.year();
-    let home = Home::at(&args.broker.data_dir);
+    let home = DataDir::new(&args.broker.data_dir);
     let config = Config::read(args.config.as_deref(), &home)?;
-    let broker = reach::connect(&args.broker, Role::Keys).await?;
-    let retention = DataKeyRetention::new(broker, roles::kek(&config).await?);
+    let broker = broker_connection::connect(&args.broker, Role::Keys).await?;
+    let retention = DataKeyRetention::new(broker, roles::load_kek(&config).await?);
     if args.dry_run {
         let keys = retention.apply(before, false, |_| ()).await?;
-        return Ok(told(&args, before, keys, false));
+        return Ok(print_result(&args, before, keys, false));
     }
     if args.access.reason.trim().is_empty() {
-        return Err(Usage("say why with --reason: what is destroyed does not come back".to_owned()).into());
+        return Err(
+            UsageError("say why with --reason: what is destroyed does not come back".to_owned()).into()
+        );
     }
     let creds = args.operator_creds.clone();
     let operator: Broker =
-        reach::connect(&BrokerArgs { creds, ..args.broker.clone() }, Role::Operator).await?;
+        broker_connection::connect(&BrokerArgs { creds, ..args.broker.clone() }, Role::Operator).await?;
     let operator = OperatorClient::new(operator);
-    let access = args.access.of(Role::Operator, "retention");
-    operator.retain(before, access.clone()).await?;
-    let keys = retention.apply(before, true, |seen| tracing::debug!(seen, "keys were looked at")).await?;
+    let access = args.access.to_access_context(Role::Operator, "retention");
+    operator.apply_retention(before, access.clone()).await?;
+    let keys = retention
+        .apply(before, true, |seen| tracing::debug!(keys_scanned = seen, "keys were looked at"))
+        .await?;
     retention.invalidate_key_caches().await?;
-    operator.retain(before, access).await?;
-    Ok(told(&args, before, keys, true))
+    operator.apply_retention(before, access).await?;
+    Ok(print_result(&args, before, keys, true))
 }
 
-fn told(args: &RetentionArgs, before: i16, keys: u64, destroyed: bool) -> ExitCode {
+fn print_result(args: &RetentionArgs, before: i16, keys: u64, destroyed: bool) -> ExitCode {
     if args.json {
         print(json!({ "before_year": before, "data_keys": keys, "destroyed": destroyed }));
     } else {
         let word = if destroyed { "destroyed" } else { "would be destroyed" };
         print(format_args!("{keys} data keys of years before {before} {word}"));
         if destroyed {
-            tell("backups from before can still open them with the secrets: `syncwell backup prune`");
+            eprint("backups from before can still open them with the secrets: `syncwell backup prune`");
         }
     }
     ExitCode::SUCCESS

@@ -3,22 +3,22 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use events::{Changes, Log};
-use ingest::Deliveries;
+use events::{ChangeFeed, Log};
+use ingest::DeliveryDedup;
 use jetstream::{Broker, ReadError};
 use keys::{ACCESS_INDEX_STREAM, AccessIndexStream, KEYS_STREAM, KeysStream};
 use nats_server::Role;
-use notary::{CHECKPOINTS_STREAM, Checkpoints};
-use worker::WorkBucket;
+use notary::{CHECKPOINTS_STREAM, CheckpointStream};
+use worker::WorkerBucket;
 
 use super::print;
+use crate::broker_connection;
 use crate::cli::SetupArgs;
-use crate::reach;
 
 pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
-    let broker = reach::connect(&args.broker, Role::Owner).await?;
-    create(&broker, args.replicas).await?;
-    let state = Log::over(broker).open().await?;
+    let broker = broker_connection::connect(&args.broker, Role::Owner).await?;
+    create_streams(&broker, args.replicas).await?;
+    let state = Log::new(broker).open().await?;
     let events = state.last.map_or(0, schemas::Sequence::get);
     print(format_args!(
         "the log of {} holds {events} events and keeps its promises",
@@ -28,15 +28,17 @@ pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Creates what is not there; what is there is left as it is, and verified when it is used.
-pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> {
+pub(super) async fn create_streams(broker: &Broker, replicas: u8) -> anyhow::Result<()> {
     broker.wait_connected().await;
-    Log::over(broker.clone()).create(replicas).await?;
-    let checkpoints = Checkpoints::stream(broker.clone());
+    Log::new(broker.clone()).create(replicas).await?;
+    let checkpoints = CheckpointStream::raw_stream(broker.clone());
     if checkpoints.info().await?.is_none() {
-        checkpoints.create(&Checkpoints::config(replicas)).await.map_err(|error: ReadError| {
-            anyhow::Error::from(error)
-                .context(format!("the stream {CHECKPOINTS_STREAM} could not be created"))
-        })?;
+        checkpoints.create(&CheckpointStream::stream_config(replicas)).await.map_err(
+            |error: ReadError| {
+                anyhow::Error::from(error)
+                    .context(format!("the stream {CHECKPOINTS_STREAM} could not be created"))
+            },
+        )?;
     }
     let keys = KeysStream::open(broker.clone());
     if keys.info().await?.is_none() {
@@ -44,9 +46,10 @@ pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> 
             anyhow::Error::from(error).context(format!("the stream {KEYS_STREAM} could not be created"))
         })?;
     }
-    let buckets = WorkBucket::ALL.map(|bucket| (bucket.stream(broker.clone()), bucket.config(replicas)));
-    let changes = (Changes::over(broker.clone()).stream().clone(), Changes::config(replicas));
-    let deliveries = (Deliveries::stream(broker.clone()), Deliveries::config(replicas));
+    let buckets =
+        WorkerBucket::ALL.map(|bucket| (bucket.stream(broker.clone()), bucket.stream_config(replicas)));
+    let changes = (ChangeFeed::new(broker.clone()).stream().clone(), ChangeFeed::config(replicas));
+    let deliveries = (DeliveryDedup::stream(broker.clone()), DeliveryDedup::config(replicas));
     for (stream, config) in buckets.into_iter().chain([changes, deliveries]) {
         if stream.info().await?.is_none() {
             stream.create(&config).await.context("a stream for providers could not be created")?;
@@ -55,7 +58,8 @@ pub(super) async fn create(broker: &Broker, replicas: u8) -> anyhow::Result<()> 
     let index = AccessIndexStream::open(broker.clone());
     if index.info().await?.is_none() {
         index.create(&AccessIndexStream::config(replicas)).await.map_err(|error: ReadError| {
-            anyhow::Error::from(error).context(format!("the bucket {ACCESS_INDEX_STREAM} could not be created"))
+            anyhow::Error::from(error)
+                .context(format!("the bucket {ACCESS_INDEX_STREAM} could not be created"))
         })?;
     }
     Ok(())

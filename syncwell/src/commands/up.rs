@@ -1,7 +1,7 @@
 //! `syncwell up`: the whole system on one machine.
 
 mod demo;
-mod scenes;
+mod demo_posts;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,50 +9,50 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::future::{Either, select};
-use http_edge::ReadyCheck;
+use http_edge::ReadinessCheck;
 use jetstream::{Broker, BrokerAddress};
 use keys::AccessIndexKey;
-use nats_server::{NATS_CONF, Role, ServerSettings, Supervised, find_or_install};
+use nats_server::{NATS_CONF, NatsServerSettings, Role, SupervisedServer, find_or_install};
 use notary::Notary;
 use projector::Projector;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use super::{asked_to_end, print, setup, tell};
+use super::{eprint, print, setup, shutdown_signal};
 use crate::cli::UpArgs;
 use crate::config::Config;
-use crate::development::Issuer;
-use crate::home::{Home, Running, read_seed};
-use crate::roles::{self, Secrets, Server};
+use crate::data_dir::{DataDir, RunningInstance, read_seed};
+use crate::dev_issuer::DevIssuer;
+use crate::roles::{self, HttpServer, RoleSecrets};
 
 /// How long a second role's word of what happened is waited for.
 const SECOND_INCIDENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks whether everything is ready.
-const READY_INTERVAL: Duration = Duration::from_millis(10);
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitCode> {
     // nats-server wants to be told of its folder from the root.
     std::fs::create_dir_all(&args.data_dir)
         .with_context(|| format!("{} can't be made", args.data_dir.display()))?;
-    let home = Home::at(&args.data_dir.canonicalize()?);
+    let home = DataDir::new(&args.data_dir.canonicalize()?);
     let _lock = home.lock()?;
     let config = Config::load(args.config.as_deref(), &home, log, args.demo)?;
-    home.create_keys(&config.secrets_in(&home))?;
-    Issuer::create(&home)?;
+    home.create_keys(&config.secret_names_in(&home))?;
+    DevIssuer::create(&home)?;
     // The secret may come from elsewhere than the folder, and its public half must be of it.
-    home.publish_recipient(&AccessIndexKey::new(config.glass.key.read()?))?;
+    home.write_recipient(&AccessIndexKey::new(config.breakglass.key.read()?))?;
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("can't listen on {}", args.listen))?;
 
     let private_broker = match args.nats {
         Some(_) => None,
-        None => Some(start_broker(&home).await?),
+        None => Some(start_private_broker(&home).await?),
     };
     let url = args.nats.unwrap_or_else(|| {
         private_broker.as_ref().map_or_else(String::new, |broker| broker.url().to_owned())
     });
     let served = serve(&home, &config, listener, &url, args.insecure_http, args.demo).await;
-    home.clear_running();
+    home.remove_running();
     if let Some(broker) = private_broker {
         broker.stop().await.context("the private nats-server could not be ended")?;
     }
@@ -61,7 +61,7 @@ pub(super) async fn run(args: UpArgs, log: Option<&str>) -> anyhow::Result<ExitC
 
 /// Runs every role until asked to end, or until an incident.
 async fn serve(
-    home: &Home,
+    home: &DataDir,
     config: &Config,
     listener: TcpListener,
     url: &str,
@@ -81,54 +81,61 @@ async fn serve(
     let started = async {
         // A broker that was named must be there; the private one is.
         let seed = read_seed(&home.seed_file(Role::Owner))?;
-        setup::create(&Broker::connect(address(Role::Owner, seed)).await?, 1).await?;
-        let secrets = Secrets::read(config).await?;
-        let keeper = roles::keeper(connect(Role::Keys).await?, &secrets.kek).await?;
-        let door = roles::door(config, &secrets)?;
-        let ingest = roles::ingest(config, connect(Role::Ingest).await?, door.gate.clone(), &secrets)?;
-        let notary = roles::notary(config, connect(Role::Notary).await?)?;
-        let projector = roles::projector(config, connect(Role::Projector).await?, door.gate, &secrets)?;
-        roles::break_glass(config, connect(Role::BreakGlass).await?)?;
-        let worker = roles::worker(config, connect(Role::Worker).await?, &secrets).await?;
+        setup::create_streams(&Broker::connect(address(Role::Owner, seed)).await?, 1).await?;
+        let secrets = RoleSecrets::load(config).await?;
+        let keeper = roles::start_keeper(connect(Role::Keys).await?, &secrets.kek).await?;
+        let door = roles::start_edge_services(config, &secrets)?;
+        let ingest =
+            roles::start_ingest(config, connect(Role::Ingest).await?, door.authenticator.clone(), &secrets)?;
+        let notary = roles::start_notary(config, connect(Role::Notary).await?)?;
+        let projector =
+            roles::start_projector(config, connect(Role::Projector).await?, door.authenticator, &secrets)?;
+        roles::start_breakglass(config, connect(Role::BreakGlass).await?)?;
+        let worker = roles::start_worker(config, connect(Role::Worker).await?, &secrets).await?;
         anyhow::Ok((keeper, ingest, projector, notary, worker, door.ready))
     };
     let (_keeper, ingest, mut projector, mut notary, worker, tokens_ready) = tokio::select! {
         started = started => started?,
-        asked = asked_to_end() => { asked?; return Ok(ExitCode::SUCCESS) }
+        asked = shutdown_signal() => { asked?; return Ok(ExitCode::SUCCESS) }
     };
-    let checks =
-        vec![ingest.ready, projector.ready.clone(), notary.ready.clone(), worker.ready(), tokens_ready];
-    let index = ingest.index;
+    let checks = vec![
+        ingest.ready,
+        projector.ready.clone(),
+        notary.ready.clone(),
+        worker.readiness_check(),
+        tokens_ready,
+    ];
+    let index = ingest.access_index;
     let routes = ingest.routes.merge(projector.routes.clone());
-    let metrics = roles::metrics(config)?;
-    let server = Server::start(listener, routes, checks.clone(), metrics, config, insecure_http).await?;
+    let metrics = roles::install_metrics(config)?;
+    let server = HttpServer::start(listener, routes, checks.clone(), metrics, config, insecure_http).await?;
     let base_url = server.url.clone();
 
     let work = async {
         // Also for `syncwell doctor`, which is asked when it does not get ready.
-        home.set_running(&Running { http: base_url.clone(), nats: url.to_owned() })?;
-        ready(&checks).await;
+        home.write_running(&RunningInstance { http: base_url.clone(), nats: url.to_owned() })?;
+        wait_until_ready(&checks).await;
         print(format_args!("ready {base_url}"));
         if with_demo {
             demo::run(home, &base_url).await?;
         }
-        asked_to_end().await?;
+        shutdown_signal().await?;
         anyhow::Ok(())
     };
     let ended = tokio::select! {
         worked = work => worked,
-        incidents = incidents(&mut projector, &mut notary) => Err(incidents),
+        incidents = wait_for_incidents(&mut projector, &mut notary) => Err(incidents),
         // Also before everything is ready.
-        asked = asked_to_end() => asked.map_err(Into::into),
+        asked = shutdown_signal() => asked.map_err(Into::into),
     };
     server.stop().await;
-    roles::flush(&index).await;
+    roles::flush_access_index(&index).await;
     projector.flush()?;
     ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// What must not happen. What one of the two finds of the log the other finds too, and each says how to mend its own.
-async fn incidents(projector: &mut Projector, notary: &mut Notary) -> anyhow::Error {
+async fn wait_for_incidents(projector: &mut Projector, notary: &mut Notary) -> anyhow::Error {
     let of_projector = Box::pin(async { format!("{:#}", anyhow::Error::from(projector.incident().await)) });
     let of_notary = Box::pin(async { format!("{:#}", anyhow::Error::from(notary.incident().await)) });
     let (of_projector, of_notary) = match select(of_projector, of_notary).await {
@@ -139,30 +146,30 @@ async fn incidents(projector: &mut Projector, notary: &mut Notary) -> anyhow::Er
     anyhow::anyhow!(both.join("\n"))
 }
 
-async fn ready(checks: &[ReadyCheck]) {
+async fn wait_until_ready(checks: &[ReadinessCheck]) {
     while checks.iter().any(|check| check().is_err()) {
-        sleep(READY_INTERVAL).await;
+        sleep(READY_POLL_INTERVAL).await;
     }
 }
 
-pub(super) async fn start_broker(home: &Home) -> anyhow::Result<Supervised> {
-    let binary = tokio::task::spawn_blocking(nats_server).await??;
-    let settings = ServerSettings {
+pub(crate) async fn start_private_broker(home: &DataDir) -> anyhow::Result<SupervisedServer> {
+    let binary = tokio::task::spawn_blocking(find_nats_server).await??;
+    let settings = NatsServerSettings {
         binary,
         folder: home.path("nats"),
         conf: NATS_CONF.into(),
-        keys: home.role_keys()?,
+        keys: home.read_role_keys()?,
         port: None,
         tls: None,
     };
     let guard = std::env::current_exe().context("this program can't find itself")?;
-    Ok(Supervised::start(settings, guard).await?)
+    Ok(SupervisedServer::start(settings, guard).await?)
 }
 
 /// The nats-server on the PATH, or the one in the cache folder: the project's own where this was built from a checkout
 /// that is still there, else the user's.
 #[expect(clippy::disallowed_methods, reason = "where programs are is the environment's to say")]
-pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
+pub(super) fn find_nats_server() -> anyhow::Result<PathBuf> {
     let checkout =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|root| root.join("nats.conf").is_file());
     let cache = match checkout {
@@ -175,6 +182,6 @@ pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
         }
     };
     Ok(find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| {
-        tell(format_args!("syncwell: {line}"))
+        eprint(format_args!("syncwell: {line}"))
     })?)
 }

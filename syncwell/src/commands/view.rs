@@ -1,7 +1,7 @@
 //! `syncwell view`: the views, for operators.
 
 mod diff;
-mod job;
+mod projector_job;
 mod rebuild;
 mod rows;
 mod verify;
@@ -9,20 +9,20 @@ mod verify;
 use std::process::ExitCode;
 
 use nats_server::Role;
-use projector::{Job, OperatorClient, Which};
+use projector::{Job, OperatorClient, ViewSelector};
 
 use super::print;
-use super::table::table;
+use crate::broker_connection;
 use crate::cli::{BrokerArgs, ViewCommand};
-use crate::exit::Usage;
-use crate::reach;
+use crate::exit_code::UsageError;
+use crate::text_table::render_table;
 
-pub(super) use rows::cells;
+pub(super) use rows::row_cells;
 
 pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
     match command {
         ViewCommand::Get(args) => rows::get(args).await,
-        ViewCommand::At { when, of } => rows::at(&when, of).await,
+        ViewCommand::At { when, args: of } => rows::print_rows_at(&when, of).await,
         ViewCommand::List { broker, json } => list(&broker, json).await,
         ViewCommand::Rebuild(args) => rebuild::run(args).await,
         ViewCommand::Cancel { broker } => {
@@ -31,29 +31,29 @@ pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
         }
         ViewCommand::Rollback(args) => rebuild::roll_back(args).await,
         ViewCommand::Drop { view, broker } => {
-            client(&broker).await?.drop_view(named(&view)?).await?;
+            client(&broker).await?.drop_view(parse_view_selector(&view)?).await?;
             Ok(ExitCode::SUCCESS)
         }
         ViewCommand::Diff { a, b, wait, access } => diff::run(&a, &b, wait, access).await,
-        ViewCommand::Verify { digest: true, wait } => verify::digest(wait).await,
+        ViewCommand::Verify { digest: true, wait } => verify::print_digest(wait).await,
         ViewCommand::Verify { digest: false, wait } => verify::run(wait).await,
     }
 }
 
 async fn client(args: &BrokerArgs) -> anyhow::Result<OperatorClient> {
-    Ok(OperatorClient::new(reach::connect(args, Role::Operator).await?))
+    Ok(OperatorClient::new(broker_connection::connect(args, Role::Operator).await?))
 }
 
 /// A view by its name; what is none of the names is for the caller to read.
-fn named(name: &str) -> anyhow::Result<Which> {
+fn parse_view_selector(name: &str) -> anyhow::Result<ViewSelector> {
     let number = || name.strip_prefix("view-")?.parse().ok();
     match name {
-        "serving" => Ok(Which::Serving),
-        "kept" => Ok(Which::Kept),
-        "built" | "rebuilt" => Ok(Which::Built),
+        "serving" => Ok(ViewSelector::Serving),
+        "kept" => Ok(ViewSelector::Kept),
+        "built" | "rebuilt" => Ok(ViewSelector::Built),
         _ => number()
-            .map(Which::Number)
-            .ok_or_else(|| Usage(format!("{name} is no view: serving, kept, built or view-N")).into()),
+            .map(ViewSelector::Number)
+            .ok_or_else(|| UsageError(format!("{name} is no view: serving, kept, built or view-N")).into()),
     }
 }
 
@@ -76,7 +76,7 @@ async fn list(args: &BrokerArgs, json: bool) -> anyhow::Result<ExitCode> {
             ]
         })
         .collect();
-    print(table(&["view", "is", "position", "digest"], &rows));
+    print(render_table(&["view", "is", "position", "digest"], &rows));
     print(format_args!("{} events are parked", status.parked));
     if let Some(report) = &status.job {
         let progress = &report.progress;

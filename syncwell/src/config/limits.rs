@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use http::HeaderName;
-use http_edge::{Forwarding, RateSettings};
+use http_edge::{Forwarding, RateLimitSettings};
 use ipnet::IpNet;
 use keys::UserRef;
-use schemas::{Bound, Bounds, Scalar};
+use schemas::{Scalar, SummaryBounds, ValueRange};
 
-use super::reader::Reader;
+use super::toml_reader::ConfigReader;
 
-pub(super) fn rates(read: &mut Reader) -> RateSettings {
-    let default = RateSettings::default();
-    let mut rate = |key: &str, default: u32| read.whole(key, default.into(), 0..=1_000_000_000) as u32;
-    RateSettings {
+pub(super) fn rates(read: &mut ConfigReader) -> RateLimitSettings {
+    let default = RateLimitSettings::default();
+    let mut rate = |key: &str, default: u32| read.integer(key, default.into(), 0..=1_000_000_000) as u32;
+    RateLimitSettings {
         per_user_per_minute: rate("rates.per_user_per_minute", default.per_user_per_minute),
         per_user_burst: rate("rates.per_user_burst", default.per_user_burst),
         per_ip_per_5_minutes: rate("rates.per_ip_per_5_minutes", default.per_ip_per_5_minutes),
@@ -21,21 +21,21 @@ pub(super) fn rates(read: &mut Reader) -> RateSettings {
     }
 }
 
-pub(super) fn forwarding(read: &mut Reader) -> Forwarding {
+pub(super) fn forwarding(read: &mut ConfigReader) -> Forwarding {
     let trusted_proxies =
         read.list("rates.trusted_proxies", "a list of networks like \"10.0.0.0/8\"", |text| {
             text.parse::<IpNet>().ok()
         });
     let header = read.text("rates.forwarded_header").unwrap_or_else(|| "x-forwarded-for".to_owned());
     let header = HeaderName::try_from(&header).unwrap_or_else(|_| {
-        read.refuse("rates.forwarded_header", "must be the name of a header");
+        read.report_invalid("rates.forwarded_header", "must be the name of a header");
         HeaderName::from_static("x-forwarded-for")
     });
     Forwarding { trusted_proxies, header }
 }
 
 /// Users who were erased and may come back under a fresh pseudonym, by the one that they had and the how manieth time.
-pub(super) fn returned(read: &mut Reader) -> BTreeMap<UserRef, u32> {
+pub(super) fn returned_users(read: &mut ConfigReader) -> BTreeMap<UserRef, u32> {
     const FORM: &str = "a list of user refs and numbers like \"bv54zpiod3qorj64nzkxg56uze 1\"";
     let returned = read.list("erasure.returned", FORM, |text| {
         let (user, number) = text.split_once(' ')?;
@@ -45,10 +45,10 @@ pub(super) fn returned(read: &mut Reader) -> BTreeMap<UserRef, u32> {
 }
 
 /// One pair per field; whether the lower end itself is accepted is the field's, as in the contract.
-pub(super) fn bounds(read: &mut Reader) -> Bounds {
-    let mut bounds = Bounds::default();
-    let mut pair = |name: &str, bound: &mut Bound| {
-        if let Some([low, high]) = read.pair(&format!("sync.bounds.{name}")) {
+pub(super) fn bounds(read: &mut ConfigReader) -> SummaryBounds {
+    let mut bounds = SummaryBounds::default();
+    let mut pair = |name: &str, bound: &mut ValueRange| {
+        if let Some([low, high]) = read.number_pair(&format!("sync.bounds.{name}")) {
             (bound.low, bound.high) = (low, high);
         }
     };
@@ -57,7 +57,7 @@ pub(super) fn bounds(read: &mut Reader) -> Bounds {
     }
     pair("duration", &mut bounds.duration);
     pair("calories", &mut bounds.calories);
-    if let Some([_, high]) = read.pair("sync.bounds.workouts") {
+    if let Some([_, high]) = read.number_pair("sync.bounds.workouts") {
         bounds.workouts_max = high as usize;
     }
     bounds

@@ -8,70 +8,70 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http_edge::PublishedSource;
+use http_edge::KeySetSource;
 use ingest::{ProviderClient, ProviderSettings};
 use ipnet::IpNet;
-use providers::{Provider, Providers, Secret, SigningKey, TinkKeyset, WebhookSecrets};
+use providers::{Provider, ProviderRegistry, Secret, SigningSecretKind, TinkKeyset, WebhookSecrets};
 use worker::{OAuthClient, OAuthClients};
 use zeroize::Zeroizing;
 
-use super::reader::Reader;
+use super::toml_reader::ConfigReader;
 
 /// What of `[providers]` is not a provider.
-const GENERAL: [&str; 3] = ["folder", "redirect_uris", "ca_file"];
+const GENERAL_KEYS: [&str; 3] = ["folder", "redirect_uris", "ca_file"];
 
 /// The providers, for the door and for the worker.
 #[derive(Clone)]
 pub(crate) struct ProviderConfig {
-    pub(crate) tables: Arc<Providers>,
+    pub(crate) tables: Arc<ProviderRegistry>,
     /// For the door.
-    pub(crate) door: ProviderSettings,
+    pub(crate) ingest: ProviderSettings,
     /// For the worker.
-    pub(crate) clients: OAuthClients,
+    pub(crate) oauth_clients: OAuthClients,
     /// Whom the configuration names.
-    named: BTreeSet<String>,
+    enabled: BTreeSet<String>,
     /// A private authority.
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl ProviderConfig {
     /// Whether the configuration names the provider.
-    pub(crate) fn is_on(&self, name: &str) -> bool {
-        self.named.contains(name)
+    pub(crate) fn is_enabled(&self, name: &str) -> bool {
+        self.enabled.contains(name)
     }
 }
 
 impl std::fmt::Debug for ProviderConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProviderConfig").field("clients", &self.clients.keys()).finish_non_exhaustive()
+        f.debug_struct("ProviderConfig").field("clients", &self.oauth_clients.keys()).finish_non_exhaustive()
     }
 }
 
-pub(super) fn providers(read: &mut Reader) -> ProviderConfig {
+pub(super) fn parse(read: &mut ConfigReader) -> ProviderConfig {
     let folder = read.path("providers.folder");
-    let tables = Providers::read(folder.as_deref()).unwrap_or_else(|errors| {
+    let tables = ProviderRegistry::load(folder.as_deref()).unwrap_or_else(|errors| {
         for error in &errors.0 {
-            read.refuse("providers.folder", format!("has a table that does not hold: {error}"));
+            read.report_invalid("providers.folder", format!("has a table that does not hold: {error}"));
         }
-        Providers::shipped()
+        ProviderRegistry::from_built_in()
     });
     let redirect_uris = read.list("providers.redirect_uris", "a list of URIs", |text| Some(text.to_owned()));
     let ca_file = read.path("providers.ca_file");
     if let Some(file) = ca_file.as_ref().filter(|file| std::fs::read(file).is_err()) {
-        read.refuse("providers.ca_file", format!("names {}, which can't be read", file.display()));
+        read.report_invalid("providers.ca_file", format!("names {}, which can't be read", file.display()));
     }
     let (mut at_the_door, mut clients) = (BTreeMap::new(), BTreeMap::new());
-    let named = read.tables_under("providers", &GENERAL);
+    let named = read.subtable_names("providers", &GENERAL_KEYS);
     for name in named.clone() {
-        let mut one = One { read, name: &name };
+        let mut one = ProviderSection { read, name: &name };
         let client_secret = one.secret("client_secret");
         let client_id = one.text("client_id");
-        let scopes = one.texts("scopes");
+        let scopes = one.text_list("scopes");
         let webhook = one.webhook(tables.get(&name), client_id.as_ref(), client_secret.as_ref());
         let addresses = one.read.list(&one.key("webhook_addresses"), "a list of networks", |text| {
             text.parse::<IpNet>().ok().or_else(|| text.parse().map(|address: IpAddr| address.into()).ok())
         });
-        let requests_per_5_minutes = one.limit();
+        let requests_per_5_minutes = one.request_limit();
         if let Some(client_id) = &client_id {
             let client_secret =
                 client_secret.as_ref().map(|secret| Zeroizing::new(secret.expose().to_owned()));
@@ -82,68 +82,77 @@ pub(super) fn providers(read: &mut Reader) -> ProviderConfig {
         at_the_door.insert(name, client);
     }
     let door = ProviderSettings::new(&tables, redirect_uris, at_the_door).unwrap_or_else(|errors| {
-        errors.0.into_iter().for_each(|error| read.complain(error));
+        errors.0.into_iter().for_each(|error| read.report_error(error));
         ProviderSettings::none()
     });
-    ProviderConfig { tables: Arc::new(tables), door, clients: Arc::new(clients), named, ca_file }
+    ProviderConfig {
+        tables: Arc::new(tables),
+        ingest: door,
+        oauth_clients: Arc::new(clients),
+        enabled: named,
+        ca_file,
+    }
 }
 
 /// One provider's keys.
-struct One<'r> {
-    read: &'r mut Reader,
+struct ProviderSection<'r> {
+    read: &'r mut ConfigReader,
     name: &'r str,
 }
 
-impl One<'_> {
+impl ProviderSection<'_> {
     fn key(&self, key: &str) -> String {
         format!("providers.{}.{key}", self.name)
     }
 
     fn text(&mut self, key: &str) -> Option<String> {
-        self.read.verbatim(&self.key(key))
+        self.read.verbatim_text(&self.key(key))
     }
 
-    fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+    fn text_list(&mut self, key: &str) -> Option<Vec<String>> {
         let key = self.key(key);
-        self.read.has(&key).then(|| self.read.list(&key, "a list of texts", |text| Some(text.to_owned())))
+        self.read
+            .contains(&key)
+            .then(|| self.read.list(&key, "a list of texts", |text| Some(text.to_owned())))
     }
 
     /// From the environment, or a file that the configuration names.
     fn secret(&mut self, name: &str) -> Option<Secret> {
         let key = self.key(name);
         let given = if self.read.is_in_file(&key) {
-            self.read.forget(&key);
-            self.read.refuse(&key, "must be given as a file or in the environment");
+            self.read.remove(&key);
+            self.read.report_invalid(&key, "must be given as a file or in the environment");
             None
         } else {
-            self.read.verbatim(&key)
+            self.read.verbatim_text(&key)
         };
         let file = self.read.path(&self.key(&format!("{name}_file")));
         match (given, file) {
-            (Some(text), _) => self.judged(&key, &text),
-            (None, Some(file)) => self.secret_in(&key, &file),
+            (Some(text), _) => self.parse_secret(&key, &text),
+            (None, Some(file)) => self.read_secret_file(&key, &file),
             (None, None) => None,
         }
     }
 
-    fn secrets(&mut self, name: &str) -> Vec<Secret> {
+    fn secret_files(&mut self, name: &str) -> Vec<Secret> {
         let key = self.key(name);
         let files = self.read.list(&key, "a list of files", |text| Some(PathBuf::from(text)));
-        files.iter().filter_map(|file| self.secret_in(&key, file)).collect()
+        files.iter().filter_map(|file| self.read_secret_file(&key, file)).collect()
     }
 
-    fn secret_in(&mut self, key: &str, file: &Path) -> Option<Secret> {
+    fn read_secret_file(&mut self, key: &str, file: &Path) -> Option<Secret> {
         match std::fs::read_to_string(file) {
-            Ok(text) => self.judged(key, text.trim_end_matches(['\r', '\n'])),
+            Ok(text) => self.parse_secret(key, text.trim_end_matches(['\r', '\n'])),
             Err(error) => {
-                self.read.refuse(key, format!("names {}, which can't be read: {error}", file.display()));
+                self.read
+                    .report_invalid(key, format!("names {}, which can't be read: {error}", file.display()));
                 None
             }
         }
     }
 
-    fn judged(&mut self, key: &str, text: &str) -> Option<Secret> {
-        Secret::new(text).map_err(|error| self.read.refuse(key, format!("holds none: {error}"))).ok()
+    fn parse_secret(&mut self, key: &str, text: &str) -> Option<Secret> {
+        Secret::new(text).map_err(|error| self.read.report_invalid(key, format!("holds none: {error}"))).ok()
     }
 
     fn webhook(
@@ -152,21 +161,23 @@ impl One<'_> {
         client_id: Option<&String>,
         client_secret: Option<&Secret>,
     ) -> Option<WebhookSecrets> {
-        let is_named = self.read.has_under(&self.key("webhook_"));
-        let subscriptions = self.texts("webhook_subscriptions").unwrap_or_default();
+        let is_named = self.read.contains_prefix(&self.key("webhook_"));
+        let subscriptions = self.text_list("webhook_subscriptions").unwrap_or_default();
         let mut secrets = WebhookSecrets {
-            signing: self.secrets("webhook_secret_files"),
-            path: self.secrets("webhook_path_secret_files"),
-            verify: self.secrets("webhook_verify_files"),
+            signing: self.secret_files("webhook_secret_files"),
+            path: self.secret_files("webhook_path_secret_files"),
+            verify: self.secret_files("webhook_verify_files"),
             client_id: client_id.cloned(),
             subscriptions,
             keyset: None,
         };
         let webhook = provider?.webhook.as_ref();
-        if webhook.and_then(providers::Webhook::signing_key) == Some(SigningKey::ClientSecret) {
+        if webhook.and_then(providers::ProviderWebhook::signing_secret_kind)
+            == Some(SigningSecretKind::ClientSecret)
+        {
             secrets.signing.extend(client_secret.cloned());
         }
-        let is_whole = webhook.is_some_and(|webhook| webhook.check(&secrets).is_ok());
+        let is_whole = webhook.is_some_and(|webhook| webhook.check_secrets(&secrets).is_ok());
         (is_named || is_whole).then_some(secrets)
     }
 
@@ -175,23 +186,24 @@ impl One<'_> {
         &mut self,
         provider: Option<&Arc<Provider>>,
         ca_file: Option<&PathBuf>,
-    ) -> Option<PublishedSource> {
+    ) -> Option<KeySetSource> {
         let key = self.key("webhook_keyset_file");
         let url = provider.and_then(|provider| provider.webhook.as_ref()?.keyset_url());
         let Some(file) = self.read.path(&key) else {
-            return url.map(|url| PublishedSource::Url { url: url.to_string(), ca_file: ca_file.cloned() });
+            return url.map(|url| KeySetSource::Url { url: url.to_string(), ca_file: ca_file.cloned() });
         };
         let text = std::fs::read_to_string(&file).map_err(|error| error.to_string());
         if let Err(error) =
             text.and_then(|text| TinkKeyset::parse(&text).map(drop).map_err(|error| error.to_string()))
         {
-            self.read.refuse(&key, format!("names {}, which holds no key set: {error}", file.display()));
+            self.read
+                .report_invalid(&key, format!("names {}, which holds no key set: {error}", file.display()));
         }
-        Some(PublishedSource::File(file))
+        Some(KeySetSource::File(file))
     }
 
-    fn limit(&mut self) -> Option<u32> {
+    fn request_limit(&mut self) -> Option<u32> {
         let key = self.key("webhook_requests_per_5_minutes");
-        self.read.has(&key).then(|| self.read.whole(&key, 1, 1..=1_000_000_000) as u32)
+        self.read.contains(&key).then(|| self.read.integer(&key, 1, 1..=1_000_000_000) as u32)
     }
 }

@@ -6,24 +6,24 @@ use std::path::PathBuf;
 use anyhow::Context;
 use keys::VersionedSecrets;
 
-use super::reader::Reader;
-use crate::home::Home;
+use super::toml_reader::ConfigReader;
+use crate::data_dir::DataDir;
 
 /// A secret, not read yet.
-pub(crate) enum SecretSource {
+pub(crate) enum SecretLocation {
     /// `SYNCWELL_SECRETS__KEK` and the like: the text of such a file.
     Environment(String),
     /// `[secrets] kek_file` and the like.
     File(PathBuf),
 }
 
-impl SecretSource {
+impl SecretLocation {
     pub(crate) fn read(&self) -> anyhow::Result<VersionedSecrets> {
-        Ok(self.source()?.read()?)
+        Ok(self.to_source()?.read()?)
     }
 
     /// For whoever keeps up with it.
-    pub(crate) fn source(&self) -> anyhow::Result<keys::SecretSource> {
+    pub(crate) fn to_source(&self) -> anyhow::Result<keys::SecretSource> {
         Ok(match self {
             Self::Environment(text) => keys::SecretSource::Fixed(
                 VersionedSecrets::parse(text)
@@ -42,7 +42,7 @@ impl SecretSource {
     }
 }
 
-impl fmt::Debug for SecretSource {
+impl fmt::Debug for SecretLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(_) => f.write_str("[redacted]"),
@@ -51,10 +51,10 @@ impl fmt::Debug for SecretSource {
     }
 }
 
-pub(super) fn source(read: &mut Reader, name: &str, home: &Home) -> SecretSource {
+pub(super) fn secret_location(read: &mut ConfigReader, name: &str, home: &DataDir) -> SecretLocation {
     let file = read.path(&format!("secrets.{name}_file"));
     match read.text(&format!("secrets.{name}")) {
-        Some(text) => SecretSource::Environment(text),
-        None => SecretSource::File(file.unwrap_or_else(|| home.secret_file(name))),
+        Some(text) => SecretLocation::Environment(text),
+        None => SecretLocation::File(file.unwrap_or_else(|| home.secret_file(name))),
     }
 }

@@ -1,23 +1,27 @@
-use http_edge::PublishedSource;
-use schemas::{Bounds, Scalar};
+use http_edge::KeySetSource;
+use schemas::{Scalar, SummaryBounds};
 
 use super::*;
 
 fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let environment =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Config::parse(text, environment, &Home::at(Path::new("home")))
+    Config::parse(text, environment, &DataDir::new(Path::new("home")))
 }
 
 #[test]
 fn nothing_said_means_the_contract_s_defaults() {
     let config = parse("", &[("PATH", "/bin"), ("SYNCWELL_NKEY_INGEST", "U…")]).unwrap();
-    assert_eq!(config.rates, RateSettings::default());
+    assert_eq!(config.rates, RateLimitSettings::default());
     assert_eq!(
-        (config.door.timestamp_window_seconds, config.door.wait.as_secs(), config.auth.leeway_seconds),
+        (
+            config.ingest.timestamp_window_seconds,
+            config.ingest.outcome_wait.as_secs(),
+            config.auth.leeway_seconds
+        ),
         (300, 2, 5)
     );
-    assert_eq!(config.door.bounds, Bounds::default());
+    assert_eq!(config.ingest.bounds, SummaryBounds::default());
 }
 
 #[test]
@@ -32,10 +36,10 @@ fn the_environment_overrules_the_file() {
     let config = parse(text, &environment).unwrap();
     assert_eq!((config.rates.per_user_per_minute, config.rates.per_user_burst), (0, 9));
     assert_eq!(config.forwarding.trusted_proxies.len(), 1);
-    let steps = config.door.bounds.scalars[Scalar::Steps];
+    let steps = config.ingest.bounds.scalars[Scalar::Steps];
     assert_eq!((steps.low, steps.high), (0.0, 10.0));
-    let hrv = config.door.bounds.scalars[Scalar::Hrv];
-    assert_eq!((hrv.low, hrv.high, hrv.low_is_excluded), (1.5, 250.0, true));
+    let hrv = config.ingest.bounds.scalars[Scalar::Hrv];
+    assert_eq!((hrv.low, hrv.high, hrv.is_low_excluded), (1.5, 250.0, true));
     assert_eq!(config.auth.issuer, "https://issuer.test");
 }
 
@@ -78,10 +82,10 @@ fn sources_are_files_urls_and_keys_of_kms() {
          [tls]\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"\n[breakglass]\npeople = [\"{person}\"]\n"
     );
     let config = parse(&text, &[]).unwrap();
-    assert!(matches!(config.jwks, PublishedSource::Url { ca_file: Some(_), .. }));
+    assert!(matches!(config.jwks, KeySetSource::Url { ca_file: Some(_), .. }));
     assert!(matches!(&config.kek, KekSource::Kms(kms) if kms.keys.len() == 2));
     assert!(config.tls.is_some());
-    assert_eq!(config.glass.people.number(), 1);
+    assert_eq!(config.breakglass.operators.count(), 1);
     for (wrong, key) in [
         ("[auth]\njwks = \"http://issuer.test/keys\"", "auth.jwks"),
         ("[telemetry]\notlp_endpoint = \"http://collector:4318\"", "telemetry.otlp_endpoint"),
@@ -118,13 +122,13 @@ fn providers_are_on_where_they_are_named() {
         ("SYNCWELL_PROVIDERS__WHOOP__CLIENT_SECRET", "1e5"),
     ];
     let config = parse(&text, &environment).unwrap();
-    let named: Vec<_> = config.providers.clients.keys().map(String::as_str).collect();
+    let named: Vec<_> = config.providers.oauth_clients.keys().map(String::as_str).collect();
     assert_eq!(named, ["fitbit", "whoop"]);
-    assert!(config.providers.is_on("suunto") && !config.providers.is_on("polar"));
-    let whoop = &config.providers.clients["whoop"];
+    assert!(config.providers.is_enabled("suunto") && !config.providers.is_enabled("polar"));
+    let whoop = &config.providers.oauth_clients["whoop"];
     assert_eq!(whoop.client_id, "007");
     assert_eq!(whoop.client_secret.as_ref().map(|secret| secret.as_str()), Some("1e5"));
-    let fitbit = &config.providers.clients["fitbit"];
+    let fitbit = &config.providers.oauth_clients["fitbit"];
     assert_eq!(fitbit.client_secret.as_ref().map(|secret| secret.as_str()), Some("hunter2"));
     assert!(!format!("{config:?}").contains("hunter"));
     for (wrong, said) in [

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
-use notary::ask;
-use projector::{DigestDocument, ask_digest};
+use notary::client;
+use projector::{ViewDigestDocument, fetch_digest};
 use serde_json::json;
 use tlog::{Attestation, TreeHead};
 
-use super::{connect, write};
+use super::{connect, write_output};
 use crate::cli::AuditArgs;
 use crate::config::Config;
-use crate::home::{Home, read_vkey};
+use crate::data_dir::{DataDir, read_vkey};
 use crate::roles;
 
 /// What a view says of itself is signed only after the notary has proved that its tree is the log's.
@@ -23,34 +23,36 @@ pub(super) async fn run(
     config: Option<PathBuf>,
 ) -> anyhow::Result<ExitCode> {
     let (broker, verifier) = connect(&args).await?;
-    let config = Config::read(config.as_deref(), &Home::at(&args.broker.data_dir))?;
-    let signer = roles::signer(&config.audit.attestation, &read_vkey(&config.audit.attest_vkey)?)?;
-    let view = ask_digest(&broker).await?;
-    let head = tree(&view)?;
-    super::proofs::patiently(async || ask::consistency(&broker, &verifier, head).await)
-        .await
-        .context("nobody vouches for what the view has folded")?;
-    let digest = digest(&view)?;
+    let config = Config::read(config.as_deref(), &DataDir::new(&args.broker.data_dir))?;
+    let signer = roles::load_signer(&config.audit.attestation, &read_vkey(&config.audit.attest_vkey)?)?;
+    let view = fetch_digest(&broker).await?;
+    let head = tree_head(&view)?;
+    super::proofs::retry_until_covered(async || {
+        client::fetch_consistency_proof(&broker, &verifier, head).await
+    })
+    .await
+    .context("nobody vouches for what the view has folded")?;
+    let digest = parse_digest(&view)?;
     let note = Attestation { head, fold_version: view.fold_version, digest }.sign(&signer);
     if args.json {
         let attestation = json!({
             "position": view.position, "root": view.root, "fold_version": view.fold_version, "digest": view.digest,
             "attestation": note,
         });
-        write(out, &attestation.to_string())?;
+        write_output(out, &attestation.to_string())?;
     } else {
-        write(out, &note)?;
+        write_output(out, &note)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The tree that a view has folded.
-pub(super) fn tree(view: &DigestDocument) -> anyhow::Result<TreeHead> {
+pub(super) fn tree_head(view: &ViewDigestDocument) -> anyhow::Result<TreeHead> {
     let root = view.root.parse().map_err(|_| anyhow::anyhow!("the projector's root can't be read"))?;
     Ok(TreeHead { size: view.position, root })
 }
 
-pub(super) fn digest(view: &DigestDocument) -> anyhow::Result<[u8; 32]> {
+pub(super) fn parse_digest(view: &ViewDigestDocument) -> anyhow::Result<[u8; 32]> {
     let bytes = HEXLOWER.decode(view.digest.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.context("the projector's digest can't be read")
 }

@@ -7,61 +7,65 @@ use std::time::Duration;
 use anyhow::Context;
 use events::{Envelope, Log};
 use jetstream::Broker;
-use notary::Checkpoints;
-use notary::ask::{self, AskError};
+use notary::CheckpointStream;
+use notary::client::{self, FetchProofError};
 use schemas::EventId;
 use serde_json::json;
-use tlog::{Hash, LogVerifier, Proof, TreeHead};
+use tlog::{Hash, LogVerifier, TlogProof, TreeHead};
 use tokio::time::sleep;
 
-use super::{connect, write};
+use super::{connect, write_output};
 use crate::cli::AuditArgs;
-use crate::commands::events::find;
-use crate::commands::{print, tell};
-use crate::exit::{FAILED, Usage};
+use crate::commands::events::find_event;
+use crate::commands::{eprint, print};
+use crate::exit_code::{FAILED, UsageError};
 
 /// A checkpoint comes every 10 seconds at the latest.
-const WAITS_MAX: usize = 60;
-const WAIT_INTERVAL: Duration = Duration::from_millis(250);
+const RETRIES_MAX: usize = 60;
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// A proof holds one event and at most 64 hashes.
 const PROOF_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 pub(super) async fn prove(id: &str, args: AuditArgs, out: Option<PathBuf>) -> anyhow::Result<ExitCode> {
-    let id: EventId = id.parse().map_err(|_| Usage(format!("{id} is no event id")))?;
+    let id: EventId = id.parse().map_err(|_| UsageError(format!("{id} is no event id")))?;
     let (broker, verifier) = connect(&args).await?;
-    let Some(event) = find(&Log::over(broker.clone()), id).await? else {
-        tell("there is no such event");
+    let Some(event) = find_event(&Log::new(broker.clone()), id).await? else {
+        eprint("there is no such event");
         return Ok(ExitCode::from(FAILED));
     };
-    let (sequence, leaf) = (event.sequence().get(), Hash::of_leaf(event.bytes()));
-    let proved = patiently(async || ask::inclusion(&broker, &verifier, sequence, leaf).await).await?;
+    let (sequence, leaf) = (event.sequence().get(), Hash::from_leaf(event.bytes()));
+    let proved =
+        retry_until_covered(async || client::fetch_inclusion_proof(&broker, &verifier, sequence, leaf).await)
+            .await?;
     let (hashes, checkpoint) = (proved.hashes, proved.checkpoint);
-    let proof = Proof { index: sequence - 1, extra: Some(event.bytes().to_vec()), hashes, checkpoint };
-    write(out, &proof.to_text())?;
+    let proof = TlogProof { index: sequence - 1, extra: Some(event.bytes().to_vec()), hashes, checkpoint };
+    write_output(out, &proof.to_text())?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Waits for a checkpoint that covers what is asked about.
-pub(super) async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, AskError>) -> Result<T, AskError> {
+pub(super) async fn retry_until_covered<T>(
+    mut ask: impl AsyncFnMut() -> Result<T, FetchProofError>,
+) -> Result<T, FetchProofError> {
     let mut waits = 0;
     loop {
         match ask().await {
-            Err(AskError::NotYet) if waits < WAITS_MAX => waits += 1,
+            Err(FetchProofError::NotYet) if waits < RETRIES_MAX => waits += 1,
             answered => return answered,
         }
-        sleep(WAIT_INTERVAL).await;
+        sleep(RETRY_INTERVAL).await;
     }
 }
 
-pub(super) fn check(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn check_proof(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyhow::Result<ExitCode> {
     let unreadable = || format!("the proof {} can't be read", file.display());
     if std::fs::metadata(file).with_context(unreadable)?.len() > PROOF_BYTES_MAX {
-        return Err(Usage(format!("{} is too large for a proof", file.display())).into());
+        return Err(UsageError(format!("{} is too large for a proof", file.display())).into());
     }
     let text = std::fs::read_to_string(file).with_context(unreadable)?;
-    let checked = Proof::parse(&text).map_err(anyhow::Error::from).and_then(|proof| {
+    let checked = TlogProof::parse(&text).map_err(anyhow::Error::from).and_then(|proof| {
         let bytes = proof.extra.clone().context("the proof does not carry the event it is of")?;
-        let head = proof.verify(verifier, Hash::of_leaf(&bytes))?;
+        let head = proof.verify(verifier, Hash::from_leaf(&bytes))?;
         Ok((proof.index + 1, bytes, head))
     });
     let (sequence, bytes, head) = match checked {
@@ -70,11 +74,11 @@ pub(super) fn check(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyho
             if as_json {
                 print(json!({ "holds": false, "error": format!("{error:#}") }));
             }
-            tell(format_args!("syncwell: the proof does NOT hold: {error:#}"));
+            eprint(format_args!("syncwell: the proof does NOT hold: {error:#}"));
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let event = Envelope::read_head(&bytes).ok();
+    let event = Envelope::read_header(&bytes).ok();
     if as_json {
         print(json!({
             "holds": true, "origin": verifier.origin(), "sequence": sequence, "size": head.size, "root": head.root,
@@ -94,29 +98,37 @@ pub(super) fn check(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyho
 
 pub(super) async fn consistency(old: &str, new: &str, args: AuditArgs) -> anyhow::Result<ExitCode> {
     let (broker, verifier) = connect(&args).await?;
-    let old = head(&broker, &verifier, old).await?;
-    let new = head(&broker, &verifier, new).await?;
+    let old = resolve_tree_head(&broker, &verifier, old).await?;
+    let new = resolve_tree_head(&broker, &verifier, new).await?;
     if old.size > new.size {
-        return Err(Usage(format!(
+        return Err(UsageError(format!(
             "the first has {} events, the second {}: older first",
             old.size, new.size
         ))
         .into());
     }
-    match patiently(async || ask::consistency_between(&broker, &verifier, old, new).await).await {
+    match retry_until_covered(async || {
+        client::fetch_consistency_proof_between(&broker, &verifier, old, new).await
+    })
+    .await
+    {
         Ok(hashes) => {
             if args.json {
-                print(json!({ "holds": true, "old": of(old), "new": of(new), "proof": hashes }));
+                print(
+                    json!({ "holds": true, "old": tree_head_json(old), "new": tree_head_json(new), "proof": hashes }),
+                );
             } else {
                 print(format_args!("the log of {} events begins with the log of {}", new.size, old.size));
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(AskError::Broken(why)) => {
+        Err(FetchProofError::InvalidProof(why)) => {
             if args.json {
-                print(json!({ "holds": false, "old": of(old), "new": of(new), "error": why }));
+                print(
+                    json!({ "holds": false, "old": tree_head_json(old), "new": tree_head_json(new), "error": why }),
+                );
             }
-            tell(format_args!(
+            eprint(format_args!(
                 "INCIDENT: the log of {} events does NOT begin with the log of {}: {why}",
                 new.size, old.size
             ));
@@ -126,26 +138,28 @@ pub(super) async fn consistency(old: &str, new: &str, args: AuditArgs) -> anyhow
     }
 }
 
-fn of(head: TreeHead) -> serde_json::Value {
+fn tree_head_json(head: TreeHead) -> serde_json::Value {
     json!({ "size": head.size, "root": head.root })
 }
 
 /// A checkpoint from a file, or the stored one of a size.
-async fn head(broker: &Broker, verifier: &LogVerifier, what: &str) -> anyhow::Result<TreeHead> {
+async fn resolve_tree_head(broker: &Broker, verifier: &LogVerifier, what: &str) -> anyhow::Result<TreeHead> {
     let Ok(size) = what.parse::<u64>() else {
         let note = std::fs::read_to_string(what)
             .with_context(|| format!("{what} is neither a size nor a file with a checkpoint"))?;
-        return verifier.open(&note).with_context(|| format!("the checkpoint in {what} does not hold"));
+        return verifier
+            .open_checkpoint(&note)
+            .with_context(|| format!("the checkpoint in {what} does not hold"));
     };
-    let mut walk = Checkpoints::over(broker.clone(), verifier.clone()).walk();
+    let mut walk = CheckpointStream::new(broker.clone(), verifier.clone()).cursor();
     let mut nearest = None;
-    while let Some(found) = walk.next_size().await? {
-        let checkpoint = walk.take().context("BUG: there is a next one")?;
+    while let Some(found) = walk.peek_size().await? {
+        let checkpoint = walk.pop().context("BUG: there is a next one")?;
         if found == size {
             return Ok(checkpoint.head);
         }
         nearest = Some(found).filter(|found| *found < size).or(nearest);
     }
     let nearest = nearest.map_or_else(String::new, |nearest| format!("; the nearest before is of {nearest}"));
-    Err(Usage(format!("there is no checkpoint of size {size}{nearest}")).into())
+    Err(UsageError(format!("there is no checkpoint of size {size}{nearest}")).into())
 }

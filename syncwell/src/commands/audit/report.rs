@@ -5,15 +5,15 @@ use serde::Serialize;
 use crate::commands::print;
 
 /// Findings that are told one by one.
-const FINDINGS_MAX: usize = 100;
+const FINDINGS_SHOWN_MAX: usize = 100;
 /// Findings that are kept until it is known which of them were left out.
-const FINDINGS_HELD_MAX: usize = 100_000;
+const FINDINGS_COLLECTED_MAX: usize = 100_000;
 /// The kind of a finding that an event is not the one that was signed.
-pub(super) const CHANGED: &str = "changed";
+pub(super) const KIND_CHANGED: &str = "changed";
 
 /// Everything that an audit says.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct AuditReport {
     /// Whether everything holds.
     pub(super) holds: bool,
     /// The first sequence at which something does not.
@@ -39,12 +39,12 @@ pub(super) struct Report {
     /// How many findings there are in all.
     pub(super) findings_total: u64,
     /// Events that operators left out, and why.
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out: Vec<DiscardNotice>,
 }
 
 /// An event that is left out of every view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct LeftOut {
+pub(super) struct DiscardNotice {
     pub(super) sequence: u64,
     /// Who said so.
     pub(super) by: String,
@@ -72,7 +72,7 @@ pub(super) struct Finding {
     pub(super) detail: String,
 }
 
-impl Report {
+impl AuditReport {
     pub(super) fn new(origin: &str) -> Self {
         Self {
             holds: true,
@@ -92,23 +92,29 @@ impl Report {
     }
 
     /// Something does not hold.
-    pub(super) fn find(&mut self, sequence: Option<u64>, kind: &'static str, detail: impl Into<String>) {
+    pub(super) fn add_finding(
+        &mut self,
+        sequence: Option<u64>,
+        kind: &'static str,
+        detail: impl Into<String>,
+    ) {
         self.holds = false;
         self.findings_total += 1;
         if let Some(sequence) = sequence {
             let first = self.first_bad_sequence.get_or_insert(sequence);
             *first = sequence.min(*first);
         }
-        if self.findings.len() < FINDINGS_HELD_MAX {
+        if self.findings.len() < FINDINGS_COLLECTED_MAX {
             self.findings.push(Finding { sequence, kind, detail: detail.into() });
         }
     }
 
     /// What an operator left out, with a reason that stands in the log, is known: an event that is no event is told as that
     /// and not as a finding. One that is not what was signed stays one.
-    pub(super) fn leave_out(&mut self, left_out: Vec<LeftOut>) {
+    pub(super) fn set_discarded(&mut self, left_out: Vec<DiscardNotice>) {
         let is_known = |finding: &Finding| {
-            finding.kind != CHANGED && left_out.iter().any(|left| Some(left.sequence) == finding.sequence)
+            finding.kind != KIND_CHANGED
+                && left_out.iter().any(|left| Some(left.sequence) == finding.sequence)
         };
         let before = self.findings.len();
         self.findings.retain(|finding| !is_known(finding));
@@ -119,17 +125,17 @@ impl Report {
     }
 
     /// As much as is told.
-    pub(super) fn shorten(&mut self) {
+    pub(super) fn truncate_findings(&mut self) {
         self.findings.sort_by_key(|finding| finding.sequence.unwrap_or(u64::MAX));
-        self.findings.truncate(FINDINGS_MAX);
+        self.findings.truncate(FINDINGS_SHOWN_MAX);
     }
 
-    pub(super) fn explain(&self) {
+    pub(super) fn print_text(&self) {
         for Finding { sequence, kind, detail } in &self.findings {
             let at = sequence.map_or_else(String::new, |sequence| format!("sequence {sequence}: "));
             print(format_args!("BAD  {at}{detail} ({kind})"));
         }
-        for LeftOut { sequence, by, reason } in &self.left_out {
+        for DiscardNotice { sequence, by, reason } in &self.left_out {
             print(format_args!("left out     {sequence}, by {by}: {reason}"));
         }
         print(format_args!("log          {}", self.origin));

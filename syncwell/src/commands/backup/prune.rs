@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use backup::{Pruned, prune};
-use http_edge::system_clock;
+use backup::{PruneReport, prune};
 use jiff::SignedDuration;
+use runtime::system_clock;
 use serde_json::json;
 
 use crate::cli::PruneArgs;
@@ -14,7 +14,7 @@ use crate::commands::print;
 pub(super) fn run(args: &PruneArgs) -> anyhow::Result<ExitCode> {
     let age = SignedDuration::from_hours(24 * i64::try_from(args.older_than).unwrap_or(35));
     let before = system_clock().checked_sub(age)?;
-    let Pruned { deleted, kept } = prune(&args.folder, before, args.dry_run)?;
+    let PruneReport { deleted, kept } = prune(&args.folder, before, args.dry_run)?;
     let names =
         |folders: &[PathBuf]| folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>();
     if args.json {

@@ -6,21 +6,21 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use events::Log;
-use export_archive::{About, Source};
-use http_edge::system_clock;
+use export_archive::{ArchiveMetadata, EventSource};
 use keys::{KeyClient, UserRef};
 use nats_server::Role;
+use runtime::system_clock;
 use schemas::Sequence;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use worker::LogSource;
 
-use super::installation::Quiet;
-use super::{median, seed};
+use super::installation::LogOnlyInstallation;
+use super::{median, sample_log};
 use crate::cli::ExportBenchArgs;
-use crate::commands::{print, tell};
+use crate::commands::{eprint, print};
 use crate::config::Config;
-use crate::exit::FAILED;
+use crate::exit_code::FAILED;
 use crate::roles;
 
 /// What twice as many events may take more, in megabytes: nothing that grows with them.
@@ -28,7 +28,7 @@ const GROWTH_MB_MAX: f64 = 40.0;
 
 /// What is printed.
 #[derive(Serialize)]
-struct Figures {
+struct ExportBenchReport {
     events: u64,
     /// The events read and opened, and nothing done with them.
     raw_open_per_s: f64,
@@ -41,9 +41,9 @@ struct Figures {
 }
 
 /// Counts and throws away.
-struct Counting(u64);
+struct ByteCounter(u64);
 
-impl Write for Counting {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len() as u64;
         Ok(bytes.len())
@@ -55,33 +55,34 @@ impl Write for Counting {
 }
 
 pub(super) async fn run(args: ExportBenchArgs) -> anyhow::Result<ExitCode> {
-    tell(format_args!("filling a log: {} events of one user", args.events));
-    let quiet = Quiet::start().await?;
-    let config = Config::read(None, &quiet.home)?;
-    let (kek, pseudonyms) = (roles::kek(&config).await?, roles::pseudonyms(&config)?);
-    seed::fill(quiet.connect(Role::Ingest).await?, kek.clone(), &pseudonyms, args.events, 1).await?;
+    eprint(format_args!("filling a log: {} events of one user", args.events));
+    let quiet = LogOnlyInstallation::start().await?;
+    let config = Config::read(None, &quiet.data_dir)?;
+    let (kek, pseudonyms) = (roles::load_kek(&config).await?, roles::load_pseudonyms(&config)?);
+    sample_log::fill_log(quiet.connect(Role::Ingest).await?, kek.clone(), &pseudonyms, args.events, 1)
+        .await?;
     let user = pseudonyms.user_ref(&"bench-0".parse()?);
     let broker = quiet.connect(Role::Worker).await?;
-    let (log, keys) = (Log::over(broker.clone()), KeyClient::new(broker, kek));
+    let (log, keys) = (Log::new(broker.clone()), KeyClient::new(broker, kek));
     let source = |events: u64| -> anyhow::Result<LogSource> {
         let position = Sequence::new(events.max(1)).ok_or_else(|| anyhow::anyhow!("no events"))?;
         let (log, keys, pseudonyms) = (log.clone(), keys.clone(), pseudonyms.clone());
-        Ok(LogSource::of(log, keys, pseudonyms, Handle::current(), user, position))
+        Ok(LogSource::new(log, keys, pseudonyms, Handle::current(), user, position))
     };
     let (mut raw, mut made, mut bytes, mut resident) = (Vec::new(), Vec::new(), 0, [0.0_f64; 2]);
     for run in 1..=args.runs.max(1) {
-        tell(format_args!("run {run} of {}", args.runs.max(1)));
-        export(source(args.events / 2)?, user).await?;
+        eprint(format_args!("run {run} of {}", args.runs.max(1)));
+        build_export(source(args.events / 2)?, user).await?;
         resident[0] = resident[0].max(resident_mb());
-        raw.push(args.events as f64 / open(source(args.events)?).await?);
-        let (seconds, written) = export(source(args.events)?, user).await?;
+        raw.push(args.events as f64 / decrypt_all(source(args.events)?).await?);
+        let (seconds, written) = build_export(source(args.events)?, user).await?;
         resident[1] = resident[1].max(resident_mb());
         made.push(args.events as f64 / seconds);
         bytes = written;
     }
     quiet.stop().await?;
     let (raw, made) = (median(raw), median(made));
-    let figures = Figures {
+    let figures = ExportBenchReport {
         events: args.events,
         raw_open_per_s: raw,
         export_per_s: made,
@@ -106,15 +107,15 @@ pub(super) async fn run(args: ExportBenchArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Seconds to read and open the events once.
-async fn open(mut source: LogSource) -> anyhow::Result<f64> {
+async fn decrypt_all(mut source: LogSource) -> anyhow::Result<f64> {
     let started = Instant::now();
-    tokio::task::spawn_blocking(move || source.each(&mut |_| Ok(()))).await??;
+    tokio::task::spawn_blocking(move || source.for_each(&mut |_| Ok(()))).await??;
     Ok(started.elapsed().as_secs_f64())
 }
 
 /// Seconds of an export, and its length.
-async fn export(mut source: LogSource, user: UserRef) -> anyhow::Result<(f64, u64)> {
-    let about = About {
+async fn build_export(mut source: LogSource, user: UserRef) -> anyhow::Result<(f64, u64)> {
+    let about = ArchiveMetadata {
         export_id: "bench".to_owned(),
         user_ref: user.to_string(),
         created_at: system_clock(),
@@ -123,8 +124,8 @@ async fn export(mut source: LogSource, user: UserRef) -> anyhow::Result<(f64, u6
     };
     let started = Instant::now();
     let written = tokio::task::spawn_blocking(move || {
-        let mut out = Counting(0);
-        export_archive::write(&mut out, &about, user, &mut source, &mut |_| ()).map(|_| out.0)
+        let mut out = ByteCounter(0);
+        export_archive::write_archive(&mut out, &about, user, &mut source, &mut |_| ()).map(|_| out.0)
     });
     let bytes = written.await??;
     Ok((started.elapsed().as_secs_f64(), bytes))

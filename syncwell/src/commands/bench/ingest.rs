@@ -7,50 +7,60 @@ use client::Credentials;
 use jetstream::CommitMode;
 use serde::Serialize;
 
-use super::installation::Installation;
-use super::load::{self, LoadFigures, Measured};
-use super::{median, raw};
-use crate::cli::BenchArgs;
-use crate::commands::table::table;
-use crate::commands::{print, tell};
-use crate::development::CredentialMaker;
+use super::installation::BenchInstallation;
+use super::post_load::{self, LoadMeasurement, LoadReport};
+use super::{median, raw_append};
+use crate::cli::LoadBenchArgs;
+use crate::commands::{eprint, print};
+use crate::dev_issuer::CredentialIssuer;
+use crate::text_table::render_table;
 
 /// Users of each connection: a user's posts are never waited for by another post of the same user.
 const USERS_PER_CONNECTION: usize = 4;
 /// How many appends wait at the same time while raw group commit is measured.
-const RAW_WAITING: usize = 512;
+const RAW_APPENDS_IN_FLIGHT: usize = 512;
 
 /// What is printed.
 #[derive(Serialize)]
-struct Figures {
+struct IngestBenchReport {
     raw_group_commit_per_s: f64,
     raw_one_at_a_time_per_s: f64,
-    loads: Vec<LoadFigures>,
+    loads: Vec<LoadReport>,
     ingest_resident_mb: f64,
 }
 
-pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: LoadBenchArgs) -> anyhow::Result<ExitCode> {
     let lasting = Duration::from_secs(args.seconds);
     let runs = args.runs.max(1);
     let mut group = Vec::new();
     let mut single = Vec::new();
     let mut resident = Vec::new();
-    let mut loads: Vec<Vec<Measured>> = args.connections.iter().map(|_| Vec::new()).collect();
+    let mut loads: Vec<Vec<LoadMeasurement>> = args.connections.iter().map(|_| Vec::new()).collect();
     for run in 1..=runs {
-        tell(format_args!("run {run} of {runs}: starting a broker and every role"));
-        let mut installation = Installation::start().await?;
+        eprint(format_args!("run {run} of {runs}: starting a broker and every role"));
+        let mut installation = BenchInstallation::start().await?;
         for (connections, measured) in args.connections.iter().zip(&mut loads) {
-            let users = users(&installation, *connections)?;
+            let users = issue_credentials(&installation, *connections)?;
             // A user's first post makes a data key; that is measured as part of no load.
-            load::post(&users, Duration::from_millis(200)).await?;
-            tell(format_args!("  {connections} connections for {} s", args.seconds));
-            measured.push(load::post(&users, lasting).await?);
+            post_load::run_post_load(&users, Duration::from_millis(200)).await?;
+            eprint(format_args!("  {connections} connections for {} s", args.seconds));
+            measured.push(post_load::run_post_load(&users, lasting).await?);
         }
         resident.push(installation.ingest_resident_mb()?);
-        tell("  the broker alone");
+        eprint("  the broker alone");
         installation.stop_roles();
-        single.push(raw::appended_per_s(&installation, CommitMode::Individual, 1, lasting).await?);
-        group.push(raw::appended_per_s(&installation, CommitMode::Grouped, RAW_WAITING, lasting).await?);
+        single.push(
+            raw_append::measure_appends_per_s(&installation, CommitMode::Individual, 1, lasting).await?,
+        );
+        group.push(
+            raw_append::measure_appends_per_s(
+                &installation,
+                CommitMode::Grouped,
+                RAW_APPENDS_IN_FLIGHT,
+                lasting,
+            )
+            .await?,
+        );
         installation.stop().await?;
     }
     let single = median(single);
@@ -58,41 +68,41 @@ pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         .connections
         .iter()
         .zip(loads)
-        .map(|(connections, runs)| LoadFigures::of(*connections, runs, single))
+        .map(|(connections, runs)| LoadReport::from_runs(*connections, runs, single))
         .collect();
-    let figures = Figures {
+    let figures = IngestBenchReport {
         raw_group_commit_per_s: median(group),
         raw_one_at_a_time_per_s: single,
         loads,
         ingest_resident_mb: resident.into_iter().fold(0.0, f64::max),
     };
-    print(if args.json { serde_json::to_string(&figures)? } else { explain(&figures, runs) });
+    print(if args.json { serde_json::to_string(&figures)? } else { format_report(&figures, runs) });
     Ok(ExitCode::SUCCESS)
 }
 
 /// Users for so many connections, each with some of its own.
-pub(super) fn users(
-    installation: &Installation,
+pub(super) fn issue_credentials(
+    installation: &BenchInstallation,
     connections: usize,
 ) -> anyhow::Result<Vec<Vec<Credentials>>> {
-    let maker = CredentialMaker::new(&installation.home, installation.ingest_url.clone())?;
+    let maker = CredentialIssuer::new(&installation.data_dir, installation.ingest_url.clone())?;
     let of_connection = |connection| {
         (0..USERS_PER_CONNECTION)
             .map(|user| {
-                maker.make(&format!("bench-{connections}-{connection}-{user}"), "sync:write", None, 3_600)
+                maker.issue(&format!("bench-{connections}-{connection}-{user}"), "sync:write", None, 3_600)
             })
             .collect()
     };
     (0..connections).map(of_connection).collect()
 }
 
-fn explain(figures: &Figures, runs: usize) -> String {
-    let rows: Vec<_> = figures.loads.iter().map(LoadFigures::cells).collect();
+fn format_report(figures: &IngestBenchReport, runs: usize) -> String {
+    let rows: Vec<_> = figures.loads.iter().map(LoadReport::to_row).collect();
     format!(
         "End to end: signed posts of distinct users, each answered after fsync and with its outcome.\n\n{}\n\n\
          The broker alone, same run, same machine:\n  one message at a time  {:>8.0}/s\n  group commit           {:>8.0}/s\n\n\
          ingest's resident memory  {:.0} MB\n(medians of {runs} runs; memory is the largest)",
-        table(&LoadFigures::HEADS, &rows),
+        render_table(&LoadReport::COLUMNS, &rows),
         figures.raw_one_at_a_time_per_s,
         figures.raw_group_commit_per_s,
         figures.ingest_resident_mb,

@@ -5,28 +5,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
-use client::Connection;
+use client::HttpConnection;
 use http::Request;
 use jetstream::{Broker, BrokerAddress};
 use keys::create_private_file;
-use nats_server::{Role, Supervised};
-use providers::standard::StandardSecret;
+use nats_server::{Role, SupervisedServer};
+use providers::standard_webhooks::StandardWebhookSecret;
 use tokio::time::{Duration, sleep};
 
 use crate::commands::{setup, up};
-use crate::development::Issuer;
-use crate::home::{Home, SECRETS, read_seed};
+use crate::data_dir::{DataDir, SECRET_NAMES, read_seed};
+use crate::dev_issuer::DevIssuer;
 
 /// Rates are for the contract's tests; here they would only be in the way.
-const ENVIRONMENT: [(&str, &str); 2] =
+const NO_RATE_LIMITS_ENV: [(&str, &str); 2] =
     [("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"), ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "0")];
-const READY_INTERVAL: Duration = Duration::from_millis(20);
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-pub(super) struct Installation {
-    pub(super) home: Home,
+pub(super) struct BenchInstallation {
+    pub(super) data_dir: DataDir,
     pub(super) ingest_url: String,
     folder: PathBuf,
-    broker: Supervised,
+    broker: SupervisedServer,
     ingest: Option<RoleProcess>,
     others: Vec<RoleProcess>,
 }
@@ -43,33 +43,33 @@ impl Drop for RoleProcess {
 }
 
 /// What vouches for a log and keeps its keys, and nothing that folds or accepts.
-pub(super) struct Quiet {
-    pub(super) home: Home,
+pub(super) struct LogOnlyInstallation {
+    pub(super) data_dir: DataDir,
     pub(super) folder: PathBuf,
-    broker: Supervised,
+    broker: SupervisedServer,
     roles: Vec<RoleProcess>,
 }
 
-impl Quiet {
+impl LogOnlyInstallation {
     pub(super) async fn start() -> anyhow::Result<Self> {
-        let (home, folder, broker) = prepared().await?;
+        let (home, folder, broker) = prepare().await?;
         let url = broker.url().to_owned();
         let mut roles = Vec::new();
         for command in [&["keys", "serve"][..], &["notary"]] {
-            let (process, address) = role(command, &folder, &url)?;
-            ready(&address).await?;
+            let (process, address) = start_role(command, &folder, &url)?;
+            wait_until_ready(&address).await?;
             roles.push(process);
         }
-        Ok(Self { home, folder, broker, roles })
+        Ok(Self { data_dir: home, folder, broker, roles })
     }
 
-    pub(super) fn nats(&self) -> &str {
+    pub(super) fn nats_url(&self) -> &str {
         self.broker.url()
     }
 
     /// A connection as one of the roles.
     pub(super) async fn connect(&self, role: Role) -> anyhow::Result<Broker> {
-        connect(&self.home, self.broker.url(), role).await
+        connect(&self.data_dir, self.broker.url(), role).await
     }
 
     pub(super) async fn stop(self) -> anyhow::Result<()> {
@@ -80,24 +80,24 @@ impl Quiet {
 }
 
 /// A broker with its streams, in a folder that goes away.
-async fn prepared() -> anyhow::Result<(Home, PathBuf, Supervised)> {
+async fn prepare() -> anyhow::Result<(DataDir, PathBuf, SupervisedServer)> {
     let folder = std::env::temp_dir().join(format!("syncwell-bench-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir_all(&folder)?;
-    let home = Home::at(&folder);
-    home.create_keys(&SECRETS)?;
-    Issuer::create(&home)?;
-    let broker = up::start_broker(&home).await?;
-    setup::create(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
+    let home = DataDir::new(&folder);
+    home.create_keys(&SECRET_NAMES)?;
+    DevIssuer::create(&home)?;
+    let broker = up::start_private_broker(&home).await?;
+    setup::create_streams(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
     Ok((home, folder, broker))
 }
 
-impl Installation {
+impl BenchInstallation {
     pub(super) async fn start() -> anyhow::Result<Self> {
         Self::start_with(|_| Ok(Vec::new()), &[]).await
     }
 
     /// One that takes a provider's deliveries, signed with this secret.
-    pub(super) async fn start_receiving(secret: &StandardSecret) -> anyhow::Result<Self> {
+    pub(super) async fn start_with_provider(secret: &StandardWebhookSecret) -> anyhow::Result<Self> {
         let environment = |folder: &Path| {
             let file = folder.join("junction.secret");
             create_private_file(&file, secret.expose().as_bytes())?;
@@ -108,7 +108,7 @@ impl Installation {
     }
 
     /// One that tells receivers on this machine what changed.
-    pub(super) async fn start_telling() -> anyhow::Result<Self> {
+    pub(super) async fn start_with_worker() -> anyhow::Result<Self> {
         let environment = |_: &Path| {
             Ok(vec![
                 ("SYNCWELL_FEED__ALLOW_PRIVATE", r#"["127.0.0.0/8"]"#.to_owned()),
@@ -122,25 +122,25 @@ impl Installation {
         environment: impl FnOnce(&Path) -> anyhow::Result<Vec<(&'static str, String)>>,
         more: &[&str],
     ) -> anyhow::Result<Self> {
-        let (home, folder, broker) = prepared().await?;
+        let (home, folder, broker) = prepare().await?;
         let url = broker.url().to_owned();
         let environment = environment(&folder)?;
         let mut others = Vec::new();
         for command in
             [&["keys", "serve"][..], &["projector"]].into_iter().chain(more.iter().map(std::slice::from_ref))
         {
-            let (process, address) = role_with(command, &folder, &url, &environment)?;
-            ready(&address).await?;
+            let (process, address) = start_role_with_env(command, &folder, &url, &environment)?;
+            wait_until_ready(&address).await?;
             others.push(process);
         }
-        let (ingest, ingest_url) = role_with(&["ingest"], &folder, &url, &environment)?;
-        ready(&ingest_url).await?;
-        Ok(Self { home, ingest_url, folder, broker, ingest: Some(ingest), others })
+        let (ingest, ingest_url) = start_role_with_env(&["ingest"], &folder, &url, &environment)?;
+        wait_until_ready(&ingest_url).await?;
+        Ok(Self { data_dir: home, ingest_url, folder, broker, ingest: Some(ingest), others })
     }
 
     /// A connection as one of the roles.
     pub(super) async fn connect(&self, role: Role) -> anyhow::Result<Broker> {
-        connect(&self.home, self.broker.url(), role).await
+        connect(&self.data_dir, self.broker.url(), role).await
     }
 
     /// Resident memory of ingest, in megabytes (10^6 bytes): from `/proc`, and where there is none, from `ps`.
@@ -174,17 +174,17 @@ impl Installation {
     }
 }
 
-async fn connect(home: &Home, url: &str, role: Role) -> anyhow::Result<Broker> {
+async fn connect(home: &DataDir, url: &str, role: Role) -> anyhow::Result<Broker> {
     let seed = read_seed(&home.seed_file(role))?;
     Ok(Broker::connect(BrokerAddress { url: url.to_owned(), seed, ca_file: None, role: role.name() }).await?)
 }
 
 /// Starts a role and returns it with its address.
-fn role(command: &[&str], folder: &Path, nats: &str) -> anyhow::Result<(RoleProcess, String)> {
-    role_with(command, folder, nats, &[])
+fn start_role(command: &[&str], folder: &Path, nats: &str) -> anyhow::Result<(RoleProcess, String)> {
+    start_role_with_env(command, folder, nats, &[])
 }
 
-fn role_with(
+fn start_role_with_env(
     command: &[&str],
     folder: &Path,
     nats: &str,
@@ -194,7 +194,7 @@ fn role_with(
         .args(command)
         .args(["--listen", "127.0.0.1:0", "--nats", nats, "--log", "error", "--data-dir"])
         .arg(folder)
-        .envs(ENVIRONMENT)
+        .envs(NO_RATE_LIMITS_ENV)
         .envs(environment.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -207,14 +207,14 @@ fn role_with(
     Ok((role, url.trim().to_owned()))
 }
 
-async fn ready(url: &str) -> anyhow::Result<()> {
-    let mut connection = Connection::to(url)?;
+async fn wait_until_ready(url: &str) -> anyhow::Result<()> {
+    let mut connection = HttpConnection::new(url)?;
     while !connection
         .send(Request::get("/readyz"), bytes::Bytes::new())
         .await
         .is_ok_and(|answer| answer.status.is_success())
     {
-        sleep(READY_INTERVAL).await;
+        sleep(READY_POLL_INTERVAL).await;
     }
     Ok(())
 }

@@ -5,30 +5,30 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use events::{Log, LogReader};
+use events::{Log, LogConsumerName};
 use nats_server::Role;
-use notary::Checkpoints;
+use notary::CheckpointStream;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::installation::Quiet;
-use super::{median, seed};
+use super::installation::LogOnlyInstallation;
+use super::{median, sample_log};
 use crate::cli::RebuildBenchArgs;
-use crate::commands::{print, tell};
+use crate::commands::{eprint, print};
 use crate::config::Config;
-use crate::exit::FAILED;
-use crate::home::read_vkey;
+use crate::data_dir::read_vkey;
+use crate::exit_code::FAILED;
 use crate::roles;
 
 /// What a rebuild may take, however long the log is: the batches between its stages, the entries that wait to be written,
 /// the keys that are remembered, the store's cache, and what the store itself needs beside it.
 const RESIDENT_MB_MAX: f64 = 700.0;
 /// Between two looks at a process.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What is printed.
 #[derive(Serialize)]
-struct Figures {
+struct RebuildBenchReport {
     events: u64,
     users: u64,
     /// The log read and nothing done with it.
@@ -46,25 +46,32 @@ struct Figures {
 
 pub(super) async fn run(args: RebuildBenchArgs) -> anyhow::Result<ExitCode> {
     let runs = args.runs.max(1);
-    tell(format_args!("filling a log: {} events of {} users", args.events, args.users));
-    let quiet = Quiet::start().await?;
-    let config = Config::read(None, &quiet.home)?;
-    let (kek, pseudonyms) = (roles::kek(&config).await?, roles::pseudonyms(&config)?);
-    seed::fill(quiet.connect(Role::Ingest).await?, kek, &pseudonyms, args.events, args.users.max(1)).await?;
-    wait_until_signed(&quiet, args.events).await?;
+    eprint(format_args!("filling a log: {} events of {} users", args.events, args.users));
+    let quiet = LogOnlyInstallation::start().await?;
+    let config = Config::read(None, &quiet.data_dir)?;
+    let (kek, pseudonyms) = (roles::load_kek(&config).await?, roles::load_pseudonyms(&config)?);
+    sample_log::fill_log(
+        quiet.connect(Role::Ingest).await?,
+        kek,
+        &pseudonyms,
+        args.events,
+        args.users.max(1),
+    )
+    .await?;
+    wait_for_checkpoint(&quiet, args.events).await?;
     let (mut raw, mut rebuilt, mut audited) = (Vec::new(), Vec::new(), Vec::new());
     let mut resident = [0.0_f64; 2];
     for run in 1..=runs {
-        tell(format_args!("run {run} of {runs}"));
-        raw.push(args.events as f64 / raw_read(&quiet).await?);
-        let (seconds, memory) = rebuild(&quiet, args.events).await?;
+        eprint(format_args!("run {run} of {runs}"));
+        raw.push(args.events as f64 / time_raw_read(&quiet).await?);
+        let (seconds, memory) = time_rebuild(&quiet, args.events).await?;
         rebuilt.push(args.events as f64 / seconds);
         resident = [resident[0].max(memory[0]), resident[1].max(memory[1])];
-        audited.push(args.events as f64 / audit(&quiet).await?);
+        audited.push(args.events as f64 / time_audit(&quiet).await?);
     }
     quiet.stop().await?;
     let (raw, rebuilt, audited) = (median(raw), median(rebuilt), median(audited));
-    let figures = Figures {
+    let figures = RebuildBenchReport {
         events: args.events,
         users: args.users,
         raw_read_per_s: raw,
@@ -75,14 +82,14 @@ pub(super) async fn run(args: RebuildBenchArgs) -> anyhow::Result<ExitCode> {
         resident_mb: resident,
         resident_mb_max: RESIDENT_MB_MAX,
     };
-    print(if args.json { serde_json::to_string(&figures)? } else { explain(&figures, runs) });
+    print(if args.json { serde_json::to_string(&figures)? } else { format_report(&figures, runs) });
     let is_bounded = resident.iter().all(|memory| *memory <= RESIDENT_MB_MAX);
     Ok(if is_bounded { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-async fn wait_until_signed(quiet: &Quiet, events: u64) -> anyhow::Result<()> {
-    let verifier = read_vkey(&quiet.home.path(crate::home::LOG_VKEY))?;
-    let checkpoints = Checkpoints::over(quiet.connect(Role::Auditor).await?, verifier);
+async fn wait_for_checkpoint(quiet: &LogOnlyInstallation, events: u64) -> anyhow::Result<()> {
+    let verifier = read_vkey(&quiet.data_dir.path(crate::data_dir::LOG_VKEY_FILE))?;
+    let checkpoints = CheckpointStream::new(quiet.connect(Role::Auditor).await?, verifier);
     while checkpoints.last().await?.is_none_or(|newest| newest.head.size < events) {
         sleep(Duration::from_millis(100)).await;
     }
@@ -90,11 +97,11 @@ async fn wait_until_signed(quiet: &Quiet, events: u64) -> anyhow::Result<()> {
 }
 
 /// Seconds to read the log and do nothing with it, by the reader that everything else here uses.
-async fn raw_read(quiet: &Quiet) -> anyhow::Result<f64> {
-    let log = Log::over(quiet.connect(Role::Projector).await?);
+async fn time_raw_read(quiet: &LogOnlyInstallation) -> anyhow::Result<f64> {
+    let log = Log::new(quiet.connect(Role::Projector).await?);
     let last = log.open().await?.last.context("the log is empty")?;
     let started = Instant::now();
-    let mut stretch = log.stretch(LogReader::Rebuild, None, last);
+    let mut stretch = log.read_range(LogConsumerName::Rebuild, None, last);
     let mut position = None;
     while let Some(events) = stretch.next().await? {
         position = events.last().map(events::RecordedEvent::sequence);
@@ -104,7 +111,7 @@ async fn raw_read(quiet: &Quiet) -> anyhow::Result<f64> {
 }
 
 /// Seconds of the whole command, and its resident memory in both halves.
-async fn rebuild(quiet: &Quiet, events: u64) -> anyhow::Result<(f64, [f64; 2])> {
+async fn time_rebuild(quiet: &LogOnlyInstallation, events: u64) -> anyhow::Result<(f64, [f64; 2])> {
     let started = Instant::now();
     let mut child = command(quiet, &["view", "rebuild", "--offline", "--fresh", "--json"]).spawn()?;
     let mut looks = Vec::new();
@@ -113,7 +120,7 @@ async fn rebuild(quiet: &Quiet, events: u64) -> anyhow::Result<(f64, [f64; 2])> 
             break status;
         }
         looks.push((started.elapsed(), resident_mb(&child)));
-        sleep(LOOK_INTERVAL).await;
+        sleep(POLL_INTERVAL).await;
     };
     let took = started.elapsed();
     anyhow::ensure!(status.success(), "the rebuild of {events} events failed");
@@ -123,7 +130,7 @@ async fn rebuild(quiet: &Quiet, events: u64) -> anyhow::Result<(f64, [f64; 2])> 
     Ok((took.as_secs_f64(), [largest(&|at| at <= took / 2), largest(&|at| at > took / 2)]))
 }
 
-async fn audit(quiet: &Quiet) -> anyhow::Result<f64> {
+async fn time_audit(quiet: &LogOnlyInstallation) -> anyhow::Result<f64> {
     let mut command = command(quiet, &["audit", "verify", "--json"]);
     let started = Instant::now();
     let status = tokio::task::spawn_blocking(move || command.status()).await??;
@@ -131,10 +138,10 @@ async fn audit(quiet: &Quiet) -> anyhow::Result<f64> {
     Ok(started.elapsed().as_secs_f64())
 }
 
-fn command(quiet: &Quiet, arguments: &[&str]) -> Command {
+fn command(quiet: &LogOnlyInstallation, arguments: &[&str]) -> Command {
     let exe = std::env::current_exe().unwrap_or_else(|_| Path::new("syncwell").to_owned());
     let mut command = Command::new(exe);
-    command.args(arguments).args(["--nats", quiet.nats(), "--data-dir"]).arg(&quiet.folder);
+    command.args(arguments).args(["--nats", quiet.nats_url(), "--data-dir"]).arg(&quiet.folder);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
@@ -147,7 +154,7 @@ fn resident_mb(child: &Child) -> f64 {
     kib.map_or(0.0, |kib: f64| kib * 1_024.0 / 1e6)
 }
 
-fn explain(figures: &Figures, runs: usize) -> String {
+fn format_report(figures: &RebuildBenchReport, runs: usize) -> String {
     format!(
         "{} events of {} users, medians of {runs} runs:\n\
          raw read       {:>9.0} events/s\n\

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
-use http_edge::{AuthSettings, KeySet, PublishedSource, TokenVerifier, system_clock};
+use http_edge::{AuthSettings, IssuerKeySet, KeySetSource, TokenVerifier};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use keys::{DeviceId, KeyHolder, Pseudonymizer, SigningKeys, UserId, VersionedSecrets, create_secret_file};
+use runtime::system_clock;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
@@ -25,7 +26,7 @@ const TOKENS: usize = 500;
 /// Bytes of a body: a summary with a few workouts.
 const BODY_BYTES: usize = 600;
 
-struct Figures {
+struct VerifyBenchReport {
     cached_token_us: f64,
     signature_us: f64,
     uncached_token_us: f64,
@@ -36,7 +37,7 @@ pub(super) async fn run(as_json: bool) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&folder)?;
     let figures = measure(&folder).await;
     std::fs::remove_dir_all(&folder)?;
-    let Figures { cached_token_us, signature_us, uncached_token_us } = figures?;
+    let VerifyBenchReport { cached_token_us, signature_us, uncached_token_us } = figures?;
     let both = cached_token_us + signature_us;
     if as_json {
         print(json!({
@@ -54,32 +55,32 @@ pub(super) async fn run(as_json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn measure(folder: &Path) -> anyhow::Result<Figures> {
+async fn measure(folder: &Path) -> anyhow::Result<VerifyBenchReport> {
     let secret = folder.join("secret");
     create_secret_file(&secret)?;
     let pseudonyms = Pseudonymizer::new(VersionedSecrets::read(&secret)?.to_current().1);
-    let issuer = Issuer::create(folder)?;
+    let issuer = BenchIssuer::create(folder)?;
     let settings =
         AuthSettings { issuer: "bench".to_owned(), audience: "bench".to_owned(), leeway_seconds: 5 };
-    let key_set = KeySet::open(PublishedSource::File(folder.join("jwks.json")))?;
+    let key_set = IssuerKeySet::open(KeySetSource::File(folder.join("jwks.json")))?;
     let verifier = TokenVerifier::new(settings, key_set.into(), pseudonyms.clone());
 
     let token = issuer.token(0)?;
-    verify(&verifier, &token).await?;
+    verify_token(&verifier, &token).await?;
     let mut cached = Vec::new();
     for _ in 0..RUNS {
-        let started = cpu_us();
+        let started = process_cpu_us();
         for _ in 0..REQUESTS {
-            black_box(verify(&verifier, black_box(&token)).await?);
+            black_box(verify_token(&verifier, black_box(&token)).await?);
         }
-        cached.push((cpu_us() - started) / f64::from(REQUESTS));
+        cached.push((process_cpu_us() - started) / f64::from(REQUESTS));
     }
     let tokens: Vec<_> = (1..=TOKENS).map(|number| issuer.token(number)).collect::<Result<_, _>>()?;
-    let started = cpu_us();
+    let started = process_cpu_us();
     for token in &tokens {
-        black_box(verify(&verifier, token).await?);
+        black_box(verify_token(&verifier, token).await?);
     }
-    let uncached_token_us = (cpu_us() - started) / TOKENS as f64;
+    let uncached_token_us = (process_cpu_us() - started) / TOKENS as f64;
 
     let user = pseudonyms.user_ref(&"bench".parse::<UserId>()?);
     let keys = SigningKeys::new(VersionedSecrets::read(&secret)?);
@@ -89,26 +90,26 @@ async fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let signature = signature.ok_or_else(|| anyhow::anyhow!("BUG: the master is held"))?;
     let mut signed = Vec::new();
     for _ in 0..RUNS {
-        let started = cpu_us();
+        let started = process_cpu_us();
         for _ in 0..REQUESTS {
             let key = keys.accepted_key(&user, black_box(id));
             let holds = key.is_some_and(|key| key.verify("1771286385123", black_box(&body), &signature));
             anyhow::ensure!(holds, "the signature must be right");
         }
-        signed.push((cpu_us() - started) / f64::from(REQUESTS));
+        signed.push((process_cpu_us() - started) / f64::from(REQUESTS));
     }
-    Ok(Figures { cached_token_us: median(cached), signature_us: median(signed), uncached_token_us })
+    Ok(VerifyBenchReport { cached_token_us: median(cached), signature_us: median(signed), uncached_token_us })
 }
 
-async fn verify(verifier: &TokenVerifier, token: &str) -> anyhow::Result<http_edge::Caller> {
+async fn verify_token(verifier: &TokenVerifier, token: &str) -> anyhow::Result<http_edge::Caller> {
     let caller = verifier.verify(token, system_clock()).await;
     caller.map_err(|refusal| anyhow::anyhow!("the token was refused: {}", refusal.code().as_str()))
 }
 
 /// An issuer with a P-256 key.
-struct Issuer(EncodingKey);
+struct BenchIssuer(EncodingKey);
 
-impl Issuer {
+impl BenchIssuer {
     fn create(folder: &Path) -> anyhow::Result<Self> {
         let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())?;
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, made.as_ref())?;
@@ -133,7 +134,7 @@ impl Issuer {
 }
 
 /// Microseconds of CPU that this process has used: what others do at the same time does not count.
-fn cpu_us() -> f64 {
+fn process_cpu_us() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3
 }

@@ -4,23 +4,23 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use client::Connection;
+use client::HttpConnection;
 use http::request::Builder;
 use http::{Method, Request, StatusCode};
-use http_edge::system_clock;
 use jetstream::CommitMode;
-use providers::standard::StandardSecret;
+use providers::standard_webhooks::StandardWebhookSecret;
+use runtime::system_clock;
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::installation::Installation;
-use super::load::{LoadFigures, Measured};
-use super::{median, raw};
-use crate::cli::BenchArgs;
-use crate::commands::table::table;
-use crate::commands::{print, tell};
+use super::installation::BenchInstallation;
+use super::post_load::{LoadMeasurement, LoadReport};
+use super::{median, raw_append};
+use crate::cli::LoadBenchArgs;
+use crate::commands::{eprint, print};
+use crate::text_table::render_table;
 
 /// Users of each connection: data keys are made for the first delivery about each.
 const USERS_PER_CONNECTION: usize = 4;
@@ -29,56 +29,58 @@ const WARM_UP: Duration = Duration::from_millis(200);
 
 /// What is printed.
 #[derive(Serialize)]
-struct Figures {
+struct WebhookBenchReport {
     raw_one_at_a_time_per_s: f64,
-    loads: Vec<LoadFigures>,
+    loads: Vec<LoadReport>,
 }
 
-pub(super) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(args: LoadBenchArgs) -> anyhow::Result<ExitCode> {
     let lasting = Duration::from_secs(args.seconds);
     let runs = args.runs.max(1);
-    let secret = StandardSecret::from_bytes(Uuid::new_v4().simple().to_string().as_bytes())?;
+    let secret = StandardWebhookSecret::from_bytes(Uuid::new_v4().simple().to_string().as_bytes())?;
     let mut single = Vec::new();
-    let mut loads: Vec<Vec<Measured>> = args.connections.iter().map(|_| Vec::new()).collect();
+    let mut loads: Vec<Vec<LoadMeasurement>> = args.connections.iter().map(|_| Vec::new()).collect();
     for run in 1..=runs {
-        tell(format_args!("run {run} of {runs}: starting a broker and every role"));
-        let mut installation = Installation::start_receiving(&secret).await?;
+        eprint(format_args!("run {run} of {runs}: starting a broker and every role"));
+        let mut installation = BenchInstallation::start_with_provider(&secret).await?;
         for (connections, measured) in args.connections.iter().zip(&mut loads) {
             deliver(&installation.ingest_url, &secret, *connections, WARM_UP).await?;
-            tell(format_args!("  {connections} connections for {} s", args.seconds));
+            eprint(format_args!("  {connections} connections for {} s", args.seconds));
             measured.push(deliver(&installation.ingest_url, &secret, *connections, lasting).await?);
         }
-        tell("  the broker alone");
+        eprint("  the broker alone");
         installation.stop_roles();
-        single.push(raw::appended_per_s(&installation, CommitMode::Individual, 1, lasting).await?);
+        single.push(
+            raw_append::measure_appends_per_s(&installation, CommitMode::Individual, 1, lasting).await?,
+        );
         installation.stop().await?;
     }
     let single = median(single);
     let loads = args.connections.iter().zip(loads);
-    let loads = loads.map(|(connections, runs)| LoadFigures::of(*connections, runs, single)).collect();
-    let figures = Figures { raw_one_at_a_time_per_s: single, loads };
-    print(if args.json { serde_json::to_string(&figures)? } else { explain(&figures, runs) });
+    let loads = loads.map(|(connections, runs)| LoadReport::from_runs(*connections, runs, single)).collect();
+    let figures = WebhookBenchReport { raw_one_at_a_time_per_s: single, loads };
+    print(if args.json { serde_json::to_string(&figures)? } else { format_report(&figures, runs) });
     Ok(ExitCode::SUCCESS)
 }
 
 /// Every connection sends the next delivery as soon as the last is answered; none is sent twice.
 async fn deliver(
     url: &str,
-    secret: &StandardSecret,
+    secret: &StandardWebhookSecret,
     connections: usize,
     lasting: Duration,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<LoadMeasurement> {
     let mut tasks = JoinSet::new();
     let started = Instant::now();
     for number in 0..connections {
-        let (mut connection, secret) = (Connection::to(url)?, secret.clone());
+        let (mut connection, secret) = (HttpConnection::new(url)?, secret.clone());
         tasks.spawn(async move {
-            let mut measured = Measured::default();
+            let mut measured = LoadMeasurement::default();
             let mut turn = 0;
             while started.elapsed() < lasting {
                 turn += 1;
                 let user = format!("bench-{connections}-{number}-{}", turn % USERS_PER_CONNECTION);
-                let (request, body) = delivery(&secret, &user, turn)?;
+                let (request, body) = sign_delivery(&secret, &user, turn)?;
                 let sent = Instant::now();
                 let answer = connection.send(request, body.into()).await?;
                 measured.latencies.push(sent.elapsed());
@@ -90,7 +92,7 @@ async fn deliver(
             anyhow::Ok(measured)
         });
     }
-    let mut all = Measured::default();
+    let mut all = LoadMeasurement::default();
     while let Some(task) = tasks.join_next().await {
         let measured = task??;
         all.accepted += measured.accepted;
@@ -102,7 +104,11 @@ async fn deliver(
 }
 
 /// A delivery as Junction sends it, by Svix.
-fn delivery(secret: &StandardSecret, user: &str, number: usize) -> anyhow::Result<(Builder, String)> {
+fn sign_delivery(
+    secret: &StandardWebhookSecret,
+    user: &str,
+    number: usize,
+) -> anyhow::Result<(Builder, String)> {
     let body = format!(
         r#"{{"event_type":"daily.data.activity.created","user_id":"{user}","data":{{"calendar_date":"2026-02-16","steps":{number}}}}}"#
     );
@@ -118,12 +124,12 @@ fn delivery(secret: &StandardSecret, user: &str, number: usize) -> anyhow::Resul
     Ok((request, body))
 }
 
-fn explain(figures: &Figures, runs: usize) -> String {
-    let rows: Vec<_> = figures.loads.iter().map(LoadFigures::cells).collect();
+fn format_report(figures: &WebhookBenchReport, runs: usize) -> String {
+    let rows: Vec<_> = figures.loads.iter().map(LoadReport::to_row).collect();
     format!(
         "End to end: signed deliveries, each verified, seen for the first time, and answered after fsync.\n\n{}\n\n\
          The broker alone, same run, one message at a time: {:.0}/s\n(medians of {runs} runs)",
-        table(&LoadFigures::HEADS, &rows),
+        render_table(&LoadReport::COLUMNS, &rows),
         figures.raw_one_at_a_time_per_s,
     )
 }

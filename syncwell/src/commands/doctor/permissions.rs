@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use nats_server::Role;
 
-use super::{Check, Patient};
+use super::{CheckResult, DoctorContext};
 
 /// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
 /// arrives nothing happens but an error.
-const CALLS: [&str; 35] = [
+const JETSTREAM_CALLS: [&str; 35] = [
     "STREAM.DELETE.EVENTS",
     "STREAM.PURGE.EVENTS",
     "STREAM.UPDATE.EVENTS",
@@ -45,10 +45,10 @@ const CALLS: [&str; 35] = [
     "DIRECT.GET.KV_deliveries",
 ];
 /// Under which names the API could be reached.
-const PREFIXES: [&str; 7] =
+const API_PREFIXES: [&str; 7] =
     ["$JS.API", "LOG.API", "KEYS.API", "GLASS.API", "CHECKPOINTS.API", "DELIVERIES.API", "WORK.API"];
 /// Subjects on which something could be forged, or another role's questions be asked.
-const SUBJECTS: [&str; 30] = [
+const PROBED_SUBJECTS: [&str; 30] = [
     "events.v1.0.probe",
     "$KV.keys.probe.probe",
     "$KV.breakglass.probe",
@@ -62,7 +62,7 @@ const SUBJECTS: [&str; 30] = [
     "view.v1.digest",
     "tree.v1.prove",
     "checkpoints.v1",
-    OPERATIONS,
+    OPERATIONS_SUBJECT,
     "keys.v1.report.probe",
     "keys.v1.compromised",
     "view.v1.connection",
@@ -81,29 +81,29 @@ const SUBJECTS: [&str; 30] = [
     "exports.v1.progress",
 ];
 /// Where the projector records what operators do: all that it may append.
-const OPERATIONS: &str = "events.v1.47.aaaaaaaaaaaaaaaaaaaaaaaaaa";
+const OPERATIONS_SUBJECT: &str = "events.v1.47.aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-pub(super) async fn check(patient: &Patient) -> Vec<Check> {
-    join_all(Role::ALL.map(|role| of_role(patient, role))).await
+pub(super) async fn check(patient: &DoctorContext) -> Vec<CheckResult> {
+    join_all(Role::ALL.map(|role| check_role(patient, role))).await
 }
 
-async fn of_role(patient: &Patient, role: Role) -> Check {
+async fn check_role(patient: &DoctorContext, role: Role) -> CheckResult {
     let name = format!("permissions of {}", role.name());
     let broker = match patient.connect(role).await {
-        None => return Check::skipped(name, "its credentials are not here"),
+        None => return CheckResult::skip(name, "its credentials are not here"),
         Some(Err(error)) => {
-            return Check::fail(name, format!("{error:#}"), "does nats.conf know this role's nkey?");
+            return CheckResult::fail(name, format!("{error:#}"), "does nats.conf know this role's nkey?");
         }
         Some(Ok(broker)) => broker,
     };
-    let rights = rights(role);
+    let rights = allowed_subjects(role);
     if !broker.is_reachable(rights[0], "").await {
         let mend = "compare the broker's configuration with nats.conf";
-        return Check::fail(name, format!("can't reach {}", rights[0]), mend);
+        return CheckResult::fail(name, format!("can't reach {}", rights[0]), mend);
     }
-    let calls = PREFIXES.iter().flat_map(|prefix| CALLS.map(|call| format!("{prefix}.{call}")));
+    let calls = API_PREFIXES.iter().flat_map(|prefix| JETSTREAM_CALLS.map(|call| format!("{prefix}.{call}")));
     let tried: Vec<String> = calls
-        .chain(SUBJECTS.map(str::to_owned))
+        .chain(PROBED_SUBJECTS.map(str::to_owned))
         .filter(|subject| !rights.contains(&subject.as_str()))
         .collect();
     let reached = join_all(tried.iter().map(|subject| broker.is_reachable(subject, "?"))).await;
@@ -114,15 +114,15 @@ async fn of_role(patient: &Patient, role: Role) -> Check {
         .map(|(subject, _)| subject.as_str())
         .collect();
     if reached.is_empty() {
-        Check::pass(name, format!("reaches its own, and none of {} others", tried.len()))
+        CheckResult::pass(name, format!("reaches its own, and none of {} others", tried.len()))
     } else {
         let mend = "compare the broker's configuration with nats.conf: this role can do more than it should";
-        Check::fail(name, format!("reaches {}", reached.join(", ")), mend)
+        CheckResult::fail(name, format!("reaches {}", reached.join(", ")), mend)
     }
 }
 
 /// What is the role's own business; the first is tried.
-fn rights(role: Role) -> &'static [&'static str] {
+fn allowed_subjects(role: Role) -> &'static [&'static str] {
     match role {
         Role::Ingest => &[
             "LOG.API.STREAM.INFO.EVENTS",
@@ -149,7 +149,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "keys.v1.rings",
             "exports.v1.progress",
             "tree.v1.prove",
-            OPERATIONS,
+            OPERATIONS_SUBJECT,
             "changes.v1",
         ],
         Role::Notary => &[
@@ -221,7 +221,7 @@ fn rights(role: Role) -> &'static [&'static str] {
             "GLASS.API.STREAM.INFO.KV_breakglass",
             "LOG.API.DIRECT.GET.EVENTS",
             "events.v1.0.probe",
-            OPERATIONS,
+            OPERATIONS_SUBJECT,
             "$KV.keys.probe.probe",
             "KEYS.API.DIRECT.GET.KV_keys",
             "CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS",

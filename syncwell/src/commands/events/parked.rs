@@ -7,15 +7,15 @@ use data_encoding::BASE64;
 use events::{Envelope, Log};
 use keys::UserRef;
 use nats_server::Role;
-use projector::{OperatorClient, ParkedEvent, Whose};
+use projector::{OperatorClient, ParkedEventDocument, UserSelector};
 use schemas::Sequence;
 use serde_json::json;
 
+use crate::broker_connection;
 use crate::cli::{ParkedArgs, ParkedCommand};
-use crate::commands::table::table;
-use crate::commands::{print, tell};
-use crate::exit::{FAILED, Usage};
-use crate::reach;
+use crate::commands::{eprint, print};
+use crate::exit_code::{FAILED, UsageError};
+use crate::text_table::render_table;
 
 pub(super) async fn run(command: ParkedCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -23,11 +23,13 @@ pub(super) async fn run(command: ParkedCommand) -> anyhow::Result<ExitCode> {
         ParkedCommand::Show { sequence, parked } => show(sequence, parked).await,
         ParkedCommand::Retry { sequence, all: _, parked } => retry(sequence, parked).await,
         ParkedCommand::Discard { sequence, parked, access } => {
-            let access = access.of(Role::Operator, "events parked discard");
+            let access = access.to_access_context(Role::Operator, "events parked discard");
             if access.reason.trim().is_empty() {
-                return Err(Usage("say why with --reason: the event is left out for good".to_owned()).into());
+                return Err(
+                    UsageError("say why with --reason: the event is left out for good".to_owned()).into()
+                );
             }
-            client(&parked).await?.discard(self::sequence(sequence)?, access).await?;
+            client(&parked).await?.discard(parse_sequence(sequence)?, access).await?;
             print(if parked.json {
                 json!({ "discarded": sequence }).to_string()
             } else {
@@ -38,12 +40,12 @@ pub(super) async fn run(command: ParkedCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn sequence(number: u64) -> anyhow::Result<Sequence> {
-    Sequence::new(number).ok_or_else(|| Usage("sequences count from 1".to_owned()).into())
+fn parse_sequence(number: u64) -> anyhow::Result<Sequence> {
+    Sequence::new(number).ok_or_else(|| UsageError("sequences count from 1".to_owned()).into())
 }
 
 async fn client(args: &ParkedArgs) -> anyhow::Result<OperatorClient> {
-    Ok(OperatorClient::new(reach::connect(&args.broker, Role::Operator).await?))
+    Ok(OperatorClient::new(broker_connection::connect(&args.broker, Role::Operator).await?))
 }
 
 async fn list(args: ParkedArgs) -> anyhow::Result<ExitCode> {
@@ -53,7 +55,7 @@ async fn list(args: ParkedArgs) -> anyhow::Result<ExitCode> {
     } else if parked.is_empty() {
         print("nothing is parked");
     } else {
-        let cells = |parked: &ParkedEvent| {
+        let cells = |parked: &ParkedEventDocument| {
             vec![
                 parked.sequence.to_string(),
                 parked.user_ref.clone(),
@@ -63,25 +65,25 @@ async fn list(args: ParkedArgs) -> anyhow::Result<ExitCode> {
             ]
         };
         let heads = ["sequence", "user", "kind", "waiting behind it", "what is wrong"];
-        print(table(&heads, &parked.iter().map(cells).collect::<Vec<_>>()));
+        print(render_table(&heads, &parked.iter().map(cells).collect::<Vec<_>>()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn show(number: u64, args: ParkedArgs) -> anyhow::Result<ExitCode> {
-    let broker = reach::connect(&args.broker, Role::Operator).await?;
+    let broker = broker_connection::connect(&args.broker, Role::Operator).await?;
     let parked = OperatorClient::new(broker.clone()).parked().await?;
     let Some(parked) = parked.into_iter().find(|parked| parked.sequence.get() == number) else {
-        tell(format_args!("the event at sequence {number} is not parked"));
+        eprint(format_args!("the event at sequence {number} is not parked"));
         return Ok(ExitCode::from(FAILED));
     };
-    let event = Log::over(broker).get(parked.sequence).await?.context("the log does not have it any more")?;
+    let event = Log::new(broker).get(parked.sequence).await?.context("the log does not have it any more")?;
     let mut shown = json!(parked);
     shown["subject"] = event.subject().into();
     shown["stored_at"] = json!(event.stored_at());
     // Still sealed, where it was ever sealed: what an operator compares with what else is known of it.
     shown["bytes_base64"] = BASE64.encode(event.bytes()).into();
-    if let Ok(head) = Envelope::read_head(event.bytes()) {
+    if let Ok(head) = Envelope::read_header(event.bytes()) {
         shown["event_id"] = json!(head.id);
         shown["type"] = head.kind.as_str().into();
         shown["received_at"] = json!(head.time);
@@ -92,7 +94,7 @@ async fn show(number: u64, args: ParkedArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether what waits now is what was tried. Events of nobody stand for themselves, a user's for the user.
-fn is_the_same(still: &ParkedEvent, tried: &ParkedEvent) -> bool {
+fn is_same_parked_event(still: &ParkedEventDocument, tried: &ParkedEventDocument) -> bool {
     let of_nobody = still.user_ref == UserRef::SYSTEM.to_string();
     still.user_ref == tried.user_ref && (!of_nobody || still.sequence == tried.sequence)
 }
@@ -105,21 +107,21 @@ async fn retry(number: Option<u64>, args: ParkedArgs) -> anyhow::Result<ExitCode
         .filter(|parked| number.is_none_or(|number| parked.sequence.get() == number))
         .collect();
     if tried.is_empty() {
-        tell("nothing like that is parked");
+        eprint("nothing like that is parked");
         return Ok(ExitCode::from(FAILED));
     }
     for parked in &tried {
-        client.repair(Whose::UserRef(parked.user_ref.clone()), None, false).await?;
+        client.repair(UserSelector::UserRef(parked.user_ref.clone()), None, false).await?;
     }
     let still = client.parked().await?;
     let failed: Vec<_> =
-        still.iter().filter(|still| tried.iter().any(|tried| is_the_same(still, tried))).collect();
+        still.iter().filter(|still| tried.iter().any(|tried| is_same_parked_event(still, tried))).collect();
     if args.json {
         print(json!({ "tried": tried.len(), "still_parked": failed }));
     } else {
         print(format_args!("{} of {} are folded", tried.len() - failed.len(), tried.len()));
         for parked in &failed {
-            tell(format_args!(
+            eprint(format_args!(
                 "user {} still waits, since {}: {}",
                 parked.user_ref, parked.sequence, parked.detail
             ));

@@ -4,75 +4,85 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
-use client::{Backoff, Credentials, Phone, Posted, SignedPost, SigningKey, sign};
-use http_edge::system_clock;
+use client::{Backoff, Credentials, Phone, PhoneSigningKey, PostResult, SignedPost, sign};
+use runtime::system_clock;
 use schemas::{Accepted, HistoryDocument, OfferedScalar, Outcome, RowDocument};
 use tokio::time::sleep;
 
-use super::scenes::{PEOPLE, Scene, Sending, week};
+use super::demo_posts::{DEMO_USERS, DemoPost, SendMode, demo_week};
 use crate::commands::print;
-use crate::commands::table::{line, table};
-use crate::commands::view::cells;
-use crate::development::CredentialMaker;
-use crate::home::Home;
+use crate::commands::view::row_cells;
+use crate::data_dir::DataDir;
+use crate::dev_issuer::CredentialIssuer;
+use crate::text_table::{render_row, render_table};
 
 /// Between two posts, so that a person can follow.
-const PACE: Duration = Duration::from_millis(120);
-const WIDTHS: [usize; 5] = [10, 4, 55, 26, 0];
+const POST_INTERVAL: Duration = Duration::from_millis(120);
+const COLUMN_WIDTHS: [usize; 5] = [10, 4, 55, 26, 0];
 
 /// A simulated phone.
-struct Actor {
+struct SimulatedPhone {
     name: String,
     credentials: Credentials,
     phone: Phone,
-    last: Option<SignedPost>,
+    last_post: Option<SignedPost>,
 }
 
-pub(super) async fn run(home: &Home, base_url: &str) -> anyhow::Result<()> {
-    let maker = CredentialMaker::new(home, base_url.to_owned())?;
+pub(super) async fn run(home: &DataDir, base_url: &str) -> anyhow::Result<()> {
+    let maker = CredentialIssuer::new(home, base_url.to_owned())?;
     let suffix = system_clock().as_second() % 100_000;
     let mut actors = Vec::new();
-    for person in PEOPLE {
+    for person in DEMO_USERS {
         let name = format!("{person}-{suffix}");
-        let credentials = maker.make(&name, "sync:write sync:read", None, 3_600)?;
-        actors.push(Actor { name, phone: Phone::new(credentials.clone())?, credentials, last: None });
+        let credentials = maker.issue(&name, "sync:write sync:read", None, 3_600)?;
+        actors.push(SimulatedPhone {
+            name,
+            phone: Phone::new(credentials.clone())?,
+            credentials,
+            last_post: None,
+        });
     }
     print(
         "\nThree phones post a week of daily health summaries: late, out of order, partial, repeated, some of them wrong.\n",
     );
     let heads = ["day", "who", "what the phone sends", "answer", "what became of it"];
-    print(line(&heads.map(str::to_owned), &WIDTHS));
-    let pace = if std::io::stdout().is_terminal() { PACE } else { Duration::ZERO };
-    for scene in week(system_clock()) {
-        let actor = actors.get_mut(scene.person).context("BUG: a scene without its actor")?;
-        let (answer, meaning) = play(actor, &scene).await?;
-        let cells =
-            [scene.date.to_string(), PEOPLE[scene.person].to_owned(), scene.what.to_owned(), answer, meaning];
-        print(line(&cells, &WIDTHS));
+    print(render_row(&heads.map(str::to_owned), &COLUMN_WIDTHS));
+    let pace = if std::io::stdout().is_terminal() { POST_INTERVAL } else { Duration::ZERO };
+    for scene in demo_week(system_clock()) {
+        let actor = actors.get_mut(scene.user_index).context("BUG: a scene without its actor")?;
+        let (answer, meaning) = send_post(actor, &scene).await?;
+        let cells = [
+            scene.date.to_string(),
+            DEMO_USERS[scene.user_index].to_owned(),
+            scene.description.to_owned(),
+            answer,
+            meaning,
+        ];
+        print(render_row(&cells, &COLUMN_WIDTHS));
         sleep(pace).await;
     }
     let cleo = actors.last_mut().context("BUG: nobody acts")?;
-    what_next(cleo, base_url, home).await
+    print_next_steps(cleo, base_url, home).await
 }
 
 /// Sends what the scene says, and explains the answer.
-async fn play(actor: &mut Actor, scene: &Scene) -> anyhow::Result<(String, String)> {
+async fn send_post(actor: &mut SimulatedPhone, scene: &DemoPost) -> anyhow::Result<(String, String)> {
     let now = system_clock();
     let body = scene.body.to_string();
-    let signed = match (scene.sending, actor.last.take()) {
-        (Sending::SameBytesAgain, Some(last)) => last,
-        (Sending::SameBytesAgain, None) => anyhow::bail!("BUG: nothing was sent before"),
-        (Sending::Signed, _) => actor.phone.sign(now.as_millisecond().to_string(), body),
-        (Sending::SlowClock, _) => actor.phone.sign((now.as_second() - 3_600).to_string(), body),
-        (Sending::WrongSignature, _) => {
-            let key = SigningKey::from_hex(&"00".repeat(32)).context("BUG: 64 zeros are hex")?;
+    let signed = match (scene.mode, actor.last_post.take()) {
+        (SendMode::SameBytesAgain, Some(last)) => last,
+        (SendMode::SameBytesAgain, None) => anyhow::bail!("BUG: nothing was sent before"),
+        (SendMode::Signed, _) => actor.phone.sign(now.as_millisecond().to_string(), body),
+        (SendMode::SlowClock, _) => actor.phone.sign((now.as_second() - 3_600).to_string(), body),
+        (SendMode::WrongSignature, _) => {
+            let key = PhoneSigningKey::from_hex(&"00".repeat(32)).context("BUG: 64 zeros are hex")?;
             sign(&key, now.as_millisecond().to_string(), body)
         }
     };
-    actor.last = Some(signed.clone());
+    actor.last_post = Some(signed.clone());
     Ok(match actor.phone.post(&signed, Backoff::default()).await? {
-        Posted::Accepted(accepted) => explain(&accepted),
-        Posted::Refused(problem) => {
+        PostResult::Accepted(accepted) => describe_answer(&accepted),
+        PostResult::Refused(problem) => {
             let errors: Vec<_> =
                 problem.errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
             let meaning = if errors.is_empty() { problem.detail } else { errors.join("; ") };
@@ -84,7 +94,7 @@ async fn play(actor: &mut Actor, scene: &Scene) -> anyhow::Result<(String, Strin
     })
 }
 
-fn explain(accepted: &Accepted) -> (String, String) {
+fn describe_answer(accepted: &Accepted) -> (String, String) {
     let event = format!("event {}", accepted.sequence);
     let (answer, meaning) = match accepted {
         Accepted { replayed: true, .. } => ("200 replayed", format!("nothing new: that was {event} already")),
@@ -103,10 +113,10 @@ fn explain(accepted: &Accepted) -> (String, String) {
 }
 
 /// One row, why it is what it is, and what to type next.
-async fn what_next(actor: &mut Actor, base_url: &str, home: &Home) -> anyhow::Result<()> {
-    let date = week(system_clock())
+async fn print_next_steps(actor: &mut SimulatedPhone, base_url: &str, home: &DataDir) -> anyhow::Result<()> {
+    let date = demo_week(system_clock())
         .into_iter()
-        .find(|scene| scene.what == "evening comes first")
+        .find(|scene| scene.description == "evening comes first")
         .context("BUG: no such scene")?
         .date;
     let path = format!("/v1/summaries/{date}");
@@ -117,9 +127,9 @@ async fn what_next(actor: &mut Actor, base_url: &str, home: &Home) -> anyhow::Re
         "\ncleo's row of {date} is made of {} events that came out of order:\n",
         history.events.len()
     ));
-    print(table(
+    print(render_table(
         &["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"],
-        &[cells(&row)],
+        &[row_cells(&row)],
     ));
     print("\nWhy it is so: each value comes from the latest summary that carried it.\n");
     let offered = |value: &Option<OfferedScalar>| match value {
@@ -137,11 +147,11 @@ async fn what_next(actor: &mut Actor, base_url: &str, home: &Home) -> anyhow::Re
             offered(&event.fields.hrv),
         ]
     });
-    print(table(
+    print(render_table(
         &["event", "generated_at", "outcome", "steps", "sleep_hours", "hrv"],
         &rows.collect::<Vec<_>>(),
     ));
-    let Actor { name, credentials, .. } = actor;
+    let SimulatedPhone { name, credentials, .. } = actor;
     print(format_args!(
         "\nTry next, in another terminal (the token is valid for an hour):\n\n\
          # the row, and its history\n\
@@ -153,7 +163,7 @@ async fn what_next(actor: &mut Actor, base_url: &str, home: &Home) -> anyhow::Re
          syncwell events tail{folder}\n\n\
          (`syncwell` is `cargo run --release --` in a checkout.) Ctrl-C ends everything.\n",
         token = credentials.token,
-        folder = home.as_argument(),
+        folder = home.to_cli_argument(),
     ));
     Ok(())
 }

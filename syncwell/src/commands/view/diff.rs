@@ -5,31 +5,31 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use nats_server::Role;
-use projector::{Difference, OperatorClient, Which};
+use projector::{OperatorClient, ViewDifference, ViewSelector};
 use serde_json::{Value, json};
 
-use super::rows::{fold_past, moment};
-use super::{client, named};
-use crate::cli::{AccessArgs, WaitArgs};
+use super::rows::{fold_as_of, resolve_sequence};
+use super::{client, parse_view_selector};
+use crate::cli::{AccessArgs, ViewJobArgs};
 use crate::commands::print;
-use crate::commands::table::table;
-use crate::exit::{FAILED, Usage};
+use crate::exit_code::{FAILED, UsageError};
+use crate::text_table::render_table;
 
-pub(super) async fn run(a: &str, b: &str, wait: WaitArgs, access: AccessArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(a: &str, b: &str, wait: ViewJobArgs, access: AccessArgs) -> anyhow::Result<ExitCode> {
     let client = client(&wait.broker).await?;
-    let which = (view(&client, a, &wait).await?, view(&client, b, &wait).await?);
-    let access = access.of(Role::Operator, "view diff");
+    let which = (resolve_view(&client, a, &wait).await?, resolve_view(&client, b, &wait).await?);
+    let access = access.to_access_context(Role::Operator, "view diff");
     let (mut after, mut entries, mut counts) = (None, 0, BTreeMap::<String, u64>::new());
     let mut rows = Vec::new();
     loop {
         let (differences, looked_at, next) = client.differences(which, after, access.clone()).await?;
         entries += looked_at;
         for difference in differences {
-            *counts.entry(difference.kind_of_field()).or_default() += 1;
+            *counts.entry(difference.field_without_workout()).or_default() += 1;
             if wait.json {
                 print(json!(difference));
             } else {
-                rows.push(cells(&difference));
+                rows.push(difference_row(&difference));
             }
         }
         after = next;
@@ -41,7 +41,7 @@ pub(super) async fn run(a: &str, b: &str, wait: WaitArgs, access: AccessArgs) ->
         print(json!({ "entries": entries, "differences": counts.values().sum::<u64>(), "by_field": counts }));
     } else {
         if !rows.is_empty() {
-            print(table(&["user", "of", "field", a, b], &rows));
+            print(render_table(&["user", "of", "field", a, b], &rows));
             print("");
         }
         for (field, number) in &counts {
@@ -56,22 +56,26 @@ pub(super) async fn run(a: &str, b: &str, wait: WaitArgs, access: AccessArgs) ->
 }
 
 /// By name, or as of a sequence or time, which the projector then folds.
-async fn view(client: &OperatorClient, name: &str, wait: &WaitArgs) -> anyhow::Result<Which> {
-    if let Ok(which) = named(name) {
+async fn resolve_view(
+    client: &OperatorClient,
+    name: &str,
+    wait: &ViewJobArgs,
+) -> anyhow::Result<ViewSelector> {
+    if let Ok(which) = parse_view_selector(name) {
         return Ok(which);
     }
     if name.parse::<u64>().is_err() && name.parse::<Timestamp>().is_err() {
         let views = "serving, kept, built, view-N, or a sequence or time";
-        return Err(Usage(format!("{name} is no view: {views}")).into());
+        return Err(UsageError(format!("{name} is no view: {views}")).into());
     }
-    let sequence = moment(&wait.broker, name).await?;
-    let sequence = sequence.ok_or_else(|| Usage(format!("there was no event at {name}")))?;
-    fold_past(client, sequence, wait.json).await?;
-    Ok(Which::Past(sequence))
+    let sequence = resolve_sequence(&wait.broker, name).await?;
+    let sequence = sequence.ok_or_else(|| UsageError(format!("there was no event at {name}")))?;
+    fold_as_of(client, sequence, wait.json).await?;
+    Ok(ViewSelector::Past(sequence))
 }
 
-fn cells(difference: &Difference) -> Vec<String> {
-    let Difference { user_ref, of, field, a, b } = difference;
+fn difference_row(difference: &ViewDifference) -> Vec<String> {
+    let ViewDifference { user_ref, of, field, a, b } = difference;
     let text = |value: &Value| match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),

@@ -3,66 +3,66 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use http_edge::system_clock;
 use keys::KeyClient;
 use nats_server::Role;
-use projector::offline::{Folded, Offline};
-use projector::{Job, JobReport, JobState, OperatorClient, Whose};
+use projector::offline_projector::{BuiltView, OfflineProjector};
+use projector::{Job, JobReport, JobState, OperatorClient, UserSelector};
+use runtime::system_clock;
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::client;
-use super::job::do_job;
-use crate::cli::{BrokerArgs, RebuildArgs, WaitArgs};
-use crate::commands::alone::Alone;
-use crate::commands::progress::{Progress, duration};
-use crate::commands::{print, tell};
+use super::projector_job::run_job;
+use crate::cli::{BrokerArgs, RebuildArgs, ViewJobArgs};
+use crate::commands::{eprint, print};
 use crate::config::Config;
-use crate::exit::{FAILED, Usage};
-use crate::home::Home;
-use crate::roles::{self, Secrets};
+use crate::data_dir::DataDir;
+use crate::exit_code::{FAILED, UsageError};
+use crate::offline_broker::OfflineBroker;
+use crate::progress::{Progress, format_duration};
+use crate::roles::{self, RoleSecrets};
 
 /// Between two looks at how far folding here is.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(args: RebuildArgs) -> anyhow::Result<ExitCode> {
     let json = args.wait.json;
-    if args.offline || runs_nowhere(&args.wait.broker) {
+    if args.offline || is_offline(&args.wait.broker) {
         if args.user.is_some() || args.dry_run {
-            return Err(Usage("one user, or a dry run, takes a running projector".to_owned()).into());
+            return Err(UsageError("one user, or a dry run, takes a running projector".to_owned()).into());
         }
-        return offline(&args).await;
+        return rebuild_offline(&args).await;
     }
     let client = client(&args.wait.broker).await?;
     if let Some(user) = args.user {
-        client.repair(Whose::UserId(user), args.date, true).await?;
+        client.repair(UserSelector::UserId(user), args.date, true).await?;
         print(if json { json!({ "state": "done" }).to_string() } else { "folded anew".to_owned() });
         return Ok(ExitCode::SUCCESS);
     }
     let RebuildArgs { dry_run, fresh, park_new, .. } = args;
-    let report = do_job(&client, Job::Rebuild { dry_run, fresh, park_new }, json).await?;
-    end(&report, json)
+    let report = run_job(&client, Job::Rebuild { dry_run, fresh, park_new }, json).await?;
+    print_report(&report, json)
 }
 
-pub(super) async fn roll_back(args: WaitArgs) -> anyhow::Result<ExitCode> {
-    if runs_nowhere(&args.broker) {
-        let config = Config::read(None, &Home::at(&args.broker.data_dir))?;
-        let alone = Alone::start(&args.broker, &config).await?;
-        let switched = alone.offline(&args.broker, &config).await?.roll_back(&config.view);
+pub(super) async fn roll_back(args: ViewJobArgs) -> anyhow::Result<ExitCode> {
+    if is_offline(&args.broker) {
+        let config = Config::read(None, &DataDir::new(&args.broker.data_dir))?;
+        let alone = OfflineBroker::start_with_keeper(&args.broker, &config).await?;
+        let switched = alone.offline_projector(&args.broker, &config).await?.roll_back(&config.view_folder);
         alone.stop().await?;
         print(format_args!("view-{} serves from the next start on", switched?));
         return Ok(ExitCode::SUCCESS);
     }
     let client: OperatorClient = client(&args.broker).await?;
-    end(&do_job(&client, Job::Rollback, args.json).await?, args.json)
+    print_report(&run_job(&client, Job::Rollback, args.json).await?, args.json)
 }
 
 /// Whether there is no `up` in the data folder, and no other installation was named.
-fn runs_nowhere(args: &BrokerArgs) -> bool {
-    args.nats.is_none() && Home::at(&args.data_dir).running().is_err()
+fn is_offline(args: &BrokerArgs) -> bool {
+    args.nats.is_none() && DataDir::new(&args.data_dir).read_running().is_err()
 }
 
-fn end(report: &JobReport, json: bool) -> anyhow::Result<ExitCode> {
+fn print_report(report: &JobReport, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         print(serde_json::to_string(report)?);
     }
@@ -88,14 +88,14 @@ fn end(report: &JobReport, json: bool) -> anyhow::Result<ExitCode> {
             Ok(if differing > 0 { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
         }
         (JobState::Cancelled, _) => {
-            tell(format_args!(
+            eprint(format_args!(
                 "cancelled at {} of {}; the same command goes on from there",
                 report.progress.position, report.progress.target
             ));
             Ok(ExitCode::from(FAILED))
         }
         (JobState::Failed, _) => {
-            tell(format_args!("syncwell: {}", report.error.as_deref().unwrap_or("it failed")));
+            eprint(format_args!("syncwell: {}", report.error.as_deref().unwrap_or("it failed")));
             Ok(ExitCode::from(FAILED))
         }
         (JobState::Done | JobState::Running, _) => Ok(ExitCode::SUCCESS),
@@ -103,21 +103,21 @@ fn end(report: &JobReport, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Nobody serves: the view is folded here, and serves from the next start on.
-async fn offline(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::at(&args.wait.broker.data_dir);
+async fn rebuild_offline(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
+    let home = DataDir::new(&args.wait.broker.data_dir);
     let config = Config::read(args.config.as_deref(), &home)?;
-    let alone = Alone::start(&args.wait.broker, &config).await?;
-    let offline = alone.offline(&args.wait.broker, &config).await?;
-    let mut progress = Progress::events(args.wait.json)?;
-    let rebuild = offline.rebuild(&config.view, args.fresh, args.park_new);
+    let alone = OfflineBroker::start_with_keeper(&args.wait.broker, &config).await?;
+    let offline = alone.offline_projector(&args.wait.broker, &config).await?;
+    let mut progress = Progress::new(args.wait.json)?;
+    let rebuild = offline.rebuild(&config.view_folder, args.fresh, args.park_new);
     tokio::pin!(rebuild);
     let rebuilt = loop {
         tokio::select! {
             rebuilt = &mut rebuild => break rebuilt,
-            () = sleep(LOOK_INTERVAL) => {
+            () = sleep(POLL_INTERVAL) => {
                 let at = offline.progress();
-                let left = at.remaining_s.map_or_else(|| "?".to_owned(), duration);
-                progress.show(at.position, at.target, format!("{:.0}/s  {left} left", at.events_per_s));
+                let left = at.remaining_s.map_or_else(|| "?".to_owned(), format_duration);
+                progress.update(at.position, at.target, format!("{:.0}/s  {left} left", at.events_per_s));
                 progress.line(|| json!({
                     "state": "running", "position": at.position, "target": at.target,
                     "events_per_s": at.events_per_s, "lag_events": at.lag_events(), "remaining_s": at.remaining_s,
@@ -125,17 +125,17 @@ async fn offline(args: &RebuildArgs) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    progress.done();
+    progress.finish();
     alone.stop().await?;
-    told(&rebuilt?, args.wait.json);
+    print_rebuilt(&rebuilt?, args.wait.json);
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(folded: &Folded, json: bool) {
-    let Folded { view, tree, digest, set_aside } = folded;
+fn print_rebuilt(folded: &BuiltView, json: bool) {
+    let BuiltView { view, tree, digest, set_aside } = folded;
     let view = view.unwrap_or_default();
     if let Some(aside) = set_aside {
-        tell(format_args!(
+        eprint(format_args!(
             "the views of before are in {}; remove them when you do not need them",
             aside.display()
         ));
@@ -152,16 +152,16 @@ fn told(folded: &Folded, json: bool) {
     }
 }
 
-impl Alone {
+impl OfflineBroker {
     /// Folds with the projector's credentials and secrets.
-    pub(in crate::commands) async fn offline(
+    pub(in crate::commands) async fn offline_projector(
         &self,
         args: &BrokerArgs,
         config: &Config,
-    ) -> anyhow::Result<Offline> {
-        let secrets = Secrets::read(config).await?;
+    ) -> anyhow::Result<OfflineProjector> {
+        let secrets = RoleSecrets::load(config).await?;
         let broker = self.connect(args, Role::Projector).await?;
         let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
-        Ok(Offline::new(broker, keys, roles::pseudonyms(config)?, system_clock))
+        Ok(OfflineProjector::new(broker, keys, roles::load_pseudonyms(config)?, system_clock))
     }
 }

@@ -5,68 +5,73 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use nats_server::Role;
-use projector::{Job, JobState, OperatorClient, Which, Whose};
+use projector::{Job, JobState, OperatorClient, UserSelector, ViewSelector};
 use schemas::{Quantity, RowDocument, RowsDocument, Sequence};
 use serde_json::json;
 
 use super::client;
-use super::job::do_job;
-use crate::cli::{AtArgs, BrokerArgs, GetArgs};
-use crate::commands::table::table;
-use crate::commands::{print, tell};
-use crate::exit::{FAILED, Usage};
-use crate::reach;
+use super::projector_job::run_job;
+use crate::broker_connection;
+use crate::cli::{BrokerArgs, ViewAtArgs, ViewGetArgs};
+use crate::commands::{eprint, print};
+use crate::exit_code::{FAILED, UsageError};
+use crate::text_table::render_table;
 
-const HEADS: [&str; 7] = ["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"];
+const COLUMNS: [&str; 7] = ["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"];
 
-pub(super) async fn get(args: GetArgs) -> anyhow::Result<ExitCode> {
-    let access = args.access.of(Role::Operator, "view get");
+pub(super) async fn get(args: ViewGetArgs) -> anyhow::Result<ExitCode> {
+    let access = args.access.to_access_context(Role::Operator, "view get");
     let client = client(&args.broker).await?;
-    let rows = client.rows(Whose::UserId(args.user), range(args.date), None, access).await?;
-    Ok(show(&rows, args.date, args.json))
+    let rows = client.rows(UserSelector::UserId(args.user), date_range(args.date), None, access).await?;
+    Ok(print_rows(&rows, args.date, args.json))
 }
 
-fn range(day: Option<Date>) -> (Date, Date) {
+fn date_range(day: Option<Date>) -> (Date, Date) {
     day.map_or((date(1, 1, 1), date(9999, 12, 31)), |day| (day, day))
 }
 
-fn show(rows: &RowsDocument, day: Option<Date>, json: bool) -> ExitCode {
+fn print_rows(rows: &RowsDocument, day: Option<Date>, json: bool) -> ExitCode {
     if json {
         print(json!(rows));
     } else if rows.summaries.is_empty() {
         print(format_args!("no rows (position {})", rows.position));
     } else {
-        print(table(&HEADS, &rows.summaries.iter().map(cells).collect::<Vec<_>>()));
+        print(render_table(&COLUMNS, &rows.summaries.iter().map(row_cells).collect::<Vec<_>>()));
         print(format_args!("position {}", rows.position));
         if rows.summaries.iter().any(|row| row.stale) {
-            tell("these rows are stale: an event of this user waits (`syncwell events parked list`)");
+            eprint("these rows are stale: an event of this user waits (`syncwell events parked list`)");
         }
     }
     if day.is_some() && rows.summaries.is_empty() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
 }
 
-pub(super) async fn at(when: &str, args: AtArgs) -> anyhow::Result<ExitCode> {
-    let access = args.access.of(Role::Operator, "view at");
+pub(super) async fn print_rows_at(when: &str, args: ViewAtArgs) -> anyhow::Result<ExitCode> {
+    let access = args.access.to_access_context(Role::Operator, "view at");
     let client = client(&args.wait.broker).await?;
-    let Some(sequence) = moment(&args.wait.broker, when).await? else {
+    let Some(sequence) = resolve_sequence(&args.wait.broker, when).await? else {
         // Before the first event there is nothing.
-        return Ok(show(&RowsDocument { summaries: Vec::new(), position: 0 }, args.date, args.wait.json));
+        return Ok(print_rows(
+            &RowsDocument { summaries: Vec::new(), position: 0 },
+            args.date,
+            args.wait.json,
+        ));
     };
     if let Some(user) = args.user {
-        let rows = client.rows(Whose::UserId(user), range(args.date), Some(sequence), access).await?;
-        return Ok(show(&rows, args.date, args.wait.json));
+        let rows =
+            client.rows(UserSelector::UserId(user), date_range(args.date), Some(sequence), access).await?;
+        return Ok(print_rows(&rows, args.date, args.wait.json));
     }
-    fold_past(&client, sequence, args.wait.json).await?;
+    fold_as_of(&client, sequence, args.wait.json).await?;
     let (mut after, mut number) = (None, 0_u64);
     loop {
-        let which = Which::Past(sequence);
+        let which = ViewSelector::Past(sequence);
         let (rows, position, next) = client.all_rows(which, args.date, after, access.clone()).await?;
         for row in rows {
             number += 1;
             if args.wait.json {
                 print(json!(row));
             } else {
-                print(format_args!("{}  {}", row.user_ref, cells(&row.row).join("  ")));
+                print(format_args!("{}  {}", row.user_ref, row_cells(&row.row).join("  ")));
             }
         }
         after = next;
@@ -80,8 +85,12 @@ pub(super) async fn at(when: &str, args: AtArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Has the projector fold the view as of a sequence.
-pub(super) async fn fold_past(client: &OperatorClient, sequence: Sequence, json: bool) -> anyhow::Result<()> {
-    let report = do_job(client, Job::Past { sequence }, json).await?;
+pub(super) async fn fold_as_of(
+    client: &OperatorClient,
+    sequence: Sequence,
+    json: bool,
+) -> anyhow::Result<()> {
+    let report = run_job(client, Job::Past { sequence }, json).await?;
     match report.state {
         JobState::Done => Ok(()),
         JobState::Failed | JobState::Cancelled | JobState::Running => {
@@ -91,19 +100,19 @@ pub(super) async fn fold_past(client: &OperatorClient, sequence: Sequence, json:
 }
 
 /// A sequence, or the last event received by a time; `None` before the first.
-pub(super) async fn moment(args: &BrokerArgs, when: &str) -> anyhow::Result<Option<Sequence>> {
+pub(super) async fn resolve_sequence(args: &BrokerArgs, when: &str) -> anyhow::Result<Option<Sequence>> {
     if let Ok(number) = when.parse::<u64>() {
         return Ok(Sequence::new(number));
     }
-    let time: Timestamp = when
-        .parse()
-        .map_err(|_| Usage(format!("{when} is neither a sequence nor a time like 2026-02-16T12:00:00Z")))?;
-    let log = events::Log::over(reach::connect(args, Role::Operator).await?);
+    let time: Timestamp = when.parse().map_err(|_| {
+        UsageError(format!("{when} is neither a sequence nor a time like 2026-02-16T12:00:00Z"))
+    })?;
+    let log = events::Log::new(broker_connection::connect(args, Role::Operator).await?);
     Ok(log.last_received_by(time).await?)
 }
 
 /// A row as cells.
-pub(in crate::commands) fn cells(row: &RowDocument) -> Vec<String> {
+pub(in crate::commands) fn row_cells(row: &RowDocument) -> Vec<String> {
     let value =
         |value: Option<Quantity>| value.map_or_else(|| "-".to_owned(), |value| value.get().to_string());
     let workouts: Vec<_> = row

@@ -3,35 +3,35 @@
 use std::process::ExitCode;
 
 use nats_server::Role;
-use projector::{Job, JobState, VerifyReport, ask_digest};
+use projector::{Job, JobState, VerifyReport, fetch_digest};
 use serde_json::json;
 
 use super::client;
-use super::job::do_job;
-use crate::cli::WaitArgs;
-use crate::commands::{print, tell};
-use crate::exit::FAILED;
-use crate::reach;
+use super::projector_job::run_job;
+use crate::broker_connection;
+use crate::cli::ViewJobArgs;
+use crate::commands::{eprint, print};
+use crate::exit_code::FAILED;
 
-pub(super) async fn run(wait: WaitArgs) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(wait: ViewJobArgs) -> anyhow::Result<ExitCode> {
     let client = client(&wait.broker).await?;
-    let report = do_job(&client, Job::Verify, wait.json).await?;
+    let report = run_job(&client, Job::Verify, wait.json).await?;
     let Some(verified) = report.verified.filter(|_| report.state == JobState::Done) else {
-        tell(format_args!("syncwell: {}", report.error.unwrap_or_else(|| "cancelled".to_owned())));
+        eprint(format_args!("syncwell: {}", report.error.unwrap_or_else(|| "cancelled".to_owned())));
         return Ok(ExitCode::from(FAILED));
     };
-    let holds = verified.holds();
+    let holds = verified.is_consistent();
     if wait.json {
         let mut shown = json!(verified);
         shown["holds"] = holds.into();
         print(shown);
     } else {
-        explain(&verified);
+        print_report(&verified);
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn explain(verified: &VerifyReport) {
+fn print_report(verified: &VerifyReport) {
     for difference in &verified.differences {
         print(format_args!(
             "{} {}: {} is not what the log folds to",
@@ -42,10 +42,10 @@ fn explain(verified: &VerifyReport) {
     print(format_args!("digest   {} (what serves)", verified.digest));
     print(format_args!("digest   {} (what the log folds to)", verified.expected));
     if verified.parked > 0 {
-        tell(format_args!("{} events are parked, and their users' rows stale", verified.parked));
+        eprint(format_args!("{} events are parked, and their users' rows stale", verified.parked));
     }
     match verified.differences.first() {
-        _ if verified.holds() => {
+        _ if verified.is_consistent() => {
             print(format_args!("the view holds: {} rows and other entries", verified.entries))
         }
         Some(first) => {
@@ -55,9 +55,9 @@ fn explain(verified: &VerifyReport) {
     }
 }
 
-pub(super) async fn digest(wait: WaitArgs) -> anyhow::Result<ExitCode> {
-    let broker = reach::connect(&wait.broker, Role::Operator).await?;
-    let digest = ask_digest(&broker).await?;
+pub(super) async fn print_digest(wait: ViewJobArgs) -> anyhow::Result<ExitCode> {
+    let broker = broker_connection::connect(&wait.broker, Role::Operator).await?;
+    let digest = fetch_digest(&broker).await?;
     if wait.json {
         print(json!(digest));
     } else {

@@ -9,7 +9,7 @@ use schemas::EventId;
 const ID_TIME_SLACK: SignedDuration = SignedDuration::from_secs(900);
 
 /// Looks through everything that was received around the time inside the id.
-pub(in crate::commands) async fn find(log: &Log, id: EventId) -> anyhow::Result<Option<RecordedEvent>> {
+pub(crate) async fn find_event(log: &Log, id: EventId) -> anyhow::Result<Option<RecordedEvent>> {
     let time = Timestamp::from_millisecond(i64::try_from(id.unix_ms())?)?;
     let until = time.saturating_add(ID_TIME_SLACK)?;
     let before = log.last_received_by(time.saturating_sub(ID_TIME_SLACK)?).await?;
@@ -19,7 +19,7 @@ pub(in crate::commands) async fn find(log: &Log, id: EventId) -> anyhow::Result<
         let Some(last) = events.last() else { return Ok(None) };
         from = last.sequence().get() + 1;
         for event in events {
-            let Ok(head) = Envelope::read_head(event.bytes()) else { continue };
+            let Ok(head) = Envelope::read_header(event.bytes()) else { continue };
             if head.id == id {
                 return Ok(Some(event));
             }

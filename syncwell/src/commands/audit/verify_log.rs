@@ -4,114 +4,128 @@ use std::collections::BTreeMap;
 
 use events::{Envelope, Event, EventDiscarded, RecordedEvent};
 use keys::{KeyClient, KeyError, SigningKeys, UserRef};
-use notary::{CheckpointWalk, CheckpointsError};
+use notary::{CheckpointCursor, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
 use tokio::task::JoinHandle;
 
-use super::report::{LeftOut, Report};
+use super::report::{AuditReport, DiscardNotice};
 
 /// What opening every event takes.
 #[derive(Clone)]
-pub(super) struct Revealing {
+pub(super) struct VerificationKeys {
     pub(super) keys: KeyClient,
     pub(super) signing: SigningKeys,
 }
 
 /// The log, held against everything known of it on the way.
-pub(super) struct Walk {
+pub(super) struct LogVerification {
     pub(super) tree: Frontier,
-    checkpoints: CheckpointWalk,
+    checkpoints: CheckpointCursor,
     /// The tree at the last checkpoint that holds.
-    pub(super) good: Frontier,
+    pub(super) last_valid_tree: Frontier,
     /// The first checkpoint that does not.
-    pub(super) broken: Option<TreeHead>,
+    pub(super) first_invalid_head: Option<TreeHead>,
     /// Roots that are wanted later: those of a view, of an attestation.
-    wanted: BTreeMap<u64, Option<Hash>>,
-    revealing: Option<Revealing>,
+    requested_roots: BTreeMap<u64, Option<Hash>>,
+    verification_keys: Option<VerificationKeys>,
     /// What operators left out.
-    pub(super) left_out: Vec<LeftOut>,
+    pub(super) discarded: Vec<DiscardNotice>,
 }
 
-impl Walk {
+impl LogVerification {
     pub(super) fn new(
-        checkpoints: CheckpointWalk,
+        checkpoints: CheckpointCursor,
         wanted: impl IntoIterator<Item = u64>,
-        revealing: Option<Revealing>,
+        revealing: Option<VerificationKeys>,
     ) -> Self {
-        let wanted = wanted.into_iter().map(|size| (size, (size == 0).then(Hash::of_nothing))).collect();
+        let wanted = wanted.into_iter().map(|size| (size, (size == 0).then(Hash::empty_root))).collect();
         let (tree, good) = (Frontier::default(), Frontier::default());
-        Self { tree, checkpoints, good, broken: None, wanted, revealing, left_out: Vec::new() }
+        Self {
+            tree,
+            checkpoints,
+            last_valid_tree: good,
+            first_invalid_head: None,
+            requested_roots: wanted,
+            verification_keys: revealing,
+            discarded: Vec::new(),
+        }
     }
 
     /// The root of the tree of this size, if the log had so many events and it was asked for.
     pub(super) fn root_at(&self, size: u64) -> Option<Hash> {
-        self.wanted.get(&size).copied().flatten()
+        self.requested_roots.get(&size).copied().flatten()
     }
 
     /// The next events.
-    pub(super) async fn take(
+    pub(super) async fn verify_events(
         &mut self,
         events: Vec<RecordedEvent>,
-        report: &mut Report,
+        report: &mut AuditReport,
     ) -> anyhow::Result<()> {
         // Reading events is work for another processor than growing the tree.
         let events = std::sync::Arc::new(events);
-        let words: JoinHandle<Vec<Word>> = {
+        let words: JoinHandle<Vec<EventFinding>> = {
             let events = events.clone();
-            tokio::task::spawn_blocking(move || events.iter().filter_map(read).collect())
+            tokio::task::spawn_blocking(move || events.iter().filter_map(check_envelope).collect())
         };
         for event in events.iter() {
-            self.tree.push(Hash::of_leaf(event.bytes()));
+            self.tree.push(Hash::from_leaf(event.bytes()));
             let size = self.tree.size();
-            if let Some(root) = self.wanted.get_mut(&size) {
+            if let Some(root) = self.requested_roots.get_mut(&size) {
                 *root = Some(self.tree.root());
             }
-            self.hold_checkpoints(size, report).await?;
+            self.verify_checkpoints(size, report).await?;
         }
         for word in words.await? {
             match word {
-                Word::Bad(sequence, kind, detail) => report.find(Some(sequence), kind, detail),
-                Word::LeavesOut(left_out) => self.left_out.push(left_out),
+                EventFinding::Invalid(sequence, kind, detail) => {
+                    report.add_finding(Some(sequence), kind, detail)
+                }
+                EventFinding::Discards(left_out) => self.discarded.push(left_out),
             }
         }
-        if let Some(revealing) = self.revealing.clone() {
+        if let Some(revealing) = self.verification_keys.clone() {
             let wanted = events.iter().filter_map(|event| {
-                let head = Envelope::read_head(event.bytes()).ok()?;
+                let head = Envelope::read_header(event.bytes()).ok()?;
                 Some((head.user, head.key_id?))
             });
             revealing.keys.prefetch(wanted).await;
             for event in events.iter() {
-                verify(event, &revealing, report).await?;
+                verify_signature(event, &revealing, report).await?;
             }
         }
         report.events = self.tree.size();
         Ok(())
     }
 
-    async fn hold_checkpoints(&mut self, size: u64, report: &mut Report) -> anyhow::Result<()> {
+    async fn verify_checkpoints(&mut self, size: u64, report: &mut AuditReport) -> anyhow::Result<()> {
         loop {
-            match self.checkpoints.next_size().await {
+            match self.checkpoints.peek_size().await {
                 Ok(Some(signed)) if signed <= size => {
-                    let Some(checkpoint) = self.checkpoints.take() else { return Ok(()) };
+                    let Some(checkpoint) = self.checkpoints.pop() else { return Ok(()) };
                     if signed < size {
                         let detail = format!(
                             "checkpoint {} is of {signed} events, fewer than the one before",
                             checkpoint.number
                         );
-                        report.find(None, "checkpoint", detail);
+                        report.add_finding(None, "checkpoint", detail);
                     } else if checkpoint.head.root == self.tree.root() {
                         report.checkpoints += 1;
                         report.signed = signed;
-                        if self.broken.is_none() {
-                            self.good = self.tree.clone();
+                        if self.first_invalid_head.is_none() {
+                            self.last_valid_tree = self.tree.clone();
                         }
-                    } else if self.broken.is_none() {
-                        self.broken = Some(checkpoint.head);
+                    } else if self.first_invalid_head.is_none() {
+                        self.first_invalid_head = Some(checkpoint.head);
                     }
                 }
                 Ok(_) => return Ok(()),
-                Err(CheckpointsError::Checkpoint { number, source }) => {
-                    report.find(None, "checkpoint", format!("checkpoint {number} does not hold: {source}"));
+                Err(CheckpointsError::InvalidCheckpoint { number, source }) => {
+                    report.add_finding(
+                        None,
+                        "checkpoint",
+                        format!("checkpoint {number} does not hold: {source}"),
+                    );
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -119,54 +133,58 @@ impl Walk {
     }
 
     /// How many events were signed behind those that were read so far, where some were.
-    pub(super) async fn signed_behind(&mut self, report: &mut Report) -> anyhow::Result<Option<u64>> {
-        self.hold_checkpoints(self.tree.size(), report).await?;
-        Ok(self.checkpoints.next_size().await?)
+    pub(super) async fn signed_beyond(&mut self, report: &mut AuditReport) -> anyhow::Result<Option<u64>> {
+        self.verify_checkpoints(self.tree.size(), report).await?;
+        Ok(self.checkpoints.peek_size().await?)
     }
 }
 
 /// What reading an event without any key says of it.
-enum Word {
+enum EventFinding {
     /// The bytes are no event, or stand where they do not belong.
-    Bad(u64, &'static str, String),
+    Invalid(u64, &'static str, String),
     /// It leaves another one out.
-    LeavesOut(LeftOut),
+    Discards(DiscardNotice),
 }
 
-fn read(event: &RecordedEvent) -> Option<Word> {
+fn check_envelope(event: &RecordedEvent) -> Option<EventFinding> {
     let sequence = event.sequence().get();
-    let envelope = match Envelope::read(event.bytes()) {
+    let envelope = match Envelope::parse(event.bytes()) {
         Ok(envelope) => envelope,
-        Err(error) => return Some(Word::Bad(sequence, "schema", error.to_string())),
+        Err(error) => return Some(EventFinding::Invalid(sequence, "schema", error.to_string())),
     };
-    if !event.is_filed_under(&envelope.head.user) {
+    if !event.has_user(&envelope.header.user) {
         let detail = "the event is filed under another user".to_owned();
-        return Some(Word::Bad(sequence, "misfiled", detail));
+        return Some(EventFinding::Invalid(sequence, "misfiled", detail));
     }
-    if !envelope.head.kind.is_clear() {
+    if !envelope.header.kind.is_plaintext() {
         return None;
     }
-    match Event::read_clear(&envelope) {
+    match Event::read_plaintext(&envelope) {
         Ok(Event::EventDiscarded(EventDiscarded { by, sequence, reason, .. }))
-            if envelope.head.user == UserRef::SYSTEM =>
+            if envelope.header.user == UserRef::SYSTEM =>
         {
-            Some(Word::LeavesOut(LeftOut { sequence: sequence.get(), by: by.person, reason }))
+            Some(EventFinding::Discards(DiscardNotice { sequence: sequence.get(), by: by.person, reason }))
         }
         Ok(_) => None,
-        Err(error) => Some(Word::Bad(sequence, "schema", error.to_string())),
+        Err(error) => Some(EventFinding::Invalid(sequence, "schema", error.to_string())),
     }
 }
 
 /// Opens an event, and verifies the phone's signature once more.
-async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Report) -> anyhow::Result<()> {
+async fn verify_signature(
+    event: &RecordedEvent,
+    revealing: &VerificationKeys,
+    report: &mut AuditReport,
+) -> anyhow::Result<()> {
     let sequence = Some(event.sequence().get());
-    let Ok(envelope) = Envelope::read(event.bytes()) else { return Ok(()) };
-    let head = envelope.head.clone();
+    let Ok(envelope) = Envelope::parse(event.bytes()) else { return Ok(()) };
+    let head = envelope.header.clone();
     let Some(key_id) = head.key_id else { return Ok(()) };
     let key = match revealing.keys.get(&head.user, key_id).await {
         Ok(Some(key)) => key,
         Ok(None) => {
-            report.find(
+            report.add_finding(
                 sequence,
                 "key",
                 format!("its data key {key_id} is missing, and no tombstone says why"),
@@ -179,20 +197,20 @@ async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Repor
         }
         Err(error @ KeyError::Unavailable) => return Err(error.into()),
         Err(error @ KeyError::Unwrap(_)) => {
-            report.find(sequence, "key", error.to_string());
+            report.add_finding(sequence, "key", error.to_string());
             return Ok(());
         }
     };
     match Event::open(envelope, &key) {
         Ok(Event::SummaryReceived(received) | Event::DeviceReported(received)) => {
-            let signing = revealing.signing.key(&head.user, received.signing_key);
+            let signing = revealing.signing.key(&head.user, received.signing_key_id);
             let verifies = signing.is_some_and(|key| {
                 key.verify(&received.timestamp, received.body.as_bytes(), &received.signature)
             });
             if verifies {
                 *report.signatures.get_or_insert(0) += 1;
             } else {
-                report.find(sequence, "signature", "the phone's signature does not verify");
+                report.add_finding(sequence, "signature", "the phone's signature does not verify");
             }
         }
         Ok(
@@ -215,7 +233,7 @@ async fn verify(event: &RecordedEvent, revealing: &Revealing, report: &mut Repor
             | Event::ExportFailed(_)
             | Event::Erasure(_),
         ) => {}
-        Err(error) => report.find(sequence, "sealed", error.to_string()),
+        Err(error) => report.add_finding(sequence, "sealed", error.to_string()),
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use events::{EventKind, Head, Log, NewEvent, SignedRequest, new_event_id};
+use events::{EventHeader, EventKind, Log, NewEvent, SignedRequest, new_event_id};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jetstream::{Broker, CommitMode};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ const YEAR: i16 = 2026;
 
 /// Fills the log: every user posts in turn, several times about each day. What is signed is not verified by a fold, so
 /// the signatures are of the right form only.
-pub(super) async fn fill(
+pub(super) async fn fill_log(
     broker: Broker,
     kek: Arc<Kek>,
     pseudonyms: &Pseudonymizer,
@@ -32,26 +32,26 @@ pub(super) async fn fill(
         .buffered(IN_FLIGHT_MAX)
         .try_collect()
         .await?;
-    let appender = Log::over(broker).appender(CommitMode::Grouped);
-    let now = http_edge::system_clock();
+    let appender = Log::new(broker).appender(CommitMode::Grouped);
+    let now = runtime::system_clock();
     stream::iter(0..events)
         .map(Ok::<_, anyhow::Error>)
         .try_for_each_concurrent(IN_FLIGHT_MAX, async |number| {
             let user = usize::try_from(number)? % users.len();
-            let event = event(&users[user], &keys[user], number / users.len() as u64, now)?;
+            let event = sample_event(&users[user], &keys[user], number / users.len() as u64, now)?;
             appender.append(event).await?;
             Ok(())
         })
         .await
 }
 
-fn event(user: &UserRef, key: &DataKey, post: u64, now: Timestamp) -> anyhow::Result<NewEvent> {
+fn sample_event(user: &UserRef, key: &DataKey, post: u64, now: Timestamp) -> anyhow::Result<NewEvent> {
     let (day, hour) = (1 + post / POSTS_PER_DAY % 28, 6 + 4 * (post % POSTS_PER_DAY));
     let body = format!(
         r#"{{"date":"2026-02-{day:02}","steps":{},"resting_hr":58,"sleep_hours":7.4,"hrv":46.2,"workouts":[{{"type":"running","duration":42,"calories":418.5,"start_time":"2026-02-{day:02}T06:22:00Z"}}],"generated_at":"2026-02-{day:02}T{hour:02}:59:45Z"}}"#,
         1_000 + 2_000 * (post % POSTS_PER_DAY),
     );
-    let head = Head {
+    let head = EventHeader {
         id: new_event_id(now),
         kind: EventKind::SummaryReceivedV1,
         user: *user,
@@ -61,8 +61,9 @@ fn event(user: &UserRef, key: &DataKey, post: u64, now: Timestamp) -> anyhow::Re
     let received = SignedRequest {
         body,
         timestamp: now.as_millisecond().to_string(),
-        signature: RequestSignature::from_hex(&"ab".repeat(32)).ok_or_else(|| anyhow::anyhow!("BUG: 32 bytes"))?,
-        signing_key: "1.default".parse().map_err(|()| anyhow::anyhow!("BUG: a signing key id"))?,
+        signature: RequestSignature::from_hex(&"ab".repeat(32))
+            .ok_or_else(|| anyhow::anyhow!("BUG: 32 bytes"))?,
+        signing_key_id: "1.default".parse().map_err(|()| anyhow::anyhow!("BUG: a signing key id"))?,
         token_id: None,
     };
     Ok(NewEvent { id: head.id, user: *user, bytes: received.seal(&head, key), outcome_to: None })

@@ -9,13 +9,13 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::ConfigErrors;
-use crate::home::SECRETS;
+use crate::data_dir::SECRET_NAMES;
 
 /// `SYNCWELL_RATES__PER_USER_PER_MINUTE` is `rates.per_user_per_minute`.
-const PREFIX: &str = "SYNCWELL_";
-const SEPARATOR: &str = "__";
+const ENV_PREFIX: &str = "SYNCWELL_";
+const ENV_SEPARATOR: &str = "__";
 
-pub(super) struct Reader {
+pub(super) struct ConfigReader {
     /// Every leaf by its dotted path.
     values: BTreeMap<String, Value>,
     /// The environment, as it is there.
@@ -25,7 +25,7 @@ pub(super) struct Reader {
     errors: Vec<String>,
 }
 
-impl Reader {
+impl ConfigReader {
     pub(super) fn new(text: &str, environment: BTreeMap<String, String>) -> Self {
         let mut reader = Self {
             values: BTreeMap::new(),
@@ -39,23 +39,24 @@ impl Reader {
         }
         reader.in_file = reader.values.keys().cloned().collect();
         // A secret belongs into a file of its own or into the environment, not among the settings.
-        for name in SECRETS.map(|secret| format!("secrets.{secret}")) {
+        for name in SECRET_NAMES.map(|secret| format!("secrets.{secret}")) {
             if reader.values.remove(&name).is_some() {
-                reader.refuse(&name, "must be given as a file or in the environment");
+                reader.report_invalid(&name, "must be given as a file or in the environment");
             }
         }
         for (name, value) in environment {
-            if let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains(SEPARATOR)) {
-                reader
-                    .values
-                    .insert(path.to_ascii_lowercase().replace(SEPARATOR, "."), from_environment(&value));
+            if let Some(path) = name.strip_prefix(ENV_PREFIX).filter(|path| path.contains(ENV_SEPARATOR)) {
+                reader.values.insert(
+                    path.to_ascii_lowercase().replace(ENV_SEPARATOR, "."),
+                    parse_environment_value(&value),
+                );
             }
         }
         reader
     }
 
     /// The variables whose name begins so, for a library that has its own.
-    pub(super) fn environment_of(&self, prefix: &str) -> Vec<(String, String)> {
+    pub(super) fn environment_with_prefix(&self, prefix: &str) -> Vec<(String, String)> {
         let found = self.environment.iter().filter(|(name, _)| name.starts_with(prefix));
         found.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
     }
@@ -65,44 +66,44 @@ impl Reader {
         if self.errors.is_empty() { Ok(()) } else { Err(ConfigErrors(self.errors)) }
     }
 
-    pub(super) fn refuse(&mut self, key: &str, why: impl Display) {
+    pub(super) fn report_invalid(&mut self, key: &str, why: impl Display) {
         self.errors.push(format!("`{key}` {why}"));
     }
 
     /// An error that names its key itself.
-    pub(super) fn complain(&mut self, error: String) {
+    pub(super) fn report_error(&mut self, error: String) {
         self.errors.push(error);
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(super) fn contains(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
     /// Whether any key begins so.
-    pub(super) fn has_under(&self, prefix: &str) -> bool {
+    pub(super) fn contains_prefix(&self, prefix: &str) -> bool {
         self.values.keys().any(|key| key.starts_with(prefix))
     }
 
     /// Whether the file says it, and not the environment.
     pub(super) fn is_in_file(&self, key: &str) -> bool {
-        self.in_file.contains(key) && !self.environment.contains_key(&variable(key))
+        self.in_file.contains(key) && !self.environment.contains_key(&environment_name(key))
     }
 
-    pub(super) fn forget(&mut self, key: &str) {
+    pub(super) fn remove(&mut self, key: &str) {
         self.values.remove(key);
     }
 
     /// The tables below a table, but for these of its own keys.
-    pub(super) fn tables_under(&self, table: &str, general: &[&str]) -> BTreeSet<String> {
+    pub(super) fn subtable_names(&self, table: &str, general: &[&str]) -> BTreeSet<String> {
         let below =
             self.values.keys().filter_map(|key| key.strip_prefix(table)?.strip_prefix('.')?.split_once('.'));
         below.map(|(name, _)| name.to_owned()).filter(|name| !general.contains(&name.as_str())).collect()
     }
 
     /// A text that others gave out, which may look like a number: from the environment letter by letter.
-    pub(super) fn verbatim(&mut self, key: &str) -> Option<String> {
+    pub(super) fn verbatim_text(&mut self, key: &str) -> Option<String> {
         let text = self.text(key);
-        self.environment.get(&variable(key)).cloned().or(text)
+        self.environment.get(&environment_name(key)).cloned().or(text)
     }
 
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
@@ -113,7 +114,7 @@ impl Reader {
                 Some(other.to_string())
             }
             Value::Array(_) | Value::Table(_) => {
-                self.refuse(key, "must be text");
+                self.report_invalid(key, "must be text");
                 None
             }
         }
@@ -123,46 +124,49 @@ impl Reader {
         self.text(key).map(PathBuf::from)
     }
 
-    pub(super) fn parsed<T: FromStr>(&mut self, key: &str, form: &str) -> Option<T> {
+    pub(super) fn parse<T: FromStr>(&mut self, key: &str, form: &str) -> Option<T> {
         let value = self.text(key)?.parse().ok();
         if value.is_none() {
-            self.refuse(key, format!("must be {form}"));
+            self.report_invalid(key, format!("must be {form}"));
         }
         value
     }
 
-    pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
+    pub(super) fn boolean(&mut self, key: &str, default: bool) -> bool {
         let Some(value) = self.values.remove(key) else { return default };
         value.as_bool().unwrap_or_else(|| {
-            self.refuse(key, "must be true or false");
+            self.report_invalid(key, "must be true or false");
             default
         })
     }
 
-    pub(super) fn whole(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
+    pub(super) fn integer(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
         let Some(value) = self.values.remove(key) else { return default };
         let number = value.as_integer().and_then(|number| u64::try_from(number).ok());
         match number.filter(|number| range.contains(number)) {
             Some(number) => number,
             None => {
-                self.refuse(key, format!("must be a whole number from {} to {}", range.start(), range.end()));
+                self.report_invalid(
+                    key,
+                    format!("must be a whole number from {} to {}", range.start(), range.end()),
+                );
                 default
             }
         }
     }
 
     /// A list of whole numbers.
-    pub(super) fn wholes(&mut self, key: &str) -> Option<Vec<u32>> {
+    pub(super) fn integer_list(&mut self, key: &str) -> Option<Vec<u32>> {
         let value = self.values.remove(key)?;
         let whole = |value: &Value| value.as_integer().and_then(|number| u32::try_from(number).ok());
         let read = value.as_array().and_then(|entries| entries.iter().map(whole).collect());
         if read.is_none() {
-            self.refuse(key, "must be a list of whole numbers");
+            self.report_invalid(key, "must be a list of whole numbers");
         }
         read
     }
 
-    pub(super) fn pair(&mut self, key: &str) -> Option<[f64; 2]> {
+    pub(super) fn number_pair(&mut self, key: &str) -> Option<[f64; 2]> {
         let value = self.values.remove(key)?;
         let number =
             |value: &Value| value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
@@ -173,7 +177,7 @@ impl Reader {
         match pair.filter(|(low, high)| low.is_finite() && high.is_finite() && low <= high) {
             Some((low, high)) => Some([low, high]),
             None => {
-                self.refuse(key, "must be a pair of numbers like [0, 200000], the smaller first");
+                self.report_invalid(key, "must be a pair of numbers like [0, 200000], the smaller first");
                 None
             }
         }
@@ -184,19 +188,19 @@ impl Reader {
         let entries =
             value.as_array().map(|entries| entries.iter().map(|entry| parse(entry.as_str()?)).collect());
         entries.flatten().unwrap_or_else(|| {
-            self.refuse(key, format!("must be {form}"));
+            self.report_invalid(key, format!("must be {form}"));
             Vec::new()
         })
     }
 }
 
 /// The variable that a key can stand in.
-fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.replace('.', SEPARATOR).to_ascii_uppercase())
+fn environment_name(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.replace('.', ENV_SEPARATOR).to_ascii_uppercase())
 }
 
 /// A value as TOML would have it, or as text.
-fn from_environment(text: &str) -> Value {
+fn parse_environment_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Whether nobody on a network can read what is said to this address.
-pub(crate) fn is_private(url: &str) -> bool {
+pub(crate) fn is_loopback_or_tls(url: &str) -> bool {
     let Ok(url) = url.parse::<http::Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let is_loopback =

@@ -10,31 +10,41 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::Level;
-use tracing_subscriber::filter::{FilterFn, filter_fn};
+use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
-use crate::exit::Usage;
+use crate::exit_code::UsageError;
 
 /// Our own crates. Only they follow the level that is asked for: at `trace` a library may print a message's payload,
 /// and we vouch for our own lines only.
-const OURS: [&str; 12] = [
-    "syncwell",
+const OWN_CRATES: [&str; 22] = [
+    "aggregates",
+    "backup",
     "breakglass",
-    "nats_server",
     "client",
-    "http_edge",
     "events",
+    "export_archive",
+    "export_store",
+    "http_edge",
     "ingest",
+    "jetstream",
+    "keeper",
+    "keys",
+    "nats_server",
+    "notary",
+    "notary_client",
     "projector",
     "providers",
-    "jetstream",
-    "keys",
+    "runtime",
+    "schemas",
+    "syncwell",
+    "tlog",
     "worker",
 ];
-/// What libraries may say.
-const OTHERS: &str = "warn";
+/// The level of libraries.
+const LIBRARY_LEVEL: Level = Level::WARN;
 
 /// What is logged, and where to.
 #[derive(Debug, Clone, Default)]
@@ -46,16 +56,16 @@ pub(crate) struct LogSettings {
 }
 
 /// Starts logging for a command that a person runs.
-pub(crate) fn start_at(level: &str) -> anyhow::Result<()> {
+pub(crate) fn start_at_level(level: &str) -> anyhow::Result<()> {
     start(&LogSettings { level: Some(level.to_owned()), otlp_endpoint: None })
 }
 
 /// Starts logging.
 pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
     let level = settings.level.as_deref().unwrap_or("info");
-    let level: Level = level.parse().map_err(|_| Usage(format!("`{level}` is no log level")))?;
-    let ours = OURS.map(|name| format!("{name}={level}")).join(",");
-    let filter = EnvFilter::try_new(format!("{OTHERS},{ours}"))?;
+    let level: Level = level.parse().map_err(|_| UsageError(format!("`{level}` is no log level")))?;
+    let ours = OWN_CRATES.map(|name| (name, level));
+    let filter = Targets::new().with_default(LIBRARY_LEVEL).with_targets(ours);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = if std::io::stderr().is_terminal() {
         lines.compact().with_filter(filter).boxed()
@@ -71,8 +81,8 @@ pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
     // A layer that is absent would let everything through: there are as many as there are.
     let mut layers = vec![lines];
     if let Some(endpoint) = settings.otlp_endpoint.as_deref() {
-        let spans = tracing_opentelemetry::layer().with_tracer(tracer(endpoint)?);
-        layers.push(spans.with_filter(requests()).boxed());
+        let spans = tracing_opentelemetry::layer().with_tracer(build_tracer(endpoint)?);
+        layers.push(spans.with_filter(request_spans()).boxed());
     }
     let started = tracing_subscriber::registry().with(layers).try_init();
     started.map_err(|error| anyhow::anyhow!("logging can't start: {error}"))
@@ -80,13 +90,13 @@ pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
 
 /// Of all spans and events only those of requests leave the process: the export is a second log, and what is said
 /// there is as carefully chosen.
-fn requests() -> FilterFn {
+fn request_spans() -> FilterFn {
     filter_fn(|metadata| {
         metadata.is_span() && metadata.name() == "request" && metadata.target().starts_with("http_edge")
     })
 }
 
-fn tracer(endpoint: &str) -> anyhow::Result<SdkTracer> {
+fn build_tracer(endpoint: &str) -> anyhow::Result<SdkTracer> {
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
@@ -96,15 +106,15 @@ fn tracer(endpoint: &str) -> anyhow::Result<SdkTracer> {
     let provider = SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
     let tracer = provider.tracer("syncwell");
     // Set once: logging starts once.
-    let _ = PROVIDER.set(provider);
+    let _ = TRACER_PROVIDER.set(provider);
     Ok(tracer)
 }
 
-static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+static TRACER_PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
 /// Exports what waits. The last word of a process.
-pub(crate) fn end() {
-    if let Some(provider) = PROVIDER.get() {
+pub(crate) fn shutdown() {
+    if let Some(provider) = TRACER_PROVIDER.get() {
         // The receiver may be gone; then the last spans are, too.
         let _ = provider.shutdown();
     }

@@ -8,7 +8,7 @@ use nats_server::Role;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::installation::Installation;
+use super::installation::BenchInstallation;
 
 /// Bytes of a typical event as stored.
 const EVENT_BYTES: usize = 900;
@@ -17,8 +17,8 @@ const EVENT_BYTES: usize = 900;
 ///
 /// One at a time means one message after the other, each confirmed before the next is sent. The events are no events,
 /// so no projector may follow any more.
-pub(super) async fn appended_per_s(
-    installation: &Installation,
+pub(super) async fn measure_appends_per_s(
+    installation: &BenchInstallation,
     how: CommitMode,
     waiting: usize,
     lasting: Duration,

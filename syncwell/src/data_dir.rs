@@ -24,50 +24,50 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jetstream::KeyPair;
-use keys::{AccessIndexKey, TokenSealer, VersionedSecrets, create_secret_file, create_private_file};
+use keys::{AccessIndexKey, TokenSealer, VersionedSecrets, create_private_file, create_secret_file};
 use nats_server::{Role, RoleKeys};
 use serde::{Deserialize, Serialize};
 use tlog::{LogSigner, LogVerifier};
 
-use crate::exit::{Unreachable, Usage};
+use crate::exit_code::{UnreachableError, UsageError};
 
 /// The secrets of an installation.
-pub(crate) const SECRETS: [&str; 7] =
+pub(crate) const SECRET_NAMES: [&str; 7] =
     ["kek", "pseudonym", "signing", "breakglass", "checkpoint", "attestation", "tokens"];
 /// Secrets of which something public is made, by whose file one can tell that they were made.
-const PUBLISHED: [(&str, &str); 4] = [
+const SECRET_PUBLIC_FILES: [(&str, &str); 4] = [
     ("breakglass", "breakglass.pub"),
-    ("checkpoint", LOG_VKEY),
-    ("attestation", ATTEST_VKEY),
-    ("tokens", TOKENS_CHECK),
+    ("checkpoint", LOG_VKEY_FILE),
+    ("attestation", ATTEST_VKEY_FILE),
+    ("tokens", TOKENS_CHECK_FILE),
 ];
 /// What checkpoints are verified by.
-pub(crate) const LOG_VKEY: &str = "log.vkey";
+pub(crate) const LOG_VKEY_FILE: &str = "log.vkey";
 /// What attestations are verified by.
-pub(crate) const ATTEST_VKEY: &str = "attest.vkey";
+pub(crate) const ATTEST_VKEY_FILE: &str = "attest.vkey";
 /// By which one can tell that the worker's secret was made, and which it is.
-pub(crate) const TOKENS_CHECK: &str = "tokens.check";
+pub(crate) const TOKENS_CHECK_FILE: &str = "tokens.check";
 /// The data folder that commands look for unless they are told of another.
 const DEFAULT_FOLDER: &str = ".syncwell";
 
 /// The folder, by name only: nothing needs to exist.
 #[derive(Debug, Clone)]
-pub(crate) struct Home(PathBuf);
+pub(crate) struct DataDir(PathBuf);
 
 /// Where a running `up` serves.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Running {
+pub(crate) struct RunningInstance {
     pub(crate) http: String,
     pub(crate) nats: String,
 }
 
-impl Home {
-    pub(crate) fn at(folder: &Path) -> Self {
+impl DataDir {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self(folder.to_owned())
     }
 
     /// What a command needs to find this folder: nothing, where it is the default one below the current folder.
-    pub(crate) fn as_argument(&self) -> String {
+    pub(crate) fn to_cli_argument(&self) -> String {
         let default = Path::new(DEFAULT_FOLDER).canonicalize();
         if default.is_ok_and(|default| default == self.0) {
             String::new()
@@ -93,14 +93,14 @@ impl Home {
     /// Later a secret that is missing was lost: a new one would make every user a stranger, or every key useless, so it
     /// is asked for instead.
     pub(crate) fn create_keys(&self, secrets: &[&str]) -> anyhow::Result<()> {
-        let is_first_use = !SECRETS.iter().any(|secret| self.secret_file(secret).exists())
+        let is_first_use = !SECRET_NAMES.iter().any(|secret| self.secret_file(secret).exists())
             && !self.path("nats/store/jetstream").exists();
         for secret in secrets {
             // Of an installation from before there was an index or a tree, that secret was never made.
-            let published = PUBLISHED.iter().find(|(name, _)| name == secret);
+            let published = SECRET_PUBLIC_FILES.iter().find(|(name, _)| name == secret);
             let was_made = published.is_none_or(|(_, file)| self.path(file).exists());
             if !is_first_use && was_made && !self.secret_file(secret).exists() {
-                return Err(Usage(format!(
+                return Err(UsageError(format!(
                     "{} is missing, and this folder is in use: restore it from a backup",
                     self.secret_file(secret).display()
                 ))
@@ -108,53 +108,59 @@ impl Home {
             }
         }
         for folder in ["keys", "secrets"] {
-            private_folder(&self.0.join(folder))?;
+            create_private_folder(&self.0.join(folder))?;
         }
         for role in Role::ALL {
             let seed = KeyPair::new_user().seed().context("an nkey could not be made")?;
-            keep_existing(create_private_file(&self.seed_file(role), format!("{seed}\n").as_bytes()))?;
+            ignore_already_exists(create_private_file(
+                &self.seed_file(role),
+                format!("{seed}\n").as_bytes(),
+            ))?;
         }
         for secret in secrets {
             create_secret_file(&self.secret_file(secret))?;
         }
         if secrets.contains(&"breakglass") {
-            self.publish_recipient(&AccessIndexKey::new(VersionedSecrets::read(&self.secret_file("breakglass"))?))?;
+            self.write_recipient(&AccessIndexKey::new(VersionedSecrets::read(
+                &self.secret_file("breakglass"),
+            )?))?;
         }
-        if secrets.contains(&"tokens") && !self.path(TOKENS_CHECK).exists() {
+        if secrets.contains(&"tokens") && !self.path(TOKENS_CHECK_FILE).exists() {
             let secret = VersionedSecrets::read(&self.secret_file("tokens"))?;
-            fs::write(self.path(TOKENS_CHECK), format!("{}\n", TokenSealer::new(secret).fingerprint()))?;
+            fs::write(self.path(TOKENS_CHECK_FILE), format!("{}\n", TokenSealer::new(secret).fingerprint()))?;
         }
         let origin = format!("syncwell.local/log/{}", uuid::Uuid::new_v4().simple());
-        for (secret, file) in [("checkpoint", LOG_VKEY), ("attestation", ATTEST_VKEY)] {
+        for (secret, file) in [("checkpoint", LOG_VKEY_FILE), ("attestation", ATTEST_VKEY_FILE)] {
             if secrets.contains(&secret) {
                 let secret = VersionedSecrets::read(&self.secret_file(secret))?;
-                self.publish_vkey(file, &origin, &secret)?;
+                self.write_vkey(file, &origin, &secret)?;
             }
         }
         Ok(())
     }
 
     /// Writes the public half of a signing secret; the log's name is made once, and kept.
-    fn publish_vkey(&self, file: &str, origin: &str, secret: &VersionedSecrets) -> anyhow::Result<()> {
+    fn write_vkey(&self, file: &str, origin: &str, secret: &VersionedSecrets) -> anyhow::Result<()> {
         let path = self.path(file);
         if path.exists() {
             return Ok(());
         }
         // Both keys are of one log.
-        let known = [LOG_VKEY, ATTEST_VKEY].into_iter().find_map(|known| read_vkey(&self.path(known)).ok());
+        let known =
+            [LOG_VKEY_FILE, ATTEST_VKEY_FILE].into_iter().find_map(|known| read_vkey(&self.path(known)).ok());
         let origin = known.as_ref().map_or(origin, LogVerifier::origin);
         let signer = LogSigner::new(origin, secret.current().1)?;
         Ok(fs::write(path, format!("{}\n", signer.vkey()))?)
     }
 
     /// Writes the public half of the break-glass secret, for ingest.
-    pub(crate) fn publish_recipient(&self, key: &AccessIndexKey) -> io::Result<()> {
+    pub(crate) fn write_recipient(&self, key: &AccessIndexKey) -> io::Result<()> {
         fs::write(self.path("breakglass.pub"), key.recipient_line())
     }
 
     /// The public nkeys that the broker must know.
-    pub(crate) fn role_keys(&self) -> anyhow::Result<RoleKeys> {
-        Role::ALL.into_iter().map(|role| Ok((role, public_key(&self.seed_file(role))?))).collect()
+    pub(crate) fn read_role_keys(&self) -> anyhow::Result<RoleKeys> {
+        Role::ALL.into_iter().map(|role| Ok((role, read_public_nkey(&self.seed_file(role))?))).collect()
     }
 
     /// Holds the folder for as long as the file lives: two systems in one folder would spoil each other.
@@ -163,37 +169,38 @@ impl Home {
     }
 
     /// Holds it for a rotation: of two at once, one would drop what the other is using.
-    pub(crate) fn lock_rotation(&self) -> anyhow::Result<File> {
+    pub(crate) fn lock_for_rotation(&self) -> anyhow::Result<File> {
         self.lock_file("rotation.lock", "another rotation runs")
     }
 
     fn lock_file(&self, name: &str, otherwise: &str) -> anyhow::Result<File> {
-        private_folder(&self.0)?;
+        create_private_folder(&self.0)?;
         let path = self.path(name);
         let file = File::create(&path).with_context(|| format!("{} could not be made", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                Err(Usage(format!("{otherwise} in {}; choose another --data-dir, or wait", self.0.display()))
-                    .into())
-            }
+            Err(TryLockError::WouldBlock) => Err(UsageError(format!(
+                "{otherwise} in {}; choose another --data-dir, or wait",
+                self.0.display()
+            ))
+            .into()),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }
 
-    pub(crate) fn set_running(&self, running: &Running) -> anyhow::Result<()> {
+    pub(crate) fn write_running(&self, running: &RunningInstance) -> anyhow::Result<()> {
         Ok(fs::write(self.path("running.json"), serde_json::to_vec(running)?)?)
     }
 
-    pub(crate) fn clear_running(&self) {
+    pub(crate) fn remove_running(&self) {
         // Not there is as good as removed.
         let _ = fs::remove_file(self.path("running.json"));
     }
 
     /// Where the running `up` serves.
-    pub(crate) fn running(&self) -> anyhow::Result<Running> {
+    pub(crate) fn read_running(&self) -> anyhow::Result<RunningInstance> {
         let text = fs::read(self.path("running.json")).map_err(|_| {
-            Unreachable(format!(
+            UnreachableError(format!(
                 "no `syncwell up` runs in {}; start it, or name another --data-dir",
                 self.0.display()
             ))
@@ -205,13 +212,13 @@ impl Home {
 /// A public key of checkpoints or attestations.
 pub(crate) fn read_vkey(file: &Path) -> anyhow::Result<LogVerifier> {
     let text = fs::read_to_string(file).map_err(|_| {
-        Usage(format!("the public key {} can't be read; name it with --vkey", file.display()))
+        UsageError(format!("the public key {} can't be read; name it with --vkey", file.display()))
     })?;
     LogVerifier::parse(text.trim()).with_context(|| format!("{} holds no verifier key", file.display()))
 }
 
 /// The public half of the nkey in this file.
-pub(crate) fn public_key(seed_file: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_public_nkey(seed_file: &Path) -> anyhow::Result<String> {
     let seed = read_seed(seed_file)?;
     let pair = KeyPair::from_seed(seed.trim())
         .with_context(|| format!("{} holds no nkey seed", seed_file.display()))?;
@@ -224,7 +231,7 @@ pub(crate) fn read_seed(seed_file: &Path) -> anyhow::Result<String> {
         .with_context(|| format!("the credentials {} can't be read", seed_file.display()))
 }
 
-fn private_folder(folder: &Path) -> io::Result<()> {
+fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -233,7 +240,7 @@ fn private_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// What exists is kept.
-pub(crate) fn keep_existing(written: io::Result<()>) -> io::Result<()> {
+pub(crate) fn ignore_already_exists(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         written => written,

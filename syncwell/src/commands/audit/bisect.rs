@@ -1,37 +1,38 @@
 //! Which event it is: a root that does not hold says that something before it was changed, and no more.
 
-use events::{Log, LogReader};
+use events::{Log, LogConsumerName};
 use jetstream::Broker;
-use notary::ask::{self, AskError};
+use notary::client::{self, FetchProofError};
 use schemas::Sequence;
 use tlog::{Frontier, Hash, LogVerifier, TreeHead};
 
 /// Events between two checkpoints among which one is looked for.
-const EVENTS_MAX: u64 = 1_000_000;
+const BISECT_EVENTS_MAX: u64 = 1_000_000;
 
 /// The first event that is not the one that was signed, between the last checkpoint that holds and the first that does
 /// not: the notary still has the tree as it was, and proves of each length of the log whether it begins like that.
 /// `None` where it can't tell.
-pub(super) async fn first_changed(
+pub(super) async fn find_first_changed(
     broker: &Broker,
     verifier: &LogVerifier,
     good: &Frontier,
     broken: TreeHead,
 ) -> anyhow::Result<Option<u64>> {
-    if broken.size.checked_sub(good.size()).is_none_or(|events| events > EVENTS_MAX) {
+    if broken.size.checked_sub(good.size()).is_none_or(|events| events > BISECT_EVENTS_MAX) {
         return Ok(None);
     }
     let Some(last) = Sequence::new(broken.size) else { return Ok(None) };
-    let mut stretch = Log::over(broker.clone()).stretch(LogReader::Auditor, Sequence::new(good.size()), last);
+    let mut stretch =
+        Log::new(broker.clone()).read_range(LogConsumerName::Auditor, Sequence::new(good.size()), last);
     let mut leaves = Vec::new();
     while let Some(events) = stretch.next().await? {
-        leaves.extend(events.iter().map(|event| Hash::of_leaf(event.bytes())));
+        leaves.extend(events.iter().map(|event| Hash::from_leaf(event.bytes())));
     }
     // The length at which the log is still what was signed, and one at which it is not any more.
     let (mut holds, mut broken_at) = (0, leaves.len());
     while broken_at - holds > 1 {
         let middle = holds + (broken_at - holds) / 2;
-        match is_what_was_signed(broker, verifier, good, &leaves[..middle]).await? {
+        match is_signed_prefix(broker, verifier, good, &leaves[..middle]).await? {
             Some(true) => holds = middle,
             Some(false) => broken_at = middle,
             None => return Ok(None),
@@ -40,7 +41,7 @@ pub(super) async fn first_changed(
     Ok(Some(good.size() + broken_at as u64))
 }
 
-async fn is_what_was_signed(
+async fn is_signed_prefix(
     broker: &Broker,
     verifier: &LogVerifier,
     good: &Frontier,
@@ -49,11 +50,14 @@ async fn is_what_was_signed(
     let mut tree = good.clone();
     leaves.iter().for_each(|leaf| tree.push(*leaf));
     let head = TreeHead { size: tree.size(), root: tree.root() };
-    match ask::consistency(broker, verifier, head).await {
+    match client::fetch_consistency_proof(broker, verifier, head).await {
         Ok(_) => Ok(Some(true)),
-        Err(AskError::Broken(_)) => Ok(Some(false)),
-        Err(AskError::Unavailable(_) | AskError::NotYet | AskError::Refused(_) | AskError::OtherKey(_)) => {
-            Ok(None)
-        }
+        Err(FetchProofError::InvalidProof(_)) => Ok(Some(false)),
+        Err(
+            FetchProofError::Unavailable(_)
+            | FetchProofError::NotYet
+            | FetchProofError::Refused(_)
+            | FetchProofError::OtherKey(_),
+        ) => Ok(None),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use client::{Credentials, Phone};
-use http_edge::system_clock;
+use runtime::system_clock;
 use schemas::{Accepted, Outcome};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -13,7 +13,7 @@ use super::median;
 
 /// What a load came to.
 #[derive(Debug, Default)]
-pub(super) struct Measured {
+pub(super) struct LoadMeasurement {
     /// Posts that were answered after fsync with their outcome.
     pub(super) accepted: u64,
     /// Posts that were accepted without an outcome in time.
@@ -24,7 +24,7 @@ pub(super) struct Measured {
     pub(super) elapsed: Duration,
 }
 
-impl Measured {
+impl LoadMeasurement {
     pub(super) fn accepted_per_s(&self) -> f64 {
         self.accepted as f64 / self.elapsed.as_secs_f64()
     }
@@ -39,7 +39,7 @@ impl Measured {
 
 /// What the runs of one load came to.
 #[derive(Serialize)]
-pub(super) struct LoadFigures {
+pub(super) struct LoadReport {
     pub(super) connections: usize,
     pub(super) accepted_per_s: f64,
     pub(super) p50_ms: f64,
@@ -49,14 +49,14 @@ pub(super) struct LoadFigures {
     pub(super) times_one_at_a_time: f64,
 }
 
-impl LoadFigures {
+impl LoadReport {
     /// The heads of [`LoadFigures::cells`].
-    pub(super) const HEADS: [&str; 7] =
+    pub(super) const COLUMNS: [&str; 7] =
         ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "no outcome", "refused"];
 
     /// Medians; `single` is what the broker alone does one message at a time.
-    pub(super) fn of(connections: usize, mut runs: Vec<Measured>, single: f64) -> Self {
-        let accepted_per_s = median(runs.iter().map(Measured::accepted_per_s).collect());
+    pub(super) fn from_runs(connections: usize, mut runs: Vec<LoadMeasurement>, single: f64) -> Self {
+        let accepted_per_s = median(runs.iter().map(LoadMeasurement::accepted_per_s).collect());
         Self {
             connections,
             accepted_per_s,
@@ -68,7 +68,7 @@ impl LoadFigures {
         }
     }
 
-    pub(super) fn cells(&self) -> Vec<String> {
+    pub(super) fn to_row(&self) -> Vec<String> {
         vec![
             self.connections.to_string(),
             format!("{:.0}", self.accepted_per_s),
@@ -82,23 +82,26 @@ impl LoadFigures {
 }
 
 /// Posts over one connection per group of users: each connection has users of its own.
-pub(super) async fn post(users: &[Vec<Credentials>], lasting: Duration) -> anyhow::Result<Measured> {
+pub(super) async fn run_post_load(
+    users: &[Vec<Credentials>],
+    lasting: Duration,
+) -> anyhow::Result<LoadMeasurement> {
     let mut connections = JoinSet::new();
     let started = Instant::now();
     for users in users {
         let mut phones = users.iter().cloned().map(Phone::new).collect::<Result<Vec<_>, _>>()?;
         connections.spawn(async move {
-            let mut measured = Measured::default();
+            let mut measured = LoadMeasurement::default();
             let mut number = 0_u32;
             while started.elapsed() < lasting {
                 let turn = number as usize % phones.len();
                 number += 1;
-                one(&mut phones[turn], number, &mut measured).await?;
+                post_one(&mut phones[turn], number, &mut measured).await?;
             }
             anyhow::Ok(measured)
         });
     }
-    let mut all = Measured::default();
+    let mut all = LoadMeasurement::default();
     while let Some(connection) = connections.join_next().await {
         let measured = connection??;
         all.accepted += measured.accepted;
@@ -110,7 +113,7 @@ pub(super) async fn post(users: &[Vec<Credentials>], lasting: Duration) -> anyho
     Ok(all)
 }
 
-async fn one(phone: &mut Phone, number: u32, measured: &mut Measured) -> anyhow::Result<()> {
+async fn post_one(phone: &mut Phone, number: u32, measured: &mut LoadMeasurement) -> anyhow::Result<()> {
     let now = system_clock();
     let date = jiff::tz::Offset::UTC.to_datetime(now).date();
     let body = format!(

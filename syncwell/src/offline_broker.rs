@@ -4,48 +4,54 @@ use std::fs::File;
 
 use anyhow::Context;
 use jetstream::{Broker, BrokerAddress};
-use nats_server::{Role, Supervised};
+use nats_server::{Role, SupervisedServer};
 use tokio::task::JoinHandle;
 
-use super::up;
+use super::commands::up;
+use crate::broker_connection::{self, ConfiguredBroker};
 use crate::cli::BrokerArgs;
 use crate::config::Config;
-use crate::home::{Home, read_seed};
-use crate::reach::{self, Configured};
+use crate::data_dir::{DataDir, read_seed};
 use crate::roles;
 
 /// The broker of another installation with its keeper, or the private one of the data folder with one of our own.
-pub(super) struct Alone {
+pub(super) struct OfflineBroker {
     _lock: Option<File>,
-    private: Option<Supervised>,
+    private: Option<SupervisedServer>,
     keeper: Option<JoinHandle<()>>,
     url: Option<String>,
-    home: Home,
+    data_dir: DataDir,
 }
 
-impl Alone {
+impl OfflineBroker {
     /// The broker, and the keeper where it is the private one.
-    pub(super) async fn start(args: &BrokerArgs, config: &Config) -> anyhow::Result<Self> {
-        let mut alone = Self::start_broker(args).await?;
+    pub(super) async fn start_with_keeper(args: &BrokerArgs, config: &Config) -> anyhow::Result<Self> {
+        let mut alone = Self::start_without_keeper(args).await?;
         if alone.private.is_some() {
             let broker = alone.connect(args, Role::Keys).await?;
-            alone.keeper = Some(roles::keeper(broker, &roles::kek(config).await?).await?);
+            alone.keeper = Some(roles::start_keeper(broker, &roles::load_kek(config).await?).await?);
         }
         Ok(alone)
     }
 
     /// The broker alone.
-    pub(super) async fn start_broker(args: &BrokerArgs) -> anyhow::Result<Self> {
+    pub(super) async fn start_without_keeper(args: &BrokerArgs) -> anyhow::Result<Self> {
         if args.nats.is_some() {
-            let home = Home::at(&args.data_dir);
-            return Ok(Self { _lock: None, private: None, keeper: None, url: args.nats.clone(), home });
+            let home = DataDir::new(&args.data_dir);
+            return Ok(Self {
+                _lock: None,
+                private: None,
+                keeper: None,
+                url: args.nats.clone(),
+                data_dir: home,
+            });
         }
         std::fs::create_dir_all(&args.data_dir)?;
-        let home = Home::at(&args.data_dir.canonicalize()?);
+        let home = DataDir::new(&args.data_dir.canonicalize()?);
         let lock = home.lock()?;
-        let private = up::start_broker(&home).await?;
+        let private = up::start_private_broker(&home).await?;
         let url = private.url().to_owned();
-        Ok(Self { _lock: Some(lock), private: Some(private), keeper: None, url: Some(url), home })
+        Ok(Self { _lock: Some(lock), private: Some(private), keeper: None, url: Some(url), data_dir: home })
     }
 
     /// A connection as one of the roles.
@@ -53,11 +59,11 @@ impl Alone {
         let address = match (&self.private, &self.url) {
             (Some(_), Some(url)) => BrokerAddress {
                 url: url.clone(),
-                seed: read_seed(&self.home.seed_file(role))?,
+                seed: read_seed(&self.data_dir.seed_file(role))?,
                 ca_file: None,
                 role: role.name(),
             },
-            _ => reach::address(args, role, Configured::default())?,
+            _ => broker_connection::resolve_address(args, role, ConfiguredBroker::default())?,
         };
         Ok(Broker::connect(address).await?)
     }

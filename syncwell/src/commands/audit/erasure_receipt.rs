@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
-use events::{Envelope, ErasureFact, Event};
+use events::{Envelope, ErasureChange, Event};
 use schemas::ErasureReceipt;
 use serde_json::{Value, json};
-use tlog::{Hash, LogVerifier, Proof};
+use tlog::{Hash, LogVerifier, TlogProof};
 
-use crate::commands::{print, tell};
-use crate::exit::{FAILED, Usage};
+use crate::commands::{eprint, print};
+use crate::exit_code::{FAILED, UsageError};
 
 /// A receipt holds one proof and a few lines.
 const RECEIPT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -21,10 +21,10 @@ const RECEIPT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub(super) fn check(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyhow::Result<ExitCode> {
     let unreadable = || format!("the receipt {} can't be read", file.display());
     if std::fs::metadata(file).with_context(unreadable)?.len() > RECEIPT_BYTES_MAX {
-        return Err(Usage(format!("{} is too large for a receipt", file.display())).into());
+        return Err(UsageError(format!("{} is too large for a receipt", file.display())).into());
     }
     let text = std::fs::read_to_string(file).with_context(unreadable)?;
-    match read(&text, verifier) {
+    match verify_receipt(&text, verifier) {
         Ok((receipt, size)) => {
             if as_json {
                 let mut told = json!(receipt);
@@ -52,23 +52,23 @@ pub(super) fn check(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyho
             if as_json {
                 print(json!({ "holds": false, "error": format!("{error:#}") }));
             }
-            tell(format_args!("syncwell: the receipt does NOT hold: {error:#}"));
+            eprint(format_args!("syncwell: the receipt does NOT hold: {error:#}"));
             Ok(ExitCode::from(FAILED))
         }
     }
 }
 
 /// What the proof says, once it holds and the rest of the receipt says the same; and of how many events the log is.
-fn read(text: &str, verifier: &LogVerifier) -> anyhow::Result<(ErasureReceipt, u64)> {
+fn verify_receipt(text: &str, verifier: &LogVerifier) -> anyhow::Result<(ErasureReceipt, u64)> {
     let kept: Option<Value> = serde_json::from_str(text).ok();
     let kept = kept.map(|kept| if kept["receipt"].is_object() { kept["receipt"].clone() } else { kept });
     let stated: Option<ErasureReceipt> =
         kept.map(serde_json::from_value).transpose().context("it is no receipt of an erasure")?;
     let proof = stated.as_ref().map_or(text, |stated| stated.proof.as_str());
-    let parsed = Proof::parse(proof)?;
+    let parsed = TlogProof::parse(proof)?;
     let bytes = parsed.extra.clone().context("the proof does not carry the event it is of")?;
-    let head = parsed.verify(verifier, Hash::of_leaf(&bytes))?;
-    let proved = said(&bytes, parsed.index, proof)?;
+    let head = parsed.verify(verifier, Hash::from_leaf(&bytes))?;
+    let proved = receipt_from_event(&bytes, parsed.index, proof)?;
     ensure!(
         stated.is_none_or(|stated| stated == proved),
         "it says something else than the event that is proved"
@@ -76,21 +76,21 @@ fn read(text: &str, verifier: &LogVerifier) -> anyhow::Result<(ErasureReceipt, u
     Ok((proved, head.size))
 }
 
-fn said(bytes: &[u8], index: u64, proof: &str) -> anyhow::Result<ErasureReceipt> {
-    let envelope = Envelope::read(bytes)?;
-    let Ok(Event::Erasure(erasure)) = Event::read_clear(&envelope) else {
+fn receipt_from_event(bytes: &[u8], index: u64, proof: &str) -> anyhow::Result<ErasureReceipt> {
+    let envelope = Envelope::parse(bytes)?;
+    let Ok(Event::Erasure(erasure)) = Event::read_plaintext(&envelope) else {
         bail!("the event that is proved is not about an erasure")
     };
-    let ErasureFact::Erased { requested_at, counts } = erasure.fact else {
+    let ErasureChange::Erased { requested_at, counts } = erasure.change else {
         bail!("the event that is proved does not say that the account was erased")
     };
     Ok(ErasureReceipt {
-        user_ref: envelope.head.user.to_string(),
+        user_ref: envelope.header.user.to_string(),
         erasure_id: erasure.erasure_id.to_string(),
         requested_at,
-        erased_at: envelope.head.time,
+        erased_at: envelope.header.time,
         destroyed: counts,
-        event_id: envelope.head.id,
+        event_id: envelope.header.id,
         sequence: schemas::Sequence::new(index + 1).context("the proof's index is out of range")?,
         proof: proof.to_owned(),
     })

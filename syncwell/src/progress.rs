@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::print;
+use super::commands::print;
 
 /// Between two lines of JSON.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -17,14 +17,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn events(json: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(json: bool) -> anyhow::Result<Self> {
         let style = "{bar:40} {pos}/{len} events  {msg}";
         let bar = if json { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let bar = bar.with_style(ProgressStyle::with_template(style)?);
         Ok(Self { bar, json, last_line: std::time::Instant::now() })
     }
 
-    pub(super) fn show(&mut self, position: u64, target: u64, message: impl Into<String>) {
+    pub(super) fn update(&mut self, position: u64, target: u64, message: impl Into<String>) {
         self.bar.set_length(target);
         self.bar.set_message(message.into());
         self.bar.set_position(position);
@@ -38,13 +38,13 @@ impl Progress {
         }
     }
 
-    pub(super) fn done(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
 /// A duration for people: `7 s`, `3 min 20 s`, `2 h 5 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(super) fn format_duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{whole} s"),

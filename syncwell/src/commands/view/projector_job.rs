@@ -6,19 +6,19 @@ use projector::{Job, JobReport, JobState, OperatorClient, OperatorError};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::commands::asked_to_end;
-use crate::commands::progress::{Progress, duration};
+use crate::commands::shutdown_signal;
+use crate::progress::{Progress, format_duration};
 
 /// Between two looks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Looks in a row that may get no answer.
-const LOST_LOOKS_MAX: usize = 3;
+const FAILED_POLLS_MAX: usize = 3;
 
 /// Has a job done and waits for it. Ctrl-C cancels it.
-pub(super) async fn do_job(client: &OperatorClient, job: Job, json: bool) -> anyhow::Result<JobReport> {
+pub(super) async fn run_job(client: &OperatorClient, job: Job, json: bool) -> anyhow::Result<JobReport> {
     let number = client.start(job).await?;
-    let mut progress = Progress::events(json)?;
-    let end = asked_to_end();
+    let mut progress = Progress::new(json)?;
+    let end = shutdown_signal();
     tokio::pin!(end);
     let (mut cancelled, mut lost_looks) = (false, 0);
     loop {
@@ -28,7 +28,7 @@ pub(super) async fn do_job(client: &OperatorClient, job: Job, json: bool) -> any
                 status.job
             }
             // A connection that breaks for a moment ends nothing.
-            Err(OperatorError::Unavailable(_)) if lost_looks < LOST_LOOKS_MAX => {
+            Err(OperatorError::Unavailable(_)) if lost_looks < FAILED_POLLS_MAX => {
                 lost_looks += 1;
                 None
             }
@@ -40,9 +40,9 @@ pub(super) async fn do_job(client: &OperatorClient, job: Job, json: bool) -> any
                 "another job has begun since; how this one ended is not known"
             );
             let at = &report.progress;
-            let left = at.remaining_s.map_or_else(|| "?".to_owned(), duration);
+            let left = at.remaining_s.map_or_else(|| "?".to_owned(), format_duration);
             let message = format!("{:.0}/s  lag {}  {left} left", at.events_per_s, at.lag_events());
-            progress.show(at.position, at.target, message);
+            progress.update(at.position, at.target, message);
             progress.line(|| {
                 json!({
                     "state": report.state, "position": at.position, "target": at.target,
@@ -50,12 +50,12 @@ pub(super) async fn do_job(client: &OperatorClient, job: Job, json: bool) -> any
                 })
             });
             if report.state != JobState::Running {
-                progress.done();
+                progress.finish();
                 return Ok(report);
             }
         }
         tokio::select! {
-            () = sleep(LOOK_INTERVAL) => {}
+            () = sleep(POLL_INTERVAL) => {}
             ended = &mut end, if !cancelled => {
                 ended?;
                 cancelled = true;

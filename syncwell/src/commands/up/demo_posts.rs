@@ -5,14 +5,14 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 /// The people. The demo gives each a suffix of its own, so that it can run again in the same folder.
-pub(super) const PEOPLE: [&str; 3] = ["ana", "ben", "cleo"];
+pub(super) const DEMO_USERS: [&str; 3] = ["ana", "ben", "cleo"];
 const ANA: usize = 0;
 const BEN: usize = 1;
 const CLEO: usize = 2;
 
 /// How a summary is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sending {
+pub(super) enum SendMode {
     /// Signed now.
     Signed,
     /// The very request before, byte for byte.
@@ -24,19 +24,19 @@ pub(super) enum Sending {
 }
 
 /// One post.
-pub(super) struct Scene {
-    pub(super) person: usize,
+pub(super) struct DemoPost {
+    pub(super) user_index: usize,
     pub(super) date: Date,
-    pub(super) what: &'static str,
+    pub(super) description: &'static str,
     pub(super) body: Value,
-    pub(super) sending: Sending,
+    pub(super) mode: SendMode,
 }
 
 /// The week that ended yesterday.
-pub(super) fn week(now: Timestamp) -> Vec<Scene> {
+pub(super) fn demo_week(now: Timestamp) -> Vec<DemoPost> {
     let today = jiff::tz::Offset::UTC.to_datetime(now).date();
     let day = |ago: i8| (0..ago).fold(today, |date, _| date.yesterday().unwrap_or(date));
-    let mut week = Week(Vec::new());
+    let mut week = WeekBuilder(Vec::new());
     for ago in (1..=7).rev() {
         let date = day(ago);
         let steps = 6_000 + 700 * i32::from(ago);
@@ -80,7 +80,7 @@ pub(super) fn week(now: Timestamp) -> Vec<Scene> {
             4 => {
                 let run = json!([{ "type": "running", "duration": 42, "calories": 418.5, "start_time": format!("{date}T06:22:00Z") }]);
                 week.post(BEN, date, "a run", "07:10", json!({ "workouts": run }));
-                week.send(BEN, date, "the answer got lost: the same bytes again", Sending::SameBytesAgain);
+                week.send(BEN, date, "the answer got lost: the same bytes again", SendMode::SameBytesAgain);
                 week.post(
                     BEN,
                     date,
@@ -107,9 +107,9 @@ pub(super) fn week(now: Timestamp) -> Vec<Scene> {
             }
             2 => {
                 week.post(BEN, date, "somebody else's key", "21:00", json!({ "steps": 99_999 }));
-                week.sending(Sending::WrongSignature);
+                week.sending(SendMode::WrongSignature);
                 week.post(BEN, date, "a clock that is an hour slow", "21:00", json!({ "steps": 9_300 }));
-                week.sending(Sending::SlowClock);
+                week.sending(SendMode::SlowClock);
                 week.post(BEN, date, "the clock is set: again", "21:00", json!({ "steps": 9_300 }));
             }
             1 => {
@@ -128,24 +128,30 @@ pub(super) fn week(now: Timestamp) -> Vec<Scene> {
     week.0
 }
 
-struct Week(Vec<Scene>);
+struct WeekBuilder(Vec<DemoPost>);
 
-impl Week {
+impl WeekBuilder {
     fn post(&mut self, person: usize, date: Date, what: &'static str, time: &str, values: Value) {
         let mut body = values;
         body["date"] = json!(date);
         body["generated_at"] = json!(format!("{date}T{time}:00Z"));
-        self.0.push(Scene { person, date, what, body, sending: Sending::Signed });
+        self.0.push(DemoPost { user_index: person, date, description: what, body, mode: SendMode::Signed });
     }
 
-    fn send(&mut self, person: usize, date: Date, what: &'static str, sending: Sending) {
-        self.0.push(Scene { person, date, what, body: Value::Null, sending });
+    fn send(&mut self, person: usize, date: Date, what: &'static str, sending: SendMode) {
+        self.0.push(DemoPost {
+            user_index: person,
+            date,
+            description: what,
+            body: Value::Null,
+            mode: sending,
+        });
     }
 
     /// The last scene is sent otherwise.
-    fn sending(&mut self, sending: Sending) {
+    fn sending(&mut self, sending: SendMode) {
         if let Some(scene) = self.0.last_mut() {
-            scene.sending = sending;
+            scene.mode = sending;
         }
     }
 }

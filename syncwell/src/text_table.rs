@@ -1,7 +1,7 @@
 //! Plain tables.
 
 /// Columns as wide as their widest cell; the last one is left as it is.
-pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn render_table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<_> = heads.iter().map(|head| head.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -9,12 +9,12 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
         }
     }
     let heads: Vec<_> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let lines = std::iter::once(&heads).chain(rows).map(|row| line(row, &widths));
+    let lines = std::iter::once(&heads).chain(rows).map(|row| render_row(row, &widths));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// One row with these widths.
-pub(super) fn line(row: &[String], widths: &[usize]) -> String {
+pub(super) fn render_row(row: &[String], widths: &[usize]) -> String {
     let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }

@@ -10,33 +10,33 @@ const UNREACHABLE: u8 = 3;
 /// The command was called wrongly.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
 /// Something that the command needs does not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Unreachable(pub(crate) String);
+pub(crate) struct UnreachableError(pub(crate) String);
 
 /// Says what went wrong, with its causes, and what that means for whoever called.
 #[expect(clippy::print_stderr, reason = "the last word of the process")]
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("syncwell: {error:#}");
-    ExitCode::from(code(error))
+    ExitCode::from(classify(error))
 }
 
-fn code(error: &anyhow::Error) -> u8 {
+fn classify(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if cause.is::<Usage>() {
+        if cause.is::<UsageError>() {
             return USAGE;
         }
-        let unreachable = cause.is::<Unreachable>()
+        let unreachable = cause.is::<UnreachableError>()
             || cause.is::<jetstream::ConnectError>()
             || cause.is::<jetstream::RequestError>()
             || cause.is::<client::TransportError>()
             || matches!(cause.downcast_ref(), Some(client::PostError::Transport(_)))
             || matches!(cause.downcast_ref(), Some(jetstream::ReadError::Unavailable))
             || matches!(cause.downcast_ref(), Some(projector::OperatorError::Unavailable(_)))
-            || matches!(cause.downcast_ref(), Some(notary::ask::AskError::Unavailable(_)));
+            || matches!(cause.downcast_ref(), Some(notary::client::FetchProofError::Unavailable(_)));
         if unreachable {
             return UNREACHABLE;
         }
