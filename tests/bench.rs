@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use crate::harness::{nats_server, run};
+use crate::harness::{nats_server_binary, run_syncwell};
 
 #[test]
-fn bench_ingest_measures() {
-    nats_server();
-    let output =
-        run(&["bench", "ingest", "--seconds", "1", "--runs", "1", "--connections", "1,8", "--json"], &[]);
+fn ingest_reports_throughput_and_latency() {
+    nats_server_binary();
+    let output = run_syncwell(
+        &["bench", "ingest", "--seconds", "1", "--runs", "1", "--connections", "1,8", "--json"],
+        &[],
+    );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(figures["raw_group_commit_per_s"].as_f64().unwrap() > 0.0);
@@ -23,10 +25,12 @@ fn bench_ingest_measures() {
 }
 
 #[test]
-fn bench_rebuild_measures() {
-    nats_server();
-    let output =
-        run(&["bench", "rebuild", "--events", "3000", "--users", "300", "--runs", "1", "--json"], &[]);
+fn rebuild_reports_rates() {
+    nats_server_binary();
+    let output = run_syncwell(
+        &["bench", "rebuild", "--events", "3000", "--users", "300", "--runs", "1", "--json"],
+        &[],
+    );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((figures["events"].as_u64(), figures["users"].as_u64()), (Some(3000), Some(300)));
@@ -39,10 +43,12 @@ fn bench_rebuild_measures() {
 }
 
 #[test]
-fn bench_webhooks_measures() {
-    nats_server();
-    let output =
-        run(&["bench", "webhooks", "--seconds", "1", "--runs", "1", "--connections", "1,8", "--json"], &[]);
+fn webhooks_reports_throughput() {
+    nats_server_binary();
+    let output = run_syncwell(
+        &["bench", "webhooks", "--seconds", "1", "--runs", "1", "--connections", "1,8", "--json"],
+        &[],
+    );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(figures["raw_one_at_a_time_per_s"].as_f64().unwrap() > 0.0);
@@ -52,10 +58,12 @@ fn bench_webhooks_measures() {
 }
 
 #[test]
-fn bench_feed_measures() {
-    nats_server();
-    let output =
-        run(&["bench", "feed", "--seconds", "1", "--runs", "1", "--connections", "4", "--json"], &[]);
+fn feed_reports_delivery_delay() {
+    nats_server_binary();
+    let output = run_syncwell(
+        &["bench", "feed", "--seconds", "1", "--runs", "1", "--connections", "4", "--json"],
+        &[],
+    );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     let load = &figures["loads"][0];
@@ -64,9 +72,9 @@ fn bench_feed_measures() {
 }
 
 #[test]
-fn bench_exports_measures() {
-    nats_server();
-    let output = run(&["bench", "exports", "--events", "3000", "--runs", "1", "--json"], &[]);
+fn exports_reports_rates() {
+    nats_server_binary();
+    let output = run_syncwell(&["bench", "exports", "--events", "3000", "--runs", "1", "--json"], &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     let figure = |name: &str| figures[name].as_f64().unwrap();

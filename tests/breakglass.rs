@@ -6,34 +6,36 @@ use std::process::Output;
 use jetstream::{Broker, BrokerAddress};
 use serde_json::{Value, json};
 
-use crate::harness::{RawRequest, System, TestFolder, run, summary, until};
+use crate::harness::{RawRequest, System, TestFolder, run_syncwell, summary, wait_until};
 
-fn key(folder: &Path, name: &str) -> (String, String) {
+fn create_person_key(folder: &Path, name: &str) -> (String, String) {
     let file = folder.join(format!("{name}.key")).to_str().unwrap().to_owned();
-    let made = run(&["breakglass", "person", name, "--key", &file], &[]);
+    let made = run_syncwell(&["breakglass", "person", name, "--key", &file], &[]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     (file, String::from_utf8(made.stdout).unwrap().trim().to_owned())
 }
 
-fn text(output: &Output) -> String {
+fn stdout_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn complaint(output: &Output) -> String {
+fn stderr_of_failure(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// The steps that an auditor sees.
-fn events(system: &System) -> Vec<Value> {
-    let tail = system.command(&["events", "tail", "-n", "50", "--json"]);
-    let events =
-        text(&tail).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+fn breakglass_events(system: &System) -> Vec<Value> {
+    let tail = system.run_command(&["events", "tail", "-n", "50", "--json"]);
+    let events = stdout_text(&tail)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .collect::<Vec<_>>();
     events.into_iter().filter(|event| event["type"].as_str().unwrap().contains("breakglass")).collect()
 }
 
 /// A request with the operator's credentials and no key of a person.
-async fn as_operator(system: &System, subject: &str, payload: &Value) -> Value {
+async fn request_as_operator(system: &System, subject: &str, payload: &Value) -> Value {
     let read = |name: &str| std::fs::read_to_string(system.data_dir().join(name)).unwrap();
     let running: Value = serde_json::from_str(&read("running.json")).unwrap();
     let address = BrokerAddress {
@@ -50,13 +52,13 @@ async fn as_operator(system: &System, subject: &str, payload: &Value) -> Value {
 const USER: &str = "ana.glass@example.org";
 
 #[tokio::test]
-async fn two_people_look_up_once_and_auditors_see_every_step() {
+async fn approved_lookup_works_once_and_every_step_is_logged() {
     let folder = TestFolder::new();
-    let (ana, ana_line) = key(folder.path(), "ana");
-    let (ben, ben_line) = key(folder.path(), "ben");
-    let (eve, _) = key(folder.path(), "eve");
+    let (ana, ana_line) = create_person_key(folder.path(), "ana");
+    let (ben, ben_line) = create_person_key(folder.path(), "ben");
+    let (eve, _) = create_person_key(folder.path(), "eve");
     let people = format!("[\"{ana_line}\", \"{ben_line}\"]");
-    let system = System::start_with(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);
+    let system = System::start_with_env(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);
     let credentials = system.credentials(USER, &[]);
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let mut expected = Vec::new();
@@ -76,32 +78,33 @@ async fn two_people_look_up_once_and_auditors_see_every_step() {
     RawRequest::post(&other, summary("20:00:00", r#""steps":5"#)).send(&system.base_url).await;
 
     let step = |arguments: &[&str], key: &str| {
-        system.command(&[&["breakglass"], arguments, &["--key", key]].concat())
+        system.run_command(&[&["breakglass"], arguments, &["--key", key]].concat())
     };
     let request = ["request", "--user", USER, "--reason", "posts are refused", "--ticket", "T-17"];
     let requested = step(&request, &ana);
     assert!(requested.status.success(), "{requested:?}");
-    let name = text(&requested);
-    assert!(complaint(&step(&["lookup", &name], &ana)).contains("nobody else has approved"));
-    assert!(complaint(&step(&["approve", &name], &ana)).contains("who requested can't approve"));
-    assert!(complaint(&step(&["approve", &name], &eve)).contains("nobody's who may"));
-    assert!(complaint(&step(&request, &eve)).contains("nobody's who may"));
+    let name = stdout_text(&requested);
+    assert!(stderr_of_failure(&step(&["lookup", &name], &ana)).contains("nobody else has approved"));
+    assert!(stderr_of_failure(&step(&["approve", &name], &ana)).contains("who requested can't approve"));
+    assert!(stderr_of_failure(&step(&["approve", &name], &eve)).contains("nobody's who may"));
+    assert!(stderr_of_failure(&step(&request, &eve)).contains("nobody's who may"));
     assert!(step(&["approve", &name], &ben).status.success());
-    assert!(complaint(&step(&["lookup", &name], &ben)).contains("only who requested"));
+    assert!(stderr_of_failure(&step(&["lookup", &name], &ben)).contains("only who requested"));
 
     // Ana's refused look-up stands in the log for everybody to copy: it is of no use to anybody.
-    let refused = events(&system).into_iter().find(|event| event["content"]["refusal"].is_string()).unwrap();
+    let refused =
+        breakglass_events(&system).into_iter().find(|event| event["content"]["refusal"].is_string()).unwrap();
     let copied = json!({
         "statement": refused["content"]["statement"], "signature": refused["content"]["signature"],
     });
-    let answer = as_operator(&system, "breakglass.v1.step", &copied).await;
+    let answer = request_as_operator(&system, "breakglass.v1.step", &copied).await;
     assert_eq!(answer, json!({ "refused": "this very statement was used already" }));
 
-    assert!(std::fs::read_to_string(&system.process.log).unwrap().contains(&expected[0]));
-    system.indexed(3).await;
+    assert!(std::fs::read_to_string(&system.process.log_path).unwrap().contains(&expected[0]));
+    system.wait_until_indexed(3).await;
     let looked_up = step(&["lookup", &name, "--json"], &ana);
     assert!(looked_up.status.success(), "{looked_up:?}");
-    let found: Value = serde_json::from_str(&text(&looked_up)).unwrap();
+    let found: Value = serde_json::from_str(&stdout_text(&looked_up)).unwrap();
     let ids: Vec<_> = found["requests"]
         .as_array()
         .unwrap()
@@ -109,10 +112,10 @@ async fn two_people_look_up_once_and_auditors_see_every_step() {
         .map(|entry| entry["correlation_id"].as_str().unwrap())
         .collect();
     assert_eq!(ids, expected, "these, in order, and nobody else's");
-    assert!(complaint(&step(&["lookup", &name], &ana)).contains("used already"));
+    assert!(stderr_of_failure(&step(&["lookup", &name], &ana)).contains("used already"));
 
     // An auditor sees it all, without any key.
-    let steps = events(&system);
+    let steps = breakglass_events(&system);
     let kinds: Vec<_> = steps
         .iter()
         .map(|event| {
@@ -142,29 +145,30 @@ async fn two_people_look_up_once_and_auditors_see_every_step() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_asked_is_said_so() {
+async fn invalid_requests_are_refused_with_a_reason() {
     let folder = TestFolder::new();
-    let (ana, ana_line) = key(folder.path(), "ana");
+    let (ana, ana_line) = create_person_key(folder.path(), "ana");
     let people = format!("[\"{ana_line}\"]");
-    let system = System::start_with(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);
-    let step = |arguments: &[&str]| system.command(&[&["breakglass"], arguments, &["--key", &ana]].concat());
+    let system = System::start_with_env(&[("SYNCWELL_BREAKGLASS__PEOPLE", &people)]);
+    let step =
+        |arguments: &[&str]| system.run_command(&[&["breakglass"], arguments, &["--key", &ana]].concat());
     let reason = format!("{USER} complains");
     let named = step(&["request", "--user", USER, "--reason", &reason, "--ticket", "T"]);
     assert_eq!(named.status.code(), Some(2), "a reason is for everybody to read");
     for (reason, ticket) in [("", "T-1"), ("because", " "), (&"x".repeat(501), "T-1"), ("two\nlines", "T-1")]
     {
         let refused = step(&["request", "--user", USER, "--reason", reason, "--ticket", ticket]);
-        assert!(complaint(&refused).contains("a reason and a ticket"), "{refused:?}");
+        assert!(stderr_of_failure(&refused).contains("a reason and a ticket"), "{refused:?}");
     }
     let nobody = step(&["request", "--user", "two words", "--reason", "r", "--ticket", "T"]);
     assert_eq!(nobody.status.code(), Some(2));
     assert_eq!(step(&["lookup", "nonsense"]).status.code(), Some(2));
     // A request that nobody made.
-    let requested = text(&step(&["request", "--user", USER, "--reason", "r", "--ticket", "T"]));
+    let requested = stdout_text(&step(&["request", "--user", USER, "--reason", "r", "--ticket", "T"]));
     let (user, _) = requested.split_once('/').unwrap();
     let unknown = format!("{user}/0197f0a0-0000-7000-8000-000000000000");
-    assert!(complaint(&step(&["lookup", &unknown])).contains("no such request"));
-    let tail = text(&system.command(&["events", "tail", "-n", "1", "--json"]));
+    assert!(stderr_of_failure(&step(&["lookup", &unknown])).contains("no such request"));
+    let tail = stdout_text(&system.run_command(&["events", "tail", "-n", "1", "--json"]));
     assert!(tail.contains("breakglass.refused"), "and it left a trace: {tail}");
-    until("it runs on", async || system.command(&["doctor"]).status.code().map(drop)).await;
+    wait_until("it runs on", async || system.run_command(&["doctor"]).status.code().map(drop)).await;
 }

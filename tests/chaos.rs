@@ -4,36 +4,45 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use client::{Backoff, Phone, Posted};
+use client::{Backoff, Phone, PostResult};
 use events::{Envelope, Log};
 use jetstream::ScanFrom;
 use nats_server::Role;
-use schemas::{Accepted, Bounds, EventId, RowsDocument, Sequence, Summary};
+use schemas::{Accepted, EventId, RowsDocument, Sequence, Summary, SummaryBounds};
 use tokio::sync::watch;
 
-use crate::harness::{Cluster, Expected, Part, independent_fold, now, until, yesterday};
+use crate::harness::{Cluster, ExpectedRow, Node, now, reference_fold, wait_until, yesterday};
 
 const PHONES: usize = 10;
 const ROUNDS: usize = 5;
 
 /// A small generator, seeded, so that a failing round can be run again.
-struct Dice(u64);
+struct SeededRng(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+impl SeededRng {
+    fn next_below(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 }
 
 /// Posts until told to stop; every post is tried until it is settled.
-async fn phone(mut phone: Phone, mut dice: Dice, stop: watch::Receiver<bool>) -> Vec<(Accepted, Summary)> {
+async fn phone(
+    mut phone: Phone,
+    mut dice: SeededRng,
+    stop: watch::Receiver<bool>,
+) -> Vec<(Accepted, Summary)> {
     let mut accepted = Vec::new();
     let date = yesterday();
     while !*stop.borrow() {
-        let (hour, minute, second) = (dice.roll(23), dice.roll(60), dice.roll(60));
-        let (steps, kind, start, minutes) = (dice.roll(9_000), dice.roll(3), dice.roll(4), 1 + dice.roll(60));
-        let hrv = if dice.roll(2) == 0 { format!(r#","hrv":{}"#, 20 + dice.roll(80)) } else { String::new() };
+        let (hour, minute, second) = (dice.next_below(23), dice.next_below(60), dice.next_below(60));
+        let (steps, kind, start, minutes) =
+            (dice.next_below(9_000), dice.next_below(3), dice.next_below(4), 1 + dice.next_below(60));
+        let hrv = if dice.next_below(2) == 0 {
+            format!(r#","hrv":{}"#, 20 + dice.next_below(80))
+        } else {
+            String::new()
+        };
         let body = format!(
             r#"{{"date":"{date}","generated_at":"{date}T{hour:02}:{minute:02}:{second:02}Z","steps":{steps}{hrv},
             "workouts":[{{"type":"kind-{kind}","start_time":"{date}T0{start}:00:00Z","duration":{minutes}}}]}}"#
@@ -41,8 +50,8 @@ async fn phone(mut phone: Phone, mut dice: Dice, stop: watch::Receiver<bool>) ->
         let signed = phone.sign(now().as_nanosecond().to_string()[..13].to_owned(), body.clone());
         let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(150), 600);
         match phone.post(&signed, backoff).await {
-            Ok(Posted::Accepted(answer)) => {
-                let summary = Summary::read(body.as_bytes(), &Bounds::default(), now()).unwrap();
+            Ok(PostResult::Accepted(answer)) => {
+                let summary = Summary::parse(body.as_bytes(), &SummaryBounds::default(), now()).unwrap();
                 accepted.push((answer, summary));
             }
             other => panic!("not settled: {other:?}"),
@@ -52,28 +61,29 @@ async fn phone(mut phone: Phone, mut dice: Dice, stop: watch::Receiver<bool>) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_killed_at_random_moments() {
+async fn acknowledged_events_survive_random_kills() {
     let environment =
         [("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"), ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "0")];
-    let mut cluster = Cluster::start_with(&environment).await;
+    let mut cluster = Cluster::start_with_env(&environment).await;
     let seed = now().as_nanosecond() as u64;
     println!("seed {seed}");
-    let mut dice = Dice(seed);
+    let mut dice = SeededRng(seed);
     let (stop, stopped) = watch::channel(false);
     let mut phones = Vec::new();
     for number in 0..PHONES {
-        let part = [Part::IngestOne, Part::IngestTwo][number % 2];
+        let part = [Node::IngestOne, Node::IngestTwo][number % 2];
         let credentials = cluster.credentials(&format!("user-{number}"), part);
-        let dice = Dice(seed ^ (number as u64) << 32);
+        let dice = SeededRng(seed ^ (number as u64) << 32);
         phones.push(tokio::spawn(phone(Phone::new(credentials).unwrap(), dice, stopped.clone())));
     }
     for round in 0..ROUNDS as u64 {
         // The load itself is the clock: some more events, and then somebody dies.
-        let target = log_end(&cluster).await + 20 + dice.roll(150);
-        until("the load goes on", async || (log_end(&cluster).await >= target).then_some(())).await;
-        let victims = [Part::IngestOne, Part::IngestTwo, Part::Projector, Part::Keys];
+        let target = last_sequence(&cluster).await + 20 + dice.next_below(150);
+        wait_until("the load goes on", async || (last_sequence(&cluster).await >= target).then_some(()))
+            .await;
+        let victims = [Node::IngestOne, Node::IngestTwo, Node::Projector, Node::Keys];
         // The broker and everything at once for certain, and then whoever it hits.
-        let victim = if round < 2 { round } else { dice.roll(6) };
+        let victim = if round < 2 { round } else { dice.next_below(6) };
         match victim {
             0 => {
                 cluster.kill_broker().await;
@@ -81,25 +91,25 @@ async fn everything_is_killed_at_random_moments() {
             }
             1 => {
                 // All at once, as when the power fails.
-                victims.iter().for_each(|part| cluster.kill_part(*part));
+                victims.iter().for_each(|part| cluster.kill_node(*part));
                 cluster.kill_broker().await;
                 cluster.start_broker().await;
-                victims.iter().for_each(|part| cluster.start_part(*part));
+                victims.iter().for_each(|part| cluster.start_node(*part));
             }
             number => {
                 let part = victims[number as usize - 2];
-                cluster.kill_part(part);
-                cluster.start_part(part);
+                cluster.kill_node(part);
+                cluster.start_node(part);
             }
         }
-        cluster.ready().await;
+        cluster.wait_until_ready().await;
     }
     stop.send(true).unwrap();
     let mut accepted = Vec::new();
     for phone in phones {
         accepted.push(phone.await.unwrap());
     }
-    let recorded = recorded(&cluster).await;
+    let recorded = read_event_ids(&cluster).await;
     let total: usize = accepted.iter().map(Vec::len).sum();
     println!("{total} posts, {} events", recorded.len());
     // A post is an event and an event is a post: none lost, none twice, none that nobody sent.
@@ -109,24 +119,24 @@ async fn everything_is_killed_at_random_moments() {
     }
     for (number, posts) in accepted.into_iter().enumerate() {
         let posts: Vec<_> = posts.into_iter().map(|(answer, summary)| (answer.sequence, summary)).collect();
-        let mut reader = Phone::new(cluster.credentials(&format!("user-{number}"), Part::Projector)).unwrap();
-        let rows = until("the view has caught up", async || {
+        let mut reader = Phone::new(cluster.credentials(&format!("user-{number}"), Node::Projector)).unwrap();
+        let rows = wait_until("the view has caught up", async || {
             let answer = reader.get("/v1/summaries?from=2026-01-01&to=2026-12-31").await.ok()?;
             let rows: RowsDocument = serde_json::from_slice(&answer.body).ok()?;
             (rows.position == recorded.len() as u64).then_some(rows)
         });
-        assert_eq!(Expected::from(&rows.await.summaries[0]), independent_fold(&posts), "user-{number}");
+        assert_eq!(ExpectedRow::from(&rows.await.summaries[0]), reference_fold(&posts), "user-{number}");
     }
 }
 
-async fn log_end(cluster: &Cluster) -> u64 {
-    let log = Log::over(cluster.connect(Role::Auditor).await);
+async fn last_sequence(cluster: &Cluster) -> u64 {
+    let log = Log::new(cluster.connect_as(Role::Auditor).await);
     log.open().await.unwrap().last.map_or(0, Sequence::get)
 }
 
 /// Every event of the log by its name; the same name twice is a failure here.
-async fn recorded(cluster: &Cluster) -> HashMap<EventId, Sequence> {
-    let log = Log::over(cluster.connect(Role::Auditor).await);
+async fn read_event_ids(cluster: &Cluster) -> HashMap<EventId, Sequence> {
+    let log = Log::new(cluster.connect_as(Role::Auditor).await);
     let mut found = BTreeMap::new();
     loop {
         let next = found.len() as u64 + 1;
@@ -135,7 +145,7 @@ async fn recorded(cluster: &Cluster) -> HashMap<EventId, Sequence> {
             break;
         }
         for event in events {
-            found.insert(event.sequence(), Envelope::read_head(event.bytes()).unwrap().id);
+            found.insert(event.sequence(), Envelope::read_header(event.bytes()).unwrap().id);
         }
     }
     let by_name: HashMap<_, _> = found.iter().map(|(sequence, id)| (*id, *sequence)).collect();

@@ -4,26 +4,26 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::harness::{Cluster, System, TestFolder, run};
+use crate::harness::{Cluster, System, TestFolder, run_syncwell};
 
-fn checks(output: &std::process::Output) -> Vec<(String, String, String)> {
+fn parse_checks(output: &std::process::Output) -> Vec<(String, String, String)> {
     let checks: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     let text = |check: &Value, name: &str| check[name].as_str().unwrap_or_default().to_owned();
     let checks = checks.as_array().unwrap().iter();
     checks.map(|check| (text(check, "name"), text(check, "verdict"), text(check, "mend"))).collect()
 }
 
-fn failed(output: &std::process::Output) -> Vec<(String, String)> {
-    let failed = checks(output).into_iter().filter(|(_, verdict, _)| verdict == "fail");
+fn failed_checks(output: &std::process::Output) -> Vec<(String, String)> {
+    let failed = parse_checks(output).into_iter().filter(|(_, verdict, _)| verdict == "fail");
     failed.map(|(name, _, mend)| (name, mend)).collect()
 }
 
 #[tokio::test]
-async fn a_fresh_installation_is_well_and_what_is_spoiled_is_found() {
+async fn fresh_installation_passes_and_faults_are_found() {
     let system = System::start();
-    let well = system.command(&["doctor", "--json"]);
-    assert_eq!((well.status.code(), failed(&well)), (Some(0), vec![]), "{well:?}");
-    let names: Vec<_> = checks(&well).into_iter().map(|(name, ..)| name).collect();
+    let well = system.run_command(&["doctor", "--json"]);
+    assert_eq!((well.status.code(), failed_checks(&well)), (Some(0), vec![]), "{well:?}");
+    let names: Vec<_> = parse_checks(&well).into_iter().map(|(name, ..)| name).collect();
     for name in [
         "file modes",
         "checkpoints",
@@ -36,14 +36,14 @@ async fn a_fresh_installation_is_well_and_what_is_spoiled_is_found() {
     ] {
         assert!(names.iter().any(|found| found == name), "{name} is not looked at");
     }
-    let table = system.command(&["doctor"]);
+    let table = system.run_command(&["doctor"]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("permissions of auditor"));
 
     let kek = system.data_dir().join("secrets/kek");
     std::fs::set_permissions(&kek, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let ill = system.command(&["doctor", "--json"]);
+    let ill = system.run_command(&["doctor", "--json"]);
     assert_eq!(ill.status.code(), Some(1));
-    let found = failed(&ill);
+    let found = failed_checks(&ill);
     let (_, mend) = found.iter().find(|(name, _)| name == "file modes").unwrap();
     assert!(mend.contains("chmod 600") && mend.contains("secrets/kek"), "{mend}");
     std::fs::set_permissions(&kek, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -53,21 +53,23 @@ async fn a_fresh_installation_is_well_and_what_is_spoiled_is_found() {
     let person = format!("[\"ana={}\"]", "ab".repeat(32));
     let data_dir = system.data_dir();
     let arguments = ["doctor", "--json", "--data-dir", data_dir.to_str().unwrap()];
-    let ill =
-        run(&arguments, &[("SYNCWELL_SECRETS__KEK", &other_kek), ("SYNCWELL_BREAKGLASS__PEOPLE", &person)]);
-    let names: Vec<_> = failed(&ill).into_iter().map(|(name, _)| name).collect();
+    let ill = run_syncwell(
+        &arguments,
+        &[("SYNCWELL_SECRETS__KEK", &other_kek), ("SYNCWELL_BREAKGLASS__PEOPLE", &person)],
+    );
+    let names: Vec<_> = failed_checks(&ill).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["who may break the glass", "the key-encryption key"], "{ill:?}");
     assert!(!String::from_utf8_lossy(&ill.stdout).contains("abab"));
 }
 
 #[tokio::test]
-async fn a_loud_log_and_a_lazy_broker_are_found() {
-    let system = System::start_with(&[("SYNCWELL_LOG", "debug")]);
+async fn debug_logging_and_unsafe_broker_config_fail() {
+    let system = System::start_with_env(&[("SYNCWELL_LOG", "debug")]);
     let names: Vec<_> =
-        failed(&system.command(&["doctor", "--json"])).into_iter().map(|(name, _)| name).collect();
+        failed_checks(&system.run_command(&["doctor", "--json"])).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["log level"]);
     // A broker that syncs every two minutes, as it does by default, and where an auditor may purge the log.
-    let cluster = Cluster::broker_with_conf(|conf| {
+    let cluster = Cluster::start_broker_with_conf(|conf| {
         let lazy = conf.replace("sync_interval: always", "sync_interval: \"2m\"");
         assert_ne!(lazy, conf);
         let auditor = lazy.find("  AUDITOR: {").unwrap();
@@ -88,16 +90,17 @@ async fn a_loud_log_and_a_lazy_broker_are_found() {
     })
     .await;
     let (nats, data_dir) = (cluster.nats_url(), cluster.data_dir());
-    let ill = run(&["doctor", "--json", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()], &[]);
-    let names: Vec<_> = failed(&ill).into_iter().map(|(name, _)| name).collect();
+    let ill =
+        run_syncwell(&["doctor", "--json", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()], &[]);
+    let names: Vec<_> = failed_checks(&ill).into_iter().map(|(name, _)| name).collect();
     assert!(names.contains(&"sync_interval".to_owned()), "{names:?}");
     assert!(names.contains(&"permissions of auditor".to_owned()), "{names:?}");
     assert!(!names.contains(&"permissions of operator".to_owned()), "{names:?}");
 }
 
 #[tokio::test]
-async fn who_is_not_there_can_not_be_examined() {
+async fn missing_installation_is_unreachable() {
     let folder = TestFolder::new();
-    let nobody = run(&["doctor", "--data-dir", folder.path().to_str().unwrap()], &[]);
+    let nobody = run_syncwell(&["doctor", "--data-dir", folder.path().to_str().unwrap()], &[]);
     assert_eq!(nobody.status.code(), Some(3), "{nobody:?}");
 }

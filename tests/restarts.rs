@@ -1,72 +1,76 @@
 //! Everything can end and come back, and nothing acknowledged is lost or counted twice.
 
-use client::{Backoff, Phone, Posted};
+use client::{Backoff, Phone, PostResult};
 use jiff::civil::Date;
 use schemas::{Accepted, Outcome, RowsDocument};
 use std::time::Duration;
 
-use crate::harness::{Cluster, Part, RawRequest, System, now, summary, until, yesterday};
+use crate::harness::{Cluster, Node, RawRequest, System, now, summary, wait_until, yesterday};
 
 /// Tries for as long as a restart can take.
-fn patient() -> Backoff {
+fn long_backoff() -> Backoff {
     Backoff::new(Duration::from_millis(20), Duration::from_millis(200), 300)
 }
 
-async fn post(phone: &mut Phone, body: String) -> Accepted {
+async fn post_until_accepted(phone: &mut Phone, body: String) -> Accepted {
     let signed = phone.sign(now().as_millisecond().to_string(), body);
-    match phone.post(&signed, patient()).await.unwrap() {
-        Posted::Accepted(accepted) => accepted,
-        Posted::Refused(problem) => panic!("{problem:?}"),
+    match phone.post(&signed, long_backoff()).await.unwrap() {
+        PostResult::Accepted(accepted) => accepted,
+        PostResult::Refused(problem) => panic!("{problem:?}"),
     }
 }
 
-async fn rows(phone: &mut Phone) -> RowsDocument {
+async fn read_rows(phone: &mut Phone) -> RowsDocument {
     let answer = phone.get("/v1/summaries?from=2026-01-01&to=2026-12-31").await.unwrap();
     serde_json::from_slice(&answer.body).unwrap()
 }
 
 #[tokio::test]
-async fn a_restart_of_each_role_and_of_the_broker_between_posts() {
+async fn posts_survive_restarts_of_each_role_and_the_broker() {
     let mut cluster = Cluster::start().await;
-    let mut phone = Phone::new(cluster.credentials("steady", Part::IngestOne)).unwrap();
+    let mut phone = Phone::new(cluster.credentials("steady", Node::IngestOne)).unwrap();
     let mut hour = 0;
     let mut next = || {
         hour += 1;
         summary(&format!("{hour:02}:00:00"), &format!(r#""steps":{hour}"#))
     };
-    assert_eq!(post(&mut phone, next()).await.outcome, Some(Outcome::Created));
-    for part in [Part::IngestOne, Part::Projector, Part::Notary, Part::Keys] {
+    assert_eq!(post_until_accepted(&mut phone, next()).await.outcome, Some(Outcome::Created));
+    for part in [Node::IngestOne, Node::Projector, Node::Notary, Node::Keys] {
         assert_eq!(cluster.part(part).stop().await, Some(0), "{part:?} ends cleanly");
-        cluster.start_part(part);
-        cluster.ready().await;
-        assert_eq!(post(&mut phone, next()).await.outcome, Some(Outcome::Merged), "after {part:?}");
-        cluster.kill_part(part);
-        cluster.start_part(part);
-        cluster.ready().await;
+        cluster.start_node(part);
+        cluster.wait_until_ready().await;
         assert_eq!(
-            post(&mut phone, next()).await.outcome,
+            post_until_accepted(&mut phone, next()).await.outcome,
+            Some(Outcome::Merged),
+            "after {part:?}"
+        );
+        cluster.kill_node(part);
+        cluster.start_node(part);
+        cluster.wait_until_ready().await;
+        assert_eq!(
+            post_until_accepted(&mut phone, next()).await.outcome,
             Some(Outcome::Merged),
             "after {part:?} was killed"
         );
     }
     cluster.kill_broker().await;
-    let refused = RawRequest::post(&cluster.credentials("steady", Part::IngestOne), next());
-    let refused = refused.send(cluster.url(Part::IngestOne)).await;
-    assert_eq!((refused.status, refused.problem().as_str()), (503, "log_unavailable"));
+    let refused = RawRequest::post(&cluster.credentials("steady", Node::IngestOne), next());
+    let refused = refused.send(cluster.url(Node::IngestOne)).await;
+    assert_eq!((refused.status, refused.problem_code().as_str()), (503, "log_unavailable"));
     assert!(refused.headers.contains_key("retry-after"));
     cluster.start_broker().await;
     // Posting works again by itself, and the sequence has no gap.
-    let accepted = post(&mut phone, next()).await;
+    let accepted = post_until_accepted(&mut phone, next()).await;
     assert_eq!(accepted.sequence.get(), 10);
-    let mut reader = Phone::new(cluster.credentials("steady", Part::Projector)).unwrap();
-    let steps = until("the row has every post", async || {
-        rows(&mut reader).await.summaries[0].steps.filter(|steps| steps.get() >= 11.0)
+    let mut reader = Phone::new(cluster.credentials("steady", Node::Projector)).unwrap();
+    let steps = wait_until("the row has every post", async || {
+        read_rows(&mut reader).await.summaries[0].steps.filter(|steps| steps.get() >= 11.0)
     });
     assert_eq!(steps.await.get(), 11.0);
 }
 
 #[tokio::test]
-async fn a_view_that_is_deleted_is_folded_anew_to_identical_rows() {
+async fn deleted_view_is_rebuilt_identically() {
     let system = System::start();
     for user in ["one", "two", "three"] {
         let mut phone = system.phone(user);
@@ -75,13 +79,13 @@ async fn a_view_that_is_deleted_is_folded_anew_to_identical_rows() {
                 r#""steps":1{number}00,"workouts":[{{"type":"run{number}","duration":1{number}.5,"start_time":"{}T06:00:00Z"}}]"#,
                 yesterday()
             );
-            post(&mut phone, summary(time, &workouts)).await;
+            post_until_accepted(&mut phone, summary(time, &workouts)).await;
         }
     }
     let all = async |system: &System| {
         let mut all = Vec::new();
         for user in ["one", "two", "three"] {
-            all.push(rows(&mut system.phone(user)).await);
+            all.push(read_rows(&mut system.phone(user)).await);
         }
         all
     };
@@ -94,14 +98,14 @@ async fn a_view_that_is_deleted_is_folded_anew_to_identical_rows() {
 }
 
 #[tokio::test]
-async fn a_view_that_does_not_fit_the_log_is_refused_by_name() {
+async fn view_of_another_log_is_refused() {
     let system = System::start();
-    post(&mut system.phone("one"), summary("20:00:00", r#""steps":1"#)).await;
+    post_until_accepted(&mut system.phone("one"), summary("20:00:00", r#""steps":1"#)).await;
     let folder = system.stop().await;
     // The log is lost, the view is not.
     std::fs::remove_dir_all(folder.path().join("data/nats")).unwrap();
     let data_dir = folder.path().join("data");
-    let output = crate::harness::run(
+    let output = crate::harness::run_syncwell(
         &["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()],
         &[],
     );
@@ -115,26 +119,26 @@ async fn a_view_that_does_not_fit_the_log_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn two_ingests_and_one_projector_and_users_in_parallel() {
+async fn two_ingests_serve_users_in_parallel() {
     let cluster = Cluster::start().await;
     let mut users = Vec::new();
     for number in 0..8 {
-        let part = [Part::IngestOne, Part::IngestTwo][number % 2];
+        let part = [Node::IngestOne, Node::IngestTwo][number % 2];
         let mut phone = Phone::new(cluster.credentials(&format!("user-{number}"), part)).unwrap();
         let other =
-            cluster.credentials(&format!("user-{number}"), [Part::IngestTwo, Part::IngestOne][number % 2]);
+            cluster.credentials(&format!("user-{number}"), [Node::IngestTwo, Node::IngestOne][number % 2]);
         users.push(tokio::spawn(async move {
             let mut other = Phone::new(other).unwrap();
             for hour in 1..=10 {
                 let body =
                     summary(&format!("{hour:02}:00:00"), &format!(r#""steps":{}"#, 100 * hour + number));
                 let signed = phone.sign(now().as_millisecond().to_string(), body);
-                let Posted::Accepted(first) = phone.post(&signed, patient()).await.unwrap() else {
+                let PostResult::Accepted(first) = phone.post(&signed, long_backoff()).await.unwrap() else {
                     panic!("refused")
                 };
                 assert_eq!(first.outcome, Some(if hour == 1 { Outcome::Created } else { Outcome::Merged }));
                 // The same bytes at the other ingest are the same event.
-                let Posted::Accepted(again) = other.post(&signed, patient()).await.unwrap() else {
+                let PostResult::Accepted(again) = other.post(&signed, long_backoff()).await.unwrap() else {
                     panic!("refused")
                 };
                 assert_eq!(
@@ -148,8 +152,8 @@ async fn two_ingests_and_one_projector_and_users_in_parallel() {
         user.await.unwrap();
     }
     for number in 0..8 {
-        let mut reader = Phone::new(cluster.credentials(&format!("user-{number}"), Part::Projector)).unwrap();
-        let found = rows(&mut reader).await;
+        let mut reader = Phone::new(cluster.credentials(&format!("user-{number}"), Node::Projector)).unwrap();
+        let found = read_rows(&mut reader).await;
         let date: Date = yesterday();
         assert_eq!((found.position, found.summaries.len(), found.summaries[0].date), (80, 1, date));
         assert_eq!(found.summaries[0].steps.unwrap().get(), f64::from(1_000 + number));
@@ -157,29 +161,29 @@ async fn two_ingests_and_one_projector_and_users_in_parallel() {
 }
 
 #[tokio::test]
-async fn up_ends_its_broker_whatever_happens() {
+async fn up_stops_and_restarts_its_broker() {
     let system = System::start();
-    let nats = nats_of(&system);
+    let nats = nats_server_pid(&system);
     let mut process = system.process;
     process.kill();
-    until("the nats-server is gone", async || (!is_running(nats)).then_some(())).await;
+    wait_until("the nats-server is gone", async || (!is_running(nats)).then_some(())).await;
 
     // And starts it again when it dies, on the same folder and at the same address.
     let system = System::start_in(system.folder, &[]);
     let mut phone = system.phone("survivor");
-    assert_eq!(post(&mut phone, summary("08:00:00", r#""steps":1"#)).await.sequence.get(), 1);
-    let nats = nats_of(&system);
+    assert_eq!(post_until_accepted(&mut phone, summary("08:00:00", r#""steps":1"#)).await.sequence.get(), 1);
+    let nats = nats_server_pid(&system);
     let pid = rustix::process::Pid::from_raw(nats).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    assert_eq!(post(&mut phone, summary("09:00:00", r#""steps":2"#)).await.sequence.get(), 2);
-    assert_ne!(nats_of(&system), nats);
-    let nats = nats_of(&system);
+    assert_eq!(post_until_accepted(&mut phone, summary("09:00:00", r#""steps":2"#)).await.sequence.get(), 2);
+    assert_ne!(nats_server_pid(&system), nats);
+    let nats = nats_server_pid(&system);
     system.stop().await;
     assert!(!is_running(nats));
 }
 
 /// The nats-server writes its number into the name of its ports file.
-fn nats_of(system: &System) -> i32 {
+fn nats_server_pid(system: &System) -> i32 {
     let entries = std::fs::read_dir(system.data_dir().join("nats")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let name = names

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::harness::{RawRequest, System, summary};
 
 /// Reads requests of known length, answers 200, and keeps the bodies.
-async fn collect(listener: TcpListener, bodies: Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn run_collector(listener: TcpListener, bodies: Arc<Mutex<Vec<Vec<u8>>>>) {
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         let bodies = bodies.clone();
@@ -40,8 +40,8 @@ async fn requests_are_exported_as_spans_of_the_callers_trace() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let bodies = Arc::new(Mutex::new(Vec::new()));
-    tokio::spawn(collect(listener, bodies.clone()));
-    let system = System::start_with(&[("SYNCWELL_TELEMETRY__OTLP_ENDPOINT", &endpoint)]);
+    tokio::spawn(run_collector(listener, bodies.clone()));
+    let system = System::start_with_env(&[("SYNCWELL_TELEMETRY__OTLP_ENDPOINT", &endpoint)]);
     let user = "traced.person@example.org";
     let credentials = system.credentials(user, &[]);
     let trace = "0af7651916cd43dd8448eb211c80319c";

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::harness::until;
+use crate::harness::wait_until;
 
 const HANG: &str = "SYNCWELL_TEST_HANG";
 
@@ -10,7 +10,7 @@ const HANG: &str = "SYNCWELL_TEST_HANG";
 #[tokio::test]
 async fn a_test_that_may_hang() {
     if std::env::var_os(HANG).is_some() {
-        until("never", async || {
+        wait_until("never", async || {
             // Blocks its thread, which no asynchronous timeout would notice.
             std::thread::park();
             None::<()>

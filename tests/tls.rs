@@ -3,56 +3,61 @@
 use std::path::Path;
 
 use crate::harness::{
-    Authority, Cluster, Part, Process, RawRequest, System, TestFolder, exchange, run, summary, until,
+    CertificateAuthority, Cluster, Node, Process, RawRequest, System, TestFolder, exchange_over_tls,
+    run_syncwell, summary, wait_until,
 };
 
-const HEALTH: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const READYZ_REQUEST: &[u8] = b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-struct Files {
-    authority: Authority,
+struct ServerCertificate {
+    authority: CertificateAuthority,
     certificate: String,
     key: String,
 }
 
-fn files(folder: &Path) -> Files {
-    let authority = Authority::new(folder);
+fn issue_server_certificate(folder: &Path) -> ServerCertificate {
+    let authority = CertificateAuthority::new(folder);
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (certificate, key) = (path("door.pem"), path("door.key"));
-    authority.issue(Path::new(&certificate), Path::new(&key));
-    Files { authority, certificate, key }
+    authority.issue_certificate(Path::new(&certificate), Path::new(&key));
+    ServerCertificate { authority, certificate, key }
 }
 
 #[tokio::test]
-async fn a_certificate_is_read_again_and_no_connection_is_dropped() {
+async fn certificate_reload_drops_no_connection() {
     let folder = TestFolder::new();
-    let Files { authority, certificate, key } = files(folder.path());
+    let ServerCertificate { authority, certificate, key } = issue_server_certificate(folder.path());
     let environment =
         [("SYNCWELL_TLS__CERTIFICATE_FILE", certificate.as_str()), ("SYNCWELL_TLS__KEY_FILE", key.as_str())];
-    let system = System::start_with(&environment);
+    let system = System::start_with_env(&environment);
     assert!(system.base_url.starts_with("https://127.0.0.1:"), "{}", system.base_url);
 
     let mut first = authority.connect(&system.base_url, &rustls::version::TLS12).await.unwrap();
     let before = first.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned();
-    assert_eq!(exchange(&mut first, HEALTH).await.status, 200);
+    assert_eq!(exchange_over_tls(&mut first, READYZ_REQUEST).await.status, 200);
     let shown = async || {
         let mut stream = authority.connect(&system.base_url, &rustls::version::TLS13).await.unwrap();
-        assert_eq!(exchange(&mut stream, HEALTH).await.status, 200);
+        assert_eq!(exchange_over_tls(&mut stream, READYZ_REQUEST).await.status, 200);
         stream.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
     };
     assert_eq!(shown().await, before);
 
     // What can't be read changes nothing, and is told.
     std::fs::write(&certificate, "this is no certificate").unwrap();
-    until("the broken certificate is told of", async || {
-        let log = std::fs::read_to_string(&system.process.log).unwrap();
+    wait_until("the broken certificate is told of", async || {
+        let log = std::fs::read_to_string(&system.process.log_path).unwrap();
         log.contains("the new certificate can't be used; the old one stays").then_some(())
     })
     .await;
     assert_eq!(shown().await, before);
 
-    let next = authority.issue(Path::new(&certificate), Path::new(&key));
-    until("the new certificate is shown", async || (shown().await == next).then_some(())).await;
-    assert_eq!(exchange(&mut first, HEALTH).await.status, 200, "the first connection is still open");
+    let next = authority.issue_certificate(Path::new(&certificate), Path::new(&key));
+    wait_until("the new certificate is shown", async || (shown().await == next).then_some(())).await;
+    assert_eq!(
+        exchange_over_tls(&mut first, READYZ_REQUEST).await.status,
+        200,
+        "the first connection is still open"
+    );
 
     // Whoever speaks in clear gets no answer, and holds up nobody.
     let plain = system.base_url.replace("https://", "http://");
@@ -64,18 +69,18 @@ async fn a_certificate_is_read_again_and_no_connection_is_dropped() {
     let data_dir = system.data_dir();
     let arguments =
         ["post", file.to_str().unwrap(), "--user", "ana", "--json", "--data-dir", data_dir.to_str().unwrap()];
-    let posted = run(&arguments, &[("SSL_CERT_FILE", ca)]);
+    let posted = run_syncwell(&arguments, &[("SSL_CERT_FILE", ca)]);
     assert!(posted.status.success(), "{}", String::from_utf8_lossy(&posted.stderr));
-    let untrusted = run(&arguments, &[]);
+    let untrusted = run_syncwell(&arguments, &[]);
     assert_eq!(untrusted.status.code(), Some(3), "nobody is trusted who is not to be");
 }
 
 #[tokio::test]
-async fn in_clear_only_on_this_machine() {
+async fn plain_http_is_allowed_on_loopback_only() {
     let folder = TestFolder::new();
     let data_dir = folder.path().join("data");
     let arguments = ["up", "--listen", "0.0.0.0:0", "--data-dir", data_dir.to_str().unwrap()];
-    let refused = run(&arguments, &[]);
+    let refused = run_syncwell(&arguments, &[]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--insecure-http"), "{refused:?}");
     assert!(refused.stdout.is_empty(), "it never says ready");
@@ -89,8 +94,10 @@ async fn in_clear_only_on_this_machine() {
     {
         let environment =
             [("SYNCWELL_TLS__CERTIFICATE_FILE", certificate), ("SYNCWELL_TLS__KEY_FILE", certificate)];
-        let refused =
-            run(&["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()], &environment);
+        let refused = run_syncwell(
+            &["up", "--listen", "127.0.0.1:0", "--data-dir", data_dir.to_str().unwrap()],
+            &environment,
+        );
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         let told = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(told.contains(complaint) || told.contains("can't be used"), "{told}");
@@ -98,21 +105,21 @@ async fn in_clear_only_on_this_machine() {
 }
 
 #[tokio::test]
-async fn every_role_speaks_tls_to_the_broker() {
+async fn all_roles_use_tls_to_the_broker() {
     let cluster = Cluster::start_with_tls().await;
-    let credentials = cluster.credentials("ana", Part::IngestOne);
+    let credentials = cluster.credentials("ana", Node::IngestOne);
     let posted = RawRequest::post(&credentials, summary("20:00:00", r#""steps":1"#));
-    assert_eq!(posted.send(cluster.url(Part::IngestOne)).await.status, 201);
+    assert_eq!(posted.send(cluster.url(Node::IngestOne)).await.status, 201);
     let ca_file = cluster.ca_file().unwrap();
     let (nats, data_dir) = (cluster.nats_url(), cluster.data_dir());
     let tail = ["events", "tail", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()];
-    let trusting = run(&[tail.as_slice(), &["--nats-ca", ca_file.to_str().unwrap()]].concat(), &[]);
+    let trusting = run_syncwell(&[tail.as_slice(), &["--nats-ca", ca_file.to_str().unwrap()]].concat(), &[]);
     assert!(trusting.status.success(), "{}", String::from_utf8_lossy(&trusting.stderr));
     assert!(String::from_utf8_lossy(&trusting.stdout).contains("syncwell.summary.received.v1"));
-    let untrusted = run(&tail, &[]);
+    let untrusted = run_syncwell(&tail, &[]);
     assert_eq!(untrusted.status.code(), Some(3), "a broker of an unknown authority is no broker");
     // Elsewhere, in clear, only by an express word.
-    let elsewhere = run(
+    let elsewhere = run_syncwell(
         &["events", "tail", "--nats", "nats://192.0.2.1:4222", "--data-dir", data_dir.to_str().unwrap()],
         &[],
     );

@@ -1,11 +1,11 @@
 //! Views beside views: rebuilt, compared, of the past, verified, mended, and switched while reads go on.
 
-mod damage;
-mod interrupted;
-mod offline;
-mod past;
-mod silence;
-mod switching;
+mod interrupted_rebuild;
+mod offline_commands;
+mod point_in_time;
+mod rebuild_and_rollback;
+mod replay_side_effects;
+mod row_corruption;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,60 +14,63 @@ use jiff::civil::Date;
 use keys::{Pseudonymizer, UserRef, VersionedSecrets};
 use nats_server::Role;
 use projector::{JobReport, OperatorClient};
-use schemas::{Bounds, RowsDocument, Sequence, Summary};
+use schemas::{RowsDocument, Sequence, Summary, SummaryBounds};
 use serde_json::Value;
 
 use crate::harness::{
-    Cluster, Expected, Part, RawRequest, command_in, independent_fold, now, until, yesterday,
+    Cluster, ExpectedRow, Node, RawRequest, now, reference_fold, run_syncwell_in, wait_until, yesterday,
 };
 
 /// So many posts of one user in a minute are more than a phone has.
-const WITHOUT_RATES: [(&str, &str); 2] =
+const RATE_LIMITS_OFF: [(&str, &str); 2] =
     [("SYNCWELL_RATES__PER_USER_PER_MINUTE", "0"), ("SYNCWELL_RATES__PER_IP_PER_5_MINUTES", "0")];
 
 /// What a command said.
-struct Said {
-    code: Option<i32>,
-    output: String,
+struct OperatorOutput {
+    exit_code: Option<i32>,
+    stdout: String,
     /// Output and complaint together.
-    text: String,
+    combined_output: String,
 }
 
-impl Said {
-    fn by(output: std::process::Output) -> Self {
+impl OperatorOutput {
+    fn from_output(output: std::process::Output) -> Self {
         let complaint = String::from_utf8(output.stderr).unwrap();
         let code = output.status.code();
         let output = String::from_utf8(output.stdout).unwrap();
-        Self { code, text: format!("{output}{complaint}"), output }
+        Self { exit_code: code, combined_output: format!("{output}{complaint}"), stdout: output }
     }
 
-    fn lines(&self) -> Vec<Value> {
-        self.output
+    fn json_lines(&self) -> Vec<Value> {
+        self.stdout
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{}", self.text)))
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{}", self.combined_output)))
             .collect()
     }
 
-    fn last(&self) -> Value {
-        self.lines().pop().unwrap_or_else(|| panic!("{}", self.text))
+    fn last_json(&self) -> Value {
+        self.json_lines().pop().unwrap_or_else(|| panic!("{}", self.combined_output))
     }
 }
 
-fn operator(cluster: &Cluster, arguments: &[&str]) -> Said {
-    Said::by(command_in(&cluster.data_dir(), &[arguments, &["--nats", &cluster.nats_url()]].concat()))
+fn run_operator_command(cluster: &Cluster, arguments: &[&str]) -> OperatorOutput {
+    OperatorOutput::from_output(run_syncwell_in(
+        &cluster.data_dir(),
+        &[arguments, &["--nats", &cluster.nats_url()]].concat(),
+    ))
 }
 
 /// Has a command done that must end well.
-fn done(cluster: &Cluster, arguments: &[&str]) -> Said {
-    let said = operator(cluster, arguments);
-    assert_eq!(said.code, Some(0), "{arguments:?}: {}", said.text);
+fn run_ok(cluster: &Cluster, arguments: &[&str]) -> OperatorOutput {
+    let said = run_operator_command(cluster, arguments);
+    assert_eq!(said.exit_code, Some(0), "{arguments:?}: {}", said.combined_output);
     said
 }
 
 /// The views by what they are.
-fn views(cluster: &Cluster) -> BTreeMap<String, Vec<u64>> {
+fn views_by_state(cluster: &Cluster) -> BTreeMap<String, Vec<u64>> {
     let mut views: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for view in done(cluster, &["view", "list", "--json"]).last()["views"].as_array().unwrap() {
+    for view in run_ok(cluster, &["view", "list", "--json"]).last_json()["views"].as_array().unwrap() {
         let is = view["is"].as_str().unwrap().to_owned();
         views.entry(is).or_default().push(view["view"].as_u64().unwrap());
     }
@@ -75,18 +78,22 @@ fn views(cluster: &Cluster) -> BTreeMap<String, Vec<u64>> {
 }
 
 /// The stores that lie in the folder of the views.
-fn stores(cluster: &Cluster) -> BTreeSet<u64> {
+fn store_numbers(cluster: &Cluster) -> BTreeSet<u64> {
     let entries = std::fs::read_dir(cluster.data_dir().join("view")).unwrap();
     entries.filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().ok()).collect()
 }
 
-async fn ask(cluster: &Cluster) -> OperatorClient {
-    OperatorClient::new(cluster.connect(Role::Operator).await)
+async fn connect_operator(cluster: &Cluster) -> OperatorClient {
+    OperatorClient::new(cluster.connect_as(Role::Operator).await)
 }
 
 /// Waits until the job is where it is wanted.
-async fn job(client: &OperatorClient, what: &str, is_there: impl Fn(&JobReport) -> bool) -> JobReport {
-    until(what, async || client.status().await.unwrap().job.filter(|report| is_there(report))).await
+async fn wait_for_job(
+    client: &OperatorClient,
+    what: &str,
+    is_there: impl Fn(&JobReport) -> bool,
+) -> JobReport {
+    wait_until(what, async || client.status().await.unwrap().job.filter(|report| is_there(report))).await
 }
 
 fn user_ref(cluster: &Cluster, name: &str) -> UserRef {
@@ -95,63 +102,72 @@ fn user_ref(cluster: &Cluster, name: &str) -> UserRef {
 }
 
 /// Somebody with a phone, who remembers what was posted.
-struct User {
+struct TestUser {
     name: String,
-    writes: Credentials,
-    reads: Credentials,
+    ingest_credentials: Credentials,
+    projector_credentials: Credentials,
     posts: Vec<(Sequence, Summary)>,
 }
 
-impl User {
-    fn of(cluster: &Cluster, name: &str) -> Self {
+impl TestUser {
+    fn new(cluster: &Cluster, name: &str) -> Self {
         let (writes, reads) =
-            (cluster.credentials(name, Part::IngestOne), cluster.credentials(name, Part::Projector));
-        Self { name: name.to_owned(), writes, reads, posts: Vec::new() }
+            (cluster.credentials(name, Node::IngestOne), cluster.credentials(name, Node::Projector));
+        Self {
+            name: name.to_owned(),
+            ingest_credentials: writes,
+            projector_credentials: reads,
+            posts: Vec::new(),
+        }
     }
 
     /// Posts a summary; where the projector runs, the answer comes when it is folded.
     async fn post(&mut self, date: Date, time: &str, values: &str) -> u64 {
         let body = format!(r#"{{"date":"{date}","generated_at":"{date}T{time}Z",{values}}}"#);
-        let posted = RawRequest::post(&self.writes, body.clone()).send(&self.writes.base_url).await;
+        let posted = RawRequest::post(&self.ingest_credentials, body.clone())
+            .send(&self.ingest_credentials.base_url)
+            .await;
         assert!(posted.status < 300, "{posted:?}");
-        let summary = Summary::read(body.as_bytes(), &Bounds::default(), now()).unwrap();
+        let summary = Summary::parse(body.as_bytes(), &SummaryBounds::default(), now()).unwrap();
         let sequence = posted.json()["sequence"].as_u64().unwrap();
         self.posts.push((Sequence::new(sequence).unwrap(), summary));
         sequence
     }
 
-    async fn rows(&self) -> RowsDocument {
+    async fn read_rows(&self) -> RowsDocument {
         let (from, to) = (yesterday().yesterday().unwrap(), yesterday());
         let path = format!("/v1/summaries?from={from}&to={to}");
-        let answer = RawRequest::get(&self.reads, &path).send(&self.reads.base_url).await;
+        let answer = RawRequest::get(&self.projector_credentials, &path)
+            .send(&self.projector_credentials.base_url)
+            .await;
         assert_eq!(answer.status, 200, "a read fails: {answer:?}");
-        serde_json::from_str(&answer.text).unwrap()
+        serde_json::from_str(&answer.body_text).unwrap()
     }
 
     /// What the row must be after the posts up to this sequence, by a fold that is not the projector's.
-    fn expected(&self, date: Date, last: u64) -> Option<Expected> {
+    fn expected_row(&self, date: Date, last: u64) -> Option<ExpectedRow> {
         let of_row =
             |(sequence, summary): &&(Sequence, Summary)| sequence.get() <= last && summary.date == date;
         let posts: Vec<_> = self.posts.iter().filter(of_row).cloned().collect();
-        (!posts.is_empty()).then(|| independent_fold(&posts))
+        (!posts.is_empty()).then(|| reference_fold(&posts))
     }
 
-    fn expected_rows(&self, last: u64) -> BTreeMap<Date, Expected> {
+    fn expected_rows(&self, last: u64) -> BTreeMap<Date, ExpectedRow> {
         let dates: BTreeSet<_> = self.posts.iter().map(|(_, summary)| summary.date).collect();
-        dates.into_iter().filter_map(|date| Some((date, self.expected(date, last)?))).collect()
+        dates.into_iter().filter_map(|date| Some((date, self.expected_row(date, last)?))).collect()
     }
 
     /// Waits until everything posted is folded, and holds the rows against the fold that is not the projector's.
-    async fn check(&self) {
+    async fn check_rows(&self) {
         let last = self.posts.last().map_or(0, |(sequence, _)| sequence.get());
-        let rows = until("the view has caught up", async || {
-            let rows = self.rows().await;
+        let rows = wait_until("the view has caught up", async || {
+            let rows = self.read_rows().await;
             (rows.position >= last).then_some(rows)
         });
-        assert_eq!(by_date(&rows.await), self.expected_rows(last), "{}", self.name);
+        assert_eq!(rows_by_date(&rows.await), self.expected_rows(last), "{}", self.name);
     }
 }
 
-fn by_date(rows: &RowsDocument) -> BTreeMap<Date, Expected> {
-    rows.summaries.iter().map(|row| (row.date, Expected::from(row))).collect()
+fn rows_by_date(rows: &RowsDocument) -> BTreeMap<Date, ExpectedRow> {
+    rows.summaries.iter().map(|row| (row.date, ExpectedRow::from(row))).collect()
 }

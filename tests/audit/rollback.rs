@@ -2,40 +2,40 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{copy_folder, files_below, refused, signed};
-use crate::harness::{System, TestFolder, post_many};
+use super::{copy_folder, files_below, start_and_fail, wait_until_signed};
+use crate::harness::{System, TestFolder, post_summaries};
 
 const STORE: &str = "data/nats/store";
 
 /// Replaces the broker's files, or one stream's.
-fn replace(folder: &Path, by: &Path, what: &Path) {
+fn replace_store(folder: &Path, by: &Path, what: &Path) {
     std::fs::remove_dir_all(folder.join(STORE).join(what)).unwrap();
     copy_folder(&by.join(what), &folder.join(STORE).join(what));
 }
 
 /// Where a stream is below the store.
-fn stream(store: &Path, name: &str) -> PathBuf {
+fn stream_folder(store: &Path, name: &str) -> PathBuf {
     let meta =
         files_below(store).into_iter().find(|file| file.ends_with(format!("{name}/meta.inf"))).unwrap();
     meta.parent().unwrap().strip_prefix(store).unwrap().to_owned()
 }
 
 /// A system with six signed events that was stopped, and a copy of its broker's files from when there were three.
-async fn six_and_three() -> (TestFolder, PathBuf) {
+async fn six_events_and_copy_of_three() -> (TestFolder, PathBuf) {
     let system = System::start();
-    post_many(&system.data_dir(), &system.base_url, &["ana"], 3, 0).await;
-    signed(&system.data_dir(), 3).await;
+    post_summaries(&system.data_dir(), &system.base_url, &["ana"], 3, 0).await;
+    wait_until_signed(&system.data_dir(), 3).await;
     let folder = system.stop().await;
     let three = folder.path().join("three");
     copy_folder(&folder.path().join(STORE), &three);
     let system = System::start_in(folder, &[]);
-    post_many(&system.data_dir(), &system.base_url, &["ana"], 3, 1).await;
-    signed(&system.data_dir(), 6).await;
+    post_summaries(&system.data_dir(), &system.base_url, &["ana"], 3, 1).await;
+    wait_until_signed(&system.data_dir(), 6).await;
     (system.stop().await, three)
 }
 
 /// The broker's files of a system that went on otherwise from the same three events, to seven.
-async fn another_seven(folder: &Path, three: &Path) -> TestFolder {
+async fn forked_log_of_seven(folder: &Path, three: &Path) -> TestFolder {
     let other = TestFolder::new();
     for part in ["keys", "secrets"] {
         copy_folder(&folder.join("data").join(part), &other.path().join("data").join(part));
@@ -49,26 +49,26 @@ async fn another_seven(folder: &Path, three: &Path) -> TestFolder {
     }
     copy_folder(three, &other.path().join(STORE));
     let system = System::start_in(other, &[]);
-    post_many(&system.data_dir(), &system.base_url, &["ana"], 4, 2).await;
-    signed(&system.data_dir(), 7).await;
+    post_summaries(&system.data_dir(), &system.base_url, &["ana"], 4, 2).await;
+    wait_until_signed(&system.data_dir(), 7).await;
     system.stop().await
 }
 
 #[tokio::test]
-async fn a_log_that_was_truncated_is_refused_with_and_without_the_view() {
-    let (folder, three) = six_and_three().await;
-    replace(folder.path(), &three, &stream(&three, "EVENTS"));
-    let said = refused(folder.path()).await;
+async fn truncated_log_is_refused_with_and_without_the_view() {
+    let (folder, three) = six_events_and_copy_of_three().await;
+    replace_store(folder.path(), &three, &stream_folder(&three, "EVENTS"));
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: ") && said.contains("the log ends at 3"), "{said}");
     std::fs::remove_dir_all(folder.path().join("data/view")).unwrap();
-    let said = refused(folder.path()).await;
+    let said = start_and_fail(folder.path()).await;
     assert!(
         said.contains("INCIDENT: the log ends at 3, but 6 events were signed: it was truncated"),
         "{said}"
     );
     // Nor without the tree: what was signed is in the broker.
     std::fs::remove_dir_all(folder.path().join("data/tiles")).unwrap();
-    let said = refused(folder.path()).await;
+    let said = start_and_fail(folder.path()).await;
     assert!(
         said.contains("INCIDENT: the log ends at 3, but 6 events were signed: it was truncated"),
         "{said}"
@@ -76,46 +76,46 @@ async fn a_log_that_was_truncated_is_refused_with_and_without_the_view() {
 }
 
 #[tokio::test]
-async fn a_log_with_its_checkpoints_from_an_older_copy_is_refused_by_the_view() {
-    let (folder, three) = six_and_three().await;
-    replace(folder.path(), &three, Path::new(""));
-    let said = refused(folder.path()).await;
+async fn older_log_and_checkpoints_are_refused_by_the_view() {
+    let (folder, three) = six_events_and_copy_of_three().await;
+    replace_store(folder.path(), &three, Path::new(""));
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: ") && said.contains("the log ends at 3"), "{said}");
 }
 
 #[tokio::test]
-async fn a_log_with_its_checkpoints_from_an_older_copy_is_refused_by_the_published_checkpoint() {
-    let (folder, three) = six_and_three().await;
-    replace(folder.path(), &three, Path::new(""));
+async fn older_log_and_checkpoints_are_refused_by_the_tiles() {
+    let (folder, three) = six_events_and_copy_of_three().await;
+    replace_store(folder.path(), &three, Path::new(""));
     // The newest checkpoint that the notary published is beside its tiles: it must never sign another tree of that size.
     std::fs::remove_dir_all(folder.path().join("data/view")).unwrap();
-    let said = refused(folder.path()).await;
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: ") && said.contains("6 events were signed"), "{said}");
 }
 
 #[tokio::test]
-async fn a_log_that_went_another_way_is_refused_with_and_without_the_view() {
-    let (folder, three) = six_and_three().await;
-    let other = another_seven(folder.path(), &three).await;
+async fn forked_log_is_refused_with_and_without_the_view() {
+    let (folder, three) = six_events_and_copy_of_three().await;
+    let other = forked_log_of_seven(folder.path(), &three).await;
     let store = other.path().join(STORE);
-    replace(folder.path(), &store, &stream(&store, "EVENTS"));
-    let said = refused(folder.path()).await;
+    replace_store(folder.path(), &store, &stream_folder(&store, "EVENTS"));
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: ") && said.contains("replaced"), "{said}");
     std::fs::remove_dir_all(folder.path().join("data/view")).unwrap();
-    let said = refused(folder.path()).await;
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: the log's first 6 events are not those that checkpoint"), "{said}");
     // Nor without the tree: then the first checkpoint behind the fork tells.
     std::fs::remove_dir_all(folder.path().join("data/tiles")).unwrap();
-    let said = refused(folder.path()).await;
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: ") && said.contains("events are not those that checkpoint"), "{said}");
 }
 
 #[tokio::test]
-async fn another_log_with_checkpoints_of_its_own_is_refused_by_the_view() {
-    let (folder, three) = six_and_three().await;
-    let other = another_seven(folder.path(), &three).await;
-    replace(folder.path(), &other.path().join(STORE), Path::new(""));
-    let said = refused(folder.path()).await;
+async fn forked_log_and_checkpoints_are_refused_by_the_view() {
+    let (folder, three) = six_events_and_copy_of_three().await;
+    let other = forked_log_of_seven(folder.path(), &three).await;
+    replace_store(folder.path(), &other.path().join(STORE), Path::new(""));
+    let said = start_and_fail(folder.path()).await;
     assert!(
         said.contains("INCIDENT: the event at sequence 6 is not the one that the view has folded"),
         "{said}"
@@ -123,11 +123,11 @@ async fn another_log_with_checkpoints_of_its_own_is_refused_by_the_view() {
 }
 
 #[tokio::test]
-async fn another_log_with_checkpoints_of_its_own_is_refused_by_the_published_checkpoint() {
-    let (folder, three) = six_and_three().await;
-    let other = another_seven(folder.path(), &three).await;
-    replace(folder.path(), &other.path().join(STORE), Path::new(""));
+async fn forked_log_and_checkpoints_are_refused_by_the_tiles() {
+    let (folder, three) = six_events_and_copy_of_three().await;
+    let other = forked_log_of_seven(folder.path(), &three).await;
+    replace_store(folder.path(), &other.path().join(STORE), Path::new(""));
     std::fs::remove_dir_all(folder.path().join("data/view")).unwrap();
-    let said = refused(folder.path()).await;
+    let said = start_and_fail(folder.path()).await;
     assert!(said.contains("INCIDENT: "), "{said}");
 }

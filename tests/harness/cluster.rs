@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use client::{Connection, Credentials};
+use client::{Credentials, HttpConnection};
 use http::Request;
 use jetstream::{Broker, BrokerAddress};
-use nats_server::{NATS_CONF, Role, RoleKeys, Server, ServerSettings};
+use nats_server::{NATS_CONF, NatsServer, NatsServerSettings, Role, RoleKeys};
 
-use super::process::{Process, nats_server, run, until};
+use super::process::{Process, nats_server_binary, run_syncwell, wait_until};
 use super::system::credentials;
-use super::tls::Authority;
+use super::tls::CertificateAuthority;
 use crate::harness::TestFolder;
 
 /// A process of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
+pub(crate) enum Node {
     IngestOne,
     IngestTwo,
     Projector,
@@ -27,7 +27,7 @@ pub(crate) enum Part {
     WorkerTwo,
 }
 
-impl Part {
+impl Node {
     const ALL: [Self; 7] = [
         Self::Keys,
         Self::Notary,
@@ -38,7 +38,7 @@ impl Part {
         Self::WorkerOne,
     ];
 
-    fn command(self) -> &'static [&'static str] {
+    fn command_args(self) -> &'static [&'static str] {
         match self {
             Self::IngestOne | Self::IngestTwo => &["ingest"],
             Self::Projector => &["projector"],
@@ -51,13 +51,13 @@ impl Part {
 }
 
 pub(crate) struct Cluster {
-    broker: Option<Server>,
+    broker: Option<NatsServer>,
     port: u16,
     keys: RoleKeys,
     tls: Option<(PathBuf, PathBuf)>,
-    parts: BTreeMap<Part, Process>,
-    urls: BTreeMap<Part, String>,
-    conf: String,
+    processes: BTreeMap<Node, Process>,
+    urls: BTreeMap<Node, String>,
+    nats_conf: String,
     /// What every role that is started from now on is told.
     pub(crate) environment: Vec<(String, String)>,
     /// Dropped last, after the processes that write into it.
@@ -66,78 +66,79 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::start_with_env(&[]).await
     }
 
-    pub(crate) async fn start_with(environment: &[(&str, &str)]) -> Self {
-        let mut cluster = Self::broker_with_streams().await;
+    pub(crate) async fn start_with_env(environment: &[(&str, &str)]) -> Self {
+        let mut cluster = Self::start_broker_with_streams().await;
         cluster.environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        cluster.start_parts().await;
+        cluster.start_nodes().await;
         cluster
     }
 
     /// With TLS between every role and the broker.
     pub(crate) async fn start_with_tls() -> Self {
-        let mut cluster = Self::prepared();
+        let mut cluster = Self::with_development_keys();
         let folder = cluster.folder.path().to_owned();
         let files = (folder.join("broker.pem"), folder.join("broker.key"));
-        Authority::new(&folder).issue(&files.0, &files.1);
+        CertificateAuthority::new(&folder).issue_certificate(&files.0, &files.1);
         cluster.tls = Some(files);
         cluster.start_broker().await;
-        cluster.set_up();
-        cluster.start_parts().await;
+        cluster.run_setup();
+        cluster.start_nodes().await;
         cluster
     }
 
-    async fn start_parts(&mut self) {
-        for part in Part::ALL {
-            self.start_part(part);
+    async fn start_nodes(&mut self) {
+        for part in Node::ALL {
+            self.start_node(part);
         }
-        self.ready().await;
+        self.wait_until_ready().await;
     }
 
     /// The broker with its streams, and no role.
-    pub(crate) async fn broker_with_streams() -> Self {
-        Self::broker_with_conf(str::to_owned).await
+    pub(crate) async fn start_broker_with_streams() -> Self {
+        Self::start_broker_with_conf(str::to_owned).await
     }
 
     /// The same, with a configuration that is not the repository's.
-    pub(crate) async fn broker_with_conf(change: impl FnOnce(&str) -> String) -> Self {
-        let mut cluster = Self::prepared();
-        cluster.conf = change(NATS_CONF);
+    pub(crate) async fn start_broker_with_conf(change: impl FnOnce(&str) -> String) -> Self {
+        let mut cluster = Self::with_development_keys();
+        cluster.nats_conf = change(NATS_CONF);
         cluster.start_broker().await;
-        cluster.set_up();
+        cluster.run_setup();
         cluster
     }
 
-    fn set_up(&self) {
+    fn run_setup(&self) {
         let (nats, data_dir) = (self.nats_url(), self.data_dir());
         let mut arguments = vec!["setup", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()];
         let ca_file = self.ca_file();
         if let Some(ca_file) = &ca_file {
             arguments.extend(["--nats-ca", ca_file.to_str().unwrap()]);
         }
-        let set_up = run(&arguments, &[]);
-        assert!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
+        let run_setup = run_syncwell(&arguments, &[]);
+        assert!(run_setup.status.success(), "{}", String::from_utf8_lossy(&run_setup.stderr));
     }
 
     /// The broker, empty.
-    pub(crate) async fn broker_alone() -> Self {
-        let mut cluster = Self::prepared();
+    pub(crate) async fn start_broker_only() -> Self {
+        let mut cluster = Self::with_development_keys();
         cluster.start_broker().await;
         cluster
     }
 
     /// Keys and secrets, and nothing that runs.
-    fn prepared() -> Self {
+    fn with_development_keys() -> Self {
         let folder = TestFolder::new();
         let data_dir = folder.path().join("data");
-        let made = run(&["keys", "create", "--development", "--data-dir", data_dir.to_str().unwrap()], &[]);
+        let made =
+            run_syncwell(&["keys", "create", "--development", "--data-dir", data_dir.to_str().unwrap()], &[]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let made = String::from_utf8(made.stdout).unwrap();
         let public = |role: Role| {
-            let line = made.lines().find_map(|line| line.strip_prefix(&format!("{}=", role.variable())));
+            let line = made.lines().find_map(|line| line.strip_prefix(&format!("{}=", role.nkey_env_name())));
             (role, line.unwrap().to_owned())
         };
         Self {
@@ -146,9 +147,9 @@ impl Cluster {
             tls: None,
             broker: None,
             port: 0,
-            parts: BTreeMap::new(),
+            processes: BTreeMap::new(),
             urls: BTreeMap::new(),
-            conf: NATS_CONF.to_owned(),
+            nats_conf: NATS_CONF.to_owned(),
             environment: Vec::new(),
         }
     }
@@ -166,20 +167,20 @@ impl Cluster {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn url(&self, part: Part) -> &str {
+    pub(crate) fn url(&self, part: Node) -> &str {
         &self.urls[&part]
     }
 
     pub(crate) async fn start_broker(&mut self) {
-        let settings = ServerSettings {
-            binary: nats_server().to_owned(),
+        let settings = NatsServerSettings {
+            binary: nats_server_binary().to_owned(),
             folder: self.folder.path().join("broker"),
-            conf: self.conf.clone().into(),
+            conf: self.nats_conf.clone().into(),
             keys: self.keys.clone(),
             port: (self.port > 0).then_some(self.port),
             tls: self.tls.clone(),
         };
-        let server = Server::start(&settings).await.unwrap();
+        let server = NatsServer::start(&settings).await.unwrap();
         self.port = server.port();
         self.broker = Some(server);
     }
@@ -189,7 +190,7 @@ impl Cluster {
     }
 
     /// Starts a role, at the address that it had before.
-    pub(crate) fn start_part(&mut self, part: Part) {
+    pub(crate) fn start_node(&mut self, part: Node) {
         let listen =
             self.urls.get(&part).map_or("127.0.0.1:0", |url| url.strip_prefix("http://").unwrap()).to_owned();
         let nats = self.nats_url();
@@ -200,7 +201,7 @@ impl Cluster {
             None => &[],
         };
         let arguments = [
-            part.command(),
+            part.command_args(),
             &["--nats", &nats, "--data-dir", data_dir.to_str().unwrap(), "--listen", &listen],
             trusted,
         ]
@@ -209,32 +210,32 @@ impl Cluster {
         let environment: Vec<_> =
             self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (process, url) = Process::start(&arguments, &environment, log, "listening ");
-        self.parts.insert(part, process);
+        self.processes.insert(part, process);
         self.urls.insert(part, url);
     }
 
-    pub(crate) fn kill_part(&mut self, part: Part) {
-        self.parts.get_mut(&part).unwrap().kill();
+    pub(crate) fn kill_node(&mut self, part: Node) {
+        self.processes.get_mut(&part).unwrap().kill();
     }
 
-    pub(crate) fn part(&mut self, part: Part) -> &mut Process {
-        self.parts.get_mut(&part).unwrap()
+    pub(crate) fn part(&mut self, part: Node) -> &mut Process {
+        self.processes.get_mut(&part).unwrap()
     }
 
     /// Waits until every role says that it is ready.
-    pub(crate) async fn ready(&self) {
-        self.ready_without(None).await;
+    pub(crate) async fn wait_until_ready(&self) {
+        self.wait_for_readyz(None).await;
     }
 
     /// The same, but for one that does not run.
-    pub(crate) async fn ready_but(&self, away: Part) {
-        self.ready_without(Some(away)).await;
+    pub(crate) async fn wait_until_ready_except(&self, away: Node) {
+        self.wait_for_readyz(Some(away)).await;
     }
 
-    async fn ready_without(&self, away: Option<Part>) {
+    async fn wait_for_readyz(&self, away: Option<Node>) {
         for (part, url) in self.urls.iter().filter(|(part, _)| Some(**part) != away) {
-            until(&format!("{part:?} is ready"), async || {
-                let mut connection = Connection::to(url).unwrap();
+            wait_until(&format!("{part:?} is ready"), async || {
+                let mut connection = HttpConnection::new(url).unwrap();
                 let answer = connection.send(Request::get("/readyz"), bytes::Bytes::new()).await;
                 answer.is_ok_and(|answer| answer.status.is_success()).then_some(())
             })
@@ -242,7 +243,7 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn credentials(&self, user: &str, part: Part) -> Credentials {
+    pub(crate) fn credentials(&self, user: &str, part: Node) -> Credentials {
         credentials(&self.data_dir(), &["--user", user, "--url", self.url(part)])
     }
 
@@ -254,7 +255,7 @@ impl Cluster {
     }
 
     /// A connection with a role's own credentials.
-    pub(crate) async fn connect(&self, role: Role) -> Broker {
+    pub(crate) async fn connect_as(&self, role: Role) -> Broker {
         let address = BrokerAddress {
             url: self.nats_url(),
             seed: self.seed(role),

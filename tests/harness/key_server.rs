@@ -9,14 +9,14 @@ use tokio_rustls::TlsAcceptor;
 
 /// Whoever publishes keys over https, as far as it matters here. Answers 503 until told otherwise.
 pub(crate) struct KeyServer {
-    answer: Arc<Mutex<(u16, String)>>,
+    response: Arc<Mutex<(u16, String)>>,
     fetches: Arc<AtomicUsize>,
 }
 
 impl KeyServer {
     pub(crate) fn start(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
-        let server = Self { answer: Arc::new(Mutex::new((503, String::new()))), fetches: Arc::default() };
-        let (answer, fetches) = (server.answer.clone(), server.fetches.clone());
+        let server = Self { response: Arc::new(Mutex::new((503, String::new()))), fetches: Arc::default() };
+        let (answer, fetches) = (server.response.clone(), server.fetches.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -36,12 +36,12 @@ impl KeyServer {
         server
     }
 
-    pub(crate) fn answers(&self, status: u16, body: &str) {
-        *self.answer.lock().unwrap() = (status, body.to_owned());
+    pub(crate) fn set_response(&self, status: u16, body: &str) {
+        *self.response.lock().unwrap() = (status, body.to_owned());
     }
 
     /// How often it was asked.
-    pub(crate) fn fetches(&self) -> usize {
+    pub(crate) fn fetch_count(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 }

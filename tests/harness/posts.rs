@@ -4,13 +4,13 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 
-use super::http::RawRequest;
+use super::raw_http::RawRequest;
 use super::summary;
 use super::system::credentials;
 
 /// A post that was accepted.
 #[derive(Debug, Clone)]
-pub(crate) struct Posted {
+pub(crate) struct AcceptedPost {
     pub(crate) user: String,
     pub(crate) event_id: String,
     pub(crate) sequence: u64,
@@ -18,13 +18,13 @@ pub(crate) struct Posted {
 
 /// Every user posts so often, one after the other for itself and all at once for the system. `round` sets these posts
 /// apart from those of other rounds. Returns them by their sequence.
-pub(crate) async fn post_many(
+pub(crate) async fn post_summaries(
     data_dir: &Path,
     base_url: &str,
     users: &[&str],
     each: u64,
     round: u64,
-) -> Vec<Posted> {
+) -> Vec<AcceptedPost> {
     let posting = users.iter().map(async |user| {
         let credentials = credentials(data_dir, &["--user", user, "--url", base_url]);
         let mut posted = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) async fn post_many(
             let answer = RawRequest::post(&credentials, body).header("prefer", "wait=0").send(base_url).await;
             assert!(answer.status < 300, "{answer:?}");
             let answer = answer.json();
-            posted.push(Posted {
+            posted.push(AcceptedPost {
                 user: (*user).to_owned(),
                 event_id: answer["event_id"].as_str().unwrap().to_owned(),
                 sequence: answer["sequence"].as_u64().unwrap(),

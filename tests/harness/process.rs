@@ -12,13 +12,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::time_limit;
 
 /// How long anything may take that a test waits for. A hung test is a failed one.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A `syncwell` process.
 pub(crate) struct Process {
     child: Child,
     /// Where its log lines go.
-    pub(crate) log: PathBuf,
+    pub(crate) log_path: PathBuf,
 }
 
 impl Process {
@@ -30,7 +30,8 @@ impl Process {
         announcement: &str,
     ) -> (Self, String) {
         let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut child = command(arguments, environment).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
+        let mut child =
+            syncwell_command(arguments, environment).stdout(Stdio::piped()).stderr(lines).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         while !line.starts_with(announcement) {
@@ -45,19 +46,19 @@ impl Process {
         let announced = line[announcement.len()..].trim().to_owned();
         // Keeps the pipe open and empty.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        (Self { child, log }, announced)
+        (Self { child, log_path: log }, announced)
     }
 
     /// Starts the binary and waits for nothing; what it prints goes to its log too.
     pub(crate) fn spawn(arguments: &[&str], log: PathBuf) -> Self {
         let lines = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let output = lines.try_clone().unwrap();
-        let child = command(arguments, &[]).stdout(output).stderr(lines).spawn().unwrap();
-        Self { child, log }
+        let child = syncwell_command(arguments, &[]).stdout(output).stderr(lines).spawn().unwrap();
+        Self { child, log_path: log }
     }
 
     /// The exit code, if it has ended.
-    pub(crate) fn has_ended(&mut self) -> Option<Option<i32>> {
+    pub(crate) fn try_exit_code(&mut self) -> Option<Option<i32>> {
         self.child.try_wait().unwrap().map(|status| status.code())
     }
 
@@ -71,16 +72,16 @@ impl Process {
     /// SIGTERM, and the exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
         self.signal(Signal::TERM);
-        self.ended().await
+        self.wait_for_exit().await
     }
 
     /// SIGSTOP: it does nothing any more, and does not know.
-    pub(crate) fn hold_still(&self) {
+    pub(crate) fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
     /// SIGCONT.
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
@@ -90,8 +91,8 @@ impl Process {
     }
 
     /// Waits for the end, and returns the exit code.
-    pub(crate) async fn ended(&mut self) -> Option<i32> {
-        until("the process has ended", async || self.child.try_wait().unwrap()).await.code()
+    pub(crate) async fn wait_for_exit(&mut self) -> Option<i32> {
+        wait_until("the process has ended", async || self.child.try_wait().unwrap()).await.code()
     }
 }
 
@@ -102,11 +103,11 @@ impl Drop for Process {
 }
 
 /// Runs a command to its end.
-pub(crate) fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    command(arguments, environment).stdin(Stdio::null()).output().unwrap()
+pub(crate) fn run_syncwell(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    syncwell_command(arguments, environment).stdin(Stdio::null()).output().unwrap()
 }
 
-fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+fn syncwell_command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
     time_limit::enforce();
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncwell"));
     // Whoever waits for a checkpoint in a test need not wait for as long as elsewhere.
@@ -116,9 +117,9 @@ fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
 }
 
 /// Looks again and again until there is something, and gives up loudly after a minute.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn wait_until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     time_limit::enforce();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + WAIT_TIMEOUT;
     let mut tick = interval(Duration::from_millis(15));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -131,7 +132,7 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 }
 
 /// The nats-server that `syncwell up` would run too.
-pub(crate) fn nats_server() -> &'static Path {
+pub(crate) fn nats_server_binary() -> &'static Path {
     static SERVER: OnceLock<PathBuf> = OnceLock::new();
     time_limit::enforce();
     SERVER.get_or_init(|| {

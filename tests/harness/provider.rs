@@ -1,14 +1,14 @@
 //! A provider of health data, of the tests' own: OAuth 2.0 over HTTPS, strict with whoever asks, and at fault on command.
 //! It runs on a thread of its own, as a test may wait for a process that waits for it.
 
-mod app;
 mod endpoints;
+mod faults;
 mod grants;
-mod misbehaviour;
-mod recorded;
+mod profile;
+mod recorded_request;
 mod server;
-mod token;
-mod variant;
+mod token_endpoint;
+mod user_agent;
 pub(crate) mod webhooks;
 
 use std::collections::BTreeMap;
@@ -21,56 +21,60 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-pub(crate) use app::{Returned, follow, over_tls, pkce, plain};
-pub(crate) use misbehaviour::{Endpoint, Gate, Misbehaviour};
-pub(crate) use recorded::Recorded;
-pub(crate) use variant::{ClientAuthentication, Pkce, Refresh, Revocation, UserId, Variant};
+pub(crate) use faults::{Endpoint, Fault, Gate};
+pub(crate) use profile::{
+    ClientAuthentication, Pkce, ProviderProfile, RefreshPolicy, RevocationKind, UserIdSource,
+};
+pub(crate) use recorded_request::RecordedRequest;
+pub(crate) use user_agent::{
+    RedirectParams, bare_request, new_pkce_pair, open_authorization_url, send_over_tls,
+};
 
-use super::process::PATIENCE;
-use super::tls::Authority;
+use super::process::WAIT_TIMEOUT;
+use super::tls::CertificateAuthority;
 use crate::harness::TestFolder;
 use grants::Grants;
 
 /// An environment, as `System::start_with` takes it.
-pub(crate) fn borrowed(environment: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(crate) fn as_str_pairs(environment: &[(String, String)]) -> Vec<(&str, &str)> {
     environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-pub(crate) struct Simulator {
-    state: Arc<State>,
+pub(crate) struct ProviderSimulator {
+    state: Arc<SimulatorState>,
     ca_file: PathBuf,
-    end: Option<oneshot::Sender<()>>,
+    shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// What the provider knows.
-struct State {
-    variant: Variant,
+struct SimulatorState {
+    variant: ProviderProfile,
     base_url: String,
     client_id: String,
     client_secret: String,
-    signed_in: Mutex<Value>,
+    signed_in_user: Mutex<Value>,
     expires_in: Mutex<Option<u64>>,
     grants: Mutex<Grants>,
-    misbehaviours: Mutex<Vec<(Endpoint, usize, Misbehaviour)>>,
-    recorded: watch::Sender<Vec<Recorded>>,
+    faults: Mutex<Vec<(Endpoint, usize, Fault)>>,
+    recorded_requests: watch::Sender<Vec<RecordedRequest>>,
 }
 
-impl Simulator {
+impl ProviderSimulator {
     /// Starts it on a free port of this machine, with a certificate of this authority.
-    pub(crate) fn start(authority: &Authority, variant: Variant) -> Self {
+    pub(crate) fn start(authority: &CertificateAuthority, variant: ProviderProfile) -> Self {
         crate::harness::enforce_time_limit();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        let state = Arc::new(State {
+        let state = Arc::new(SimulatorState {
             base_url: format!("https://localhost:{}", listener.local_addr().unwrap().port()),
             client_id: format!("client-{}", Uuid::new_v4().simple()),
             client_secret: format!("secret-{}", Uuid::new_v4().simple()),
-            signed_in: Mutex::new(json!("provider-user-1")),
+            signed_in_user: Mutex::new(json!("provider-user-1")),
             expires_in: Mutex::new(variant.expires_in),
             grants: Mutex::default(),
-            misbehaviours: Mutex::default(),
-            recorded: watch::Sender::default(),
+            faults: Mutex::default(),
+            recorded_requests: watch::Sender::default(),
             variant,
         });
         let folder = TestFolder::new();
@@ -87,7 +91,7 @@ impl Simulator {
                 }
             });
         });
-        Self { state, ca_file: authority.ca_file.clone(), end: Some(end), thread: Some(thread) }
+        Self { state, ca_file: authority.ca_file.clone(), shutdown: Some(end), thread: Some(thread) }
     }
 
     /// `https://localhost:…`, which is its issuer too.
@@ -134,8 +138,8 @@ impl Simulator {
     }
 
     /// Who says yes from now on: the provider's user id, text or a number.
-    pub(crate) fn sign_in(&self, user: impl Into<Value>) {
-        *self.state.signed_in.lock().unwrap() = user.into();
+    pub(crate) fn set_signed_in_user(&self, user: impl Into<Value>) {
+        *self.state.signed_in_user.lock().unwrap() = user.into();
     }
 
     /// What the token answers say from now on; none says nothing.
@@ -144,13 +148,13 @@ impl Simulator {
     }
 
     /// The next `count` requests to this endpoint go wrong like this, after those that were asked for before.
-    pub(crate) fn misbehave(&self, endpoint: Endpoint, count: usize, misbehaviour: Misbehaviour) {
-        self.state.misbehaviours.lock().unwrap().push((endpoint, count, misbehaviour));
+    pub(crate) fn inject_fault(&self, endpoint: Endpoint, count: usize, misbehaviour: Fault) {
+        self.state.faults.lock().unwrap().push((endpoint, count, misbehaviour));
     }
 
     /// Nothing goes wrong from now on. Gates stay as they are.
-    pub(crate) fn behave(&self) {
-        self.state.misbehaviours.lock().unwrap().clear();
+    pub(crate) fn clear_faults(&self) {
+        self.state.faults.lock().unwrap().clear();
     }
 
     /// The codes that nobody has used yet are too old now.
@@ -159,47 +163,47 @@ impl Simulator {
     }
 
     /// Every access token's time is up.
-    pub(crate) fn end_access_tokens(&self) {
-        self.state.grants.lock().unwrap().end_access();
+    pub(crate) fn expire_access_tokens(&self) {
+        self.state.grants.lock().unwrap().expire_access_tokens();
     }
 
     /// Every user takes back their consent, at the provider's: all tokens end.
-    pub(crate) fn end_grants(&self) {
-        self.state.grants.lock().unwrap().end_all();
+    pub(crate) fn revoke_all_grants(&self) {
+        self.state.grants.lock().unwrap().revoke_all();
     }
 
     /// The access tokens that are good.
-    pub(crate) fn access_tokens(&self) -> Vec<String> {
-        self.state.grants.lock().unwrap().good_access()
+    pub(crate) fn valid_access_tokens(&self) -> Vec<String> {
+        self.state.grants.lock().unwrap().valid_access_tokens()
     }
 
     /// The refresh tokens that are good.
-    pub(crate) fn refresh_tokens(&self) -> Vec<String> {
-        self.state.grants.lock().unwrap().good_refresh()
+    pub(crate) fn valid_refresh_tokens(&self) -> Vec<String> {
+        self.state.grants.lock().unwrap().valid_refresh_tokens()
     }
 
     /// How often a used code or a spent refresh token came again. Whoever guards them well leaves it at zero.
-    pub(crate) fn reuses(&self) -> usize {
-        self.state.grants.lock().unwrap().reuses()
+    pub(crate) fn token_reuse_count(&self) -> usize {
+        self.state.grants.lock().unwrap().reuse_count()
     }
 
     /// Every secret that there was: the client's, and all codes and tokens. None of it may be found anywhere.
-    pub(crate) fn secrets(&self) -> Vec<String> {
+    pub(crate) fn issued_secrets(&self) -> Vec<String> {
         let grants = self.state.grants.lock().unwrap();
         [std::slice::from_ref(&self.state.client_secret), grants.issued()].concat()
     }
 
     /// Every request, in the order in which they came.
-    pub(crate) fn requests(&self) -> Vec<Recorded> {
-        self.state.recorded.borrow().clone()
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.recorded_requests.borrow().clone()
     }
 
-    pub(crate) fn requests_to(&self, endpoint: Endpoint) -> Vec<Recorded> {
+    pub(crate) fn requests_to(&self, endpoint: Endpoint) -> Vec<RecordedRequest> {
         self.requests().into_iter().filter(|request| request.endpoint == Some(endpoint)).collect()
     }
 
     /// How often each refresh token was sent.
-    pub(crate) fn refresh_uses(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn refresh_token_uses(&self) -> BTreeMap<String, usize> {
         let mut uses = BTreeMap::new();
         for request in self.requests_to(Endpoint::Refresh) {
             *uses.entry(request.form.get("refresh_token").unwrap_or_default().to_owned()).or_default() += 1;
@@ -208,29 +212,29 @@ impl Simulator {
     }
 
     /// Waits until this many requests have come to an endpoint since the start.
-    pub(crate) async fn requested(&self, endpoint: Endpoint, count: usize) {
-        let mut recorded = self.state.recorded.subscribe();
-        let enough = |all: &Vec<Recorded>| {
+    pub(crate) async fn wait_for_requests(&self, endpoint: Endpoint, count: usize) {
+        let mut recorded = self.state.recorded_requests.subscribe();
+        let enough = |all: &Vec<RecordedRequest>| {
             all.iter().filter(|request| request.endpoint == Some(endpoint)).count() >= count
         };
-        let waited = timeout(PATIENCE, recorded.wait_for(enough)).await.map(|found| found.is_ok());
+        let waited = timeout(WAIT_TIMEOUT, recorded.wait_for(enough)).await.map(|found| found.is_ok());
         assert_eq!(waited, Ok(true), "waited a minute for {count} requests to {endpoint:?}");
     }
 }
 
-impl State {
-    fn next_misbehaviour(&self, endpoint: Endpoint) -> Option<Misbehaviour> {
-        let mut all = self.misbehaviours.lock().unwrap();
+impl SimulatorState {
+    fn next_fault(&self, endpoint: Endpoint) -> Option<Fault> {
+        let mut all = self.faults.lock().unwrap();
         let next = all.iter_mut().find(|(of, left, _)| *of == endpoint && *left > 0)?;
         next.1 -= 1;
         Some(next.2.clone())
     }
 }
 
-impl Drop for Simulator {
+impl Drop for ProviderSimulator {
     fn drop(&mut self) {
         // Either may have ended already, if the thread panicked.
-        let _ = self.end.take().unwrap().send(());
+        let _ = self.shutdown.take().unwrap().send(());
         let _ = self.thread.take().unwrap().join();
     }
 }

@@ -27,7 +27,7 @@ struct Registration(u64);
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        running().remove(&self.0);
+        lock_running().remove(&self.0);
     }
 }
 
@@ -38,7 +38,7 @@ thread_local! {
 /// Starts the limit of the test on this thread, unless it runs already. Everything in the harness that can wait calls it.
 pub(crate) fn enforce() {
     static WATCHDOG: Once = Once::new();
-    WATCHDOG.call_once(|| drop(std::thread::spawn(watch)));
+    WATCHDOG.call_once(|| drop(std::thread::spawn(run_watchdog)));
     // A thread that is ending has no limit to start.
     let _ = REGISTRATION.try_with(|_| ());
 }
@@ -52,23 +52,23 @@ fn limit() -> Duration {
 
 fn register() -> Registration {
     let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
-    let mut running = running();
+    let mut running = lock_running();
     let number = running.last_key_value().map_or(0, |(last, _)| last + 1);
     running.insert(number, RunningTest { name, deadline: Instant::now() + limit() });
     CHANGED.notify_one();
     Registration(number)
 }
 
-fn running() -> MutexGuard<'static, BTreeMap<u64, RunningTest>> {
+fn lock_running() -> MutexGuard<'static, BTreeMap<u64, RunningTest>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn watch() {
-    let mut tests = running();
+fn run_watchdog() {
+    let mut tests = lock_running();
     loop {
         let now = Instant::now();
         if let Some(test) = tests.values().find(|test| test.deadline <= now) {
-            end_run(&test.name);
+            abort_run(&test.name);
         }
         let next = tests.values().map(|test| test.deadline - now).min().unwrap_or(Duration::MAX);
         // A wait of an hour at most: some platforms reject longer ones.
@@ -77,7 +77,7 @@ fn watch() {
     }
 }
 
-fn end_run(test: &str) -> ! {
+fn abort_run(test: &str) -> ! {
     // Not `eprintln!`, which the test runner captures.
     let _ = writeln!(
         std::io::stderr(),

@@ -12,14 +12,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::http::{Answer, parse};
+use super::raw_http::{RawResponse, parse_response};
 
-pub(crate) struct Authority {
+pub(crate) struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     pub(crate) ca_file: PathBuf,
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// Writes its certificate into the folder.
     pub(crate) fn new(folder: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -31,7 +31,7 @@ impl Authority {
     }
 
     /// Writes a certificate for this machine and its key, replacing what is there; returns the certificate.
-    pub(crate) fn issue(&self, certificate: &Path, key: &Path) -> CertificateDer<'static> {
+    pub(crate) fn issue_certificate(&self, certificate: &Path, key: &Path) -> CertificateDer<'static> {
         let params = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
         let pair = KeyPair::generate().unwrap();
         let issued = params.signed_by(&pair, &self.issuer).unwrap();
@@ -42,8 +42,8 @@ impl Authority {
 
     pub(crate) fn server_config(&self, folder: &Path) -> Arc<ServerConfig> {
         let (certificate, key) = (folder.join("server.pem"), folder.join("server.key"));
-        let issued = self.issue(&certificate, &key);
-        let config = ServerConfig::builder_with_provider(provider())
+        let issued = self.issue_certificate(&certificate, &key);
+        let config = ServerConfig::builder_with_provider(crypto_provider())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -59,7 +59,7 @@ impl Authority {
     ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(&self.ca_file).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(provider())
+        let config = ClientConfig::builder_with_provider(crypto_provider())
             .with_protocol_versions(&[version])
             .unwrap()
             .with_root_certificates(roots)
@@ -71,7 +71,7 @@ impl Authority {
 }
 
 /// Sends one request on a connection that stays open, and reads an answer of known length.
-pub(crate) async fn exchange(stream: &mut TlsStream<TcpStream>, request: &[u8]) -> Answer {
+pub(crate) async fn exchange_over_tls(stream: &mut TlsStream<TcpStream>, request: &[u8]) -> RawResponse {
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     loop {
@@ -83,12 +83,12 @@ pub(crate) async fn exchange(stream: &mut TlsStream<TcpStream>, request: &[u8]) 
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             if body.len() >= length.unwrap().parse().unwrap() {
-                return parse(&text);
+                return parse_response(&text);
             }
         }
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+fn crypto_provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -3,83 +3,92 @@
 use serde_json::{Value, json};
 use url::Url;
 
-use super::State;
+use super::SimulatorState;
+use super::faults::Fault;
 use super::grants::Grants;
-use super::misbehaviour::Misbehaviour;
-use super::recorded::Recorded;
-use super::variant::{Pkce, Revocation};
+use super::profile::{Pkce, RevocationKind};
+use super::recorded_request::RecordedRequest;
 
 /// An answer, before it is spoiled.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct ProviderResponse {
     pub(super) status: u16,
     pub(super) location: Option<String>,
     pub(super) json: Value,
 }
 
-impl Reply {
+impl ProviderResponse {
     pub(super) fn json(status: u16, json: Value) -> Self {
         Self { status, location: None, json }
     }
 
-    fn page(error: &str) -> Self {
+    fn error_page(error: &str) -> Self {
         Self::json(400, json!({ "error": error }))
     }
 }
 
 /// RFC 6749, section 4.1.1: sends the user back with a code, or with an error; nowhere while it isn't known who asks.
-pub(super) fn authorize(state: &State, request: &Recorded, spoiled: Option<&Misbehaviour>) -> Reply {
+pub(super) fn authorize(
+    state: &SimulatorState,
+    request: &RecordedRequest,
+    spoiled: Option<&Fault>,
+) -> ProviderResponse {
     let (query, variant) = (&request.query, &state.variant);
     if query.get("client_id") != Some(&state.client_id) {
-        return Reply::page("this is no client of ours");
+        return ProviderResponse::error_page("this is no client of ours");
     }
     let known =
         query.get("redirect_uri").filter(|uri| variant.redirect_uris.iter().any(|known| known == uri));
-    let Some(redirect_uri) = known else { return Reply::page("nobody said that users go back there") };
+    let Some(redirect_uri) = known else {
+        return ProviderResponse::error_page("nobody said that users go back there");
+    };
     let mut back = vec![];
     let error = match query.get("state").filter(|state| !state.is_empty()) {
         None => Some("invalid_request"),
-        Some(_) if matches!(spoiled, Some(Misbehaviour::Deny)) => Some("access_denied"),
-        Some(_) => authorization_error(state, request),
+        Some(_) if matches!(spoiled, Some(Fault::DenyConsent)) => Some("access_denied"),
+        Some(_) => validate_authorization(state, request),
     };
     let mut grants = state.grants.lock().unwrap();
     if let Some(error) = error {
         back.push(("error", error.to_owned()));
     } else {
-        back.push(("code", code(state, &mut grants, request, redirect_uri, spoiled)));
+        back.push(("code", issue_code(state, &mut grants, request, redirect_uri, spoiled)));
     }
     if let Some(told) = query.get("state") {
-        let wrong = matches!(spoiled, Some(Misbehaviour::WrongState));
+        let wrong = matches!(spoiled, Some(Fault::WrongState));
         back.push(("state", if wrong { told.chars().rev().collect() } else { told.to_owned() }));
     }
     match spoiled {
-        Some(Misbehaviour::Issuer(other)) => back.extend(other.clone().map(|issuer| ("iss", issuer))),
-        _ if variant.issuer => back.push(("iss", state.base_url.clone())),
+        Some(Fault::ReplaceIssuer(other)) => back.extend(other.clone().map(|issuer| ("iss", issuer))),
+        _ if variant.sends_issuer => back.push(("iss", state.base_url.clone())),
         _ => {}
     }
     let mut location = Url::parse(redirect_uri).unwrap();
     location.query_pairs_mut().extend_pairs(back);
-    Reply { status: 302, location: Some(location.into()), json: Value::Null }
+    ProviderResponse { status: 302, location: Some(location.into()), json: Value::Null }
 }
 
-fn code(
-    state: &State,
+fn issue_code(
+    state: &SimulatorState,
     grants: &mut Grants,
-    request: &Recorded,
+    request: &RecordedRequest,
     redirect_uri: &str,
-    spoiled: Option<&Misbehaviour>,
+    spoiled: Option<&Fault>,
 ) -> String {
-    if matches!(spoiled, Some(Misbehaviour::ReuseCode)) {
-        return grants.used_code().expect("a code must have been used before it is used again").to_owned();
+    if matches!(spoiled, Some(Fault::ReuseCode)) {
+        return grants
+            .last_used_code()
+            .expect("a code must have been used before it is used again")
+            .to_owned();
     }
-    let user = state.signed_in.lock().unwrap().clone();
+    let user = state.signed_in_user.lock().unwrap().clone();
     let scope = request.query.get("scope").unwrap_or_default();
-    grants.consent(user, scope, redirect_uri, request.query.get("code_challenge"))
+    grants.create_grant(user, scope, redirect_uri, request.query.get("code_challenge"))
 }
 
-fn authorization_error(state: &State, request: &Recorded) -> Option<&'static str> {
+fn validate_authorization(state: &SimulatorState, request: &RecordedRequest) -> Option<&'static str> {
     let (query, variant) = (&request.query, &state.variant);
-    if query.repeated().is_some() {
+    if query.repeated_name().is_some() {
         return Some("invalid_request");
     }
     if query.get("response_type") != Some("code") {
@@ -104,54 +113,58 @@ fn authorization_error(state: &State, request: &Recorded) -> Option<&'static str
 }
 
 /// 200 and the user for a good access token.
-pub(super) fn me(state: &State, request: &Recorded) -> Reply {
+pub(super) fn me(state: &SimulatorState, request: &RecordedRequest) -> ProviderResponse {
     let grants = state.grants.lock().unwrap();
-    match request.bearer().and_then(|token| grants.opened_by(token)) {
-        Some(grant) => Reply::json(200, json!({ "user_id": grant.user, "scope": grant.scope })),
-        None => Reply::json(401, json!({ "error": "invalid_token" })),
+    match request.bearer_token().and_then(|token| grants.find_by_access_token(token)) {
+        Some(grant) => ProviderResponse::json(200, json!({ "user_id": grant.user, "scope": grant.scope })),
+        None => ProviderResponse::json(401, json!({ "error": "invalid_token" })),
     }
 }
 
 /// Ends a grant in the form that this provider has for it.
-pub(super) fn revoke(state: &State, request: &Recorded) -> Reply {
-    let Some(form) = state.variant.revocation else { return Reply::json(404, Value::Null) };
-    let method =
-        if matches!(form, Revocation::DeleteBearer | Revocation::DeleteUser) { "DELETE" } else { "POST" };
+pub(super) fn revoke(state: &SimulatorState, request: &RecordedRequest) -> ProviderResponse {
+    let Some(form) = state.variant.revocation else { return ProviderResponse::json(404, Value::Null) };
+    let method = if matches!(form, RevocationKind::DeleteBearer | RevocationKind::DeleteUser) {
+        "DELETE"
+    } else {
+        "POST"
+    };
     if request.method != method {
-        return Reply::json(405, Value::Null);
+        return ProviderResponse::json(405, Value::Null);
     }
     let mut grants = state.grants.lock().unwrap();
     let token = match form {
         // RFC 7009: by the client, of either token; one that is not good is as good as revoked.
-        Revocation::PostToken | Revocation::PostTokenAlone => {
-            let is_allowed = if form == Revocation::PostToken {
+        RevocationKind::PostToken | RevocationKind::PostTokenAlone => {
+            let is_allowed = if form == RevocationKind::PostToken {
                 state.is_client(request)
             } else {
                 // Whose client it is, is nothing to tell here.
-                !request.says(&state.client_secret)
+                !request.contains(&state.client_secret)
             };
             return match (is_allowed, request.form.get("token")) {
-                (false, _) => Reply::json(401, json!({ "error": "invalid_client" })),
-                (true, None) => Reply::json(400, json!({ "error": "invalid_request" })),
+                (false, _) => ProviderResponse::json(401, json!({ "error": "invalid_client" })),
+                (true, None) => ProviderResponse::json(400, json!({ "error": "invalid_request" })),
                 (true, Some(token)) => {
                     grants.revoke(token);
-                    Reply::json(200, Value::Null)
+                    ProviderResponse::json(200, Value::Null)
                 }
             };
         }
-        Revocation::PostForm => request.form.get("access_token"),
-        Revocation::PostQuery => request.query.get("access_token"),
-        Revocation::DeleteBearer | Revocation::DeleteUser => request.bearer(),
+        RevocationKind::PostForm => request.form.get("access_token"),
+        RevocationKind::PostQuery => request.query.get("access_token"),
+        RevocationKind::DeleteBearer | RevocationKind::DeleteUser => request.bearer_token(),
     };
     // All others are asked by the user's access token, which must be good.
-    let Some((token, user)) = token.and_then(|token| Some((token, grants.opened_by(token)?.user.clone())))
+    let Some((token, user)) =
+        token.and_then(|token| Some((token, grants.find_by_access_token(token)?.user.clone())))
     else {
-        return Reply::json(401, json!({ "error": "invalid_token" }));
+        return ProviderResponse::json(401, json!({ "error": "invalid_token" }));
     };
     let named = user.as_str().map_or_else(|| user.to_string(), str::to_owned);
-    if form == Revocation::DeleteUser && request.path.strip_prefix("/revoke/") != Some(&named) {
-        return Reply::json(404, Value::Null);
+    if form == RevocationKind::DeleteUser && request.path.strip_prefix("/revoke/") != Some(&named) {
+        return ProviderResponse::json(404, Value::Null);
     }
     grants.revoke(token);
-    Reply::json(if method == "DELETE" { 204 } else { 200 }, Value::Null)
+    ProviderResponse::json(if method == "DELETE" { 204 } else { 200 }, Value::Null)
 }

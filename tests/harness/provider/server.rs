@@ -17,101 +17,110 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::State;
-use super::endpoints::{Reply, authorize, me, revoke};
-use super::misbehaviour::{Endpoint, Misbehaviour};
-use super::recorded::Recorded;
-use super::token::{refused, token};
+use super::SimulatorState;
+use super::endpoints::{ProviderResponse, authorize, me, revoke};
+use super::faults::{Endpoint, Fault};
+use super::recorded_request::RecordedRequest;
+use super::token_endpoint::{error_response, handle_token_request};
 
 /// More than any client of ours has to send.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 
-pub(super) async fn serve(listener: TcpListener, config: Arc<ServerConfig>, state: Arc<State>) {
+pub(super) async fn serve(listener: TcpListener, config: Arc<ServerConfig>, state: Arc<SimulatorState>) {
     let acceptor = TlsAcceptor::from(config);
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, state) = (acceptor.clone(), state.clone());
         tokio::spawn(async move {
             // Whoever doesn't trust our authority hangs up.
             let Ok(stream) = acceptor.accept(stream).await else { return };
-            let service = service_fn(|request| take(state.clone(), request));
+            let service = service_fn(|request| record_and_respond(state.clone(), request));
             // A cut answer is an error here, and what the test wants.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn take(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Body>, Error> {
+async fn record_and_respond(
+    state: Arc<SimulatorState>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(Body::new(body), REQUEST_BYTES_MAX).await.map_err(Error::other)?;
-    let request = Recorded::new(&parts, body.to_vec());
-    state.recorded.send_modify(|recorded| recorded.push(request.clone()));
+    let request = RecordedRequest::new(&parts, body.to_vec());
+    state.recorded_requests.send_modify(|recorded| recorded.push(request.clone()));
     // Begun is done, as everywhere: also when the client has gone in the meantime.
-    tokio::spawn(async move { answer(&state, &request).await }).await.map_err(Error::other)?
+    tokio::spawn(async move { respond(&state, &request).await }).await.map_err(Error::other)?
 }
 
-async fn answer(state: &State, request: &Recorded) -> Result<Response<Body>, Error> {
-    let Some(endpoint) = request.endpoint else { return Ok(response(Reply::json(404, Value::Null))) };
-    let spoiled = state.next_misbehaviour(endpoint);
+async fn respond(state: &SimulatorState, request: &RecordedRequest) -> Result<Response<Body>, Error> {
+    let Some(endpoint) = request.endpoint else {
+        return Ok(build_response(ProviderResponse::json(404, Value::Null)));
+    };
+    let spoiled = state.next_fault(endpoint);
     let reply = || match endpoint {
         Endpoint::Authorize => authorize(state, request, spoiled.as_ref()),
-        Endpoint::Exchange | Endpoint::Refresh => token(state, request),
+        Endpoint::Exchange | Endpoint::Refresh => handle_token_request(state, request),
         Endpoint::Revoke => revoke(state, request),
         Endpoint::Me => me(state, request),
     };
-    let Some(misbehaviour) = &spoiled else { return Ok(response(reply())) };
+    let Some(misbehaviour) = &spoiled else { return Ok(build_response(reply())) };
     let dropped = || Err(Error::other("the connection is closed, as was asked for"));
     Ok(match misbehaviour {
-        Misbehaviour::Refuse(error) => response(refused(state, error)),
-        Misbehaviour::Fail(status) => failed(*status),
-        Misbehaviour::Busy(status, seconds) => {
-            let mut busy = failed(*status);
+        Fault::OAuthError(error) => build_response(error_response(state, error)),
+        Fault::HttpStatus(status) => status_response(*status),
+        Fault::RetryAfter(status, seconds) => {
+            let mut busy = status_response(*status);
             busy.headers_mut().insert(RETRY_AFTER, (*seconds).into());
             busy
         }
-        Misbehaviour::Envelope(status) => response(Reply::json(200, json!({ "status": status, "body": {} }))),
-        Misbehaviour::Redirect(status, location) => {
-            response(Reply { status: *status, location: Some(location.clone()), json: Value::Null })
+        Fault::EnvelopeStatus(status) => {
+            build_response(ProviderResponse::json(200, json!({ "status": status, "body": {} })))
         }
-        Misbehaviour::Drop => return dropped(),
-        Misbehaviour::Hold(gate) => {
-            gate.pass().await;
-            response(reply())
+        Fault::Redirect(status, location) => build_response(ProviderResponse {
+            status: *status,
+            location: Some(location.clone()),
+            json: Value::Null,
+        }),
+        Fault::CloseConnection => return dropped(),
+        Fault::HoldRequest(gate) => {
+            gate.wait_until_open().await;
+            build_response(reply())
         }
-        Misbehaviour::DropAfter => {
+        Fault::CloseAfterProcessing => {
             reply();
             return dropped();
         }
-        Misbehaviour::CutOff => cut_off(reply()),
-        Misbehaviour::FailAfter(status) => {
+        Fault::TruncateResponse => truncated_response(reply()),
+        Fault::HttpStatusAfterProcessing(status) => {
             reply();
-            failed(*status)
+            status_response(*status)
         }
-        Misbehaviour::HoldAfter(gate) => {
+        Fault::HoldResponse(gate) => {
             let reply = reply();
-            gate.pass().await;
-            response(reply)
+            gate.wait_until_open().await;
+            build_response(reply)
         }
-        Misbehaviour::Enlarge(bytes) => {
-            response(changed(reply(), "padding", Some(json!("x".repeat(*bytes)))))
+        Fault::OversizeResponse(bytes) => {
+            build_response(with_field(reply(), "padding", Some(json!("x".repeat(*bytes)))))
         }
-        Misbehaviour::NotJson => {
+        Fault::HtmlResponse => {
             reply();
             Response::builder()
                 .header(CONTENT_TYPE, "text/html")
                 .body(Body::from("<!doctype html><title>Well done</title>"))
                 .unwrap()
         }
-        Misbehaviour::Set(name, value) => response(changed(reply(), name, Some(value.clone()))),
-        Misbehaviour::Remove(name) => response(changed(reply(), name, None)),
-        Misbehaviour::Deny | Misbehaviour::WrongState | Misbehaviour::ReuseCode | Misbehaviour::Issuer(_) => {
+        Fault::SetField(name, value) => build_response(with_field(reply(), name, Some(value.clone()))),
+        Fault::RemoveField(name) => build_response(with_field(reply(), name, None)),
+        Fault::DenyConsent | Fault::WrongState | Fault::ReuseCode | Fault::ReplaceIssuer(_) => {
             assert_eq!(endpoint, Endpoint::Authorize, "{misbehaviour:?} is of no use elsewhere");
-            response(reply())
+            build_response(reply())
         }
     })
 }
 
 /// Another value in the answer, or in what is in its envelope.
-fn changed(mut reply: Reply, name: &str, value: Option<Value>) -> Reply {
+fn with_field(mut reply: ProviderResponse, name: &str, value: Option<Value>) -> ProviderResponse {
     let fields = match reply.json.get_mut("body") {
         Some(body) => body.as_object_mut(),
         None => reply.json.as_object_mut(),
@@ -124,11 +133,11 @@ fn changed(mut reply: Reply, name: &str, value: Option<Value>) -> Reply {
     reply
 }
 
-fn failed(status: u16) -> Response<Body> {
-    response(Reply::json(status, json!({ "error": "server_error" })))
+fn status_response(status: u16) -> Response<Body> {
+    build_response(ProviderResponse::json(status, json!({ "error": "server_error" })))
 }
 
-fn response(reply: Reply) -> Response<Body> {
+fn build_response(reply: ProviderResponse) -> Response<Body> {
     let mut response = Response::builder().status(reply.status).header(CACHE_CONTROL, "no-store");
     if let Some(location) = reply.location {
         response = response.header(LOCATION, location);
@@ -140,7 +149,7 @@ fn response(reply: Reply) -> Response<Body> {
 }
 
 /// Announces the whole answer and sends half of it.
-fn cut_off(reply: Reply) -> Response<Body> {
+fn truncated_response(reply: ProviderResponse) -> Response<Body> {
     let whole = Bytes::from(reply.json.to_string());
     let half = whole.slice(..whole.len() / 2);
     let stream = once(async { Ok(half) }).chain(once(async {
