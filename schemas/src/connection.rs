@@ -108,6 +108,7 @@ pub enum ReauthReason {
 /// What became of the tokens at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "AtProvider")]
 pub enum ProviderRevocation {
     /// The provider confirmed that they are revoked.
     Revoked,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Every error that the API answers with. The names are stable: clients match on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "Code")]
 pub enum ProblemCode {
     /// The body is not one JSON text.
     InvalidJson,
