@@ -1,53 +1,65 @@
-//! The house itself: arrows between the crates go one way, each outside thing has one door, files fit in the head.
+//! The structure of the workspace: which crate may depend on which, which crate knows which outside thing, and how files
+//! are named. `deny.toml` has the same rules for outside things where cargo-deny can hold them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use serde_json::Value;
 use toml::Table;
 
-/// What each crate may know of ours.
-const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 19] = [
+/// Roles: each runs as a process of its own, and none depends on another.
+const ROLES: [&str; 6] = ["breakglass", "ingest", "keeper", "notary", "projector", "worker"];
+
+/// The crates of the workspace that each crate may depend on.
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 22] = [
+    ("runtime", &[]),
     ("schemas", &[]),
-    ("jetstream", &[]),
-    ("nats_server", &[]),
-    ("client", &["schemas"]),
-    ("keys", &["jetstream"]),
-    ("events", &["schemas", "jetstream", "keys"]),
-    ("aggregates", &["events", "schemas", "keys"]),
-    ("export_archive", &["events", "aggregates", "schemas", "keys"]),
-    ("export_store", &["keys"]),
-    ("tlog", &[]),
-    ("notary", &["http_edge", "events", "schemas", "jetstream", "tlog"]),
-    ("backup", &["events", "schemas", "jetstream", "tlog", "keys"]),
     ("providers", &[]),
-    ("http_edge", &["schemas", "keys"]),
-    ("ingest", &["http_edge", "events", "providers", "schemas", "jetstream", "keys"]),
+    ("tlog", &[]),
+    ("client", &["schemas"]),
+    ("nats_server", &["runtime"]),
+    ("jetstream", &["runtime"]),
+    ("keys", &["jetstream", "runtime"]),
+    ("events", &["jetstream", "keys", "schemas"]),
+    ("aggregates", &["events", "keys", "schemas"]),
+    ("export_archive", &["aggregates", "events", "keys", "schemas"]),
+    ("export_store", &["keys", "runtime"]),
+    ("http_edge", &["keys", "runtime", "schemas"]),
+    ("notary_client", &["events", "jetstream", "schemas", "tlog"]),
+    ("backup", &["events", "jetstream", "keys", "runtime", "schemas", "tlog"]),
+    ("keeper", &["jetstream", "keys", "runtime"]),
+    // No key: the notary signs bytes that it cannot decrypt.
+    ("notary", &["events", "jetstream", "notary_client", "runtime", "schemas", "tlog"]),
+    ("ingest", &["events", "http_edge", "jetstream", "keys", "providers", "runtime", "schemas"]),
     (
         "projector",
         &[
-            "http_edge",
-            "events",
             "aggregates",
-            "notary",
+            "events",
             "export_store",
-            "schemas",
+            "http_edge",
             "jetstream",
-            "tlog",
             "keys",
+            "notary_client",
+            "runtime",
+            "schemas",
+            "tlog",
         ],
     ),
-    ("breakglass", &["http_edge", "events", "schemas", "jetstream", "keys"]),
+    ("breakglass", &["events", "http_edge", "jetstream", "keys", "runtime", "schemas"]),
     (
         "worker",
         &[
+            "aggregates",
             "events",
             "export_archive",
-            "aggregates",
             "export_store",
-            "providers",
-            "schemas",
             "jetstream",
             "keys",
+            "providers",
+            "runtime",
+            "schemas",
         ],
     ),
     (
@@ -55,115 +67,213 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 19] = [
         &[
             "backup",
             "breakglass",
-            "nats_server",
             "client",
-            "http_edge",
             "events",
             "export_archive",
-            "ingest",
-            "notary",
             "export_store",
+            "http_edge",
+            "ingest",
+            "jetstream",
+            "keeper",
+            "keys",
+            "nats_server",
+            "notary",
+            "notary_client",
             "projector",
             "providers",
+            "runtime",
             "schemas",
-            "jetstream",
             "tlog",
-            "keys",
             "worker",
         ],
     ),
 ];
 
-/// Whose door an outside thing is.
-const EXTERNAL_CRATE_OWNERS: [(&str, &[&str]); 15] = [
-    ("async-nats", &["jetstream"]),
-    ("nkeys", &["jetstream"]),
-    ("sled", &["projector"]),
-    ("signed_note", &["tlog"]),
-    ("tlog_tiles", &["tlog"]),
-    // Tiles, the ledger of erasures, exports.
-    ("object_store", &["export_store", "tlog", "worker"]),
+/// Outside crates that other outside crates use too, so that cargo-deny cannot hold them, and ours that may use them.
+const ALLOWED_USERS: [(&str, &[&str]); 7] = [
     ("hkdf", &["keys"]),
-    ("governor", &["http_edge"]),
-    // The edge verifies tokens; the binary makes those of the development issuer.
-    ("jsonwebtoken", &["http_edge", "syncwell"]),
-    // The edge fetches issuers' keys; the worker asks providers and delivers; objects looks at its bucket;
-    // vault asks KMS.
-    ("reqwest", &["http_edge", "export_store", "keys", "worker"]),
-    ("oauth2", &["worker"]),
+    ("nkeys", &["jetstream"]),
+    // http_edge fetches issuers' keys, keys asks KMS, worker asks providers and delivers, export_store checks its bucket.
+    ("reqwest", &["export_store", "http_edge", "keys", "worker"]),
     ("reqsign-aws-v4", &["keys"]),
-    ("opentelemetry-otlp", &["syncwell"]),
+    ("signed_note", &["tlog"]),
     ("clap", &["syncwell"]),
     ("anyhow", &["syncwell"]),
 ];
 
-/// Lines of a file, tests apart, that want a plan.
+/// Lines of a file. A longer one holds more than one subject.
 const LINES_MAX: usize = 400;
+/// File names that say nothing of their content.
+const VAGUE_NAMES: [&str; 8] = ["common", "helper", "helpers", "misc", "mod", "types", "util", "utils"];
 
-fn workspace_root() -> PathBuf {
+fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Libraries lie together in `crates/`, roles at the root.
-fn folder_of(member: &str) -> PathBuf {
-    let library = workspace_root().join("crates").join(member);
-    if library.exists() { library } else { workspace_root().join(member) }
+/// The output of `cargo metadata`, with the whole dependency graph.
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn dependencies_of(member: &str) -> Vec<String> {
-    let manifest: Table =
-        std::fs::read_to_string(folder_of(member).join("Cargo.toml")).unwrap().parse().unwrap();
-    manifest.get("dependencies").and_then(|table| table.as_table()).unwrap().keys().cloned().collect()
+/// Each package's direct dependencies as declared, by name: those for tests only where `tests` is true.
+fn declared(metadata: &Value, tests: bool) -> BTreeMap<&str, BTreeSet<&str>> {
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let dependencies = package["dependencies"].as_array().unwrap().iter();
+            let wanted = dependencies.filter(|dependency| (dependency["kind"] == "dev") == tests);
+            (package["name"].as_str().unwrap(), wanted.map(|each| each["name"].as_str().unwrap()).collect())
+        })
+        .collect()
+}
+
+/// Names of the workspace's packages, and their folders.
+fn members(metadata: &Value) -> BTreeMap<&str, PathBuf> {
+    let ids: Vec<_> = metadata["workspace_members"].as_array().unwrap().iter().collect();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .filter(|package| ids.contains(&&package["id"]))
+        .map(|package| {
+            let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+            (package["name"].as_str().unwrap(), manifest.parent().unwrap().to_owned())
+        })
+        .collect()
 }
 
 #[test]
-fn crates_use_only_allowed_workspace_crates() {
-    let manifest: Table =
-        std::fs::read_to_string(workspace_root().join("Cargo.toml")).unwrap().parse().unwrap();
-    let members = manifest["workspace"]["members"].as_array().unwrap().iter().map(|member| {
-        let folder = member.as_str().unwrap();
-        folder.strip_prefix("crates/").unwrap_or(folder)
-    });
-    let arrows: BTreeMap<_, _> = ALLOWED_DEPENDENCIES.into_iter().collect();
-    for member in members {
-        let allowed =
-            arrows.get(member).unwrap_or_else(|| panic!("{member} is not in the plan of the house"));
-        for dependency in
-            dependencies_of(member).iter().filter(|dependency| arrows.contains_key(dependency.as_str()))
-        {
-            assert!(allowed.contains(&dependency.as_str()), "{member} must not know {dependency}");
+fn dependencies_between_crates_go_one_way() {
+    let metadata = metadata();
+    let (members, declared) = (members(&metadata), declared(&metadata, false));
+    let allowed: BTreeMap<_, _> = ALLOWED_DEPENDENCIES.into_iter().collect();
+    assert_eq!(members.keys().collect::<Vec<_>>(), allowed.keys().collect::<Vec<_>>());
+    for (member, dependencies) in declared.iter().filter(|(name, _)| members.contains_key(*name)) {
+        for dependency in dependencies.iter().filter(|name| members.contains_key(*name)) {
+            assert!(allowed[member].contains(dependency), "{member} must not depend on {dependency}");
+            assert!(
+                !ROLES.contains(dependency) || *member == "syncwell",
+                "{member} depends on the role {dependency}"
+            );
+        }
+    }
+    for (name, folder) in members {
+        let is_library = folder.parent() == Some(&root().join("crates"));
+        assert!(folder.ends_with(name), "{name} lies in {}", folder.display());
+        assert!(!is_library || !ROLES.contains(&name), "{name} is a role and lies in crates/");
+    }
+}
+
+#[test]
+fn each_outside_thing_is_known_to_one_crate() {
+    let metadata = metadata();
+    let members = members(&metadata);
+    let declared = declared(&metadata, false);
+    for (outside, users) in ALLOWED_USERS {
+        for (member, dependencies) in declared.iter().filter(|(name, _)| members.contains_key(*name)) {
+            let is_user = dependencies.contains(outside);
+            assert!(!is_user || users.contains(member), "{member} uses {outside}, which is for {users:?}");
+        }
+    }
+}
+
+/// What `cargo deny check bans` would say of `wrappers`, without cargo-deny.
+#[test]
+fn wrappers_of_deny_toml_hold() {
+    let metadata = metadata();
+    let names: BTreeMap<_, _> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
+    let deny: Table = std::fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap();
+    let rules = deny["bans"]["deny"].as_array().unwrap();
+    assert!(rules.len() > 2, "{rules:?}");
+    for rule in rules {
+        let name = rule["crate"].as_str().unwrap();
+        let wrappers: Vec<_> = rule
+            .get("wrappers")
+            .and_then(|wrappers| wrappers.as_array())
+            .into_iter()
+            .flatten()
+            .map(|wrapper| wrapper.as_str().unwrap())
+            .collect();
+        for node in nodes {
+            let user = names[node["id"].as_str().unwrap()];
+            let dependencies = node["dependencies"].as_array().unwrap().iter();
+            let uses =
+                dependencies.map(|id| names[id.as_str().unwrap()]).any(|dependency| dependency == name);
+            assert!(!uses || wrappers.contains(&user), "{user} depends on {name}, which is for {wrappers:?}");
         }
     }
 }
 
 #[test]
-fn external_crates_are_used_only_by_their_owners() {
-    for (member, _) in ALLOWED_DEPENDENCIES {
-        for dependency in dependencies_of(member) {
-            if let Some((_, doors)) = EXTERNAL_CRATE_OWNERS.iter().find(|(name, _)| *name == dependency) {
-                assert!(doors.contains(&member), "{member} uses {dependency}, whose door is {doors:?}");
-            }
+fn no_dependency_needs_a_newer_rust_than_ours() {
+    let metadata = metadata();
+    let version = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().unwrap()).collect() };
+    let manifest: Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let ours = version(manifest["workspace"]["package"]["rust-version"].as_str().unwrap());
+    for package in metadata["packages"].as_array().unwrap() {
+        if let Some(theirs) = package["rust_version"].as_str() {
+            assert!(version(theirs)[..2] <= ours[..2], "{} needs Rust {theirs}", package["id"]);
         }
     }
 }
 
-#[test]
-fn files_stay_within_the_line_limit() {
-    let mut folders: Vec<_> =
-        ALLOWED_DEPENDENCIES.iter().map(|(member, _)| folder_of(member).join("src")).collect();
-    folders.push(workspace_root().join("tests"));
-    let mut files = 0;
+/// Every Rust file of the workspace, the whole-system tests included.
+fn rust_files() -> Vec<PathBuf> {
+    let metadata = metadata();
+    let mut folders: Vec<_> = members(&metadata).into_values().map(|folder| folder.join("src")).collect();
+    folders.push(root().join("tests"));
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let lines = std::fs::read_to_string(&path).unwrap().lines().count();
-                assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
-                files += 1;
+                files.push(path);
             }
         }
     }
-    assert!(files > 100, "the whole house was looked at");
+    assert!(files.len() > 400, "only {} files were found", files.len());
+    files
+}
+
+#[test]
+fn files_are_short_and_named_by_their_content() {
+    for path in rust_files() {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let is_snake_case =
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        assert!(is_snake_case, "{} is not in snake case", path.display());
+        assert!(!VAGUE_NAMES.contains(&name), "{} says nothing of its content", path.display());
+    }
+}
+
+/// A reader tells a test from code by its path: modules for tests only are called `tests`, or lie below one that is.
+#[test]
+fn test_only_files_are_recognisable() {
+    let mut found = 0;
+    for path in rust_files().into_iter().filter(|path| !path.starts_with(root().join("tests"))) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut lines = text.lines().map(str::trim).peekable();
+        while let Some(line) = lines.next() {
+            let is_module = |line: &&str| line.starts_with("mod ") && line.ends_with(';');
+            if line == "#[cfg(test)]" && lines.peek().is_some_and(is_module) {
+                found += 1;
+                assert_eq!(lines.peek(), Some(&"mod tests;"), "{}", path.display());
+            }
+        }
+    }
+    assert!(found > 10, "only {found} test modules were found");
 }

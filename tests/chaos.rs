@@ -27,7 +27,7 @@ impl SeededRng {
 }
 
 /// Posts until told to stop; every post is tried until it is settled.
-async fn phone(
+async fn run_phone(
     mut phone: Phone,
     mut dice: SeededRng,
     stop: watch::Receiver<bool>,
@@ -74,7 +74,7 @@ async fn acknowledged_events_survive_random_kills() {
         let part = [Node::IngestOne, Node::IngestTwo][number % 2];
         let credentials = cluster.credentials(&format!("user-{number}"), part);
         let dice = SeededRng(seed ^ (number as u64) << 32);
-        phones.push(tokio::spawn(phone(Phone::new(credentials).unwrap(), dice, stopped.clone())));
+        phones.push(tokio::spawn(run_phone(Phone::new(credentials).unwrap(), dice, stopped.clone())));
     }
     for round in 0..ROUNDS as u64 {
         // The load itself is the clock: some more events, and then somebody dies.

@@ -30,7 +30,7 @@ async fn missing_key_without_tombstone_affects_one_user() {
     destroy_data_key(&cluster).await;
     rebuild_view(&mut cluster);
     cluster.wait_until_ready().await;
-    let log = std::fs::read_to_string(&cluster.part(Node::Projector).log_path).unwrap();
+    let log = std::fs::read_to_string(&cluster.process(Node::Projector).log_path).unwrap();
     assert!(log.contains("INCIDENT: an event can't be folded"), "{log}");
     assert!(log.contains("is missing, and no tombstone says that the user was erased"), "{log}");
     let posted =

@@ -73,7 +73,7 @@ async fn lost_key_parks_one_user_until_it_returns() {
     wait_until_folded(&cluster, &ana, 1).await;
     let key = destroy_data_key(&cluster).await;
     // Nobody remembers the key any more but ingest, which goes on sealing under it.
-    assert_eq!(cluster.part(Node::Projector).stop().await, Some(0));
+    assert_eq!(cluster.process(Node::Projector).stop().await, Some(0));
     post_summary(&cluster, &ana, summary("09:00:00", r#""steps":2000"#)).await;
     post_summary(&cluster, &ana, summary("10:00:00", r#""steps":3000"#)).await;
     let of_ben = post_summary(&cluster, &ben, summary("10:00:00", r#""steps":1"#)).await;
@@ -201,7 +201,7 @@ async fn rebuild_stops_at_a_newly_unreadable_event() {
     wait_until_folded(&cluster, &ana, 1).await;
     // The serving view has folded the event; what folds now can't open it.
     let key = destroy_data_key(&cluster).await;
-    assert_eq!(cluster.part(Node::Projector).stop().await, Some(0));
+    assert_eq!(cluster.process(Node::Projector).stop().await, Some(0));
     cluster.start_node(Node::Projector);
     cluster.wait_until_ready().await;
     let (code, text) = run_operator_command(&cluster, &["view", "rebuild"]);

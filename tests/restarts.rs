@@ -36,7 +36,7 @@ async fn posts_survive_restarts_of_each_role_and_the_broker() {
     };
     assert_eq!(post_until_accepted(&mut phone, next()).await.outcome, Some(Outcome::Created));
     for part in [Node::IngestOne, Node::Projector, Node::Notary, Node::Keys] {
-        assert_eq!(cluster.part(part).stop().await, Some(0), "{part:?} ends cleanly");
+        assert_eq!(cluster.process(part).stop().await, Some(0), "{part:?} ends cleanly");
         cluster.start_node(part);
         cluster.wait_until_ready().await;
         assert_eq!(

@@ -116,8 +116,8 @@ async fn foreign_checkpoints_are_reported_and_true_ones_verify() {
     );
     // The notary signs nothing behind it.
     cluster.start_node(Node::Notary);
-    assert_eq!(cluster.part(Node::Notary).wait_for_exit().await, Some(1));
-    let log = read_text(&cluster.part(Node::Notary).log_path);
+    assert_eq!(cluster.process(Node::Notary).wait_for_exit().await, Some(1));
+    let log = read_text(&cluster.process(Node::Notary).log_path);
     assert!(log.contains("what was signed does not hold, so nothing is signed behind it"), "{log}");
     assert!(log.contains(&format!("checkpoint {garbage} does not hold")), "{log}");
 }

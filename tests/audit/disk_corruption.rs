@@ -67,7 +67,7 @@ async fn bit_flip_after_kill_loses_events_and_is_an_incident() {
     wait_until_signed(&cluster.data_dir(), EVENTS).await;
     let event = read_all_events(cluster.connect_as(Role::Auditor).await).await.remove(TARGET as usize - 1);
     for part in [Node::Notary, Node::Projector] {
-        assert_eq!(cluster.part(part).stop().await, Some(0));
+        assert_eq!(cluster.process(part).stop().await, Some(0));
     }
     cluster.kill_broker().await;
     flip_bit(&cluster.folder.path().join("broker"), event.bytes());
@@ -75,8 +75,8 @@ async fn bit_flip_after_kill_loses_events_and_is_an_incident() {
 
     for part in [Node::Notary, Node::Projector] {
         cluster.start_node(part);
-        assert_eq!(cluster.part(part).wait_for_exit().await, Some(1), "{part:?}");
-        let log = read_text(&cluster.part(part).log_path);
+        assert_eq!(cluster.process(part).wait_for_exit().await, Some(1), "{part:?}");
+        let log = read_text(&cluster.process(part).log_path);
         assert!(log.contains("INCIDENT: "), "{log}");
     }
     let (code, report) = run_audit_verify(&cluster.data_dir(), &["--nats", &cluster.nats_url()]);

@@ -175,5 +175,5 @@ async fn killed_notary_continues_the_same_tree() {
     }
     let (code, report) = run_audit_verify(&data_dir, &["--nats", &nats]);
     assert_eq!((code, &report["signed"]), (Some(0), &posted.into()), "{report}");
-    assert!(!read_text(&cluster.part(Node::Notary).log_path).contains("INCIDENT"));
+    assert!(!read_text(&cluster.process(Node::Notary).log_path).contains("INCIDENT"));
 }

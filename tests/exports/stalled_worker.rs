@@ -63,16 +63,16 @@ async fn stalled_worker_leaves_no_export_after_erasure() {
         look(&half).await["progress"]["done"].as_u64().filter(|done| *done > 0)
     })
     .await;
-    cluster.part(Node::WorkerOne).pause();
+    cluster.process(Node::WorkerOne).pause();
     assert_eq!(look(&half).await["status"], "pending");
     cluster.start_node(Node::WorkerTwo);
     let accepted = request_erasure(&ingest, &ana).await.json();
     let erasure = wait_for_receipt(&projector, &accepted).await;
     let exports = erasure["receipt"]["destroyed"]["exports"].as_u64().unwrap();
     assert!(exports >= 1, "the whole one counts, and half a one may: {erasure}");
-    cluster.part(Node::WorkerOne).resume();
+    cluster.process(Node::WorkerOne).resume();
     wait_until("the one that was overtaken has given up", async || {
-        let log = std::fs::read_to_string(&cluster.part(Node::WorkerOne).log_path).unwrap();
+        let log = std::fs::read_to_string(&cluster.process(Node::WorkerOne).log_path).unwrap();
         log.contains("an export is not made yet").then_some(())
     })
     .await;

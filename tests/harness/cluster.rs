@@ -218,8 +218,8 @@ impl Cluster {
         self.processes.get_mut(&part).unwrap().kill();
     }
 
-    pub(crate) fn part(&mut self, part: Node) -> &mut Process {
-        self.processes.get_mut(&part).unwrap()
+    pub(crate) fn process(&mut self, node: Node) -> &mut Process {
+        self.processes.get_mut(&node).unwrap()
     }
 
     /// Waits until every role says that it is ready.

@@ -71,21 +71,21 @@ impl Process {
 
     /// SIGTERM, and the exit code.
     pub(crate) async fn stop(&mut self) -> Option<i32> {
-        self.signal(Signal::TERM);
+        self.send_signal(Signal::TERM);
         self.wait_for_exit().await
     }
 
     /// SIGSTOP: it does nothing any more, and does not know.
     pub(crate) fn pause(&self) {
-        self.signal(Signal::STOP);
+        self.send_signal(Signal::STOP);
     }
 
     /// SIGCONT.
     pub(crate) fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.send_signal(Signal::CONT);
     }
 
-    fn signal(&self, signal: Signal) {
+    fn send_signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id() as i32).unwrap();
         kill_process(pid, signal).unwrap();
     }

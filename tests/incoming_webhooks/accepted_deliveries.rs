@@ -166,7 +166,8 @@ async fn strava_is_accepted_with_and_without_signature() {
         (401, "invalid_signature"),
         "not our subscription"
     );
-    let wrong = signed.with_secret("another").request(&ProviderDelivery::new(notice.body).at(now()));
+    let wrong =
+        signed.with_secret("another").request(&ProviderDelivery::new(notice.body).with_signed_at(now()));
     assert_eq!(
         wrong.send(&system.base_url).await.problem_code(),
         "invalid_signature",

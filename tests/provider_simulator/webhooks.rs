@@ -19,7 +19,8 @@ fn header(request: &RawRequest, name: &str) -> String {
 
 #[test]
 fn signatures_match_other_implementations() {
-    let notice = ProviderDelivery::new(BODY).at(Timestamp::from_millisecond(1_795_291_200_123).unwrap());
+    let notice =
+        ProviderDelivery::new(BODY).with_signed_at(Timestamp::from_millisecond(1_795_291_200_123).unwrap());
     let hex = "c4784237cba731a4b30a0cd029a7e3e1ba76f4205743f462171abd65bb60f42f";
     let elements = "t=1795291200,v1=9208aea33ec8a463044c122cd7edd9161de442ee1d99668c56dea96b6dac6b72";
     for (scheme, name, signature) in [
@@ -50,8 +51,8 @@ fn signatures_match_other_implementations() {
 fn signature_matches_the_standard_webhooks_vector() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let notice = ProviderDelivery::new(r#"{"test": 2432232314}"#)
-        .at(Timestamp::from_second(1_614_265_330).unwrap())
-        .id("msg_p5jXN8AQM9LWM0D4loKWxJek");
+        .with_signed_at(Timestamp::from_second(1_614_265_330).unwrap())
+        .with_id("msg_p5jXN8AQM9LWM0D4loKWxJek");
     for (scheme, prefix) in [(Scheme::StandardWebhooks, "webhook"), (Scheme::Junction, "svix")] {
         let request = WebhookSender::new(scheme).with_secret(secret).request(&notice);
         assert_eq!(

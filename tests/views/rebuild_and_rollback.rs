@@ -123,7 +123,7 @@ async fn single_rebuild_can_be_cancelled_and_resumed() {
     assert!(said.stdout.starts_with("view-2 is built, and view-1 serves"), "{}", said.combined_output);
     let end = ben.post(yesterday(), "08:00:00", r#""steps":7"#).await;
     // Without the keeper, and with a memory that holds no key of Ben's, folding waits in the middle.
-    assert_eq!(cluster.part(Node::Projector).stop().await, Some(0));
+    assert_eq!(cluster.process(Node::Projector).stop().await, Some(0));
     cluster.start_node(Node::Projector);
     cluster.wait_until_ready().await;
     ana.check_rows().await;

@@ -44,7 +44,7 @@ async fn rebuilds_send_no_outcome_twice() {
         Some(1),
         "nothing waits"
     );
-    assert_eq!(cluster.part(Node::Projector).stop().await, Some(0));
+    assert_eq!(cluster.process(Node::Projector).stop().await, Some(0));
     cluster.start_node(Node::Projector);
     cluster.wait_until_ready().await;
     let end = ana.post(yesterday(), "15:00:00", r#""steps":15"#).await;

@@ -17,7 +17,7 @@ fn row_key(cluster: &Cluster, user: &TestUser, date: Date) -> Vec<u8> {
 /// Opens the store of the view that serves, while nobody else has it open.
 async fn edit_store<T>(cluster: &mut Cluster, change: impl FnOnce(&sled::Db) -> T) -> T {
     let serving = views_by_state(cluster)["serving"][0];
-    assert_eq!(cluster.part(Node::Projector).stop().await, Some(0));
+    assert_eq!(cluster.process(Node::Projector).stop().await, Some(0));
     let store = sled::open(cluster.data_dir().join(format!("view/{serving}"))).unwrap();
     let changed = change(&store);
     store.flush().unwrap();

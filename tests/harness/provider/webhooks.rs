@@ -94,11 +94,11 @@ impl ProviderDelivery {
         Self { body: body.into(), signed_at: now(), id: format!("msg_{}", Uuid::new_v4().simple()) }
     }
 
-    pub(crate) fn at(self, at: Timestamp) -> Self {
+    pub(crate) fn with_signed_at(self, at: Timestamp) -> Self {
         Self { signed_at: at, ..self }
     }
 
-    pub(crate) fn id(self, id: &str) -> Self {
+    pub(crate) fn with_id(self, id: &str) -> Self {
         Self { id: id.to_owned(), ..self }
     }
 }
