@@ -48,10 +48,12 @@ pub(crate) struct ConnectionRecord {
     /// The last command that was laid into it.
     pub(crate) sequence: u64,
     /// The last event that was appended for it.
+    #[serde(rename = "told")]
     pub(crate) appended_sequence: u64,
     /// The data key of the last command: what is appended is sealed under it too.
     pub(crate) key_id: String,
     /// How many pairs of tokens there were: a late answer about one of the past is told by its number.
+    #[serde(rename = "pairs")]
     pub(crate) last_generation: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tokens: Option<Tokens>,
@@ -65,7 +67,7 @@ pub(crate) struct ConnectionRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) revocation: Option<PendingRevocation>,
     /// What the log is still to be told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "tell", default, skip_serializing_if = "Option::is_none")]
     pub(crate) pending_event: Option<PendingEvent>,
 }
 
@@ -115,6 +117,7 @@ pub(crate) struct CommandRef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestAttempt {
     /// Written before the request leaves: from then on a code or a single-use token may be used up.
+    #[serde(rename = "begun")]
     pub(crate) is_started: bool,
     pub(crate) failures: u32,
     pub(crate) not_before: Timestamp,
@@ -143,6 +146,7 @@ pub(crate) struct PendingEvent {
     pub(crate) time: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) outcome_to: Option<String>,
+    #[serde(rename = "what")]
     pub(crate) kind: PendingEventKind,
 }
 

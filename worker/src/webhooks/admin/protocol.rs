@@ -135,8 +135,10 @@ pub struct AddEndpointResponse {
 #[serde(rename_all = "snake_case")]
 pub enum ProjectorAck {
     /// It knows.
+    #[serde(rename = "knows")]
     Acknowledged,
     /// It does not answer, and will find out within seconds when it runs.
+    #[serde(rename = "silent")]
     NoResponse,
 }
 
