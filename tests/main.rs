@@ -24,6 +24,7 @@ mod connections;
 mod device_reports;
 mod devices;
 mod doctor;
+mod documentation;
 mod erasures;
 mod event_log;
 mod exports;
