@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use client::{Backoff, Phone, PostResult};
 use futures_util::StreamExt;
-use keys::{Kek, KekRotation, KeyClient, SecretSource, UserRef};
+use keeper::KekRotation;
+use keys::{Kek, KeyClient, SecretSource, UserRef};
 use nats_server::Role;
 use runtime::system_clock;
 use serde_json::Value;

@@ -14,9 +14,10 @@ use http_edge::{
 };
 use ingest::Ingest;
 use jetstream::Broker;
+use keeper::{KeeperError, KeeperServer};
 use keys::{
-    AccessIndexKey, AccessIndexRecipient, AccessIndexRecorder, KeeperServer, Kek, KeyClient, Pseudonymizer,
-    SigningKeys, TokenSealer,
+    AccessIndexKey, AccessIndexRecipient, AccessIndexRecorder, Kek, KeyClient, KeysStreamError,
+    Pseudonymizer, SigningKeys, TokenSealer,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use notary::{Notary, NotarySettings};
@@ -201,7 +202,9 @@ pub(crate) async fn start_keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Resu
         broker.wait_connected().await;
         match KeeperServer::start(broker.clone(), kek.clone()).await {
             Ok(keeper) => break keeper,
-            Err(error @ (keys::KeeperError::WrongKek(_) | keys::KeeperError::ConfigMismatch(..))) => {
+            Err(
+                error @ (KeeperError::WrongKek(_) | KeeperError::Stream(KeysStreamError::ConfigMismatch(..))),
+            ) => {
                 return Err(error.into());
             }
             Err(error) => {

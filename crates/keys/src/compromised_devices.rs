@@ -6,23 +6,11 @@
 
 use jetstream::{Broker, RequestError};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
 use crate::flagged_holders::FlaggedHolders;
+use crate::protocol::{COMPROMISE_REPORT_PREFIX, CompromiseReportRequest, LIST_COMPROMISED_SUBJECT};
 use crate::signing_keys::KeyHolder;
-
-/// Where the keeper is asked for the list.
-pub(crate) const LIST_COMPROMISED_SUBJECT: &str = "keys.v1.compromised";
-
-/// What a key's holder told of its system; the user ref stands in the subject.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct CompromiseReportRequest {
-    /// A device's id, or `default`.
-    pub(crate) holder: String,
-    pub(crate) compromised: bool,
-    pub(crate) signed_at: Timestamp,
-}
 
 /// The list. Clones share it.
 #[derive(Clone)]
@@ -65,7 +53,12 @@ impl CompromisedDevices {
     ) -> Result<(), RequestError> {
         let request = CompromiseReportRequest { holder: holder.to_string(), compromised, signed_at };
         self.0
-            .request_flag_change(format!("keys.v1.report.{user}"), &request, (user, holder), compromised)
+            .request_flag_change(
+                format!("{COMPROMISE_REPORT_PREFIX}{user}"),
+                &request,
+                (user, holder),
+                compromised,
+            )
             .await
     }
 }

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use jetstream::{Broker, RequestError};
 use runtime::spawn_critical;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::UserRef;
-use crate::key_client::KeysResponse;
+use crate::protocol::{KeysResponse, ListChangesRequest};
 use crate::signing_keys::KeyHolder;
 
 /// Between two questions for what is new.
@@ -22,12 +22,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// A list that is older than this can't be relied on.
 const AGE_MAX: Duration = Duration::from_secs(60);
-
-/// What changed behind this position.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct ListChangesRequest {
-    pub(crate) after: u64,
-}
 
 /// The list. Clones share it.
 #[derive(Clone)]

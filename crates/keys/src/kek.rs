@@ -2,7 +2,7 @@
 //! that never leaves AWS KMS ([`kms`]).
 //!
 //! Both are versioned. New data keys are wrapped under the newest version; `syncwell keys rotate-kek` wraps the others
-//! anew. How wrapped keys are stored is written down in [`crate::record`].
+//! anew. How wrapped keys are stored is written down in [`crate::keys_stream::record`].
 
 mod kms;
 mod local;

@@ -7,17 +7,23 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jetstream::Broker;
 use moka::future::Cache;
-use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
 use crate::data_key::{DataKey, DataKeyId, Year};
 use crate::kek::{Kek, UnwrapError};
-use crate::record::{self, UnwrappedRecord};
+use crate::keys_stream::record::{self, UnwrappedRecord};
+use crate::protocol::{
+    CurrentKeyRequest, KEY_RINGS_SUBJECT, KEY_RINGS_USERS_MAX, KeysResponse, current_key_subject,
+    key_ring_subject,
+};
 
 /// Users whose keys are remembered.
 const CACHE_USERS_MAX: u64 = 50_000;
 /// How long a key is remembered.
 const CACHE_AGE_MAX: Duration = Duration::from_secs(600);
+
+/// Requests for the keys of several users that are under way at the same time.
+const KEY_RINGS_IN_FLIGHT_MAX: usize = 4;
 
 /// How often a key that is missing is asked for.
 const MISSING_KEY_ATTEMPTS_MAX: usize = 4;
@@ -38,61 +44,6 @@ pub enum KeyError {
     /// There is a record, but it does not open.
     #[error(transparent)]
     Unwrap(#[from] UnwrapError),
-}
-
-/// A question to the keeper; the user ref stands in the subject.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct CurrentKeyRequest {
-    pub(crate) year: Year,
-}
-
-/// The keeper's answer.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum KeysResponse {
-    /// Records by id, in the order in which they were made.
-    Records(Vec<(String, String)>),
-    Erased,
-    Unavailable,
-    /// What was asked for is done.
-    Done,
-    /// What stands of a holder of a key now: whether it is marked.
-    Marked(bool),
-    /// User refs and device ids, and where in the stream the last of them stands.
-    Revoked {
-        devices: Vec<(String, String)>,
-        last: u64,
-    },
-    /// User refs, holders of keys and whether each is marked as compromised, and where in the stream the last of them
-    /// stands.
-    Compromised {
-        holders: Vec<(String, String, bool)>,
-        last: u64,
-    },
-    /// Users who are being erased, or were, with the erasure's id, and where in the stream the last of them stands.
-    Erasing {
-        users: Vec<(String, String)>,
-        last: u64,
-    },
-    /// How many records were destroyed.
-    Destroyed(u64),
-    /// The records of several users, by user ref. Who was erased is not in it.
-    Rings(Vec<(String, Vec<(String, String)>)>),
-}
-
-/// Where the keys of several users are asked for.
-pub(crate) const KEY_RINGS_SUBJECT: &str = "keys.v1.rings";
-/// Users of one such question.
-pub(crate) const KEY_RINGS_USERS_MAX: usize = 100;
-/// Such questions under way at the same time.
-const KEY_RINGS_IN_FLIGHT_MAX: usize = 4;
-
-pub(crate) fn current_key_subject(user: &UserRef) -> String {
-    format!("keys.v1.current.{user}")
-}
-
-pub(crate) fn key_ring_subject(user: &UserRef) -> String {
-    format!("keys.v1.ring.{user}")
 }
 
 /// Asks for data keys, opens them, and remembers them for a while.

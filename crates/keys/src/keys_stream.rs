@@ -13,27 +13,41 @@
 //! | `$KV.keys.revoked.<user ref>.<device id>` | that the device was revoked |
 //! | `$KV.keys.compromised.<user ref>.<device id or "default">` | what whoever signs with this key last told of its system |
 
+pub mod record;
+
 use jetstream::{Broker, ReadError, Stream};
 use serde_json::json;
-
-use crate::keeper::KeeperError;
 
 /// The stream of wrapped data keys.
 pub const KEYS_STREAM: &str = "KV_keys";
 /// The keys' stream as the roles that may reach it see it.
 const API_PREFIX: &str = "KEYS.API";
 /// Every wrapped data key and every tombstone; checks of the KEK too.
-pub(crate) const ALL_KEYS_FILTER: &str = "$KV.keys.*.*";
+pub const ALL_KEYS_FILTER: &str = "$KV.keys.*.*";
 /// What stands in place of a key's id for a user who is being erased.
-pub(crate) const ERASING_TOKEN: &str = "erasing";
+pub const ERASING_TOKEN: &str = "erasing";
 /// The same for one who was.
-pub(crate) const ERASED_TOKEN: &str = "erased";
+pub const ERASED_TOKEN: &str = "erased";
 /// Every user who is being erased, or was.
-pub(crate) const ALL_ERASING_FILTER: &str = "$KV.keys.*.erasing";
+pub const ALL_ERASING_FILTER: &str = "$KV.keys.*.erasing";
 /// What a revoked device's subject begins with.
-pub(crate) const REVOKED_PREFIX: &str = "$KV.keys.revoked.";
+pub const REVOKED_PREFIX: &str = "$KV.keys.revoked.";
 /// What the subject begins with under which stands whether a system is compromised.
-pub(crate) const COMPROMISED_PREFIX: &str = "$KV.keys.compromised.";
+pub const COMPROMISED_PREFIX: &str = "$KV.keys.compromised.";
+
+/// What stands in place of a user where everybody's keys of past years were destroyed.
+pub(crate) const RETENTION_PREFIX: &str = "retention-";
+
+/// Why the keys' stream can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysStreamError {
+    /// The stream can't be read.
+    #[error("the keys' stream can't be read")]
+    Read(#[from] ReadError),
+    /// The stream is not configured to keep keys: the setting, and its value.
+    #[error("the keys' stream can't be trusted: its `{0}` is {1}, and keys could be lost")]
+    ConfigMismatch(&'static str, String),
+}
 
 /// The stream of wrapped keys, as setup creates it.
 pub struct KeysStream;
@@ -64,15 +78,15 @@ impl KeysStream {
     }
 
     /// Holds what is there against what setup creates. A key that is lost takes every event under it along.
-    pub async fn verify(stream: &Stream) -> Result<(), KeeperError> {
+    pub async fn verify(stream: &Stream) -> Result<(), KeysStreamError> {
         let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
         let keys = ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"];
         if let Some((key, is)) = info.config_mismatch(&Self::config(1), &keys) {
-            return Err(KeeperError::ConfigMismatch(key, is));
+            return Err(KeysStreamError::ConfigMismatch(key, is));
         }
         for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {
             if info.config[key].as_i64().is_some_and(|limit| limit != unlimited) {
-                return Err(KeeperError::ConfigMismatch(key, info.config[key].to_string()));
+                return Err(KeysStreamError::ConfigMismatch(key, info.config[key].to_string()));
             }
         }
         Ok(())

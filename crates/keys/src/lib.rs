@@ -16,19 +16,18 @@ mod aead;
 mod compromised_devices;
 mod data_key;
 mod erased_users;
+mod erasure_client;
 mod flagged_holders;
-mod keeper;
 mod kek;
 mod key_client;
-mod keys_stream;
+pub mod keys_stream;
 mod oauth_state;
+pub mod protocol;
 mod pseudonym;
 mod receipt_token;
-mod record;
 mod reloading_secret;
 mod resource_id;
 mod revoked_devices;
-mod rewrap;
 mod secret_files;
 mod signing_keys;
 mod token_sealer;
@@ -43,18 +42,19 @@ pub use access_index::{
 pub use aead::{OpenError, SEALED_OVERHEAD_BYTES};
 pub use compromised_devices::CompromisedDevices;
 pub use data_key::{ACCOUNT_YEAR, DataKey, DataKeyId, ParseDataKeyIdError, Year};
-pub use erased_users::{EraseStep, ErasedUsers, KeyErasureClient, erasure_records};
-pub use keeper::{DataKeyRetention, KeeperError, KeeperServer};
+pub use erased_users::ErasedUsers;
+pub use erasure_client::KeyErasureClient;
 pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
-pub use keys_stream::{KEYS_STREAM, KeysStream};
+pub use keys_stream::record::erasure_records;
+pub use keys_stream::{KEYS_STREAM, KeysStream, KeysStreamError};
 pub use oauth_state::{InvalidOAuthState, OAUTH_STATE_LIFETIME, OAuthState};
+pub use protocol::EraseStep;
 pub use pseudonym::{ParseUserIdError, ParseUserRefError, Pseudonymizer, UserId, UserRef};
 pub use receipt_token::ReceiptToken;
 pub use reloading_secret::SecretSource;
 pub use resource_id::{ConnectionId, DeviceId, ErasureId, ExportId, ParseResourceIdError};
 pub use revoked_devices::RevokedDevices;
-pub use rewrap::{KekRotation, KekUsage, RewrapProgress};
 pub use secret_files::{
     SecretFileError, VersionedSecrets, add_secret_version, check_private_mode, create_private_file,
     create_secret_file, remove_secret_versions_below,

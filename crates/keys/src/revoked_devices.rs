@@ -2,21 +2,12 @@
 //! signature can't be accepted at all.
 
 use jetstream::{Broker, RequestError};
-use serde::{Deserialize, Serialize};
 
 use crate::UserRef;
 use crate::flagged_holders::FlaggedHolders;
+use crate::protocol::{LIST_REVOKED_SUBJECT, REVOKE_DEVICE_PREFIX, RevokeDeviceRequest};
 use crate::resource_id::DeviceId;
 use crate::signing_keys::KeyHolder;
-
-/// Where the keeper is asked for the list.
-pub(crate) const LIST_REVOKED_SUBJECT: &str = "keys.v1.revoked";
-
-/// A device to be revoked; the user ref stands in the subject.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct RevokeDeviceRequest {
-    pub(crate) device: String,
-}
 
 /// The list. Clones share it.
 #[derive(Clone)]
@@ -48,7 +39,7 @@ impl RevokedDevices {
     /// Revokes a device: here at once, elsewhere when the list is asked for again. Again is as good as once.
     pub async fn revoke(&self, user: &UserRef, device: DeviceId) -> Result<(), RequestError> {
         let request = RevokeDeviceRequest { device: device.to_string() };
-        let subject = format!("keys.v1.revoke.{user}");
+        let subject = format!("{REVOKE_DEVICE_PREFIX}{user}");
         self.0.request_flag_change(subject, &request, (user, KeyHolder::Device(device)), true).await
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use jetstream::Broker;
 use jiff::{ToSpan, tz::TimeZone};
-use keys::DataKeyRetention;
+use keeper::DataKeyRetention;
 use nats_server::Role;
 use projector::OperatorClient;
 use runtime::system_clock;

@@ -1,6 +1,7 @@
 //! Key versions, and tombstones that mean what they say.
 
-use keys::{AccessIndexKey, AccessIndexRecipient, KekRotation, KeysStream};
+use keeper::KekRotation;
+use keys::{AccessIndexKey, AccessIndexRecipient, KeysStream};
 use nats_server::Role;
 
 use super::{CheckResult, DoctorContext};

@@ -5,19 +5,14 @@
 //! goes, so that whoever is killed in between leaves no key that is missing without a word.
 
 use jetstream::{AppendError, ReadError, ScanFrom, StoredMessage};
-
-use super::KeeperError;
-use super::answering::{CONFLICT_ATTEMPTS_MAX, RequestHandler, record_message};
-use crate::UserRef;
-use crate::data_key::DataKeyId;
-use crate::erased_users::EraseStep;
-use crate::flagged_holders::ListChangesRequest;
-use crate::key_client::KeysResponse;
-use crate::keys_stream::{
-    ALL_ERASING_FILTER, COMPROMISED_PREFIX, ERASED_TOKEN, ERASING_TOKEN, REVOKED_PREFIX,
+use keys::keys_stream::{
+    ALL_ERASING_FILTER, COMPROMISED_PREFIX, ERASED_TOKEN, ERASING_TOKEN, REVOKED_PREFIX, record,
 };
-use crate::record;
-use crate::resource_id::ErasureId;
+use keys::protocol::{EraseStep, KeysResponse, ListChangesRequest};
+use keys::{DataKeyId, ErasureId, UserRef};
+
+use crate::error::KeeperError;
+use crate::request_handler::{CONFLICT_ATTEMPTS_MAX, RequestHandler, record_message};
 
 /// Users in one answer.
 const PAGE_USERS_MAX: usize = 1_000;
@@ -29,7 +24,7 @@ impl RequestHandler {
     pub(super) async fn erase(&self, user: &UserRef, deed: EraseStep) -> Result<KeysResponse, KeeperError> {
         let destroyed = match deed {
             EraseStep::Mark { erasure_id } => {
-                self.mark(user, ERASING_TOKEN, record::encode_erasure_mark(erasure_id)).await?;
+                self.create_mark(user, ERASING_TOKEN, record::encode_erasure_mark(erasure_id)).await?;
                 0
             }
             EraseStep::EndSessions => {
@@ -40,7 +35,7 @@ impl RequestHandler {
                 forgotten
             }
             EraseStep::DestroyKeys => {
-                self.mark(user, ERASED_TOKEN, record::TOMBSTONE.to_vec()).await?;
+                self.create_mark(user, ERASED_TOKEN, record::TOMBSTONE.to_vec()).await?;
                 self.destroy_keys(user).await?
             }
         };
@@ -64,7 +59,7 @@ impl RequestHandler {
     }
 
     /// Leaves a mark where there is none. From then on a key that somebody is about to make meets a conflict.
-    async fn mark(&self, user: &UserRef, name: &str, mark: Vec<u8>) -> Result<(), KeeperError> {
+    async fn create_mark(&self, user: &UserRef, name: &str, mark: Vec<u8>) -> Result<(), KeeperError> {
         let subject = format!("$KV.keys.{user}.{name}");
         match self.appender.append(record_message(subject.clone(), subject.clone(), 0, mark)).await {
             Ok(_) | Err(AppendError::Conflict) => Ok(()),

@@ -9,13 +9,11 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jetstream::{AppendError, Appender, Broker, CommitMode, ScanFrom, StoredMessage, Stream};
+use keys::keys_stream::{ALL_KEYS_FILTER, ERASED_TOKEN, ERASING_TOKEN, record};
+use keys::{DataKeyId, Kek, KeysStream, UserRef};
 
-use crate::UserRef;
-use crate::data_key::DataKeyId;
-use crate::keeper::{KeeperError, record_message};
-use crate::kek::Kek;
-use crate::keys_stream::{ALL_KEYS_FILTER, ERASED_TOKEN, ERASING_TOKEN, KeysStream};
-use crate::record;
+use crate::error::KeeperError;
+use crate::request_handler::record_message;
 
 /// Records read at a time.
 const PAGE_RECORDS_MAX: usize = 1_000;

@@ -7,19 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jetstream::{
     AppendError, Appender, Broker, ExpectedSequence, NewMessage, ReceivedMessage, StoredMessage, Stream,
 };
+use keys::keys_stream::record::{self, CompromiseReport, UnwrappedRecord};
+use keys::keys_stream::{ERASED_TOKEN, ERASING_TOKEN};
+use keys::protocol::{
+    COMPROMISE_REPORT_PREFIX, CURRENT_KEY_PREFIX, CompromiseReportRequest, CurrentKeyRequest, ERASE_PREFIX,
+    EraseStep, KEY_RING_PREFIX, KEY_RINGS_SUBJECT, KEY_RINGS_USERS_MAX, KeysResponse,
+    LIST_COMPROMISED_SUBJECT, LIST_ERASED_SUBJECT, LIST_REVOKED_SUBJECT, REVOKE_DEVICE_PREFIX,
+    RevokeDeviceRequest,
+};
+use keys::{DeviceId, Kek, KeyHolder, UnwrapError, UserRef, Year};
 
-use super::KeeperError;
-use crate::UserRef;
-use crate::compromised_devices::{CompromiseReportRequest, LIST_COMPROMISED_SUBJECT};
-use crate::data_key::Year;
-use crate::erased_users::{EraseStep, LIST_ERASED_SUBJECT};
-use crate::kek::{Kek, UnwrapError};
-use crate::key_client::{CurrentKeyRequest, KEY_RINGS_SUBJECT, KEY_RINGS_USERS_MAX, KeysResponse};
-use crate::keys_stream::{ERASED_TOKEN, ERASING_TOKEN};
-use crate::record::{self, CompromiseReport, UnwrappedRecord};
-use crate::resource_id::DeviceId;
-use crate::revoked_devices::{LIST_REVOKED_SUBJECT, RevokeDeviceRequest};
-use crate::signing_keys::KeyHolder;
+use crate::error::KeeperError;
 
 /// How often a lost race is run again.
 pub(super) const CONFLICT_ATTEMPTS_MAX: usize = 8;
@@ -233,14 +231,16 @@ enum KeeperRequest {
 }
 
 fn parse_request(subject: &str, payload: &[u8]) -> Option<(UserRef, KeeperRequest)> {
-    let (kind, user) = subject.strip_prefix("keys.v1.")?.split_once('.')?;
-    let question = match kind {
-        "current" => KeeperRequest::Current(serde_json::from_slice::<CurrentKeyRequest>(payload).ok()?.year),
-        "ring" => KeeperRequest::KeyRing,
-        "revoke" => KeeperRequest::Revoke(
+    let (prefix, user) = subject.split_at(subject.rfind('.')? + 1);
+    let question = match prefix {
+        CURRENT_KEY_PREFIX => {
+            KeeperRequest::Current(serde_json::from_slice::<CurrentKeyRequest>(payload).ok()?.year)
+        }
+        KEY_RING_PREFIX => KeeperRequest::KeyRing,
+        REVOKE_DEVICE_PREFIX => KeeperRequest::Revoke(
             serde_json::from_slice::<RevokeDeviceRequest>(payload).ok()?.device.parse().ok()?,
         ),
-        "report" => {
+        COMPROMISE_REPORT_PREFIX => {
             let request: CompromiseReportRequest = serde_json::from_slice(payload).ok()?;
             let told = CompromiseReport {
                 is_compromised: request.compromised,
@@ -248,7 +248,7 @@ fn parse_request(subject: &str, payload: &[u8]) -> Option<(UserRef, KeeperReques
             };
             KeeperRequest::Report(request.holder.parse().ok()?, told)
         }
-        "erase" => KeeperRequest::Erase(serde_json::from_slice(payload).ok()?),
+        ERASE_PREFIX => KeeperRequest::Erase(serde_json::from_slice(payload).ok()?),
         _ => return None,
     };
     Some((user.parse().ok()?, question))

@@ -1,16 +1,13 @@
 //! What the keeper keeps of keys' holders: who was revoked, and whose system is compromised.
 
 use jetstream::{AppendError, ScanFrom, StoredMessage};
+use keys::keys_stream::record::{self, CompromiseReport};
+use keys::keys_stream::{COMPROMISED_PREFIX, REVOKED_PREFIX};
+use keys::protocol::{KeysResponse, ListChangesRequest};
+use keys::{DeviceId, KeyHolder, UserRef};
 
-use super::KeeperError;
-use super::answering::{CONFLICT_ATTEMPTS_MAX, RequestHandler, record_message};
-use crate::UserRef;
-use crate::flagged_holders::ListChangesRequest;
-use crate::key_client::KeysResponse;
-use crate::keys_stream::{COMPROMISED_PREFIX, REVOKED_PREFIX};
-use crate::record::{self, CompromiseReport};
-use crate::resource_id::DeviceId;
-use crate::signing_keys::KeyHolder;
+use crate::error::KeeperError;
+use crate::request_handler::{CONFLICT_ATTEMPTS_MAX, RequestHandler, record_message};
 
 /// Holders in one answer.
 const PAGE_HOLDERS_MAX: usize = 1_000;

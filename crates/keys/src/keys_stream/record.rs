@@ -19,6 +19,7 @@ use crate::UserRef;
 use crate::aead::random_bytes;
 use crate::data_key::{DataKey, DataKeyId, Year};
 use crate::kek::{Kek, UnwrapError};
+use crate::keys_stream::{ERASED_TOKEN, ERASING_TOKEN, RETENTION_PREFIX};
 use crate::resource_id::ErasureId;
 
 const FORMAT: u8 = 1;
@@ -31,24 +32,39 @@ const KIND_ERASING: u8 = 6;
 const HEADER_BYTES: usize = 6;
 
 /// What stands for a key that was destroyed, and for a user all of whose keys were.
-pub(crate) const TOMBSTONE: [u8; 2] = [FORMAT, KIND_TOMBSTONE];
+pub const TOMBSTONE: [u8; 2] = [FORMAT, KIND_TOMBSTONE];
 
 /// What stands for a user who is being erased; who that is stands in the subject.
-pub(crate) fn encode_erasure_mark(erasure: ErasureId) -> Vec<u8> {
+pub fn encode_erasure_mark(erasure: ErasureId) -> Vec<u8> {
     [&[FORMAT, KIND_ERASING], erasure.as_bytes().as_slice()].concat()
 }
 
 /// The erasure of such a record; `None` for any other.
-pub(crate) fn parse_erasure_mark(record: &[u8]) -> Option<ErasureId> {
+pub fn parse_erasure_mark(record: &[u8]) -> Option<ErasureId> {
     let [FORMAT, KIND_ERASING, id @ ..] = record else { return None };
     Some(ErasureId::from_bytes(id.try_into().ok()?))
 }
 
+/// Records of an erased user, each with its subject. A restore writes them into an empty stream before any key.
+pub fn erasure_records(user: &UserRef, erasure: ErasureId) -> [(String, Vec<u8>); 2] {
+    [
+        (format!("$KV.keys.{user}.{ERASED_TOKEN}"), TOMBSTONE.to_vec()),
+        (format!("$KV.keys.{user}.{ERASING_TOKEN}"), encode_erasure_mark(erasure)),
+    ]
+}
+
+/// Record, with its subject, that makes every ingest evict all keys from memory. The subject is new in each call.
+pub fn retention_mark() -> (String, Vec<u8>) {
+    let occasion = data_encoding::HEXLOWER.encode(&random_bytes::<8>());
+    let mark = encode_erasure_mark(ErasureId::from_bytes(random_bytes()));
+    (format!("$KV.keys.{RETENTION_PREFIX}{occasion}.{ERASING_TOKEN}"), mark)
+}
+
 /// What stands for a device that was revoked; which one is in the subject.
-pub(crate) const REVOCATION_MARK: [u8; 2] = [FORMAT, KIND_REVOKED];
+pub const REVOCATION_MARK: [u8; 2] = [FORMAT, KIND_REVOKED];
 
 /// What stands for a device that told whether its system is compromised; which one is in the subject.
-pub(crate) fn encode_compromise_report(told: CompromiseReport) -> [u8; 11] {
+pub fn encode_compromise_report(told: CompromiseReport) -> [u8; 11] {
     let mut record = [FORMAT, KIND_COMPROMISED, told.is_compromised as u8, 0, 0, 0, 0, 0, 0, 0, 0];
     record[3..].copy_from_slice(&told.signed_at_ms.to_be_bytes());
     record
@@ -56,13 +72,15 @@ pub(crate) fn encode_compromise_report(told: CompromiseReport) -> [u8; 11] {
 
 /// What a device told, and when it signed that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CompromiseReport {
-    pub(crate) is_compromised: bool,
-    pub(crate) signed_at_ms: i64,
+pub struct CompromiseReport {
+    /// Whether the system is compromised.
+    pub is_compromised: bool,
+    /// Time of the report's signature, unix milliseconds.
+    pub signed_at_ms: i64,
 }
 
 /// What a device told; `None` for any other record.
-pub(crate) fn parse_compromise_report(record: &[u8]) -> Option<CompromiseReport> {
+pub fn parse_compromise_report(record: &[u8]) -> Option<CompromiseReport> {
     let (head, signed_at_ms) = record.split_last_chunk::<8>()?;
     let signed_at_ms = i64::from_be_bytes(*signed_at_ms);
     match head {
@@ -75,14 +93,15 @@ pub(crate) fn parse_compromise_report(record: &[u8]) -> Option<CompromiseReport>
 
 /// What a record says.
 #[derive(Debug)]
-pub(crate) enum UnwrappedRecord {
+pub enum UnwrappedRecord {
+    /// The data key.
     Key(DataKey),
     /// The key was destroyed, for good.
     Tombstone,
 }
 
 /// Makes a new data key, and its record.
-pub(crate) async fn create_data_key(
+pub async fn create_data_key(
     kek: &Kek,
     user: &UserRef,
     year: Year,
@@ -97,7 +116,7 @@ pub(crate) async fn create_data_key(
 }
 
 /// Reads a record that was stored for this user under this id.
-pub(crate) async fn unwrap_data_key(
+pub async fn unwrap_data_key(
     kek: &Kek,
     user: &UserRef,
     id: DataKeyId,
@@ -114,7 +133,7 @@ pub(crate) async fn unwrap_data_key(
 }
 
 /// The same key under the newest version of the KEK; `None` where it is wrapped under that already, or destroyed.
-pub(crate) async fn rewrap_data_key(
+pub async fn rewrap_data_key(
     kek: &Kek,
     user: &UserRef,
     id: DataKeyId,
@@ -132,7 +151,7 @@ pub(crate) async fn rewrap_data_key(
 }
 
 /// The version of the KEK that a wrapped key or a check is sealed under; `None` for a tombstone.
-pub(crate) fn kek_version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
+pub fn kek_version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
     if record == TOMBSTONE {
         return Ok(None);
     }
@@ -146,7 +165,7 @@ pub(crate) fn kek_version(record: &[u8]) -> Result<Option<u32>, UnwrapError> {
 }
 
 /// A record that only the newest version of this KEK opens.
-pub(crate) async fn create_kek_check(kek: &Kek) -> Result<Vec<u8>, UnwrapError> {
+pub async fn create_kek_check(kek: &Kek) -> Result<Vec<u8>, UnwrapError> {
     let version = kek.current_version();
     // KMS seals nothing that is empty.
     let sealed = kek.seal(version, &kek_check_associated_data(version), &[0]).await?;
@@ -154,7 +173,7 @@ pub(crate) async fn create_kek_check(kek: &Kek) -> Result<Vec<u8>, UnwrapError> 
 }
 
 /// Whether this is the KEK that made the check.
-pub(crate) async fn verify_kek_check(kek: &Kek, record: &[u8]) -> Result<(), UnwrapError> {
+pub async fn verify_kek_check(kek: &Kek, record: &[u8]) -> Result<(), UnwrapError> {
     let (version, sealed) = split_sealed_record(KIND_CHECK, record)?;
     kek.open(version, &kek_check_associated_data(version), sealed).await.map(drop)
 }

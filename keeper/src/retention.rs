@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use jetstream::{Appender, Broker, CommitMode, ScanFrom};
+use keys::keys_stream::ALL_KEYS_FILTER;
+use keys::keys_stream::record::{self, UnwrappedRecord};
+use keys::{ACCOUNT_YEAR, DataKeyId, Kek, KeysStream, UserRef, Year};
 
-use super::KeeperError;
-use super::answering::{RequestHandler, record_message};
-use crate::UserRef;
-use crate::aead::random_bytes;
-use crate::data_key::{ACCOUNT_YEAR, DataKeyId, Year};
-use crate::kek::Kek;
-use crate::keys_stream::{ALL_KEYS_FILTER, ERASING_TOKEN, KeysStream};
-use crate::record::{self, UnwrappedRecord};
-use crate::resource_id::ErasureId;
+use crate::error::KeeperError;
+use crate::request_handler::{RequestHandler, record_message};
 
 /// Records read at a time.
 const PAGE_RECORDS_MAX: usize = 1_000;
@@ -69,9 +65,7 @@ impl DataKeyRetention {
 
     /// Has every ingest forget the keys that it remembers, within a second: one of them may be destroyed.
     pub async fn invalidate_key_caches(&self) -> Result<(), KeeperError> {
-        let occasion = data_encoding::HEXLOWER.encode(&random_bytes::<8>());
-        let subject = format!("$KV.keys.retention-{occasion}.{ERASING_TOKEN}");
-        let mark = record::encode_erasure_mark(ErasureId::from_bytes(random_bytes()));
+        let (subject, mark) = record::retention_mark();
         self.0.appender.append(record_message(subject.clone(), subject, 0, mark)).await?;
         Ok(())
     }
