@@ -3,83 +3,21 @@
 //! On one server with `sync_interval: always` every message costs an fsync of its own, and the only way to share one
 //! is an atomic batch (ADR-50). So there is one committer: while a commit is under way, the next one collects.
 
-use bytes::Bytes;
 use runtime::spawn_critical;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::limits::{APPEND_QUEUE_MESSAGES_MAX, APPEND_TIMEOUT, BATCH_MESSAGES_MAX};
+use crate::message::{AppendAck, AppendError, NewMessage, PendingAppend};
 use crate::{Broker, group_commit};
 
-/// A message to append.
-#[derive(Debug, Clone)]
-pub struct NewMessage {
-    /// Where to.
-    pub subject: String,
-    /// What names the message within the duplicate window: a second one with this id is not stored.
-    pub id: Option<String>,
-    /// What else travels with it.
-    pub headers: Vec<(&'static str, String)>,
-    /// Refuses the message unless the last sequence under the filter is this one (0: none yet).
-    pub expected: Option<ExpectedSequence>,
-    /// The stored bytes.
-    pub payload: Bytes,
-}
-
-/// A condition on the stream.
-#[derive(Debug, Clone)]
-pub struct ExpectedSequence {
-    /// Subjects, with wildcards.
-    pub subject_filter: String,
-    /// The last sequence stored under them.
-    pub sequence: u64,
-}
-
-/// A message on stable storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AppendAck {
-    /// Its position in the stream.
-    pub sequence: u64,
-    /// Whether a message with this id was there already, from an earlier append. This one was not stored.
-    pub is_duplicate: bool,
-}
-
-/// Why a message is not known to be on stable storage.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// It was not stored.
-    #[error("the stream can't be reached; nothing was stored")]
-    Unavailable,
-    /// It may have been stored. The same id again will tell.
-    #[error("the stream did not confirm in time; the message may have been stored")]
-    Unknown,
-    /// The stream has moved on from what was expected; it was not stored.
-    #[error("the stream is not where it was expected to be; nothing was stored")]
-    Conflict,
-    /// The stream refused it; it was not stored.
-    #[error("the stream refused the message: {description} ({code})")]
-    Refused {
-        /// The server's error code.
-        code: u64,
-        /// The server's words.
-        description: String,
-    },
-}
-
-/// How messages are committed. Anything but [`Commit::Grouped`] is for measuring what grouping gains.
+/// How messages are committed. Anything but [`CommitMode::Grouped`] is for measuring what grouping gains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommitMode {
     /// Whatever waits goes out as one atomic batch.
     Grouped,
     /// One message after the other, each with an fsync of its own.
     Individual,
-}
-
-/// A message with the one who waits for it.
-pub(crate) struct PendingAppend {
-    pub(crate) message: NewMessage,
-    pub(crate) reply: oneshot::Sender<Result<AppendAck, AppendError>>,
-    pub(crate) deadline: Instant,
 }
 
 /// Appends messages to the streams that the role can reach. Clones share one committer.

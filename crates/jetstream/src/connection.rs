@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, Request, Subscriber};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap, Message, Request};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::Subscription;
 use crate::limits::{RECONNECT_DELAY_MAX, REQUEST_TIMEOUT, SUBSCRIPTION_MESSAGES_MAX};
 
 /// Where the broker is and who is calling.
@@ -213,38 +214,5 @@ fn record_connection_event(event: &Event, role: &str, connected: &watch::Sender<
             tracing::warn!(role, %event, "the broker complains");
         }
         Event::LameDuckMode | Event::Draining => tracing::info!(role, %event, "the broker is going away"),
-    }
-}
-
-/// What is heard on a subject.
-pub struct Subscription(Subscriber);
-
-/// One message heard.
-pub struct ReceivedMessage {
-    /// The subject it was sent to.
-    pub subject: String,
-    /// What it says.
-    pub payload: Bytes,
-    /// Where an answer is expected.
-    pub reply_subject: Option<String>,
-}
-
-impl Subscription {
-    /// What is heard, as a stream.
-    pub fn into_stream(self) -> impl futures_util::Stream<Item = ReceivedMessage> {
-        futures_util::stream::unfold(self, async |mut subscription| {
-            let heard = subscription.next().await?;
-            Some((heard, subscription))
-        })
-    }
-
-    /// The next message; `None` when the subscription has ended.
-    pub async fn next(&mut self) -> Option<ReceivedMessage> {
-        let message = futures_util::StreamExt::next(&mut self.0).await?;
-        Some(ReceivedMessage {
-            subject: message.subject.to_string(),
-            payload: message.payload,
-            reply_subject: message.reply.map(|reply| reply.to_string()),
-        })
     }
 }

@@ -1,6 +1,6 @@
 //! What the server writes beside a message.
 
-use async_nats::{HeaderMap, Message};
+use async_nats::Message;
 use jiff::Timestamp;
 
 /// Where a delivered message stands: the server writes it into the reply subject.
@@ -33,11 +33,6 @@ impl DeliveryMetadata {
             stored_at: Timestamp::from_nanosecond(ns).ok()?,
         })
     }
-}
-
-/// A header's value as text.
-pub(crate) fn header_text<'m>(headers: &'m HeaderMap, name: &str) -> Option<&'m str> {
-    headers.get(name).map(async_nats::HeaderValue::as_str)
 }
 
 #[cfg(test)]

@@ -7,30 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::delivery_metadata::header_text;
 use crate::limits::REQUEST_TIMEOUT;
+use crate::message::{StoredMessage, header_text};
 use crate::{Broker, RequestError};
-
-/// A message of a stream.
-#[derive(Debug, Clone)]
-pub struct StoredMessage {
-    /// Its position.
-    pub sequence: u64,
-    /// Its subject.
-    pub subject: String,
-    /// When the server stored it.
-    pub stored_at: Timestamp,
-    /// The stored bytes.
-    pub payload: Bytes,
-    pub(crate) headers: async_nats::HeaderMap,
-}
-
-impl StoredMessage {
-    /// What travelled with it under this name.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        header_text(&self.headers, name)
-    }
-}
 
 /// Why a stream can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::appender::{AppendAck, AppendError, NewMessage, PendingAppend};
 use crate::limits::{BATCH_MESSAGES_MAX, COMMIT_ATTEMPT_TIMEOUT, INDIVIDUAL_COMMIT_MESSAGES_MAX};
+use crate::message::{AppendAck, AppendError, NewMessage, PendingAppend};
 use crate::{Broker, RequestError};
 
 /// "wrong last sequence" of a message, and the same within a batch.

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::appender::{AppendError, Appender, CommitMode, ExpectedSequence, NewMessage};
+use crate::appender::{Appender, CommitMode};
 use crate::direct_get::{ReadError, ScanFrom};
+use crate::message::{AppendError, ExpectedSequence, NewMessage, StoredMessage};
 use crate::{Broker, Stream};
 
 /// How long an entry lives, in whole seconds (ADR-43).
-const TTL: &str = "Nats-TTL";
+const TTL_HEADER: &str = "Nats-TTL";
 
 /// A bucket, as a role sees it. Clones share one committer.
 #[derive(Clone)]
@@ -71,7 +72,7 @@ impl KvBucket {
         let draft = NewMessage {
             subject: subject.clone(),
             id: Some(Uuid::new_v4().simple().to_string()),
-            headers: ttl.iter().map(|ttl| (TTL, ttl.as_secs().max(1).to_string())).collect(),
+            headers: ttl.iter().map(|ttl| (TTL_HEADER, ttl.as_secs().max(1).to_string())).collect(),
             expected: Some(ExpectedSequence { subject_filter: subject, sequence: revision }),
             payload: value.into(),
         };
@@ -82,7 +83,7 @@ impl KvBucket {
     pub async fn entries_after(&self, position: u64, entries_max: usize) -> Result<Vec<KvEntry>, ReadError> {
         let from = ScanFrom::Sequence(position.saturating_add(1));
         let stored = self.stream.scan(from, &format!("{}>", self.prefix), entries_max).await?;
-        let entry = |stored: crate::StoredMessage| {
+        let entry = |stored: StoredMessage| {
             let key = stored.subject.strip_prefix(self.prefix)?.to_owned();
             Some(KvEntry { key, revision: stored.sequence, value: stored.payload.to_vec() })
         };

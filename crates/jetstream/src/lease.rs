@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use crate::appender::AppendError;
 use crate::direct_get::ReadError;
 use crate::kv_bucket::KvBucket;
+use crate::message::AppendError;
 
 /// Why a lease was not had, or is no more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

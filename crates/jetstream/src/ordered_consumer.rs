@@ -13,9 +13,10 @@ use futures_util::stream::ReadyChunks;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::Broker;
 use crate::delivery_metadata::DeliveryMetadata;
-use crate::direct_get::{ReadError, StoredMessage};
-use crate::{Broker, Stream};
+use crate::direct_get::ReadError;
+use crate::message::StoredMessage;
 
 /// Messages of one pull, well below the capacity of a subscription.
 const PULL_MESSAGES_MAX: u64 = 5_000;
@@ -59,17 +60,20 @@ pub struct OrderedConsumer {
 }
 
 impl OrderedConsumer {
-    pub(crate) async fn start(stream: &Stream, reader: &str, position: u64) -> Result<Self, FollowError> {
-        let object = format!("{}.{reader}", stream.name());
-        let reset = stream.api_request("CONSUMER.RESET", &object, &json!({ "seq": position + 1 })).await;
-        reset.map_err(|error| FollowError::Interrupted(Some(error)))?;
+    /// Starts to pull messages after `position` through a consumer that was just reset to it. Pull requests go to
+    /// `next_subject`.
+    pub(crate) async fn start(
+        broker: Broker,
+        next_subject: String,
+        position: u64,
+    ) -> Result<Self, FollowError> {
         // A new inbox: a pull that was still open may send what it had to the old one.
-        let client = stream.broker().client();
+        let client = broker.client();
         let inbox = client.new_inbox();
         let subscriber = client.subscribe(inbox.clone()).await.map_err(|_| FollowError::INTERRUPTED)?;
         Ok(Self {
-            broker: stream.broker().clone(),
-            next_subject: stream.api_subject("CONSUMER.MSG.NEXT", &object),
+            broker,
+            next_subject,
             inbox,
             messages: subscriber.ready_chunks(PULL_MESSAGES_MAX as usize),
             pull_remaining: 0,

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::appender::{AppendError, NewMessage};
-use crate::direct_get::{self, ReadError, ScanFrom, StoredMessage};
+use crate::direct_get::{self, ReadError, ScanFrom};
+use crate::message::{AppendError, NewMessage, StoredMessage};
 use crate::ordered_consumer::{FollowError, OrderedConsumer};
 use crate::{Broker, group_commit};
 
@@ -115,7 +115,11 @@ impl Stream {
 
     /// Follows the stream behind `position` through the durable consumer `reader`.
     pub async fn follow(&self, reader: &str, position: u64) -> Result<OrderedConsumer, FollowError> {
-        OrderedConsumer::start(self, reader, position).await
+        let object = format!("{}.{reader}", self.name);
+        let reset = self.api_request("CONSUMER.RESET", &object, &json!({ "seq": position + 1 })).await;
+        reset.map_err(|error| FollowError::Interrupted(Some(error)))?;
+        let next_subject = self.api_subject("CONSUMER.MSG.NEXT", &object);
+        OrderedConsumer::start(self.broker.clone(), next_subject, position).await
     }
 
     /// The message with this sequence. In a stream that does not end before it "not found" is asked about again.
@@ -196,12 +200,7 @@ impl Stream {
     }
 
     /// A call of the JetStream API.
-    pub(crate) async fn api_request(
-        &self,
-        verb: &str,
-        object: &str,
-        request: &Value,
-    ) -> Result<Value, ReadError> {
+    async fn api_request(&self, verb: &str, object: &str, request: &Value) -> Result<Value, ReadError> {
         let payload = if request.is_null() { Bytes::new() } else { request.to_string().into() };
         let answer = self.broker.request(self.api_subject(verb, object), payload).await?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| ReadError::Malformed)?;
@@ -214,12 +213,8 @@ impl Stream {
         }
     }
 
-    pub(crate) fn api_subject(&self, verb: &str, object: &str) -> String {
+    fn api_subject(&self, verb: &str, object: &str) -> String {
         format!("{}.{verb}.{object}", self.api)
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
     }
 
     fn direct_get_subject(&self) -> String {
