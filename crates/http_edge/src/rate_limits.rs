@@ -82,7 +82,7 @@ impl<K: Hash + Eq + Clone> KeyedRateLimit<K> {
     }
 
     fn check(&self, key: &K) -> Result<(), ApiError> {
-        self.limiter.check_key(key).map_err(|until| self.policy.to_api_error(&until))
+        self.limiter.check_key(key).map_err(|until| self.policy.exceeded(&until))
     }
 
     fn evict_idle(&self) {
@@ -151,7 +151,7 @@ fn rate_limit_policy(name: &'static str, requests: u32, window_seconds: u32) -> 
 }
 
 impl RateLimitPolicy {
-    fn to_api_error(&self, until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> ApiError {
+    fn exceeded(&self, until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> ApiError {
         let Self { name, requests, window_seconds } = self;
         // A client that waits the whole seconds must not be a moment early.
         let seconds = until.wait_time_from(DefaultClock::default().now()).as_secs() + 1;
