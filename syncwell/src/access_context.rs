@@ -8,7 +8,7 @@ use crate::cli::AccessArgs;
 
 impl AccessArgs {
     /// For a command that is run with this role's credentials.
-    pub(super) fn to_access_context(&self, role: Role, command: &str) -> AccessContext {
+    pub(crate) fn to_access_context(&self, role: Role, command: &str) -> AccessContext {
         let person = self.person.clone().unwrap_or_else(|| self.login.clone());
         let by = Actor { role: role.name().to_owned(), person };
         AccessContext { by, command: command.to_owned(), reason: self.reason.clone() }

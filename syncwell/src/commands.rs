@@ -14,7 +14,7 @@ mod providers;
 mod retention;
 mod serve_role;
 mod setup;
-pub(crate) mod up;
+mod up;
 mod view;
 mod webhooks;
 
@@ -109,25 +109,4 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
-}
-
-/// Returns when the process is asked to end: SIGTERM or Ctrl-C.
-async fn shutdown_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-/// Data goes to standard output, and nothing else does.
-#[expect(clippy::print_stdout, reason = "the one door to standard output")]
-pub(crate) fn print(line: impl std::fmt::Display) {
-    println!("{line}");
-}
-
-/// Words for the person who waits go to standard error.
-#[expect(clippy::print_stderr, reason = "the one door to a person's eyes that is not data")]
-fn eprint(line: impl std::fmt::Display) {
-    eprintln!("{line}");
 }

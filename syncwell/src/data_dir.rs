@@ -217,6 +217,11 @@ pub(crate) fn read_vkey(file: &Path) -> anyhow::Result<LogVerifier> {
     LogVerifier::parse(text.trim()).with_context(|| format!("{} holds no verifier key", file.display()))
 }
 
+/// Reads the log's public key: the file `vkey` where it is given, else the one of the data folder.
+pub(crate) fn read_log_verifier(vkey: Option<&Path>, data_dir: &Path) -> anyhow::Result<LogVerifier> {
+    read_vkey(&vkey.map_or_else(|| DataDir::new(data_dir).path(LOG_VKEY_FILE), Path::to_owned))
+}
+
 /// The public half of the nkey in this file.
 pub(crate) fn read_public_nkey(seed_file: &Path) -> anyhow::Result<String> {
     let seed = read_seed(seed_file)?;

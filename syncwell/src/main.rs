@@ -1,20 +1,25 @@
 //! SyncWell: signed daily health summaries in, one explained row per user and day out.
 
 mod access_context;
-mod event_lookup;
-mod offline_broker;
-mod progress;
-mod text_table;
-
 mod broker_connection;
 mod cli;
 mod commands;
 mod config;
+mod covering_checkpoint;
 mod data_dir;
 mod dev_issuer;
+mod event_lookup;
 mod exit_code;
 mod logging;
+mod offline_broker;
+mod private_broker;
+mod progress;
 mod roles;
+mod row_table;
+mod shutdown;
+mod streams;
+mod terminal;
+mod text_table;
 mod url_security;
 
 use std::process::ExitCode;

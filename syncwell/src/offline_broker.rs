@@ -4,18 +4,21 @@ use std::fs::File;
 
 use anyhow::Context;
 use jetstream::{Broker, BrokerAddress};
+use keys::KeyClient;
 use nats_server::{Role, SupervisedServer};
+use projector::offline_projector::OfflineProjector;
+use runtime::system_clock;
 use tokio::task::JoinHandle;
 
-use super::commands::up;
 use crate::broker_connection::{self, ConfiguredBroker};
 use crate::cli::BrokerArgs;
 use crate::config::Config;
 use crate::data_dir::{DataDir, read_seed};
-use crate::roles;
+use crate::private_broker::start_private_broker;
+use crate::roles::{self, RoleSecrets};
 
 /// The broker of another installation with its keeper, or the private one of the data folder with one of our own.
-pub(super) struct OfflineBroker {
+pub(crate) struct OfflineBroker {
     _lock: Option<File>,
     private: Option<SupervisedServer>,
     keeper: Option<JoinHandle<()>>,
@@ -25,7 +28,7 @@ pub(super) struct OfflineBroker {
 
 impl OfflineBroker {
     /// The broker, and the keeper where it is the private one.
-    pub(super) async fn start_with_keeper(args: &BrokerArgs, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn start_with_keeper(args: &BrokerArgs, config: &Config) -> anyhow::Result<Self> {
         let mut alone = Self::start_without_keeper(args).await?;
         if alone.private.is_some() {
             let broker = alone.connect(args, Role::Keys).await?;
@@ -35,7 +38,7 @@ impl OfflineBroker {
     }
 
     /// The broker alone.
-    pub(super) async fn start_without_keeper(args: &BrokerArgs) -> anyhow::Result<Self> {
+    pub(crate) async fn start_without_keeper(args: &BrokerArgs) -> anyhow::Result<Self> {
         if args.nats.is_some() {
             let home = DataDir::new(&args.data_dir);
             return Ok(Self {
@@ -49,13 +52,13 @@ impl OfflineBroker {
         std::fs::create_dir_all(&args.data_dir)?;
         let home = DataDir::new(&args.data_dir.canonicalize()?);
         let lock = home.lock()?;
-        let private = up::start_private_broker(&home).await?;
+        let private = start_private_broker(&home).await?;
         let url = private.url().to_owned();
         Ok(Self { _lock: Some(lock), private: Some(private), keeper: None, url: Some(url), data_dir: home })
     }
 
     /// A connection as one of the roles.
-    pub(super) async fn connect(&self, args: &BrokerArgs, role: Role) -> anyhow::Result<Broker> {
+    pub(crate) async fn connect(&self, args: &BrokerArgs, role: Role) -> anyhow::Result<Broker> {
         let address = match (&self.private, &self.url) {
             (Some(_), Some(url)) => BrokerAddress {
                 url: url.clone(),
@@ -68,8 +71,20 @@ impl OfflineBroker {
         Ok(Broker::connect(address).await?)
     }
 
+    /// A projector that folds here, with the projector's credentials and secrets.
+    pub(crate) async fn offline_projector(
+        &self,
+        args: &BrokerArgs,
+        config: &Config,
+    ) -> anyhow::Result<OfflineProjector> {
+        let secrets = RoleSecrets::load(config).await?;
+        let broker = self.connect(args, Role::Projector).await?;
+        let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
+        Ok(OfflineProjector::new(broker, keys, roles::load_pseudonyms(config)?, system_clock))
+    }
+
     /// Ends what was started.
-    pub(super) async fn stop(self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
         if let Some(keeper) = self.keeper {
             keeper.abort();
         }

@@ -1,7 +1,7 @@
 //! Plain tables.
 
 /// Columns as wide as their widest cell; the last one is left as it is.
-pub(super) fn render_table(heads: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn render_table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<_> = heads.iter().map(|head| head.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -14,7 +14,7 @@ pub(super) fn render_table(heads: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// One row with these widths.
-pub(super) fn render_row(row: &[String], widths: &[usize]) -> String {
+pub(crate) fn render_row(row: &[String], widths: &[usize]) -> String {
     let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }

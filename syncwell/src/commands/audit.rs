@@ -17,11 +17,11 @@ use notary::CheckpointStream;
 use serde_json::json;
 use tlog::LogVerifier;
 
-use super::{eprint, print};
 use crate::broker_connection;
 use crate::cli::{AuditArgs, AuditCommand};
 use crate::data_dir::{DataDir, LOG_VKEY_FILE, read_vkey};
 use crate::exit_code::FAILED;
+use crate::terminal::{eprint, print};
 
 pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -41,11 +41,6 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
         AuditCommand::Consistency { old, new, audit } => proofs::consistency(&old, &new, audit).await,
         AuditCommand::Attest { audit, out, config } => attest::run(audit, out, config).await,
     }
-}
-
-/// The log's public key, from where it was named or from the data folder.
-pub(super) fn read_log_verifier(vkey: Option<&Path>, data_dir: &Path) -> anyhow::Result<LogVerifier> {
-    read_vkey(&vkey.map_or_else(|| DataDir::new(data_dir).path(LOG_VKEY_FILE), Path::to_owned))
 }
 
 /// An auditor's connection and the log's public key.

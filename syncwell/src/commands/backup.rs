@@ -5,35 +5,32 @@ mod prune;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
-use backup::{BackupSource, ProgressStage, RestoreTarget};
+use backup::{BackupSource, RestoreTarget};
 use events::{Log, LogConsumerName};
-use jetstream::{AppendError, Appender, Broker, CommitMode, ExpectedSequence, NewMessage, Stream};
+use jetstream::{AppendError, Appender, CommitMode, ExpectedSequence, NewMessage, Stream};
 use keys::{KeysStream, create_private_file, erasure_records};
 use nats_server::Role;
 use notary::CheckpointStream;
 use runtime::system_clock;
-use schemas::Sequence;
 use serde_json::json;
 use tlog::LogVerifier;
-use tokio::time::sleep;
 use worker::ErasureLedger;
 
-use super::audit::read_log_verifier;
-use super::{eprint, print, setup};
 use crate::broker_connection;
 use crate::cli::{BackupArgs, BackupCommand, RestoreArgs};
 use crate::config::Config;
-use crate::data_dir::{ATTEST_VKEY_FILE, DataDir, LOG_VKEY_FILE, SECRET_NAMES, TOKENS_CHECK_FILE};
-use crate::exit_code::{UnreachableError, UsageError};
+use crate::covering_checkpoint::wait_for_checkpoint;
+use crate::data_dir::{
+    ATTEST_VKEY_FILE, DataDir, LOG_VKEY_FILE, SECRET_NAMES, TOKENS_CHECK_FILE, read_log_verifier,
+};
+use crate::exit_code::UsageError;
 use crate::offline_broker::OfflineBroker;
-use crate::progress::Progress;
+use crate::progress::{Progress, stage_name};
+use crate::streams::create_streams;
+use crate::terminal::{eprint, print};
 
-/// A checkpoint comes every 10 seconds at the latest.
-const CHECKPOINT_POLLS_MAX: usize = 48;
-const CHECKPOINT_POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// A tombstone; every wrapped key is longer.
 const TOMBSTONE_BYTES_MAX: usize = 2;
 /// What is public of the secrets, and of the development issuer where there is one: kept beside them.
@@ -184,7 +181,7 @@ async fn restore_into(
     ledger: &ErasureLedger,
 ) -> anyhow::Result<backup::RestoreReport> {
     let owner = alone.connect(&args.broker, Role::Owner).await?;
-    setup::create_streams(&owner, 1).await?;
+    create_streams(&owner, 1).await?;
     let (log, keys) = (Log::new(owner.clone()), KeysStream::open(owner.clone()));
     let checkpoints = CheckpointStream::raw_stream(owner.clone());
     let appender = Appender::start(owner, CommitMode::Grouped);
@@ -221,38 +218,4 @@ async fn reapply_erasures(keys: &Stream, appender: &Appender, ledger: &ErasureLe
         }
     }
     Ok(())
-}
-
-/// The newest checkpoint; one that covers everything that the log holds now, if it comes in time.
-pub(super) async fn wait_for_checkpoint(broker: &Broker, verifier: &LogVerifier) -> anyhow::Result<String> {
-    let end = Log::new(broker.clone()).last_sequence().await?.map_or(0, Sequence::get);
-    let checkpoints = CheckpointStream::new(broker.clone(), verifier.clone());
-    for waits in 0.. {
-        match checkpoints.last().await? {
-            Some(newest) if newest.head.size >= end || waits == CHECKPOINT_POLLS_MAX => {
-                if newest.head.size < end {
-                    eprint(format_args!(
-                        "the newest checkpoint covers {} of {end} events; what is behind it is left out",
-                        newest.head.size
-                    ));
-                }
-                return Ok(newest.note);
-            }
-            None if waits == CHECKPOINT_POLLS_MAX => break,
-            Some(_) | None => sleep(CHECKPOINT_POLL_INTERVAL).await,
-        }
-    }
-    Err(UnreachableError("there is no checkpoint: the log is empty, or the notary does not run".to_owned())
-        .into())
-}
-
-/// What is under way, for a person.
-pub(super) fn stage_name(stage: ProgressStage) -> &'static str {
-    match stage {
-        ProgressStage::Verifying => "verified",
-        ProgressStage::Comparing => "compared",
-        ProgressStage::Events => "events copied",
-        ProgressStage::Keys => "keys copied",
-        ProgressStage::Checkpoints => "checkpoints copied",
-    }
 }

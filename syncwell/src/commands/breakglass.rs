@@ -8,10 +8,10 @@ use nats_server::Role;
 use runtime::system_clock;
 use serde_json::json;
 
-use super::{eprint, print};
 use crate::broker_connection;
 use crate::cli::{BreakglassCommand, BrokerArgs, PersonArgs};
 use crate::exit_code::{FAILED, UsageError};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 pub(super) async fn run(command: BreakglassCommand) -> anyhow::Result<ExitCode> {

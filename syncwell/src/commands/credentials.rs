@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::{eprint, print};
 use crate::cli::CredentialsArgs;
 use crate::data_dir::DataDir;
 use crate::dev_issuer::CredentialIssuer;
+use crate::terminal::{eprint, print};
 
 pub(super) fn run(args: &CredentialsArgs) -> anyhow::Result<ExitCode> {
     let home = DataDir::new(&args.data_dir);

@@ -7,9 +7,9 @@ use projector::{OperatorClient, UserDeviceReport};
 use schemas::{DeviceReport, KeyStorage};
 use serde_json::json;
 
-use super::{eprint, print};
 use crate::broker_connection;
 use crate::cli::{DevicesCommand, ReportsArgs};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 const COLUMNS: [&str; 7] =

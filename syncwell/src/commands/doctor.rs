@@ -17,12 +17,12 @@ use jetstream::Broker;
 use nats_server::Role;
 use serde::Serialize;
 
-use super::print;
 use crate::broker_connection;
 use crate::cli::{BrokerArgs, DoctorArgs};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::exit_code::FAILED;
+use crate::terminal::print;
 use crate::text_table::render_table;
 
 /// How a check went.

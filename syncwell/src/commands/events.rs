@@ -17,17 +17,17 @@ use schemas::{EventId, Sequence};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{print, shutdown_signal};
 use crate::cli::{BrokerArgs, EventDisplayArgs, EventsCommand};
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::event_lookup::find_event;
 use crate::exit_code::{FAILED, UsageError};
+use crate::shutdown::shutdown_signal;
+use crate::terminal::{eprint, print};
 use crate::{broker_connection, roles};
 
 /// How often a followed log is asked for more. An auditor has no consumer of its own, and so nothing to lose.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(300);
-
-pub(super) use crate::event_lookup::find_event;
 
 pub(super) async fn run(command: EventsCommand) -> anyhow::Result<ExitCode> {
     match command {
@@ -98,7 +98,7 @@ async fn show(which: String, broker: BrokerArgs, show: EventDisplayArgs) -> anyh
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            super::eprint("there is no such event");
+            eprint("there is no such event");
             Ok(ExitCode::from(FAILED))
         }
     }

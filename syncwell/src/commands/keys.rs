@@ -13,7 +13,6 @@ use nats_server::Role;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{eprint, print};
 use crate::broker_connection::{self, ConfiguredBroker};
 use crate::cli::{RotateKekArgs, RotateSigningArgs};
 use crate::config::{Config, KekSource};
@@ -21,6 +20,7 @@ use crate::data_dir::{DataDir, SECRET_NAMES};
 use crate::dev_issuer::DevIssuer;
 use crate::exit_code::UsageError;
 use crate::roles;
+use crate::terminal::{eprint, print};
 
 /// Roles look for a new version this often; until then they may still wrap under the one before.
 const KEK_RELOAD_TIME: Duration = Duration::from_millis(2_500);

@@ -9,11 +9,11 @@ use client::{Backoff, Phone, PostResult};
 use runtime::system_clock;
 use serde_json::json;
 
-use super::print;
 use crate::cli::PostArgs;
 use crate::data_dir::DataDir;
 use crate::dev_issuer::CredentialIssuer;
 use crate::exit_code::FAILED;
+use crate::terminal::print;
 
 pub(super) async fn run(args: PostArgs) -> anyhow::Result<ExitCode> {
     let home = DataDir::new(&args.data_dir);

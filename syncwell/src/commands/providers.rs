@@ -7,11 +7,11 @@ use anyhow::Context;
 use providers::{EvidenceLevel, Provider};
 use serde_json::{Value, json};
 
-use super::print;
 use crate::cli::{ProvidersArgs, ProvidersCommand};
 use crate::config::{Config, ProviderConfig};
 use crate::data_dir::DataDir;
 use crate::exit_code::UsageError;
+use crate::terminal::print;
 use crate::text_table::render_table;
 
 pub(super) fn run(command: ProvidersCommand) -> anyhow::Result<ExitCode> {

@@ -15,13 +15,13 @@ use projector::OperatorClient;
 use runtime::system_clock;
 use serde_json::json;
 
-use super::{eprint, print};
 use crate::broker_connection;
 use crate::cli::{BrokerArgs, RetentionArgs};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::exit_code::UsageError;
 use crate::roles;
+use crate::terminal::{eprint, print};
 
 pub(super) async fn run(args: RetentionArgs) -> anyhow::Result<ExitCode> {
     let today = system_clock().to_zoned(TimeZone::UTC).date();

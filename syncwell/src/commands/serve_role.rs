@@ -11,12 +11,13 @@ use jetstream::Broker;
 use nats_server::Role;
 use tokio::net::TcpListener;
 
-use super::{print, shutdown_signal};
 use crate::broker_connection::{self, ConfiguredBroker};
 use crate::cli::RoleArgs;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::roles::{self, HttpServer, RoleSecrets};
+use crate::shutdown::shutdown_signal;
+use crate::terminal::print;
 
 /// What every role begins with.
 struct RoleStartup {

@@ -2,18 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
-use events::{ChangeFeed, Log};
-use ingest::DeliveryDedup;
-use jetstream::{Broker, ReadError};
-use keys::{ACCESS_INDEX_STREAM, AccessIndexStream, KEYS_STREAM, KeysStream};
+use events::Log;
 use nats_server::Role;
-use notary::{CHECKPOINTS_STREAM, CheckpointStream};
-use worker::WorkerBucket;
 
-use super::print;
 use crate::broker_connection;
 use crate::cli::SetupArgs;
+use crate::streams::create_streams;
+use crate::terminal::print;
 
 pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
     let broker = broker_connection::connect(&args.broker, Role::Owner).await?;
@@ -25,42 +20,4 @@ pub(super) async fn run(args: SetupArgs) -> anyhow::Result<ExitCode> {
         state.identity.as_str()
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Creates what is not there; what is there is left as it is, and verified when it is used.
-pub(super) async fn create_streams(broker: &Broker, replicas: u8) -> anyhow::Result<()> {
-    broker.wait_connected().await;
-    Log::new(broker.clone()).create(replicas).await?;
-    let checkpoints = CheckpointStream::raw_stream(broker.clone());
-    if checkpoints.info().await?.is_none() {
-        checkpoints.create(&CheckpointStream::stream_config(replicas)).await.map_err(
-            |error: ReadError| {
-                anyhow::Error::from(error)
-                    .context(format!("the stream {CHECKPOINTS_STREAM} could not be created"))
-            },
-        )?;
-    }
-    let keys = KeysStream::open(broker.clone());
-    if keys.info().await?.is_none() {
-        keys.create(&KeysStream::config(replicas)).await.map_err(|error: ReadError| {
-            anyhow::Error::from(error).context(format!("the stream {KEYS_STREAM} could not be created"))
-        })?;
-    }
-    let buckets =
-        WorkerBucket::ALL.map(|bucket| (bucket.stream(broker.clone()), bucket.stream_config(replicas)));
-    let changes = (ChangeFeed::new(broker.clone()).stream().clone(), ChangeFeed::config(replicas));
-    let deliveries = (DeliveryDedup::stream(broker.clone()), DeliveryDedup::config(replicas));
-    for (stream, config) in buckets.into_iter().chain([changes, deliveries]) {
-        if stream.info().await?.is_none() {
-            stream.create(&config).await.context("a stream for providers could not be created")?;
-        }
-    }
-    let index = AccessIndexStream::open(broker.clone());
-    if index.info().await?.is_none() {
-        index.create(&AccessIndexStream::config(replicas)).await.map_err(|error: ReadError| {
-            anyhow::Error::from(error)
-                .context(format!("the bucket {ACCESS_INDEX_STREAM} could not be created"))
-        })?;
-    }
-    Ok(())
 }

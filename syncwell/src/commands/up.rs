@@ -3,7 +3,6 @@
 mod demo;
 mod demo_posts;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,18 +11,21 @@ use futures_util::future::{Either, select};
 use http_edge::ReadinessCheck;
 use jetstream::{Broker, BrokerAddress};
 use keys::AccessIndexKey;
-use nats_server::{NATS_CONF, NatsServerSettings, Role, SupervisedServer, find_or_install};
+use nats_server::Role;
 use notary::Notary;
 use projector::Projector;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use super::{eprint, print, setup, shutdown_signal};
 use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::data_dir::{DataDir, RunningInstance, read_seed};
 use crate::dev_issuer::DevIssuer;
+use crate::private_broker::start_private_broker;
 use crate::roles::{self, HttpServer, RoleSecrets};
+use crate::shutdown::shutdown_signal;
+use crate::streams::create_streams;
+use crate::terminal::print;
 
 /// How long a second role's word of what happened is waited for.
 const SECOND_INCIDENT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -81,7 +83,7 @@ async fn serve(
     let started = async {
         // A broker that was named must be there; the private one is.
         let seed = read_seed(&home.seed_file(Role::Owner))?;
-        setup::create_streams(&Broker::connect(address(Role::Owner, seed)).await?, 1).await?;
+        create_streams(&Broker::connect(address(Role::Owner, seed)).await?, 1).await?;
         let secrets = RoleSecrets::load(config).await?;
         let keeper = roles::start_keeper(connect(Role::Keys).await?, &secrets.kek).await?;
         let door = roles::start_edge_services(config, &secrets)?;
@@ -150,38 +152,4 @@ async fn wait_until_ready(checks: &[ReadinessCheck]) {
     while checks.iter().any(|check| check().is_err()) {
         sleep(READY_POLL_INTERVAL).await;
     }
-}
-
-pub(crate) async fn start_private_broker(home: &DataDir) -> anyhow::Result<SupervisedServer> {
-    let binary = tokio::task::spawn_blocking(find_nats_server).await??;
-    let settings = NatsServerSettings {
-        binary,
-        folder: home.path("nats"),
-        conf: NATS_CONF.into(),
-        keys: home.read_role_keys()?,
-        port: None,
-        tls: None,
-    };
-    let guard = std::env::current_exe().context("this program can't find itself")?;
-    Ok(SupervisedServer::start(settings, guard).await?)
-}
-
-/// The nats-server on the PATH, or the one in the cache folder: the project's own where this was built from a checkout
-/// that is still there, else the user's.
-#[expect(clippy::disallowed_methods, reason = "where programs are is the environment's to say")]
-pub(super) fn find_nats_server() -> anyhow::Result<PathBuf> {
-    let checkout =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|root| root.join("nats.conf").is_file());
-    let cache = match checkout {
-        Some(root) => root.join(".cache"),
-        None => {
-            let home = std::env::var("HOME").context("HOME is not set")?;
-            std::env::var("XDG_CACHE_HOME")
-                .map_or_else(|_| Path::new(&home).join(".cache"), PathBuf::from)
-                .join("syncwell")
-        }
-    };
-    Ok(find_or_install(std::env::var_os("PATH").as_deref(), &cache, |line| {
-        eprint(format_args!("syncwell: {line}"))
-    })?)
 }

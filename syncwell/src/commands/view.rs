@@ -11,13 +11,11 @@ use std::process::ExitCode;
 use nats_server::Role;
 use projector::{Job, OperatorClient, ViewSelector};
 
-use super::print;
 use crate::broker_connection;
 use crate::cli::{BrokerArgs, ViewCommand};
 use crate::exit_code::UsageError;
+use crate::terminal::print;
 use crate::text_table::render_table;
-
-pub(super) use rows::row_cells;
 
 pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
     match command {

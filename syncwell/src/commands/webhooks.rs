@@ -9,10 +9,10 @@ use worker::{
     DisabledReason, EndpointStatus, ParkedMessage, ProjectorAck, WebhookAdminClient, WebhookAdminError,
 };
 
-use super::{eprint, print};
 use crate::broker_connection;
 use crate::cli::{ParkedMessagesCommand, WebhookArgs, WebhooksCommand};
 use crate::exit_code::{FAILED, UsageError};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 pub(super) async fn run(command: WebhooksCommand) -> anyhow::Result<ExitCode> {

@@ -13,6 +13,7 @@ use tlog::{Attestation, TreeHead};
 use super::{connect, write_output};
 use crate::cli::AuditArgs;
 use crate::config::Config;
+use crate::covering_checkpoint::retry_until_covered;
 use crate::data_dir::{DataDir, read_vkey};
 use crate::roles;
 
@@ -27,11 +28,9 @@ pub(super) async fn run(
     let signer = roles::load_signer(&config.audit.attestation, &read_vkey(&config.audit.attest_vkey)?)?;
     let view = fetch_digest(&broker).await?;
     let head = tree_head(&view)?;
-    super::proofs::retry_until_covered(async || {
-        client::fetch_consistency_proof(&broker, &verifier, head).await
-    })
-    .await
-    .context("nobody vouches for what the view has folded")?;
+    retry_until_covered(async || client::fetch_consistency_proof(&broker, &verifier, head).await)
+        .await
+        .context("nobody vouches for what the view has folded")?;
     let digest = parse_digest(&view)?;
     let note = Attestation { head, fold_version: view.fold_version, digest }.sign(&signer);
     if args.json {

@@ -12,8 +12,8 @@ use schemas::ErasureReceipt;
 use serde_json::{Value, json};
 use tlog::{Hash, LogVerifier, TlogProof};
 
-use crate::commands::{eprint, print};
 use crate::exit_code::{FAILED, UsageError};
+use crate::terminal::{eprint, print};
 
 /// A receipt holds one proof and a few lines.
 const RECEIPT_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use events::{Envelope, Log};
@@ -12,17 +11,14 @@ use notary::client::{self, FetchProofError};
 use schemas::EventId;
 use serde_json::json;
 use tlog::{Hash, LogVerifier, TlogProof, TreeHead};
-use tokio::time::sleep;
 
 use super::{connect, write_output};
 use crate::cli::AuditArgs;
-use crate::commands::events::find_event;
-use crate::commands::{eprint, print};
+use crate::covering_checkpoint::retry_until_covered;
+use crate::event_lookup::find_event;
 use crate::exit_code::{FAILED, UsageError};
+use crate::terminal::{eprint, print};
 
-/// A checkpoint comes every 10 seconds at the latest.
-const RETRIES_MAX: usize = 60;
-const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// A proof holds one event and at most 64 hashes.
 const PROOF_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -41,20 +37,6 @@ pub(super) async fn prove(id: &str, args: AuditArgs, out: Option<PathBuf>) -> an
     let proof = TlogProof { index: sequence - 1, extra: Some(event.bytes().to_vec()), hashes, checkpoint };
     write_output(out, &proof.to_text())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Waits for a checkpoint that covers what is asked about.
-pub(super) async fn retry_until_covered<T>(
-    mut ask: impl AsyncFnMut() -> Result<T, FetchProofError>,
-) -> Result<T, FetchProofError> {
-    let mut waits = 0;
-    loop {
-        match ask().await {
-            Err(FetchProofError::NotYet) if waits < RETRIES_MAX => waits += 1,
-            answered => return answered,
-        }
-        sleep(RETRY_INTERVAL).await;
-    }
 }
 
 pub(super) fn check_proof(file: &Path, verifier: &LogVerifier, as_json: bool) -> anyhow::Result<ExitCode> {

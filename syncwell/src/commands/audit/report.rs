@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::commands::print;
+use crate::terminal::print;
 
 /// Findings that are told one by one.
 const FINDINGS_SHOWN_MAX: usize = 100;

@@ -23,11 +23,11 @@ use super::connect;
 use super::report::{AuditReport, KIND_CHANGED, ViewFinding};
 use super::verify_log::{LogVerification, VerificationKeys};
 use crate::cli::{AuditVerifyArgs, BrokerArgs};
-use crate::commands::print;
 use crate::config::Config;
 use crate::data_dir::{DataDir, read_vkey};
 use crate::exit_code::FAILED;
 use crate::progress::{Progress, format_duration};
+use crate::terminal::print;
 use crate::{broker_connection, roles};
 
 /// What opening everything takes: the projector's connection and the secrets.

@@ -9,7 +9,7 @@ use runtime::system_clock;
 use serde_json::json;
 
 use crate::cli::PruneArgs;
-use crate::commands::print;
+use crate::terminal::print;
 
 pub(super) fn run(args: &PruneArgs) -> anyhow::Result<ExitCode> {
     let age = SignedDuration::from_hours(24 * i64::try_from(args.older_than).unwrap_or(35));

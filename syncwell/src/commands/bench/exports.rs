@@ -18,10 +18,10 @@ use worker::LogSource;
 use super::installation::LogOnlyInstallation;
 use super::{median, sample_log};
 use crate::cli::ExportBenchArgs;
-use crate::commands::{eprint, print};
 use crate::config::Config;
 use crate::exit_code::FAILED;
 use crate::roles;
+use crate::terminal::{eprint, print};
 
 /// What twice as many events may take more, in megabytes: nothing that grows with them.
 const GROWTH_MB_MAX: f64 = 40.0;

@@ -23,7 +23,7 @@ use super::ingest::issue_credentials;
 use super::installation::BenchInstallation;
 use super::{median, post_load};
 use crate::cli::LoadBenchArgs;
-use crate::commands::{eprint, print};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 /// How long the last messages are waited for.

@@ -11,8 +11,8 @@ use super::installation::BenchInstallation;
 use super::post_load::{self, LoadMeasurement, LoadReport};
 use super::{median, raw_append};
 use crate::cli::LoadBenchArgs;
-use crate::commands::{eprint, print};
 use crate::dev_issuer::CredentialIssuer;
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 /// Users of each connection: a user's posts are never waited for by another post of the same user.

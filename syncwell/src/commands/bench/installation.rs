@@ -13,9 +13,10 @@ use nats_server::{Role, SupervisedServer};
 use providers::standard_webhooks::StandardWebhookSecret;
 use tokio::time::{Duration, sleep};
 
-use crate::commands::{setup, up};
 use crate::data_dir::{DataDir, SECRET_NAMES, read_seed};
 use crate::dev_issuer::DevIssuer;
+use crate::private_broker::start_private_broker;
+use crate::streams::create_streams;
 
 /// Rates are for the contract's tests; here they would only be in the way.
 const NO_RATE_LIMITS_ENV: [(&str, &str); 2] =
@@ -86,8 +87,8 @@ async fn prepare() -> anyhow::Result<(DataDir, PathBuf, SupervisedServer)> {
     let home = DataDir::new(&folder);
     home.create_keys(&SECRET_NAMES)?;
     DevIssuer::create(&home)?;
-    let broker = up::start_private_broker(&home).await?;
-    setup::create_streams(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
+    let broker = start_private_broker(&home).await?;
+    create_streams(&connect(&home, broker.url(), Role::Owner).await?, 1).await?;
     Ok((home, folder, broker))
 }
 

@@ -14,11 +14,11 @@ use tokio::time::sleep;
 use super::installation::LogOnlyInstallation;
 use super::{median, sample_log};
 use crate::cli::RebuildBenchArgs;
-use crate::commands::{eprint, print};
 use crate::config::Config;
 use crate::data_dir::read_vkey;
 use crate::exit_code::FAILED;
 use crate::roles;
+use crate::terminal::{eprint, print};
 
 /// What a rebuild may take, however long the log is: the batches between its stages, the entries that wait to be written,
 /// the keys that are remembered, the store's cache, and what the store itself needs beside it.

@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use super::median;
-use crate::commands::print;
+use crate::terminal::print;
 
 /// Runs of each measurement; the medians are told.
 const RUNS: usize = 9;

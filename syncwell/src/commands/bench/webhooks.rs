@@ -19,7 +19,7 @@ use super::installation::BenchInstallation;
 use super::post_load::{LoadMeasurement, LoadReport};
 use super::{median, raw_append};
 use crate::cli::LoadBenchArgs;
-use crate::commands::{eprint, print};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 /// Users of each connection: data keys are made for the first delivery about each.

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::broker_connection;
 use crate::cli::LogFileArgs;
-use crate::commands::audit::read_log_verifier;
-use crate::commands::backup::{stage_name, wait_for_checkpoint};
-use crate::commands::print;
-use crate::progress::Progress;
+use crate::covering_checkpoint::wait_for_checkpoint;
+use crate::data_dir::read_log_verifier;
+use crate::progress::{Progress, stage_name};
+use crate::terminal::print;
 
 pub(super) async fn export(args: LogFileArgs) -> anyhow::Result<ExitCode> {
     let verifier = read_log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;

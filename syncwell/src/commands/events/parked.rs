@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::broker_connection;
 use crate::cli::{ParkedArgs, ParkedCommand};
-use crate::commands::{eprint, print};
 use crate::exit_code::{FAILED, UsageError};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
 pub(super) async fn run(command: ParkedCommand) -> anyhow::Result<ExitCode> {

@@ -10,10 +10,10 @@ use schemas::{Accepted, HistoryDocument, OfferedScalar, Outcome, RowDocument};
 use tokio::time::sleep;
 
 use super::demo_posts::{DEMO_USERS, DemoPost, SendMode, demo_week};
-use crate::commands::print;
-use crate::commands::view::row_cells;
 use crate::data_dir::DataDir;
 use crate::dev_issuer::CredentialIssuer;
+use crate::row_table::{COLUMNS, row_cells};
+use crate::terminal::print;
 use crate::text_table::{render_row, render_table};
 
 /// Between two posts, so that a person can follow.
@@ -127,10 +127,7 @@ async fn print_next_steps(actor: &mut SimulatedPhone, base_url: &str, home: &Dat
         "\ncleo's row of {date} is made of {} events that came out of order:\n",
         history.events.len()
     ));
-    print(render_table(
-        &["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"],
-        &[row_cells(&row)],
-    ));
+    print(render_table(&COLUMNS, &[row_cells(&row)]));
     print("\nWhy it is so: each value comes from the latest summary that carried it.\n");
     let offered = |value: &Option<OfferedScalar>| match value {
         Some(OfferedScalar { offered, taken: true }) => format!("{} taken", offered.get()),

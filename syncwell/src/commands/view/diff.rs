@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::rows::{fold_as_of, resolve_sequence};
 use super::{client, parse_view_selector};
 use crate::cli::{AccessArgs, ViewJobArgs};
-use crate::commands::print;
 use crate::exit_code::{FAILED, UsageError};
+use crate::terminal::print;
 use crate::text_table::render_table;
 
 pub(super) async fn run(a: &str, b: &str, wait: ViewJobArgs, access: AccessArgs) -> anyhow::Result<ExitCode> {

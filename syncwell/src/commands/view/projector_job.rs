@@ -6,8 +6,8 @@ use projector::{Job, JobReport, JobState, OperatorClient, OperatorError};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::commands::shutdown_signal;
 use crate::progress::{Progress, format_duration};
+use crate::shutdown::shutdown_signal;
 
 /// Between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);

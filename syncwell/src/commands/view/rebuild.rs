@@ -3,24 +3,20 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use keys::KeyClient;
-use nats_server::Role;
-use projector::offline_projector::{BuiltView, OfflineProjector};
+use projector::offline_projector::BuiltView;
 use projector::{Job, JobReport, JobState, OperatorClient, UserSelector};
-use runtime::system_clock;
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::client;
 use super::projector_job::run_job;
 use crate::cli::{BrokerArgs, RebuildArgs, ViewJobArgs};
-use crate::commands::{eprint, print};
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::exit_code::{FAILED, UsageError};
 use crate::offline_broker::OfflineBroker;
 use crate::progress::{Progress, format_duration};
-use crate::roles::{self, RoleSecrets};
+use crate::terminal::{eprint, print};
 
 /// Between two looks at how far folding here is.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -149,19 +145,5 @@ fn print_rebuilt(folded: &BuiltView, json: bool) {
             "view-{view} serves from the next start on; position {}, digest {digest}",
             tree.size
         ));
-    }
-}
-
-impl OfflineBroker {
-    /// Folds with the projector's credentials and secrets.
-    pub(in crate::commands) async fn offline_projector(
-        &self,
-        args: &BrokerArgs,
-        config: &Config,
-    ) -> anyhow::Result<OfflineProjector> {
-        let secrets = RoleSecrets::load(config).await?;
-        let broker = self.connect(args, Role::Projector).await?;
-        let keys = KeyClient::new(broker.clone(), secrets.kek.clone());
-        Ok(OfflineProjector::new(broker, keys, roles::load_pseudonyms(config)?, system_clock))
     }
 }

@@ -6,18 +6,17 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use nats_server::Role;
 use projector::{Job, JobState, OperatorClient, UserSelector, ViewSelector};
-use schemas::{Quantity, RowDocument, RowsDocument, Sequence};
+use schemas::{RowsDocument, Sequence};
 use serde_json::json;
 
 use super::client;
 use super::projector_job::run_job;
 use crate::broker_connection;
 use crate::cli::{BrokerArgs, ViewAtArgs, ViewGetArgs};
-use crate::commands::{eprint, print};
 use crate::exit_code::{FAILED, UsageError};
+use crate::row_table::{COLUMNS, row_cells};
+use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
-
-const COLUMNS: [&str; 7] = ["date", "steps", "resting_hr", "sleep_hours", "hrv", "workouts", "generated_at"];
 
 pub(super) async fn get(args: ViewGetArgs) -> anyhow::Result<ExitCode> {
     let access = args.access.to_access_context(Role::Operator, "view get");
@@ -109,24 +108,4 @@ pub(super) async fn resolve_sequence(args: &BrokerArgs, when: &str) -> anyhow::R
     })?;
     let log = events::Log::new(broker_connection::connect(args, Role::Operator).await?);
     Ok(log.last_received_by(time).await?)
-}
-
-/// A row as cells.
-pub(in crate::commands) fn row_cells(row: &RowDocument) -> Vec<String> {
-    let value =
-        |value: Option<Quantity>| value.map_or_else(|| "-".to_owned(), |value| value.get().to_string());
-    let workouts: Vec<_> = row
-        .workouts
-        .iter()
-        .map(|workout| format!("{} {} min", workout.key.kind, workout.duration.get()))
-        .collect();
-    vec![
-        row.date.to_string(),
-        value(row.steps),
-        value(row.resting_hr),
-        value(row.sleep_hours),
-        value(row.hrv),
-        if workouts.is_empty() { "-".to_owned() } else { workouts.join(", ") },
-        row.generated_at.to_string(),
-    ]
 }

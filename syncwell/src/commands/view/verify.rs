@@ -10,8 +10,8 @@ use super::client;
 use super::projector_job::run_job;
 use crate::broker_connection;
 use crate::cli::ViewJobArgs;
-use crate::commands::{eprint, print};
 use crate::exit_code::FAILED;
+use crate::terminal::{eprint, print};
 
 pub(super) async fn run(wait: ViewJobArgs) -> anyhow::Result<ExitCode> {
     let client = client(&wait.broker).await?;
