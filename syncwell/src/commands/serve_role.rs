@@ -15,7 +15,9 @@ use crate::broker_connection::{self, ConfiguredBroker};
 use crate::cli::RoleArgs;
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::roles::{self, HttpServer, RoleSecrets};
+use crate::http_server::HttpServer;
+use crate::metrics_recorder::install_metrics;
+use crate::roles::{self, RoleSecrets};
 use crate::shutdown::shutdown_signal;
 use crate::terminal::print;
 
@@ -42,15 +44,9 @@ impl RoleStartup {
 
     async fn serve(self, routes: Router, ready: Vec<ReadinessCheck>) -> anyhow::Result<HttpServer> {
         let Self { listener, config, insecure_http, .. } = self;
-        let server = HttpServer::start(
-            listener,
-            routes,
-            ready,
-            roles::install_metrics(&config)?,
-            &config,
-            insecure_http,
-        )
-        .await?;
+        let server =
+            HttpServer::start(listener, routes, ready, install_metrics(&config)?, &config, insecure_http)
+                .await?;
         print(format_args!("listening {}", server.url));
         Ok(server)
     }

@@ -21,8 +21,10 @@ use crate::cli::UpArgs;
 use crate::config::Config;
 use crate::data_dir::{DataDir, RunningInstance, read_seed};
 use crate::dev_issuer::DevIssuer;
+use crate::http_server::HttpServer;
+use crate::metrics_recorder::install_metrics;
 use crate::private_broker::start_private_broker;
-use crate::roles::{self, HttpServer, RoleSecrets};
+use crate::roles::{self, RoleSecrets};
 use crate::shutdown::shutdown_signal;
 use crate::streams::create_streams;
 use crate::terminal::print;
@@ -109,7 +111,7 @@ async fn serve(
     ];
     let index = ingest.access_index;
     let routes = ingest.routes.merge(projector.routes.clone());
-    let metrics = roles::install_metrics(config)?;
+    let metrics = install_metrics(config)?;
     let server = HttpServer::start(listener, routes, checks.clone(), metrics, config, insecure_http).await?;
     let base_url = server.url.clone();
 
