@@ -1,16 +1,21 @@
 //! The configuration (contract, section 8): a TOML file, each key also an environment variable, every error at once.
 
+mod audit;
+mod breakglass;
+mod endpoints;
+mod erasure;
+mod errors;
+mod kek;
 mod limits;
 mod providers;
 mod secrets;
-mod sections;
 mod toml_reader;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,24 +31,16 @@ use crate::data_dir::{DataDir, SECRET_NAMES};
 use crate::dev_issuer;
 use crate::exit_code::UsageError;
 use crate::logging::{self, LogSettings};
+pub(crate) use audit::AuditSettings;
+pub(crate) use breakglass::BreakGlassSettings;
+use errors::ConfigErrors;
+pub(crate) use kek::KekSource;
 pub(crate) use providers::ProviderConfig;
 pub(crate) use secrets::SecretLocation;
-pub(crate) use sections::{AuditSettings, BreakGlassSettings, KekSource};
 use toml_reader::ConfigReader;
 
 /// A signed request is valid for twice the window; the log must remember its name for longer than that (900 s).
 const TIMESTAMP_WINDOW_SECONDS_MAX: u64 = 440;
-
-/// Everything that is wrong with a configuration.
-#[derive(Debug)]
-pub(crate) struct ConfigErrors(Vec<String>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration does not hold:")?;
-        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
-    }
-}
 
 /// The configuration, read and checked.
 #[derive(Debug)]
@@ -170,8 +167,8 @@ impl Config {
                 audience: read.text("auth.audience").unwrap_or_else(|| dev_issuer::DEV_AUDIENCE.to_owned()),
                 leeway_seconds: read.integer("auth.leeway_seconds", 5, 0..=60),
             },
-            jwks: sections::jwks(&mut read, home),
-            tls: sections::tls(&mut read),
+            jwks: endpoints::jwks(&mut read, home),
+            tls: endpoints::tls(&mut read),
             serve: HttpServerSettings {
                 connections_max: read.integer(
                     "edge.connections_max",
@@ -185,25 +182,25 @@ impl Config {
                 )),
             },
             metrics_listen: read.parse("metrics.listen", "an address like 127.0.0.1:9090"),
-            kek: sections::kek(&mut read, home),
+            kek: kek::kek(&mut read, home),
             pseudonym: secrets::secret_location(&mut read, "pseudonym", home),
             signing: secrets::secret_location(&mut read, "signing", home),
-            breakglass: sections::breakglass(&mut read, home),
-            audit: sections::audit(&mut read, home),
+            breakglass: breakglass::breakglass(&mut read, home),
+            audit: audit::audit(&mut read, home),
             tokens: secrets::secret_location(&mut read, "tokens", home),
             exports_location: read
                 .text("exports.location")
                 .unwrap_or_else(|| home.path("exports").display().to_string()),
-            returned_users: limits::returned_users(&mut read),
+            returned_users: erasure::returned_users(&mut read),
             erasure_ledger: read
                 .text("erasure.ledger")
                 .unwrap_or_else(|| home.path("erased").display().to_string()),
             providers,
-            webhooks: sections::webhooks(&mut read),
+            webhooks: webhooks::webhooks(&mut read),
             view_folder: read.path("view.folder").unwrap_or_else(|| home.path("view")),
             log: LogSettings {
                 level: read.text("log.level"),
-                otlp_endpoint: sections::secure_endpoint(&mut read, "telemetry.otlp_endpoint"),
+                otlp_endpoint: endpoints::secure_endpoint(&mut read, "telemetry.otlp_endpoint"),
             },
         };
         read.finish()?;

@@ -1,11 +1,8 @@
 //! Rates, proxies and the accepted values.
 
-use std::collections::BTreeMap;
-
 use http::HeaderName;
 use http_edge::{Forwarding, RateLimitSettings};
 use ipnet::IpNet;
-use keys::UserRef;
 use schemas::{Scalar, SummaryBounds, ValueRange};
 
 use super::toml_reader::ConfigReader;
@@ -32,16 +29,6 @@ pub(super) fn forwarding(read: &mut ConfigReader) -> Forwarding {
         HeaderName::from_static("x-forwarded-for")
     });
     Forwarding { trusted_proxies, header }
-}
-
-/// Users who were erased and may come back under a fresh pseudonym, by the one that they had and the how manieth time.
-pub(super) fn returned_users(read: &mut ConfigReader) -> BTreeMap<UserRef, u32> {
-    const FORM: &str = "a list of user refs and numbers like \"bv54zpiod3qorj64nzkxg56uze 1\"";
-    let returned = read.list("erasure.returned", FORM, |text| {
-        let (user, number) = text.split_once(' ')?;
-        Some((user.parse().ok()?, number.parse().ok().filter(|number| *number > 0)?))
-    });
-    returned.into_iter().collect()
 }
 
 /// One pair per field; whether the lower end itself is accepted is the field's, as in the contract.

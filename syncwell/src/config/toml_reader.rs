@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
-use super::ConfigErrors;
+use super::errors::ConfigErrors;
 use crate::data_dir::SECRET_NAMES;
 
 /// `SYNCWELL_RATES__PER_USER_PER_MINUTE` is `rates.per_user_per_minute`.
