@@ -2,24 +2,22 @@
 
 mod attest;
 mod bisect;
+mod connection;
 mod erasure_receipt;
+mod output;
 mod proofs;
 mod report;
 mod verify;
 mod verify_log;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use jetstream::Broker;
-use nats_server::Role;
 use notary::CheckpointStream;
 use serde_json::json;
-use tlog::LogVerifier;
 
-use crate::broker_connection;
+use self::connection::connect;
 use crate::cli::{AuditArgs, AuditCommand};
-use crate::data_dir::{DataDir, LOG_VKEY_FILE, read_vkey};
+use crate::data_dir::read_log_verifier;
 use crate::exit_code::FAILED;
 use crate::terminal::{eprint, print};
 
@@ -43,12 +41,6 @@ pub(super) async fn run(command: AuditCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// An auditor's connection and the log's public key.
-async fn connect(args: &AuditArgs) -> anyhow::Result<(Broker, LogVerifier)> {
-    let verifier = read_log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
-    Ok((broker_connection::connect(&args.broker, Role::Auditor).await?, verifier))
-}
-
 async fn print_checkpoint(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let (broker, verifier) = connect(&args).await?;
     let Some(newest) = CheckpointStream::new(broker, verifier.clone()).last().await? else {
@@ -64,16 +56,4 @@ async fn print_checkpoint(args: AuditArgs) -> anyhow::Result<ExitCode> {
         print(newest.note.trim_end_matches('\n'));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// To the file that was named, or to standard output.
-fn write_output(out: Option<PathBuf>, text: &str) -> anyhow::Result<()> {
-    match out {
-        Some(file) => {
-            std::fs::write(&file, text)?;
-            eprint(format_args!("written to {}", file.display()));
-        }
-        None => print(text.trim_end_matches('\n')),
-    }
-    Ok(())
 }

@@ -1,13 +1,19 @@
 //! `syncwell bench`: measurements that anyone can repeat.
 
+mod credentials;
 mod exports;
 mod feed;
 mod ingest;
 mod installation;
+mod log_only_installation;
 mod post_load;
 mod raw_append;
 mod rebuild;
+mod resident_memory;
+mod role_process;
 mod sample_log;
+mod statistics;
+mod temporary_broker;
 mod verify;
 mod webhooks;
 
@@ -23,16 +29,5 @@ pub(super) async fn run(command: BenchCommand) -> anyhow::Result<ExitCode> {
         BenchCommand::Feed(args) => feed::run(args).await,
         BenchCommand::Webhooks(args) => webhooks::run(args).await,
         BenchCommand::Verify { json } => verify::run(json).await,
-    }
-}
-
-/// The middle one of some measurements.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        length if length % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
     }
 }

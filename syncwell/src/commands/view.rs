@@ -1,19 +1,20 @@
 //! `syncwell view`: the views, for operators.
 
 mod diff;
+mod operator_client;
 mod projector_job;
 mod rebuild;
 mod rows;
+mod selector;
 mod verify;
 
 use std::process::ExitCode;
 
-use nats_server::Role;
-use projector::{Job, OperatorClient, ViewSelector};
+use projector::Job;
 
-use crate::broker_connection;
+use self::operator_client::client;
+use self::selector::parse_view_selector;
 use crate::cli::{BrokerArgs, ViewCommand};
-use crate::exit_code::UsageError;
 use crate::terminal::print;
 use crate::text_table::render_table;
 
@@ -35,23 +36,6 @@ pub(super) async fn run(command: ViewCommand) -> anyhow::Result<ExitCode> {
         ViewCommand::Diff { a, b, wait, access } => diff::run(&a, &b, wait, access).await,
         ViewCommand::Verify { digest: true, wait } => verify::print_digest(wait).await,
         ViewCommand::Verify { digest: false, wait } => verify::run(wait).await,
-    }
-}
-
-async fn client(args: &BrokerArgs) -> anyhow::Result<OperatorClient> {
-    Ok(OperatorClient::new(broker_connection::connect(args, Role::Operator).await?))
-}
-
-/// A view by its name; what is none of the names is for the caller to read.
-fn parse_view_selector(name: &str) -> anyhow::Result<ViewSelector> {
-    let number = || name.strip_prefix("view-")?.parse().ok();
-    match name {
-        "serving" => Ok(ViewSelector::Serving),
-        "kept" => Ok(ViewSelector::Kept),
-        "built" | "rebuilt" => Ok(ViewSelector::Built),
-        _ => number()
-            .map(ViewSelector::Number)
-            .ok_or_else(|| UsageError(format!("{name} is no view: serving, kept, built or view-N")).into()),
     }
 }
 

@@ -10,7 +10,8 @@ use projector::{ViewDigestDocument, fetch_digest};
 use serde_json::json;
 use tlog::{Attestation, TreeHead};
 
-use super::{connect, write_output};
+use super::connection::connect;
+use super::output::write_output;
 use crate::cli::AuditArgs;
 use crate::config::Config;
 use crate::covering_checkpoint::retry_until_covered;

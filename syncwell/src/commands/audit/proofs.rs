@@ -12,7 +12,8 @@ use schemas::EventId;
 use serde_json::json;
 use tlog::{Hash, LogVerifier, TlogProof, TreeHead};
 
-use super::{connect, write_output};
+use super::connection::connect;
+use super::output::write_output;
 use crate::cli::AuditArgs;
 use crate::covering_checkpoint::retry_until_covered;
 use crate::event_lookup::find_event;

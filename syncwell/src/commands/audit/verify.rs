@@ -19,7 +19,7 @@ use tlog::{Attestation, LogVerifier};
 
 use super::attest::tree_head;
 use super::bisect::find_first_changed;
-use super::connect;
+use super::connection::connect;
 use super::report::{AuditReport, KIND_CHANGED, ViewFinding};
 use super::verify_log::{LogVerification, VerificationKeys};
 use crate::cli::{AuditVerifyArgs, BrokerArgs};

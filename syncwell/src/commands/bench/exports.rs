@@ -15,8 +15,9 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use worker::LogSource;
 
-use super::installation::LogOnlyInstallation;
-use super::{median, sample_log};
+use super::log_only_installation::LogOnlyInstallation;
+use super::statistics::median;
+use super::{resident_memory, sample_log};
 use crate::cli::ExportBenchArgs;
 use crate::config::Config;
 use crate::exit_code::FAILED;
@@ -73,10 +74,10 @@ pub(super) async fn run(args: ExportBenchArgs) -> anyhow::Result<ExitCode> {
     for run in 1..=args.runs.max(1) {
         eprint(format_args!("run {run} of {}", args.runs.max(1)));
         build_export(source(args.events / 2)?, user).await?;
-        resident[0] = resident[0].max(resident_mb());
+        resident[0] = resident[0].max(resident_memory::from_proc("self"));
         raw.push(args.events as f64 / decrypt_all(source(args.events)?).await?);
         let (seconds, written) = build_export(source(args.events)?, user).await?;
-        resident[1] = resident[1].max(resident_mb());
+        resident[1] = resident[1].max(resident_memory::from_proc("self"));
         made.push(args.events as f64 / seconds);
         bytes = written;
     }
@@ -129,12 +130,4 @@ async fn build_export(mut source: LogSource, user: UserRef) -> anyhow::Result<(f
     });
     let bytes = written.await??;
     Ok((started.elapsed().as_secs_f64(), bytes))
-}
-
-/// Of this process, in megabytes (10^6 bytes), from `/proc`; 0 where there is none.
-fn resident_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")?.trim().parse().ok());
-    kib.map_or(0.0, |kib: f64| kib * 1_024.0 / 1e6)
 }

@@ -19,9 +19,10 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 use worker::{UserRefMode, WebhookAdminClient};
 
-use super::ingest::issue_credentials;
+use super::credentials::issue_credentials;
 use super::installation::BenchInstallation;
-use super::{median, post_load};
+use super::post_load;
+use super::statistics::median;
 use crate::cli::LoadBenchArgs;
 use crate::terminal::{eprint, print};
 use crate::text_table::render_table;

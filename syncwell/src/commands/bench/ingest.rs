@@ -3,20 +3,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use client::Credentials;
 use jetstream::CommitMode;
 use serde::Serialize;
 
+use super::credentials::issue_credentials;
 use super::installation::BenchInstallation;
 use super::post_load::{self, LoadMeasurement, LoadReport};
-use super::{median, raw_append};
+use super::raw_append;
+use super::statistics::median;
 use crate::cli::LoadBenchArgs;
-use crate::dev_issuer::CredentialIssuer;
 use crate::terminal::{eprint, print};
 use crate::text_table::render_table;
 
-/// Users of each connection: a user's posts are never waited for by another post of the same user.
-const USERS_PER_CONNECTION: usize = 4;
 /// How many appends wait at the same time while raw group commit is measured.
 const RAW_APPENDS_IN_FLIGHT: usize = 512;
 
@@ -78,22 +76,6 @@ pub(super) async fn run(args: LoadBenchArgs) -> anyhow::Result<ExitCode> {
     };
     print(if args.json { serde_json::to_string(&figures)? } else { format_report(&figures, runs) });
     Ok(ExitCode::SUCCESS)
-}
-
-/// Users for so many connections, each with some of its own.
-pub(super) fn issue_credentials(
-    installation: &BenchInstallation,
-    connections: usize,
-) -> anyhow::Result<Vec<Vec<Credentials>>> {
-    let maker = CredentialIssuer::new(&installation.data_dir, installation.ingest_url.clone())?;
-    let of_connection = |connection| {
-        (0..USERS_PER_CONNECTION)
-            .map(|user| {
-                maker.issue(&format!("bench-{connections}-{connection}-{user}"), "sync:write", None, 3_600)
-            })
-            .collect()
-    };
-    (0..connections).map(of_connection).collect()
 }
 
 fn format_report(figures: &IngestBenchReport, runs: usize) -> String {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::median;
+use super::statistics::median;
 
 /// What a load came to.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! `syncwell bench rebuild`: how fast a view is folded anew and a log verified, beside how fast the same log can be read.
 
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,8 +11,9 @@ use notary::CheckpointStream;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::installation::LogOnlyInstallation;
-use super::{median, sample_log};
+use super::log_only_installation::LogOnlyInstallation;
+use super::statistics::median;
+use super::{resident_memory, sample_log};
 use crate::cli::RebuildBenchArgs;
 use crate::config::Config;
 use crate::data_dir::read_vkey;
@@ -119,7 +120,7 @@ async fn time_rebuild(quiet: &LogOnlyInstallation, events: u64) -> anyhow::Resul
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        looks.push((started.elapsed(), resident_mb(&child)));
+        looks.push((started.elapsed(), resident_memory::from_proc(&child.id().to_string())));
         sleep(POLL_INTERVAL).await;
     };
     let took = started.elapsed();
@@ -144,14 +145,6 @@ fn command(quiet: &LogOnlyInstallation, arguments: &[&str]) -> Command {
     command.args(arguments).args(["--nats", quiet.nats_url(), "--data-dir"]).arg(&quiet.folder);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
-}
-
-/// Resident memory in megabytes (10^6 bytes), from `/proc`; 0 where there is none.
-fn resident_mb(child: &Child) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let kib =
-        status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")?.trim().parse().ok());
-    kib.map_or(0.0, |kib: f64| kib * 1_024.0 / 1e6)
 }
 
 fn format_report(figures: &RebuildBenchReport, runs: usize) -> String {

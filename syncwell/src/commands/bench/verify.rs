@@ -14,7 +14,7 @@ use runtime::system_clock;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use super::median;
+use super::statistics::median;
 use crate::terminal::print;
 
 /// Runs of each measurement; the medians are told.

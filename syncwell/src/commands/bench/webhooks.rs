@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use super::installation::BenchInstallation;
 use super::post_load::{LoadMeasurement, LoadReport};
-use super::{median, raw_append};
+use super::raw_append;
+use super::statistics::median;
 use crate::cli::LoadBenchArgs;
 use crate::terminal::{eprint, print};
 use crate::text_table::render_table;

@@ -10,7 +10,9 @@ use nats_server::Role;
 use runtime::system_clock;
 use serde::Deserialize;
 
-use super::{CheckResult, DoctorContext, checkpoints};
+use super::check_result::CheckResult;
+use super::checkpoints;
+use super::context::DoctorContext;
 use crate::exit_code::UnreachableError;
 
 /// How far the two clocks may be apart. A phone's window is 300 s; what is more than this will soon be too much.

@@ -7,7 +7,8 @@ use notary::CheckpointStream;
 use runtime::system_clock;
 use schemas::Sequence;
 
-use super::{CheckResult, DoctorContext};
+use super::check_result::CheckResult;
+use super::context::DoctorContext;
 use crate::data_dir::read_vkey;
 
 const NAME: &str = "checkpoints";
@@ -55,7 +56,7 @@ async fn uncovered_age(log: &Log, covered: u64) -> Result<Option<SignedDuration>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::Verdict;
+    use crate::commands::doctor::check_result::Verdict;
 
     #[test]
     fn an_event_may_wait_for_a_while() {

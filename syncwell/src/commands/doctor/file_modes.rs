@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use keys::{SecretFileError, check_private_mode};
 
-use super::{CheckResult, DoctorContext};
+use super::check_result::CheckResult;
+use super::context::DoctorContext;
 use crate::config::KekSource;
 
 const NAME: &str = "file modes";

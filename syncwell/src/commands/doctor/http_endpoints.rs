@@ -4,7 +4,8 @@ use bytes::Bytes;
 use client::HttpConnection;
 use http::Request;
 
-use super::{CheckResult, DoctorContext};
+use super::check_result::CheckResult;
+use super::context::DoctorContext;
 use crate::url_security::is_loopback_or_tls;
 
 pub(super) async fn check(patient: &DoctorContext) -> Vec<CheckResult> {

@@ -4,7 +4,8 @@ use keeper::KekRotation;
 use keys::{AccessIndexKey, AccessIndexRecipient, KeysStream};
 use nats_server::Role;
 
-use super::{CheckResult, DoctorContext};
+use super::check_result::CheckResult;
+use super::context::DoctorContext;
 use crate::roles;
 
 pub(super) async fn check(patient: &DoctorContext) -> Vec<CheckResult> {

@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 use nats_server::Role;
 
-use super::{CheckResult, DoctorContext};
+use super::check_result::CheckResult;
+use super::context::DoctorContext;
 
 /// Calls by which a stream could be destroyed, changed, copied or read. Their body is no JSON, so that even where one
 /// arrives nothing happens but an error.

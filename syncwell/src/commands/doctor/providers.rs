@@ -2,7 +2,8 @@
 
 use keys::TokenSealer;
 
-use super::{CheckResult, DoctorContext};
+use super::check_result::CheckResult;
+use super::context::DoctorContext;
 use crate::data_dir::TOKENS_CHECK_FILE;
 
 pub(super) fn check(patient: &DoctorContext) -> Vec<CheckResult> {

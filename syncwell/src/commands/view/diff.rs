@@ -8,8 +8,9 @@ use nats_server::Role;
 use projector::{OperatorClient, ViewDifference, ViewSelector};
 use serde_json::{Value, json};
 
+use super::operator_client::client;
 use super::rows::{fold_as_of, resolve_sequence};
-use super::{client, parse_view_selector};
+use super::selector::parse_view_selector;
 use crate::cli::{AccessArgs, ViewJobArgs};
 use crate::exit_code::{FAILED, UsageError};
 use crate::terminal::print;

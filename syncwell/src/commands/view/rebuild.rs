@@ -8,7 +8,7 @@ use projector::{Job, JobReport, JobState, OperatorClient, UserSelector};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::client;
+use super::operator_client::client;
 use super::projector_job::run_job;
 use crate::cli::{BrokerArgs, RebuildArgs, ViewJobArgs};
 use crate::config::Config;

@@ -9,7 +9,7 @@ use projector::{Job, JobState, OperatorClient, UserSelector, ViewSelector};
 use schemas::{RowsDocument, Sequence};
 use serde_json::json;
 
-use super::client;
+use super::operator_client::client;
 use super::projector_job::run_job;
 use crate::broker_connection;
 use crate::cli::{BrokerArgs, ViewAtArgs, ViewGetArgs};

@@ -6,7 +6,7 @@ use nats_server::Role;
 use projector::{Job, JobState, VerifyReport, fetch_digest};
 use serde_json::json;
 
-use super::client;
+use super::operator_client::client;
 use super::projector_job::run_job;
 use crate::broker_connection;
 use crate::cli::ViewJobArgs;
