@@ -277,3 +277,39 @@ fn test_only_files_are_recognisable() {
     }
     assert!(found > 10, "only {found} test modules were found");
 }
+
+/// Files below a folder, with their path relative to it.
+fn source_files_below(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path.strip_prefix(folder).unwrap().to_owned(), text));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn no_command_imports_another_command() {
+    let commands = source_files_below(&workspace_root().join("syncwell/src/commands"));
+    assert!(commands.len() > 50, "the commands were found");
+    for (file, text) in commands {
+        let is_child = file.components().count() > 1;
+        let command = file.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        for line in text.lines().map(str::trim_start) {
+            let own = format!("crate::commands::{command}::");
+            let names_commands = line.contains("crate::commands") || line.contains("commands::");
+            let other = names_commands && !line.contains(&own);
+            let parent = line.contains("super::super")
+                || (!is_child && line.contains("super::") && !line.contains("super::*"));
+            assert!(!other && !parent, "{} imports another command: {line}", file.display());
+        }
+    }
+}
