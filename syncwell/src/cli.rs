@@ -1,13 +1,17 @@
 //! The command line.
 
+mod access_args;
 mod audit;
 mod backup;
+mod bench;
 mod breakglass;
+mod broker_args;
 mod devices;
 mod events;
 mod keys;
 mod providers;
 mod retention;
+mod role_args;
 mod view;
 mod webhooks;
 
@@ -17,14 +21,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use access_args::AccessArgs;
 pub(crate) use audit::{AuditArgs, AuditCommand, AuditVerifyArgs};
 pub(crate) use backup::{BackupArgs, BackupCommand, PruneArgs, RestoreArgs};
+pub(crate) use bench::{BenchCommand, ExportBenchArgs, LoadBenchArgs, RebuildBenchArgs};
 pub(crate) use breakglass::{BreakglassCommand, PersonArgs};
+pub(crate) use broker_args::BrokerArgs;
 pub(crate) use devices::{DevicesCommand, ReportsArgs};
 pub(crate) use events::{EventDisplayArgs, EventsCommand, LogFileArgs, ParkedArgs, ParkedCommand};
 pub(crate) use keys::{KeysCommand, RotateKekArgs, RotateSigningArgs};
 pub(crate) use providers::{ProvidersArgs, ProvidersCommand};
 pub(crate) use retention::RetentionArgs;
+pub(crate) use role_args::RoleArgs;
 pub(crate) use view::{RebuildArgs, ViewAtArgs, ViewCommand, ViewGetArgs, ViewJobArgs};
 pub(crate) use webhooks::{ParkedMessagesCommand, WebhookArgs, WebhooksCommand};
 
@@ -157,26 +165,6 @@ pub(crate) struct UpArgs {
     pub(crate) demo: bool,
 }
 
-/// Where a broker is and who calls.
-#[derive(Args, Clone)]
-pub(crate) struct BrokerArgs {
-    /// The data folder of a running `up`.
-    #[arg(long, default_value = ".syncwell")]
-    pub(crate) data_dir: PathBuf,
-    /// The broker of any other installation.
-    #[arg(long, value_name = "URL")]
-    pub(crate) nats: Option<String>,
-    /// The file with the nkey seed of the role that this command needs.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) creds: Option<PathBuf>,
-    /// PEM certificates of the authority that the broker's certificate is from; demands TLS.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) nats_ca: Option<PathBuf>,
-    /// Talk to a broker on another machine without TLS.
-    #[arg(long)]
-    pub(crate) insecure_nats: bool,
-}
-
 #[derive(Args)]
 pub(crate) struct SetupArgs {
     #[command(flatten)]
@@ -184,21 +172,6 @@ pub(crate) struct SetupArgs {
     /// Copies of every message, in a cluster.
     #[arg(long, default_value_t = 1)]
     pub(crate) replicas: u8,
-}
-
-#[derive(Args, Clone)]
-pub(crate) struct RoleArgs {
-    #[command(flatten)]
-    pub(crate) broker: BrokerArgs,
-    /// The configuration.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where HTTP is served; port 0 chooses a free one.
-    #[arg(long, default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
-    /// Serve HTTP without TLS to other machines too.
-    #[arg(long)]
-    pub(crate) insecure_http: bool,
 }
 
 #[derive(Args)]
@@ -259,101 +232,6 @@ pub(crate) struct PostArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
     /// One JSON object per file.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Who is shown contents, and why: what the log keeps of it.
-#[derive(Args, Clone)]
-pub(crate) struct AccessArgs {
-    /// Why contents are shown; recorded in the log.
-    #[arg(long, env = "SYNCWELL_REASON", default_value = "")]
-    pub(crate) reason: String,
-    /// Who looks; recorded in the log. Without it, the login name.
-    #[arg(long, env = "SYNCWELL_PERSON")]
-    pub(crate) person: Option<String>,
-    /// The login name, from the environment.
-    #[arg(long, env = "USER", hide = true, default_value = "unknown")]
-    pub(crate) login: String,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum BenchCommand {
-    /// Accepted events per second, beside what the broker alone does
-    #[command(
-        after_help = "Example:\n  syncwell bench ingest\n  syncwell bench ingest --seconds 10 --connections 1,64,512 --json"
-    )]
-    Ingest(LoadBenchArgs),
-    /// Accepted deliveries of providers per second, beside what the broker alone does
-    #[command(
-        after_help = "Example:\n  syncwell bench webhooks\n  syncwell bench webhooks --seconds 10 --connections 1,64 --json"
-    )]
-    Webhooks(LoadBenchArgs),
-    /// Changes delivered to a receiver per second, and how long after the post
-    #[command(
-        after_help = "Example:\n  syncwell bench feed\n  syncwell bench feed --seconds 10 --connections 64 --json"
-    )]
-    Feed(LoadBenchArgs),
-    /// How fast a view is folded anew and a log verified, beside how fast the log can be read at all
-    #[command(
-        after_help = "Example:\n  syncwell bench rebuild\n  syncwell bench rebuild --events 20000 --users 2000 --runs 1 --json"
-    )]
-    Rebuild(RebuildBenchArgs),
-    /// How fast a person's export is made, and what it holds in memory
-    #[command(
-        after_help = "Example:\n  syncwell bench exports\n  syncwell bench exports --events 5000 --runs 1 --json"
-    )]
-    Exports(ExportBenchArgs),
-    /// What verifying a request costs: microseconds of CPU, by parts
-    #[command(after_help = "Example:\n  syncwell bench verify\n  syncwell bench verify --json")]
-    Verify {
-        /// The figures as JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Args)]
-pub(crate) struct RebuildBenchArgs {
-    /// Events in the log.
-    #[arg(long, default_value_t = 200_000)]
-    pub(crate) events: u64,
-    /// Users that they are of.
-    #[arg(long, default_value_t = 20_000)]
-    pub(crate) users: u64,
-    /// How often everything is measured; the medians are printed.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) runs: usize,
-    /// The figures as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct ExportBenchArgs {
-    /// Events of the one user.
-    #[arg(long, default_value_t = 100_000)]
-    pub(crate) events: u64,
-    /// How often everything is measured; the medians are printed.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) runs: usize,
-    /// The figures as JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct LoadBenchArgs {
-    /// How long each load lasts.
-    #[arg(long, default_value_t = 5)]
-    pub(crate) seconds: u64,
-    /// How many connections each load has.
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 64, 512])]
-    pub(crate) connections: Vec<usize>,
-    /// How often everything is measured; the medians are printed.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) runs: usize,
-    /// The figures as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{AccessArgs, BrokerArgs};
+use super::access_args::AccessArgs;
+use super::broker_args::BrokerArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {

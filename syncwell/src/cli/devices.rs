@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::{AccessArgs, BrokerArgs};
+use super::access_args::AccessArgs;
+use super::broker_args::BrokerArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum DevicesCommand {

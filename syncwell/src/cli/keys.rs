@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{BrokerArgs, RoleArgs};
+use super::broker_args::BrokerArgs;
+use super::role_args::RoleArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum KeysCommand {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AccessArgs, BrokerArgs};
+use super::access_args::AccessArgs;
+use super::broker_args::BrokerArgs;
 
 #[derive(Args)]
 pub(crate) struct RetentionArgs {

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use std::path::PathBuf;
 
-use super::{AccessArgs, BrokerArgs};
+use super::access_args::AccessArgs;
+use super::broker_args::BrokerArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum ViewCommand {

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use events::ChangeKind;
 use worker::{EndpointId, UserRefMode};
 
-use super::BrokerArgs;
+use super::broker_args::BrokerArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum WebhooksCommand {
