@@ -126,7 +126,7 @@ impl RateLimits {
             limit.check(user)?;
         }
         let Some((limiter, policy)) = &self.global else { return Ok(()) };
-        limiter.check().map_err(|until| policy.to_api_error(&until))
+        limiter.check().map_err(|until| policy.exceeded(&until))
     }
 
     /// Forgets, again and again, who has not been heard of for a while: the counters would grow for ever.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jetstream::Broker;
 use ::keeper::{KeeperError, KeeperServer};
+use jetstream::Broker;
 use keys::{Kek, KeysStreamError};
 use runtime::spawn_critical;
 use tokio::task::JoinHandle;
