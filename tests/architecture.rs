@@ -298,7 +298,7 @@ fn source_files_below(folder: &Path) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn no_command_imports_another_command() {
-    let commands = source_files_below(&workspace_root().join("syncwell/src/commands"));
+    let commands = source_files_below(&root().join("syncwell/src/commands"));
     assert!(commands.len() > 50, "the commands were found");
     for (file, text) in commands {
         let is_child = file.components().count() > 1;

@@ -109,11 +109,11 @@ async fn stale_timestamp_is_refused() {
         let tolerance = SignedDuration::from_hours(hours) + SignedDuration::from_secs(300);
         for at in [now() - tolerance - SignedDuration::from_secs(20), now() + SignedDuration::from_secs(330)]
         {
-            let stale = sender.request(&sender.delivery_about(&[USER]).at(at));
+            let stale = sender.request(&sender.delivery_about(&[USER]).with_signed_at(at));
             tried.assert_rejected(&stale, 401, "stale_timestamp", &format!("{:?}", sender.scheme)).await;
             // Without the secret it is not even told that it is stale.
             let forged = sender.with_secret(&WebhookSender::new(sender.scheme).secret);
-            let forged = forged.request(&sender.delivery_about(&[USER]).at(at));
+            let forged = forged.request(&sender.delivery_about(&[USER]).with_signed_at(at));
             tried.assert_rejected(&forged, 401, "invalid_signature", "a forged one").await;
         }
         // The timestamp is signed: another one does not make an old delivery new.
@@ -122,7 +122,7 @@ async fn stale_timestamp_is_refused() {
                 .into_iter()
                 .find(|name| sender.request(&sender.delivery_about(&[USER])).headers.contains_key(name))
         {
-            let old = sender.delivery_about(&[USER]).at(now() - SignedDuration::from_secs(600));
+            let old = sender.delivery_about(&[USER]).with_signed_at(now() - SignedDuration::from_secs(600));
             let fresh =
                 sender.request(&ProviderDelivery { signed_at: now(), ..old.clone() }).headers[name].clone();
             let moved = sender.request(&old).header(name, fresh);
@@ -134,7 +134,7 @@ async fn stale_timestamp_is_refused() {
     for sender in &senders.all {
         for seconds in [-240, 240] {
             let at = now() + SignedDuration::from_secs(seconds);
-            let mut notice = sender.delivery_about(&[USER]).at(at);
+            let mut notice = sender.delivery_about(&[USER]).with_signed_at(at);
             notice.body.extend(if seconds > 0 { b" ".as_slice() } else { b"\n" });
             let answer = sender.request(&notice).send(&system.base_url).await;
             assert!(answer.status < 300, "{:?}: {answer:?}", sender.scheme);
