@@ -4,96 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use events::{Log, LogConsumerName, LogError, LogState, LogVerificationError, ReadRangeError};
+use events::{Log, LogConsumerName, LogState, ReadRangeError};
 use jetstream::{AppendError, Appender, FollowError};
+use notary_client::{CheckpointStream, StoredCheckpoint};
 use schemas::Sequence;
 use tlog::{Hash, LogSigner, TileError, TileStore, TileWriter, TreeHead};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::checkpoint_stream::{CheckpointStream, CheckpointsError, StoredCheckpoint};
-
-/// What must never happen. The notary signs nothing any more.
-#[derive(Debug, thiserror::Error)]
-pub enum NotaryIncident {
-    /// The log is not one that can be trusted.
-    #[error(transparent)]
-    LogConfigMismatch(#[from] LogVerificationError),
-    /// The checkpoints are not those of this log and this key.
-    #[error("INCIDENT: what was signed does not hold, so nothing is signed behind it")]
-    InvalidCheckpoints(#[source] CheckpointsError),
-    /// The log ends before what was signed.
-    #[error(
-        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup. If the log is right (it was restored on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
-    )]
-    Truncated {
-        /// The last sequence.
-        last: u64,
-        /// The size of the newest checkpoint.
-        signed: u64,
-    },
-    /// The log holds other events than those that were signed.
-    #[error(
-        "INCIDENT: the log's first {size} events are not those that {checkpoint} was signed for: it was replaced or changed. Stop, keep the broker's files; `syncwell audit verify` tells where. If the log is right (it was restored from an older backup on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
-    )]
-    LogMismatch {
-        /// The size of the first checkpoint that does not hold.
-        size: u64,
-        /// Which checkpoint.
-        checkpoint: String,
-    },
-    /// The log lost events.
-    #[error(transparent)]
-    Hole(ReadRangeError),
-}
+use crate::incident::{LoopExit, NotaryIncident};
 
 /// The checkpoint beside the tiles.
 const PUBLISHED_CHECKPOINT: &str = "the checkpoint published beside the tiles";
 
 fn log_mismatch(size: u64, which: &str) -> LoopExit {
     LoopExit::Incident(NotaryIncident::LogMismatch { size, checkpoint: which.to_owned() })
-}
-
-/// Why one round ended.
-pub(crate) enum LoopExit {
-    /// Begin again.
-    Interrupted(String),
-    Incident(NotaryIncident),
-}
-
-impl From<TileError> for LoopExit {
-    fn from(error: TileError) -> Self {
-        Self::Interrupted(format!("the tiles can't be written: {error}"))
-    }
-}
-
-impl From<LogError> for LoopExit {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::Invalid(broken) => Self::Incident(broken.into()),
-            LogError::Read(_) | LogError::Missing => Self::Interrupted(error.to_string()),
-        }
-    }
-}
-
-impl From<CheckpointsError> for LoopExit {
-    fn from(error: CheckpointsError) -> Self {
-        match error {
-            CheckpointsError::Read(_) | CheckpointsError::Missing => Self::Interrupted(error.to_string()),
-            CheckpointsError::StreamConfigMismatch(..) | CheckpointsError::InvalidCheckpoint { .. } => {
-                Self::Incident(NotaryIncident::InvalidCheckpoints(error))
-            }
-        }
-    }
-}
-
-impl From<ReadRangeError> for LoopExit {
-    fn from(error: ReadRangeError) -> Self {
-        match error {
-            ReadRangeError::Unavailable(_) => Self::Interrupted(error.to_string()),
-            ReadRangeError::Gap { .. } => Self::Incident(NotaryIncident::Hole(error)),
-        }
-    }
 }
 
 /// What keeping the tree needs.

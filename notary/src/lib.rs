@@ -1,19 +1,15 @@
-//! What vouches for the log: the role that keeps an RFC 6962 tree over every event's stored bytes, and signs its size and
-//! root again and again.
+//! The role that keeps an RFC 6962 tree over the stored bytes of every event, and signs its size and root every few
+//! seconds.
 //!
-//! It follows the log ([`Notary`]), puts the tree's hashes where any tool of C2SP tlog-tiles reads them, and appends a
-//! signed checkpoint to a stream of its own, which nobody else can write ([`Checkpoints`]). Whoever wants a proof asks it
-//! ([`client`]); proofs hold by themselves, so nobody needs to trust the answer. It sees ciphertext and pseudonyms, and has
-//! no data key.
+//! [`Notary`] follows the log, writes the tree's hashes as C2SP tlog-tiles, and appends signed checkpoints to the
+//! [`CheckpointStream`](notary_client::CheckpointStream), which no other role can write. It answers requests for proofs;
+//! `notary_client` requests and verifies them, so the caller does not need to trust the answer. The notary sees ciphertext
+//! and pseudonyms, and has no data key.
 
 mod checkpoint_signer;
-mod checkpoint_stream;
-pub mod client;
+mod incident;
 mod notary;
 mod server;
 
-pub use checkpoint_signer::NotaryIncident;
-pub use checkpoint_stream::{
-    CHECKPOINTS_STREAM, CheckpointCursor, CheckpointStream, CheckpointsError, StoredCheckpoint,
-};
+pub use incident::NotaryIncident;
 pub use notary::{Notary, NotarySettings};

@@ -7,13 +7,14 @@ use std::time::Duration;
 use events::Log;
 use http_edge::ReadinessCheck;
 use jetstream::{Appender, Broker, CommitMode};
+use notary_client::CheckpointStream;
 use runtime::spawn_critical;
 use tlog::{LogSigner, LogVerifier, TileStore};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::sleep;
 
-use crate::checkpoint_signer::{CheckpointSigner, LoopExit, NotaryIncident};
-use crate::checkpoint_stream::CheckpointStream;
+use crate::checkpoint_signer::CheckpointSigner;
+use crate::incident::{LoopExit, NotaryIncident};
 use crate::server::ProofServer;
 
 /// Pause before the log is tried again.

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use jetstream::{Broker, ReceivedMessage};
+use notary_client::{PROOF_SUBJECT, ProofRequest, ProofResponse, StoredCheckpoint};
 use tlog::{Hash, TileError, TileStore, TreeHead, verify_consistency, verify_inclusion};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
-
-use crate::checkpoint_stream::StoredCheckpoint;
-use crate::client::{PROOF_SUBJECT, ProofRequest, ProofResponse};
 
 /// Questions answered at the same time: each reads a few tiles of 8 KiB.
 const REQUESTS_IN_FLIGHT_MAX: usize = 32;

@@ -25,7 +25,7 @@ use schemas::{EventId, ProblemCode, parse_date};
 use crate::decrypt::DecryptError;
 use crate::projection::ReadEntryError;
 use crate::query_service::{QueryError, QueryService};
-use notary::client::FetchProofError;
+use notary_client::FetchProofError;
 
 pub(crate) fn routes(
     gate: Arc<Authenticator>,

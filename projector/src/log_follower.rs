@@ -12,6 +12,7 @@ use events::{
 };
 use jetstream::{Broker, FollowError};
 use jiff::SignedDuration;
+use notary_client::{FetchProofError, fetch_consistency_proof};
 use runtime::{Clock, run_blocking};
 use schemas::Sequence;
 use tlog::{Hash, LogVerifier};
@@ -154,9 +155,9 @@ impl LogFollower {
         if folded.size == 0 {
             return Ok(());
         }
-        match notary::client::fetch_consistency_proof(self.log.broker(), &self.verifier, folded).await {
+        match fetch_consistency_proof(self.log.broker(), &self.verifier, folded).await {
             Ok(_) => Ok(()),
-            Err(notary::client::FetchProofError::InvalidProof(why)) => {
+            Err(FetchProofError::InvalidProof(why)) => {
                 Err(ProjectorIncident::Inconsistent { position: folded.size, why }.into())
             }
             Err(error) => Err(FollowExit::Interrupted(format!("nobody vouches for the log yet: {error}"))),

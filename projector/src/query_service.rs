@@ -19,7 +19,7 @@ use crate::serving_view::ServingView;
 use crate::view::{EntryKey, RowKey, View, ViewError};
 use crate::view_entry::ViewEntry;
 use crate::view_entry::row::{Row, document, sources};
-use notary::client::{self, FetchProofError};
+use notary_client::{FetchProofError, fetch_inclusion_proof};
 use runtime::run_blocking;
 use tlog::{Hash, LogVerifier, TlogProof};
 
@@ -165,7 +165,7 @@ impl QueryService {
         // A receipt is of the stored bytes: it takes no key, and an event that waits has one too.
         let Some(recorded) = find_event(&self.log, &user, id).await? else { return Ok(None) };
         let (sequence, leaf) = (recorded.sequence().get(), Hash::from_leaf(recorded.bytes()));
-        let proved = client::fetch_inclusion_proof(self.log.broker(), &self.verifier, sequence, leaf).await?;
+        let proved = fetch_inclusion_proof(self.log.broker(), &self.verifier, sequence, leaf).await?;
         Ok(Some(TlogProof {
             index: sequence - 1,
             extra: Some(recorded.bytes().to_vec()),

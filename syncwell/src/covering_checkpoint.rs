@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use events::Log;
 use jetstream::Broker;
-use notary::CheckpointStream;
-use notary::client::FetchProofError;
+use notary_client::CheckpointStream;
+use notary_client::FetchProofError;
 use schemas::Sequence;
 use tlog::LogVerifier;
 use tokio::time::sleep;

@@ -36,7 +36,7 @@ fn classify(error: &anyhow::Error) -> u8 {
             || matches!(cause.downcast_ref(), Some(client::PostError::Transport(_)))
             || matches!(cause.downcast_ref(), Some(jetstream::ReadError::Unavailable))
             || matches!(cause.downcast_ref(), Some(projector::OperatorError::Unavailable(_)))
-            || matches!(cause.downcast_ref(), Some(notary::client::FetchProofError::Unavailable(_)));
+            || matches!(cause.downcast_ref(), Some(notary_client::FetchProofError::Unavailable(_)));
         if unreachable {
             return UNREACHABLE;
         }

@@ -5,7 +5,7 @@ use events::{ChangeFeed, Log};
 use ingest::DeliveryDedup;
 use jetstream::{Broker, ReadError};
 use keys::{ACCESS_INDEX_STREAM, AccessIndexStream, KEYS_STREAM, KeysStream};
-use notary::{CHECKPOINTS_STREAM, CheckpointStream};
+use notary_client::{CHECKPOINTS_STREAM, CheckpointStream};
 use worker::WorkerBucket;
 
 /// Creates the streams that are missing. Leaves existing streams unchanged; each is verified when it is used.

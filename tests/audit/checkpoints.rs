@@ -2,7 +2,7 @@
 
 use jetstream::{Appender, CommitMode, NewMessage};
 use nats_server::Role;
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use serde_json::Value;
 use tlog::{Hash, LogSigner, TreeHead, verify_consistency};
 

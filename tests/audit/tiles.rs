@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nats_server::Role;
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use object_store::ObjectStoreExt;
 use object_store::aws::AmazonS3Builder;
 use tlog::{Frontier, Hash, TreeHead};

@@ -70,7 +70,8 @@ async fn killed_restore_can_be_run_again() {
 async fn message_counts(cluster: &Cluster) -> [u64; 3] {
     let owner = cluster.connect_as(Role::Owner).await;
     let events = Stream::new(owner.clone(), "LOG.API", "EVENTS");
-    let streams = [events, KeysStream::open(owner.clone()), notary::CheckpointStream::raw_stream(owner)];
+    let streams =
+        [events, KeysStream::open(owner.clone()), notary_client::CheckpointStream::raw_stream(owner)];
     let mut held = [0; 3];
     for (held, stream) in held.iter_mut().zip(streams) {
         *held = stream.info().await.unwrap().unwrap().state.messages;

@@ -3,7 +3,7 @@
 use aggregates::{AccountErasure, ErasureCompletion};
 use events::EraseUserResponse;
 use keys::{ErasureId, UserRef};
-use notary::client::{self, FetchProofError};
+use notary_client::{FetchProofError, fetch_inclusion_proof};
 use runtime::run_blocking;
 use schemas::{ErasureDocument, ErasureReceipt, Sequence};
 use tlog::{Hash, TlogProof};
@@ -51,12 +51,11 @@ impl QueryService {
         let _turn = self.log_query_permits.acquire().await;
         let Some(recorded) = self.log.get(erased.sequence).await? else { return Ok(None) };
         let (sequence, leaf) = (erased.sequence.get(), Hash::from_leaf(recorded.bytes()));
-        let proved =
-            match client::fetch_inclusion_proof(self.log.broker(), &self.verifier, sequence, leaf).await {
-                Ok(proved) => proved,
-                Err(FetchProofError::NotYet) => return Ok(None),
-                Err(error) => return Err(error.into()),
-            };
+        let proved = match fetch_inclusion_proof(self.log.broker(), &self.verifier, sequence, leaf).await {
+            Ok(proved) => proved,
+            Err(FetchProofError::NotYet) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let proof = TlogProof {
             index: sequence - 1,
             extra: Some(recorded.bytes().to_vec()),

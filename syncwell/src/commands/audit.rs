@@ -12,7 +12,7 @@ mod verify_log;
 
 use std::process::ExitCode;
 
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use serde_json::json;
 
 use self::connection::connect;

@@ -12,7 +12,7 @@ use events::{Log, LogConsumerName};
 use jetstream::{AppendError, Appender, CommitMode, ExpectedSequence, NewMessage, Stream};
 use keys::{KeysStream, create_private_file, erasure_records};
 use nats_server::Role;
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use runtime::system_clock;
 use serde_json::json;
 use tlog::LogVerifier;

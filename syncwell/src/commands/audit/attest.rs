@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
-use notary::client;
+use notary_client::fetch_consistency_proof;
 use projector::{ViewDigestDocument, fetch_digest};
 use serde_json::json;
 use tlog::{Attestation, TreeHead};
@@ -29,7 +29,7 @@ pub(super) async fn run(
     let signer = roles::load_signer(&config.audit.attestation, &read_vkey(&config.audit.attest_vkey)?)?;
     let view = fetch_digest(&broker).await?;
     let head = tree_head(&view)?;
-    retry_until_covered(async || client::fetch_consistency_proof(&broker, &verifier, head).await)
+    retry_until_covered(async || fetch_consistency_proof(&broker, &verifier, head).await)
         .await
         .context("nobody vouches for what the view has folded")?;
     let digest = parse_digest(&view)?;

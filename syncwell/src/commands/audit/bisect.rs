@@ -2,7 +2,7 @@
 
 use events::{Log, LogConsumerName};
 use jetstream::Broker;
-use notary::client::{self, FetchProofError};
+use notary_client::{FetchProofError, fetch_consistency_proof};
 use schemas::Sequence;
 use tlog::{Frontier, Hash, LogVerifier, TreeHead};
 
@@ -50,7 +50,7 @@ async fn is_signed_prefix(
     let mut tree = good.clone();
     leaves.iter().for_each(|leaf| tree.push(*leaf));
     let head = TreeHead { size: tree.size(), root: tree.root() };
-    match client::fetch_consistency_proof(broker, verifier, head).await {
+    match fetch_consistency_proof(broker, verifier, head).await {
         Ok(_) => Ok(Some(true)),
         Err(FetchProofError::InvalidProof(_)) => Ok(Some(false)),
         Err(

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use events::{Envelope, Log};
 use jetstream::Broker;
-use notary::CheckpointStream;
-use notary::client::{self, FetchProofError};
+use notary_client::{
+    CheckpointStream, FetchProofError, fetch_consistency_proof_between, fetch_inclusion_proof,
+};
 use schemas::EventId;
 use serde_json::json;
 use tlog::{Hash, LogVerifier, TlogProof, TreeHead};
@@ -32,8 +33,7 @@ pub(super) async fn prove(id: &str, args: AuditArgs, out: Option<PathBuf>) -> an
     };
     let (sequence, leaf) = (event.sequence().get(), Hash::from_leaf(event.bytes()));
     let proved =
-        retry_until_covered(async || client::fetch_inclusion_proof(&broker, &verifier, sequence, leaf).await)
-            .await?;
+        retry_until_covered(async || fetch_inclusion_proof(&broker, &verifier, sequence, leaf).await).await?;
     let (hashes, checkpoint) = (proved.hashes, proved.checkpoint);
     let proof = TlogProof { index: sequence - 1, extra: Some(event.bytes().to_vec()), hashes, checkpoint };
     write_output(out, &proof.to_text())?;
@@ -90,10 +90,8 @@ pub(super) async fn consistency(old: &str, new: &str, args: AuditArgs) -> anyhow
         ))
         .into());
     }
-    match retry_until_covered(async || {
-        client::fetch_consistency_proof_between(&broker, &verifier, old, new).await
-    })
-    .await
+    match retry_until_covered(async || fetch_consistency_proof_between(&broker, &verifier, old, new).await)
+        .await
     {
         Ok(hashes) => {
             if args.json {

@@ -9,7 +9,7 @@ use events::{Log, LogConsumerName, LogError, LogRangeReader, ReadRangeError};
 use jetstream::Broker;
 use keys::{KeyClient, SigningKeys};
 use nats_server::Role;
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use projector::offline_projector::OfflineProjector;
 use projector::{FOLD_VERSION, ViewDigestDocument, fetch_digest, record_access};
 use runtime::system_clock;

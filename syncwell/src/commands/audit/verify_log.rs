@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use events::{Envelope, Event, EventDiscarded, RecordedEvent};
 use keys::{KeyClient, KeyError, SigningKeys, UserRef};
-use notary::{CheckpointCursor, CheckpointsError};
+use notary_client::{CheckpointCursor, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
 use tokio::task::JoinHandle;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use events::{Log, LogConsumerName};
 use nats_server::Role;
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use serde::Serialize;
 use tokio::time::sleep;
 

@@ -3,7 +3,7 @@
 use events::{Log, LogError};
 use jetstream::Broker;
 use jiff::SignedDuration;
-use notary::CheckpointStream;
+use notary_client::CheckpointStream;
 use runtime::system_clock;
 use schemas::Sequence;
 

@@ -136,8 +136,9 @@ impl CheckpointStream {
         Ok(StoredCheckpoint { number: stored.sequence, note: note.to_owned(), head })
     }
 
-    /// Appends a checkpoint right behind the last one known, or nothing: two notaries can't contradict each other.
-    pub(crate) async fn append(appender: &Appender, last: u64, note: &str) -> Result<u64, AppendError> {
+    /// Appends a checkpoint directly after number `last`, else fails, so two notaries can't contradict each other.
+    /// Returns the number of the new checkpoint.
+    pub async fn append(appender: &Appender, last: u64, note: &str) -> Result<u64, AppendError> {
         let draft = NewMessage {
             subject: CHECKPOINTS_SUBJECT.to_owned(),
             id: None,

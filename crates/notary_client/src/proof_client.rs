@@ -1,66 +1,42 @@
-//! Asking for proofs, on `tree.v1.prove`. Every proof that comes back is verified here before it is believed.
+//! Requests proofs from the notary. Every proof is verified here before it is returned.
 
 use jetstream::{Broker, RequestError};
-use serde::{Deserialize, Serialize};
 use tlog::{CheckpointError, Hash, LogVerifier, TreeHead, verify_consistency, verify_inclusion};
 
-pub(crate) const PROOF_SUBJECT: &str = "tree.v1.prove";
+use crate::protocol::{PROOF_SUBJECT, ProofRequest, ProofResponse};
 
-/// A question.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ProofRequest {
-    /// That the event with this sequence is under the newest checkpoint.
-    Inclusion { sequence: u64 },
-    /// That the tree of size `new`, or of the newest checkpoint, begins with the tree of size `old`.
-    Consistency { old: u64, new: Option<u64> },
-}
-
-/// An answer.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ProofResponse {
-    Proof {
-        checkpoint: String,
-        hashes: Vec<Hash>,
-    },
-    /// No checkpoint covers it yet.
-    NotYet,
-    Refused(String),
-}
-
-/// Why there is no proof.
+/// Failure to get a proof.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchProofError {
     /// The notary does not answer.
     #[error("the notary does not answer")]
     Unavailable(#[from] RequestError),
-    /// No checkpoint covers what was asked about yet; a few seconds later one does.
+    /// No checkpoint covers the request yet; one does a few seconds later.
     #[error("no checkpoint covers it yet")]
     NotYet,
     /// The notary can't make the proof.
     #[error("the notary has no proof: {0}")]
     Refused(String),
-    /// The checkpoint that came back is not signed by the log's key as it is known here.
+    /// The returned checkpoint is not signed by the log's public key.
     #[error("the notary's checkpoint is not one of this log's public key: {0}")]
     OtherKey(CheckpointError),
-    /// What came back does not hold.
+    /// The returned proof is invalid.
     #[error("INCIDENT: the notary's proof does not hold: {0}")]
     InvalidProof(String),
 }
 
-/// A proof that was verified.
+/// A verified proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedProof {
     /// The signed note.
     pub checkpoint: String,
-    /// What it says.
+    /// Tree size and root that the note states.
     pub head: TreeHead,
-    /// The hashes.
+    /// Hashes of the proof.
     pub hashes: Vec<Hash>,
 }
 
-/// That an event is in the log, under the newest checkpoint.
+/// Fetches and verifies the proof that the newest checkpoint covers an event.
 pub async fn fetch_inclusion_proof(
     broker: &Broker,
     verifier: &LogVerifier,
@@ -74,7 +50,7 @@ pub async fn fetch_inclusion_proof(
     Ok(proved)
 }
 
-/// That the log goes on from an older state of it, under the newest checkpoint.
+/// Fetches and verifies the proof that the newest checkpoint's tree begins with an older tree.
 pub async fn fetch_consistency_proof(
     broker: &Broker,
     verifier: &LogVerifier,
@@ -88,7 +64,7 @@ pub async fn fetch_consistency_proof(
     Ok(proved)
 }
 
-/// The hashes that lead from one tree to a later one, both known from their checkpoints; verified against both.
+/// Fetches the hashes that prove that a later tree begins with an older one; verified against both heads.
 pub async fn fetch_consistency_proof_between(
     broker: &Broker,
     verifier: &LogVerifier,

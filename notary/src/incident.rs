@@ -1,0 +1,82 @@
+//! Incidents that stop the notary, and how failures of one round of the signer become one or a retry.
+
+use events::{LogError, LogVerificationError, ReadRangeError};
+use notary_client::CheckpointsError;
+use tlog::TileError;
+
+/// Incident after which the notary signs nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotaryIncident {
+    /// The log's stream has an unsafe configuration.
+    #[error(transparent)]
+    LogConfigMismatch(#[from] LogVerificationError),
+    /// The stream of checkpoints is invalid for this log and key.
+    #[error("INCIDENT: what was signed does not hold, so nothing is signed behind it")]
+    InvalidCheckpoints(#[source] CheckpointsError),
+    /// The log ends before the newest checkpoint.
+    #[error(
+        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup. If the log is right (it was restored on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
+    )]
+    Truncated {
+        /// The log's last sequence.
+        last: u64,
+        /// The size of the newest checkpoint.
+        signed: u64,
+    },
+    /// The log's events differ from the signed ones.
+    #[error(
+        "INCIDENT: the log's first {size} events are not those that {checkpoint} was signed for: it was replaced or changed. Stop, keep the broker's files; `syncwell audit verify` tells where. If the log is right (it was restored from an older backup on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
+    )]
+    LogMismatch {
+        /// Size of the first checkpoint that the log contradicts.
+        size: u64,
+        /// The checkpoint, as text.
+        checkpoint: String,
+    },
+    /// The log lost events.
+    #[error(transparent)]
+    Hole(ReadRangeError),
+}
+
+/// End of one round of the signer.
+pub(crate) enum LoopExit {
+    /// The signer starts another round. The text is the reason.
+    Interrupted(String),
+    /// The signer stops.
+    Incident(NotaryIncident),
+}
+
+impl From<TileError> for LoopExit {
+    fn from(error: TileError) -> Self {
+        Self::Interrupted(format!("the tiles can't be written: {error}"))
+    }
+}
+
+impl From<LogError> for LoopExit {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Invalid(broken) => Self::Incident(broken.into()),
+            LogError::Read(_) | LogError::Missing => Self::Interrupted(error.to_string()),
+        }
+    }
+}
+
+impl From<CheckpointsError> for LoopExit {
+    fn from(error: CheckpointsError) -> Self {
+        match error {
+            CheckpointsError::Read(_) | CheckpointsError::Missing => Self::Interrupted(error.to_string()),
+            CheckpointsError::StreamConfigMismatch(..) | CheckpointsError::InvalidCheckpoint { .. } => {
+                Self::Incident(NotaryIncident::InvalidCheckpoints(error))
+            }
+        }
+    }
+}
+
+impl From<ReadRangeError> for LoopExit {
+    fn from(error: ReadRangeError) -> Self {
+        match error {
+            ReadRangeError::Unavailable(_) => Self::Interrupted(error.to_string()),
+            ReadRangeError::Gap { .. } => Self::Incident(NotaryIncident::Hole(error)),
+        }
+    }
+}
