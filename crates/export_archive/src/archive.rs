@@ -7,63 +7,17 @@ use aggregates::AggregateChange;
 use aggregates::connection::{self, ConnectionState};
 use aggregates::device::{self, DeviceState};
 use aggregates::row::{Row, document};
-use events::{Event, EventHeader};
+use events::EventHeader;
 use jiff::civil::Date;
 use keys::{ConnectionId, DeviceId, UserRef};
 use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
 
+use crate::error::ArchiveError;
 use crate::history_json::HistoryWriter;
 use crate::manifest::{ArchiveManifest, ArchiveMetadata};
+use crate::source::{EventSource, SourceEvent, SourceEventContent};
 use crate::zip_writer::ArchiveWriter;
 use crate::{csv_files, events_ndjson, readme_html};
-
-/// Why an export was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// What it is written to does not take it.
-    #[error("the export can't be written")]
-    Write(#[from] io::Error),
-    /// The file can't be put together.
-    #[error("the export can't be put together")]
-    Zip(#[from] zip::result::ZipError),
-    /// A table can't be written.
-    #[error("a table of the export can't be written")]
-    Csv(#[from] csv::Error),
-    /// The events can't be had.
-    #[error("the events can't be read: {0}")]
-    Source(String),
-}
-
-/// What is known of an event.
-pub enum SourceEventContent {
-    /// It is open.
-    Opened(EventHeader, Box<Event>),
-    /// Nobody can open it any more, as it should be.
-    KeyDestroyed(EventHeader),
-    /// It can't be read, for this reason; without a head not even its clear part, or that is another user's.
-    Unreadable(Option<EventHeader>, &'static str),
-}
-
-/// An event of the person.
-pub struct SourceEvent {
-    /// Under whom it is filed.
-    pub user: UserRef,
-    /// Its position.
-    pub sequence: Sequence,
-    /// What it says.
-    pub content: SourceEventContent,
-    /// Whether an operator had it left out of every view.
-    pub is_discarded: bool,
-}
-
-/// Where the events come from.
-pub trait EventSource {
-    /// Gives every event up to the export's position, in the log's order; the same ones every time.
-    fn for_each(
-        &mut self,
-        visit: &mut dyn FnMut(SourceEvent) -> Result<(), ArchiveError>,
-    ) -> Result<(), ArchiveError>;
-}
 
 /// What was folded of a person.
 #[derive(Default)]

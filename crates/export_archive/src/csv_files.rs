@@ -5,7 +5,7 @@ use std::io::Write;
 use csv::{Terminator, Writer, WriterBuilder};
 use schemas::{Quantity, RowDocument};
 
-use crate::archive::ArchiveError;
+use crate::error::ArchiveError;
 
 pub(crate) fn write_summaries(file: &mut dyn Write, rows: &[RowDocument]) -> Result<(), ArchiveError> {
     let mut table = csv_writer(file);

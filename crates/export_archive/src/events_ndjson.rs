@@ -3,7 +3,7 @@
 use events::EventHeader;
 use serde_json::{Value, json};
 
-use crate::archive::{SourceEvent, SourceEventContent};
+use crate::source::{SourceEvent, SourceEventContent};
 
 /// The line, with its line feed.
 pub(crate) fn render(event: &SourceEvent) -> Vec<u8> {

@@ -19,14 +19,18 @@
 
 mod archive;
 mod csv_files;
+mod error;
 mod events_ndjson;
 mod history_json;
 mod manifest;
 mod readme_html;
+mod source;
 mod svg_plot;
 #[cfg(test)]
 mod tests;
 mod zip_writer;
 
-pub use archive::{ArchiveError, EventSource, SourceEvent, SourceEventContent, write_archive};
+pub use archive::write_archive;
+pub use error::ArchiveError;
 pub use manifest::{ArchiveManifest, ArchiveManifestFile, ArchiveMetadata};
+pub use source::{EventSource, SourceEvent, SourceEventContent};

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, StreamWriter, ZipWriter};
 
-use crate::archive::ArchiveError;
+use crate::error::ArchiveError;
 use crate::manifest::{ArchiveManifest, ArchiveManifestFile, ArchiveMetadata};
 
 pub(crate) struct ArchiveWriter<W: Write> {
