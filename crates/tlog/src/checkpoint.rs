@@ -10,7 +10,7 @@
 
 use tlog_tiles::{Checkpoint, Hash as TileHash};
 
-use crate::{Hash, LogSigner, LogVerifier};
+use crate::{CheckpointError, Hash, LogSigner, LogVerifier};
 
 /// The size and the root of a tree: what it holds, in 40 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,25 +19,6 @@ pub struct TreeHead {
     pub size: u64,
     /// The root over them.
     pub root: Hash,
-}
-
-/// The note is not what this log has signed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CheckpointError {
-    /// Not a note, or this log's but with a text of another form.
-    #[error("not a signed note of the expected form")]
-    Malformed,
-    /// It begins with another origin, so it says nothing about this log. Nobody has vouched for what it says.
-    #[error("the note is of {found:?}, not of {expected:?}")]
-    OriginMismatch {
-        /// Its first line, cut at 255 bytes.
-        found: String,
-        /// What the first line should be.
-        expected: String,
-    },
-    /// It claims to be this log's, and this log's key has not signed it, or not with this text.
-    #[error("the note is not signed by the log's key")]
-    Forged,
 }
 
 impl LogSigner {

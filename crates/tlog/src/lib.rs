@@ -35,7 +35,7 @@ mod verifier;
 mod tests;
 
 pub use attestation::Attestation;
-pub use checkpoint::{CheckpointError, TreeHead};
+pub use checkpoint::TreeHead;
 pub use frontier::Frontier;
 pub use hash::{Hash, ParseHashError};
 pub use log_key::LogKeyError;
@@ -44,4 +44,4 @@ pub use signer::{InvalidNoteText, LogSigner};
 pub use tile_store::{TileError, TileStore};
 pub use tile_writer::TileWriter;
 pub use tlog_proof::{TlogProof, TlogProofError};
-pub use verifier::LogVerifier;
+pub use verifier::{CheckpointError, LogVerifier};

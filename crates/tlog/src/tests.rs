@@ -2,4 +2,5 @@
 
 mod corruption;
 mod crash;
+mod fixtures;
 mod interop;

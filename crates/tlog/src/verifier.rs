@@ -4,8 +4,27 @@ use std::fmt;
 
 use signed_note::{Note, NoteError, StandardVerifier, VerificationError, Verifier, VerifierError, Verifiers};
 
+use crate::LogKeyError;
 use crate::log_key::{NOTE_BYTES_MAX, ORIGIN_BYTES_MAX, into_utf8, is_valid_origin};
-use crate::{CheckpointError, LogKeyError};
+
+/// A note was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Not a note, or a note of this log whose text has another form.
+    #[error("not a signed note of the expected form")]
+    Malformed,
+    /// The note begins with another origin, so it is of another log. Its signature was not verified.
+    #[error("the note is of {found:?}, not of {expected:?}")]
+    OriginMismatch {
+        /// Its first line, cut at 255 bytes.
+        found: String,
+        /// The first line that this log's notes have.
+        expected: String,
+    },
+    /// The note names this log, but this log's key has not signed this text.
+    #[error("the note is not signed by the log's key")]
+    Forged,
+}
 
 /// Verifies what one log has signed.
 #[derive(Clone)]

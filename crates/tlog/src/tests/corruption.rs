@@ -6,17 +6,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::{Frontier, Hash, ProofError, TileError, TileStore, TileWriter, TreeHead, verify_inclusion};
-
-fn leaf(index: u64) -> Hash {
-    Hash::from_leaf(&index.to_be_bytes())
-}
-
-fn head(size: u64) -> TreeHead {
-    let mut frontier = Frontier::default();
-    (0..size).for_each(|index| frontier.push(leaf(index)));
-    TreeHead { size, root: frontier.root() }
-}
+use super::fixtures::{head, leaf};
+use crate::{ProofError, TileError, TileStore, TileWriter, TreeHead, verify_inclusion};
 
 struct TileDir(TempDir);
 

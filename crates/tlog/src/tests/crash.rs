@@ -17,7 +17,8 @@ use object_store::{
 };
 use proptest::prelude::*;
 
-use crate::{Frontier, Hash, TileError, TileStore, TileWriter, TreeHead, verify_inclusion};
+use super::fixtures::{head, leaf};
+use crate::{TileError, TileStore, TileWriter, TreeHead, verify_inclusion};
 
 /// A store that answers a number of accesses and none after that, as seen from a process that ends.
 #[derive(Clone, Debug)]
@@ -140,10 +141,6 @@ impl ObjectStore for CrashingStore {
     }
 }
 
-fn leaf(index: u64) -> Hash {
-    Hash::from_leaf(&index.to_be_bytes())
-}
-
 /// Pushes up to each of these sizes and flushes; says what was flushed last in any case.
 async fn push_and_flush(
     store: &TileStore,
@@ -160,12 +157,6 @@ async fn push_and_flush(
         *flushed = writer.head();
     }
     Ok(())
-}
-
-fn head(size: u64) -> TreeHead {
-    let mut frontier = Frontier::default();
-    (0..size).for_each(|index| frontier.push(leaf(index)));
-    TreeHead { size, root: frontier.root() }
 }
 
 /// Stops after `accesses`, checks, goes on to the end, checks again. Says whether it came to a stop at all.
