@@ -11,7 +11,9 @@
 
 mod checkpoints;
 mod create;
+mod error;
 mod keys;
+mod layout;
 mod lines;
 mod manifest;
 mod verify;
@@ -19,15 +21,12 @@ mod verify;
 pub(crate) use checkpoints::CHECKPOINTS_SUBJECT;
 #[cfg(test)]
 pub(crate) use checkpoints::render_checkpoint as render_note;
-pub use create::{BackupSource, CreateBackupError, create_backup};
+pub use create::{BackupSource, create_backup};
+pub use error::{CreateBackupError, ReadBackupError};
 pub(crate) use keys::{KeyRecord, is_tombstone};
+#[cfg(test)]
+pub(crate) use layout::CHECKPOINTS_FILE;
+pub(crate) use layout::{EVENTS_FILE, FILES, KEYS_FILE, MANIFEST_FILE};
 pub(crate) use lines::{BackupLines, SignedNote};
 pub use manifest::{BackupFile, BackupManifest};
-pub use verify::{ReadBackupError, verify_backup};
-
-pub(crate) const EVENTS_FILE: &str = "events.ndjson";
-pub(crate) const KEYS_FILE: &str = "keys.ndjson";
-pub(crate) const CHECKPOINTS_FILE: &str = "checkpoints.ndjson";
-pub(crate) const MANIFEST_FILE: &str = "backup.json";
-/// The files that the manifest lists, in its order.
-pub(crate) const FILES: [&str; 3] = [EVENTS_FILE, KEYS_FILE, CHECKPOINTS_FILE];
+pub use verify::verify_backup;

@@ -16,6 +16,7 @@ mod backup_folder;
 mod blocking_progress;
 mod chunk_reader;
 mod hashed_file;
+mod json_line;
 mod limits;
 mod line_reader;
 mod log_export;

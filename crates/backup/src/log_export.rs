@@ -10,76 +10,29 @@
 //! Every line is as [`line`] renders it, byte for byte, and ends in a line feed. What signs the file is the notary's
 //! signature in the checkpoint, whose size and root are those of the events.
 
+mod error;
 pub(crate) mod line;
 mod reader;
+mod summary;
 mod writer;
 
 use std::path::Path;
 
-use events::{Log, LogConsumerName, LogError, ReadRangeError, RecordedEvent};
+use events::{Log, LogConsumerName, RecordedEvent};
 use schemas::Sequence;
-use tlog::{CheckpointError, Hash, LogVerifier, TreeHead};
+use tlog::LogVerifier;
 
+pub use error::LogExportError;
 pub use line::ExportedEvent;
 pub(crate) use reader::verify_with_digest;
 pub use reader::{LogExportReader, ReadLogExportError, verify_log_export};
 
-use crate::hashed_file::FileError;
 use crate::staged_path::StagedPath;
 use line::ExportHeader;
 use runtime::run_blocking;
+pub use summary::LogExport;
+pub(crate) use summary::SignedCheckpoint;
 pub(crate) use writer::LogExportWriter;
-
-/// An export that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogExport {
-    /// The identity of the log that it is of.
-    pub log: events::LogIdentity,
-    /// How many events it holds, from the first.
-    pub events: u64,
-    /// The root of the tree over their stored bytes.
-    pub root: Hash,
-    /// The note that signs both.
-    pub checkpoint: String,
-}
-
-/// Why there is no export. There is no file either.
-#[derive(Debug, thiserror::Error)]
-pub enum LogExportError {
-    /// The checkpoint is not the notary's.
-    #[error("the checkpoint does not hold")]
-    InvalidCheckpoint(#[from] CheckpointError),
-    /// The log can't be used.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The log can't be read to the end.
-    #[error(transparent)]
-    ReadRange(#[from] ReadRangeError),
-    /// Events that the notary signed are gone.
-    #[error(
-        "INCIDENT: the log ends at {log_end} and the notary signed {signed} events. Stop, keep the broker's files, restore from a mirror or a backup"
-    )]
-    LogTruncated {
-        /// Events that the log holds.
-        log_end: u64,
-        /// Events that were signed.
-        signed: u64,
-    },
-    /// The stored bytes are not those over which the checkpoint was signed.
-    #[error(
-        "INCIDENT: the log was changed: its events are not what the notary signed. Stop, keep the broker's files"
-    )]
-    RootMismatch,
-    /// An event is longer than a line may be.
-    #[error("event {sequence} is too long for a line of an export")]
-    EventTooLong {
-        /// Which one.
-        sequence: Sequence,
-    },
-    /// The file can't be written, or there is one of this name already.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
 
 /// Exports the events that a checkpoint signs, from the first on, into the new file `out`.
 ///
@@ -111,12 +64,6 @@ pub async fn export_events(
     }
     let signature = SignedCheckpoint { note: checkpoint.to_owned(), head: signed };
     run_blocking(move || writer.finish(signature)).await
-}
-
-/// A checkpoint and what it says.
-pub(crate) struct SignedCheckpoint {
-    pub(crate) note: String,
-    pub(crate) head: TreeHead,
 }
 
 fn push_events(

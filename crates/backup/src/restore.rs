@@ -8,18 +8,21 @@
 //! is put back: erasures that are newer than the backup stay, if the target still knows of them.
 
 mod checkpoints;
+mod error;
 mod keys;
 
 use std::path::Path;
 
 use events::Log;
-use jetstream::{AppendError, Appender, ReadError, Stream};
+use jetstream::{Appender, Stream};
 use tlog::LogVerifier;
 
-use crate::backup_folder::{BackupManifest, EVENTS_FILE, ReadBackupError, verify_backup};
+use crate::backup_folder::{BackupManifest, EVENTS_FILE, verify_backup};
 use crate::blocking_progress::run_blocking_with_progress;
-use crate::log_import::{self, ImportError, ImportReport};
+use crate::log_import::{self, ImportReport};
 use crate::progress_stage::ProgressStage;
+
+pub use error::RestoreError;
 
 /// What is filled, over the owner's connection. Nothing else may append to it meanwhile.
 #[derive(Clone, Copy)]
@@ -53,41 +56,6 @@ pub struct RestoreReport {
     pub checkpoints_appended: u64,
     /// Those that were there already.
     pub checkpoints_already_present: u64,
-}
-
-/// Why a backup is not back. What was put back stays: the same restoring goes on behind it.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// The backup does not hold. Nothing was put back, unless it changed while it was read.
-    #[error(transparent)]
-    Backup(#[from] ReadBackupError),
-    /// The log is another one, or can't be filled.
-    #[error(transparent)]
-    Events(#[from] ImportError),
-    /// The keys' stream can't be read.
-    #[error("the keys' stream can't be read")]
-    ReadKeys(#[source] ReadError),
-    /// A record can't be appended.
-    #[error("the keys' stream can't be filled")]
-    AppendKeys(#[source] AppendError),
-    /// The target has another record.
-    #[error("{subject} is there with another record than in the backup")]
-    KeyConflict {
-        /// Where it stands.
-        subject: String,
-    },
-    /// The stream of checkpoints can't be read.
-    #[error("the checkpoints can't be read")]
-    ReadCheckpoints(#[source] ReadError),
-    /// A checkpoint can't be appended.
-    #[error("the stream of checkpoints can't be filled")]
-    AppendCheckpoints(#[source] AppendError),
-    /// The target has other checkpoints.
-    #[error("checkpoint {number} is there and is another one than in the backup")]
-    CheckpointConflict {
-        /// The first that differs, from 1.
-        number: u64,
-    },
 }
 
 /// Puts a backup back: verifies it by the public key of the log's notary, compares what is there, and appends what is

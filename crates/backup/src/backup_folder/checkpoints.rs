@@ -7,9 +7,9 @@ use runtime::run_blocking;
 use serde::{Deserialize, Serialize};
 use tlog::{CheckpointError, LogVerifier};
 
-use super::create::CreateBackupError;
+use super::error::CreateBackupError;
 use crate::hashed_file::{FileDigest, HashedFileWriter};
-use crate::log_export::line::to_json_line;
+use crate::json_line::to_json_line;
 use crate::stream_pages::StreamPages;
 
 /// Where every checkpoint stands.

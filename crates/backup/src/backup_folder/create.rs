@@ -7,18 +7,18 @@ use std::path::Path;
 use std::{fs, io};
 
 use events::{Log, LogConsumerName};
-use jetstream::{ReadError, Stream};
+use jetstream::Stream;
 use jiff::Timestamp;
 use runtime::run_blocking;
-use tlog::{CheckpointError, LogVerifier};
+use tlog::LogVerifier;
 
-use super::{
-    BackupFile, BackupManifest, CHECKPOINTS_FILE, EVENTS_FILE, FILES, KEYS_FILE, MANIFEST_FILE, checkpoints,
-    keys,
-};
+use super::error::CreateBackupError;
+use super::layout::{CHECKPOINTS_FILE, EVENTS_FILE, FILES, KEYS_FILE, MANIFEST_FILE};
+use super::manifest::{BackupFile, BackupManifest};
+use super::{checkpoints, keys};
 use crate::blocking_progress::run_blocking_with_progress;
 use crate::hashed_file::{FileError, HashedFileWriter, sync_directory};
-use crate::log_export::{LogExportError, ReadLogExportError, export_events, verify_with_digest};
+use crate::log_export::{export_events, verify_with_digest};
 use crate::progress_stage::ProgressStage;
 use crate::staged_path::StagedPath;
 
@@ -33,49 +33,6 @@ pub struct BackupSource<'s> {
     pub keys: &'s Stream,
     /// The stream of checkpoints.
     pub checkpoints: &'s Stream,
-}
-
-/// Why there is no backup. What was written is left as `<folder>.draft`; the next backup is written over it.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateBackupError {
-    /// The events can't be exported.
-    #[error(transparent)]
-    Export(#[from] LogExportError),
-    /// The export was written and does not read as it was.
-    #[error("the export that was just written does not hold")]
-    ReadBack(#[from] ReadLogExportError),
-    /// The keys' stream can't be read.
-    #[error("the keys' stream can't be read")]
-    ReadKeys(#[source] ReadError),
-    /// There is none.
-    #[error("there is no stream of keys here")]
-    KeysStreamMissing,
-    /// A record stands under a subject that no message can be put back under.
-    #[error("record {sequence} of the keys' stream is not one that can be put back")]
-    UnrestorableKey {
-        /// Which one.
-        sequence: u64,
-    },
-    /// The keys' stream does not come to rest, or a replica stays behind.
-    #[error("the keys' stream changes faster than it can be copied, or a replica of it is behind; try again")]
-    KeysUnstable,
-    /// The stream of checkpoints can't be read.
-    #[error("the checkpoints can't be read")]
-    ReadCheckpoints(#[source] ReadError),
-    /// A checkpoint in the stream is not the notary's.
-    #[error("checkpoint {number} does not hold")]
-    InvalidCheckpoint {
-        /// Its sequence in the stream.
-        number: u64,
-        /// Why.
-        source: CheckpointError,
-    },
-    /// The checkpoint that signs the events is not in the stream.
-    #[error("the checkpoint that signs the events is not in the stream of checkpoints")]
-    CheckpointMissing,
-    /// A file can't be written, or there is a folder of this name already.
-    #[error(transparent)]
-    File(#[from] FileError),
 }
 
 /// Backs up the events that a checkpoint signs, all wrapped keys, and the checkpoints up to that one, into the new

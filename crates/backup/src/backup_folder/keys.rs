@@ -9,7 +9,7 @@ use data_encoding::BASE64;
 use keys::UserRef;
 use serde::{Deserialize, Serialize};
 
-use crate::log_export::line::to_json_line;
+use crate::json_line::to_json_line;
 use crate::subject;
 
 pub(super) use copy::copy_keys;

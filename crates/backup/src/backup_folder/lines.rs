@@ -5,7 +5,10 @@ use std::io::{self, BufReader};
 use std::marker::PhantomData;
 use std::path::Path;
 
-use super::{CHECKPOINTS_FILE, KEYS_FILE, KeyRecord, ReadBackupError, checkpoints};
+use super::checkpoints;
+use super::error::ReadBackupError;
+use super::keys::KeyRecord;
+use super::layout::{CHECKPOINTS_FILE, KEYS_FILE};
 use crate::hashed_file::FileDigest;
 use crate::line_reader::{LineError, LineReader};
 

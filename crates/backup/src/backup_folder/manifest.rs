@@ -8,9 +8,9 @@ use events::LogIdentity;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::FILES;
+use super::layout::FILES;
 use crate::hashed_file::FileDigest;
-use crate::log_export::line::to_json_line;
+use crate::json_line::to_json_line;
 
 /// The format of the folder.
 const FORMAT_VERSION: u64 = 1;

@@ -1,77 +1,16 @@
 //! Reading a backup, and saying what is wrong with it.
 
-use std::io;
 use std::path::Path;
 
-use tlog::{CheckpointError, LogVerifier};
+use tlog::LogVerifier;
 
+use super::error::ReadBackupError;
+use super::keys::KeyRecord;
+use super::layout::{CHECKPOINTS_FILE, EVENTS_FILE, KEYS_FILE, MANIFEST_FILE};
 use super::lines::{BackupLines, SignedNote, advance_line, file_error, open_lines};
 use super::manifest::{BackupFile, BackupManifest, ParseManifestError};
-use super::{CHECKPOINTS_FILE, EVENTS_FILE, KEYS_FILE, KeyRecord, MANIFEST_FILE};
 use crate::hashed_file::FileDigest;
 use crate::log_export::{ReadLogExportError, verify_with_digest};
-
-/// What is wrong with a backup.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadBackupError {
-    /// A file is not there.
-    #[error("{file} is missing")]
-    MissingFile {
-        /// Which one.
-        file: &'static str,
-    },
-    /// A file can't be read.
-    #[error("{file} can't be read")]
-    File {
-        /// Which one.
-        file: &'static str,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file's end is missing.
-    #[error("{file} was cut short")]
-    Truncated {
-        /// Which one.
-        file: &'static str,
-    },
-    /// A line is not one that is written.
-    #[error("line {line} of {file} is not in form")]
-    MalformedLine {
-        /// Which file.
-        file: &'static str,
-        /// Which line, from 1.
-        line: u64,
-    },
-    /// A file is not what was written.
-    #[error("{file} was changed: its SHA-256 or its number of lines is not the one in {MANIFEST_FILE}")]
-    DigestMismatch {
-        /// Which one.
-        file: &'static str,
-    },
-    /// Another version wrote it.
-    #[error("the backup is of format {found}, which is not known here")]
-    UnsupportedVersion {
-        /// The format that it says it is of.
-        found: u64,
-    },
-    /// The export of the events does not hold.
-    #[error("{EVENTS_FILE} does not hold")]
-    InvalidExport(#[source] ReadLogExportError),
-    /// A checkpoint is forged, or another log's.
-    #[error("the checkpoint in line {line} of {CHECKPOINTS_FILE} does not hold")]
-    InvalidCheckpoint {
-        /// Which line, from 1.
-        line: u64,
-        /// Why.
-        source: CheckpointError,
-    },
-    /// The files are not of one backup.
-    #[error("{file} is of another backup than the rest")]
-    BackupMismatch {
-        /// The file that does not belong.
-        file: &'static str,
-    },
-}
 
 /// Verifies a whole backup by the public key of the log's notary, and says what it is. Files that are not part of it
 /// are left alone. Memory does not grow with it.

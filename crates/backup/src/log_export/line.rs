@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use tlog::Hash;
 
+use crate::json_line::to_json_line;
 use crate::subject;
 
 /// The format of the file.
@@ -191,10 +192,6 @@ impl ExportManifest {
         let parsed: ParsedExportManifestLine = serde_json::from_slice(line).map_err(|_| MalformedLine)?;
         if parsed.manifest.render() == line { Ok(parsed.manifest) } else { Err(MalformedLine) }
     }
-}
-
-pub(crate) fn to_json_line(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_else(|_| unreachable!("BUG: a line is JSON"))
 }
 
 #[cfg(test)]

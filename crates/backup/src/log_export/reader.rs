@@ -7,10 +7,10 @@ use std::path::Path;
 
 use tlog::{CheckpointError, Frontier, Hash, LogVerifier, TreeHead};
 
-use super::LogExport;
 use super::line::{
     ExportHeader, ExportManifest, ExportedEvent, MANIFEST_PREFIX, MalformedLine, ParseHeaderError,
 };
+use super::summary::LogExport;
 use crate::hashed_file::FileDigest;
 use crate::limits::{LINE_BYTES_MAX, PROGRESS_INTERVAL_EVENTS};
 use crate::line_reader::{LineError, LineReader};

@@ -2,8 +2,9 @@
 
 use tlog::{Frontier, Hash};
 
+use super::error::LogExportError;
 use super::line::{ExportHeader, ExportManifest, ExportedEvent};
-use super::{LogExport, LogExportError, SignedCheckpoint};
+use super::summary::{LogExport, SignedCheckpoint};
 use crate::hashed_file::HashedFileWriter;
 use crate::limits::LINE_BYTES_MAX;
 use crate::staged_path::StagedPath;

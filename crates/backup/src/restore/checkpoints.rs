@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use jetstream::{AppendError, Appender, ExpectedSequence, NewMessage, StoredMessage, Stream};
 
-use super::RestoreError;
+use super::error::RestoreError;
 use crate::backup_folder::{BackupLines, CHECKPOINTS_SUBJECT, ReadBackupError, SignedNote};
 use crate::chunk_reader::{ChunkBounds, ChunkReader};
 use crate::limits::{LINE_BYTES_MAX, PAGE_MAX};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use jetstream::{AppendError, Appender, ExpectedSequence, NewMessage, ReadError, Stream};
 
-use super::RestoreError;
+use super::error::RestoreError;
 use crate::backup_folder::{BackupLines, KeyRecord, ReadBackupError, is_tombstone};
 use crate::chunk_reader::{ChunkBounds, ChunkReader};
 use crate::limits::{KEY_BATCH_MAX, LINE_BYTES_MAX};

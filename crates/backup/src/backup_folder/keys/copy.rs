@@ -13,7 +13,7 @@ use jetstream::{ReadError, StoredMessage, Stream, StreamState};
 use runtime::run_blocking;
 
 use super::{ALL_KEYS_FILTER, KeyRecord};
-use crate::backup_folder::create::CreateBackupError;
+use crate::backup_folder::error::CreateBackupError;
 use crate::hashed_file::{FileDigest, FileError, HashedFileWriter};
 use crate::limits::LATE_KEYS_MAX;
 use crate::line_reader::{LineError, LineReader};
