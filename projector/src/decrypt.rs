@@ -1,94 +1,13 @@
 //! From an event as recorded to what can be folded.
 
-use std::sync::Arc;
-
-use aggregates::export::ExportChange;
 use aggregates::{AggregateChange, ReadChangeError};
-use events::{
-    Envelope, ErasureEvent, Event, EventDiscarded, EventHeader, EventKind, OpenEventError, OutcomeAddress,
-    RecordedEvent,
-};
-use jiff::Timestamp;
-use keys::{
-    ConnectionId, DataKey, DeviceId, ExportId, KeyClient, KeyError, KeyHolder, Pseudonymizer, UserRef, Year,
-};
-use schemas::{DeviceReport, Sequence, Summary};
+use events::{Envelope, Event, EventDiscarded, EventKind, OpenEventError, RecordedEvent};
+use keys::{KeyClient, KeyError, Pseudonymizer, UserRef};
+use schemas::Sequence;
 
+use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::parked_event::ParkedEvent;
 use crate::view::DiscardedEvent;
-use crate::view_entry::connection::ConnectionChange;
-use crate::view_entry::device::DeviceChange;
-use crate::view_entry::row::ValueOrigin;
-
-/// An event whose content is known, of a kind that is folded.
-pub(crate) enum FoldableEvent {
-    Summary(DecryptedEvent<Summary>),
-    Device(DecryptedEvent<(DeviceId, DeviceChange)>),
-    Connection(DecryptedEvent<(ConnectionId, ConnectionChange)>),
-    Report(DecryptedEvent<(KeyHolder, DeviceReport)>),
-    Export(DecryptedEvent<(ExportId, ExportChange)>),
-    Discard(DiscardedEvent),
-    /// A step of an account's end, by somebody who may say so.
-    Erasure(EventHeader, ErasureEvent),
-    /// Everything of the years before this one is destroyed.
-    Retention(Year),
-}
-
-impl FoldableEvent {
-    /// Whose state it changes.
-    pub(crate) fn user(&self) -> UserRef {
-        match self {
-            Self::Summary(event) => event.head.user,
-            Self::Device(event) => event.head.user,
-            Self::Connection(event) => event.head.user,
-            Self::Report(event) => event.head.user,
-            Self::Export(event) => event.head.user,
-            Self::Discard(discarded) => discarded.user,
-            Self::Erasure(head, _) => head.user,
-            Self::Retention(_) => UserRef::SYSTEM,
-        }
-    }
-
-    /// The summary, where it is one.
-    pub(crate) fn into_summary(self) -> Option<DecryptedEvent<Summary>> {
-        match self {
-            Self::Summary(event) => Some(event),
-            Self::Device(_)
-            | Self::Connection(_)
-            | Self::Report(_)
-            | Self::Export(_)
-            | Self::Discard(_)
-            | Self::Erasure(..)
-            | Self::Retention(_) => None,
-        }
-    }
-}
-
-/// An event, and what it says.
-pub(crate) struct DecryptedEvent<S> {
-    pub(crate) head: EventHeader,
-    pub(crate) sequence: Sequence,
-    pub(crate) payload: S,
-    pub(crate) stored_at: Timestamp,
-    pub(crate) outcome_to: Option<OutcomeAddress>,
-    /// What it is sealed under, and what the entry that it is folded into will be.
-    pub(crate) data_key: Arc<DataKey>,
-}
-
-impl DecryptedEvent<Summary> {
-    /// What the row's values remember of it.
-    pub(crate) fn origin(&self) -> ValueOrigin {
-        let generated_at = self.payload.generated_at;
-        ValueOrigin { generated_at, sequence: self.sequence, event_id: self.head.id }
-    }
-}
-
-impl DecryptedEvent<()> {
-    fn with_payload<S>(self, said: S) -> DecryptedEvent<S> {
-        let Self { head, sequence, payload: (), stored_at, outcome_to, data_key: key } = self;
-        DecryptedEvent { head, sequence, payload: said, stored_at, outcome_to, data_key: key }
-    }
-}
 
 /// Why an event was not opened.
 #[derive(Debug, thiserror::Error)]

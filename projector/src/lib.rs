@@ -1,14 +1,15 @@
 //! The memory: folds the log into one row per user and day, and serves everything that is read.
 //!
-//! The log is the truth, a view is a cache of it. One task follows the log ([`follow`]), one thread at a time folds
-//! and writes ([`batch`]), and readers see a row and the position it reflects as one ([`view`]). What is asked about a
-//! single event is answered by the log itself ([`refold`]). Operators have other views built beside the one that serves
-//! ([`views`], [`build`], [`jobs`]) and ask what they hold ([`operator`]). Appends nothing but what operators did.
+//! The log is the truth, a view is a cache of it. One task follows the log ([`log_follower`]), one thread at a time folds
+//! and writes ([`projection`]), and readers see a row and the position it reflects as one ([`view`]). What is asked about a
+//! single event is answered by the log itself ([`row_history`]). Operators have other views built beside the one that serves
+//! ([`view_registry`], [`view_builder`], [`jobs`]) and ask what they hold ([`operator`]). Appends nothing but what operators did.
 
 mod api;
 mod build_progress;
 mod change_publisher;
 mod decrypt;
+mod decrypted_event;
 mod incident;
 mod internal_rpc_server;
 mod jobs;

@@ -6,19 +6,20 @@ mod exports;
 
 use std::sync::Arc;
 
+use aggregates::row::{Row, document, sources};
 use events::{Log, LogError};
 use jiff::civil::Date;
 use keys::{KeyClient, UserRef};
 use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence, Summary};
 use tokio::sync::Semaphore;
 
-use crate::decrypt::{DecryptError, DecryptedEvent, EventDecryptor};
+use crate::decrypt::{DecryptError, EventDecryptor};
+use crate::decrypted_event::DecryptedEvent;
 use crate::projection::{ReadEntryError, read_entry};
 use crate::row_history::{ReplayError, find_event, find_summary, replay_row, replay_rows};
 use crate::serving_view::ServingView;
 use crate::view::{EntryKey, RowKey, View, ViewError};
 use crate::view_entry::ViewEntry;
-use crate::view_entry::row::{Row, document, sources};
 use notary_client::{FetchProofError, fetch_inclusion_proof};
 use runtime::run_blocking;
 use tlog::{Hash, LogVerifier, TlogProof};

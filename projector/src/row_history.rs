@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use aggregates::row::Row;
+use aggregates::{fold, history_event};
 use events::{Log, RecordedEvent};
 use jetstream::ScanFrom;
 use jiff::civil::Date;
@@ -12,10 +14,9 @@ use jiff::{SignedDuration, Timestamp};
 use keys::UserRef;
 use schemas::{EventId, HistoryEvent, Sequence, Summary};
 
-use crate::decrypt::{DecryptError, DecryptedEvent, EventDecryptor, FoldableEvent};
+use crate::decrypt::{DecryptError, EventDecryptor};
+use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::view::View;
-use crate::view_entry::row::Row;
-use aggregates::{fold, history_event};
 
 /// Events of a user that one question may read.
 const SCANNED_EVENTS_MAX: usize = 20_000;

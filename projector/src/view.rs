@@ -3,22 +3,25 @@
 //! | key | value |
 //! |---|---|
 //! | `00` | what the view is: format, fold version, position, tree, sum, the log it was folded from ([`meta`]) |
-//! | `01` user ref (16) date (4) | one sealed row ([`rows`], [`sealed`]) |
-//! | `02` user ref (16) device id (16) | one sealed device ([`owned`], [`sealed`]) |
-//! | `03` user ref (16) sequence (8) | an event that waits ([`parked`]) |
-//! | `04` sequence (8) | an event that is left out ([`parked`]) |
-//! | `05` user ref (16) connection id (16) | one sealed connection ([`owned`], [`sealed`]) |
-//! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`reports`], [`sealed`]) |
+//! | `01` user ref (16) date (4) | one sealed row ([`row_key`], [`sealed_value`]) |
+//! | `02` user ref (16) device id (16) | one sealed device ([`entity_keys`], [`sealed_value`]) |
+//! | `03` user ref (16) sequence (8) | an event that waits ([`parked_events`]) |
+//! | `04` sequence (8) | an event that is left out ([`parked_events`]) |
+//! | `05` user ref (16) connection id (16) | one sealed connection ([`entity_keys`], [`sealed_value`]) |
+//! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`device_report_key`], [`sealed_value`]) |
 //! | `07` user ref (16) | an account on its way out, in clear ([`accounts`]) |
-//! | `08` user ref (16) export id (16) | one sealed export ([`owned`], [`sealed`]) |
+//! | `08` user ref (16) export id (16) | one sealed export ([`entity_keys`], [`sealed_value`]) |
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
 //! can't give back.
 
 mod accounts;
+mod any_entry_key;
 mod changes;
 mod device_report_key;
 mod entity_keys;
+mod error;
+mod format;
 mod keys;
 mod meta;
 mod parked_events;
@@ -26,8 +29,9 @@ mod queries;
 mod row_key;
 mod sealed_value;
 mod sled_store;
+mod state;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -37,83 +41,25 @@ use jiff::Timestamp;
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
 
+pub(crate) use any_entry_key::AnyKey;
 pub(crate) use changes::ViewChanges;
 pub(crate) use device_report_key::DeviceReportKey;
 pub(crate) use entity_keys::{ConnectionKey, DeviceKey, ExportKey};
-pub(crate) use keys::{AnyKey, EntryKey};
+pub use error::ViewError;
+pub(crate) use keys::EntryKey;
 use keys::{KEY_DISCARDED, KEY_META, KEY_PARKED};
 pub(crate) use meta::Tip;
 use meta::ViewMeta;
 pub(crate) use parked_events::DiscardedEvent;
 pub(crate) use row_key::RowKey;
 pub(crate) use sealed_value::SealedValue;
+use state::State;
 
 use crate::parked_event::ParkedEvent;
 use crate::view_digest::{DigestSum, ViewDigest};
 
 /// Entries read at once where all of them are.
 const SUM_PAGE_ENTRIES: usize = 1_000;
-
-/// The view can't be used with this log.
-#[derive(Debug, thiserror::Error)]
-pub enum ViewError {
-    /// The store itself fails.
-    #[error("the view in {} can't be used", .0.display())]
-    Store(PathBuf, #[source] sled::Error),
-    /// A damaged store could not be set aside.
-    #[error("the damaged view in {} can't be set aside", .0.display())]
-    SetAside(PathBuf, #[source] std::io::Error),
-    /// The list of the views can't be read or written.
-    #[error("the list of the views, {}, can't be used", .0.display())]
-    List(PathBuf, #[source] std::io::Error),
-    /// What waits in it can't be read.
-    #[error(
-        "the view in {} can't be used: what waits in it can't be read. `syncwell view rebuild --fresh` folds it anew",
-        .0.display()
-    )]
-    ParkedEventsUnreadable(PathBuf),
-    /// It has folded events that the log does not have.
-    #[error(
-        "INCIDENT: the view in {folder} stands at sequence {position}, but the log ends at {last}: the log lost events \
-         or was restored from an older backup. If the log is right, `syncwell view rebuild --fresh` folds the view anew"
-    )]
-    AheadOfLog {
-        /// The view's position.
-        position: u64,
-        /// The log's last sequence.
-        last: u64,
-        /// Where the view is.
-        folder: String,
-    },
-    /// It was folded from another log.
-    #[error(
-        "the view in {folder} belongs to the log created at {found}, but this log was created at {expected}. If this log \
-         is right, `syncwell view rebuild --fresh` folds the view anew"
-    )]
-    LogMismatch {
-        /// The view's log.
-        found: String,
-        /// This log.
-        expected: String,
-        /// Where the view is.
-        folder: String,
-    },
-    /// It was folded by other rules, or written in another format.
-    #[error(
-        "the view in {folder} is of format {format} and fold {fold}, this version writes format {} and fold {}. \
-         `syncwell view rebuild --fresh` folds it anew",
-        meta::FORMAT,
-        aggregates::FOLD_VERSION
-    )]
-    VersionMismatch {
-        /// The view's format.
-        format: u8,
-        /// The view's fold.
-        fold: u32,
-        /// Where the view is.
-        folder: String,
-    },
-}
 
 /// Something read, and the position that it reflects.
 pub(crate) type AtPosition<T> = (T, Option<Sequence>);
@@ -124,16 +70,6 @@ pub(crate) struct View {
     dir: PathBuf,
     /// Written together with the rows, read together with them.
     state: RwLock<State>,
-}
-
-/// What is known of a view without reading its store.
-#[derive(Clone)]
-struct State {
-    meta: ViewMeta,
-    parked_events: BTreeMap<(UserRef, Sequence), ParkedEvent>,
-    discarded_events: BTreeMap<Sequence, DiscardedEvent>,
-    /// Accounts that are being erased, or were.
-    closed_accounts: Arc<HashSet<UserRef>>,
 }
 
 /// What a view says of itself.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aggregates::connection::ConnectionState;
+use aggregates::device::DeviceState;
 use aggregates::export::ExportState;
+use aggregates::row::Row;
 use keys::KeyClient;
 use runtime::run_blocking;
 use serde::{Deserialize, Serialize};
@@ -11,10 +14,7 @@ use serde_json::{Value, json};
 
 use crate::projection::{ReadEntryError, read_entry};
 use crate::view::{AnyKey, SealedValue, View, ViewError};
-use crate::view_entry::connection::ConnectionState;
-use crate::view_entry::device::DeviceState;
 use crate::view_entry::device_report::DeviceReportEntry;
-use crate::view_entry::row::Row;
 use crate::view_entry::{ViewEntry, value_map};
 
 /// Entries looked at for one page.

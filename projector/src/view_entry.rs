@@ -15,7 +15,7 @@ use keys::UserRef;
 use schemas::Outcome;
 use serde_json::Value;
 
-use crate::decrypt::DecryptedEvent;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view::EntryKey;
 
 /// One kind of sealed entry of the view: a row, a device, a connection, a report.

@@ -6,7 +6,9 @@ use axum::response::Response;
 use http_edge::Scope;
 use keys::ConnectionId;
 
-use super::{ApiState, RawPathParameter, not_found, to_api_error};
+use super::errors::{not_found, to_api_error};
+use super::path_parameter::RawPathParameter;
+use super::state::ApiState;
 
 const SCOPES: [Scope; 2] = [Scope::SyncRead, Scope::AccountManage];
 

@@ -10,7 +10,9 @@ use http_edge::{
 use keys::{ErasureId, ReceiptToken};
 use schemas::{ErasureDocument, ProblemCode};
 
-use super::{ApiState, RawPathParameter, not_found, to_api_error};
+use super::errors::{not_found, to_api_error};
+use super::path_parameter::RawPathParameter;
+use super::state::ApiState;
 
 pub(super) async fn get_erasure(
     State(api): State<ApiState>,

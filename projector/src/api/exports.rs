@@ -13,7 +13,9 @@ use keys::{ExportId, KeyError};
 use runtime::run_blocking;
 use schemas::{ExportStatus, ProblemCode};
 
-use super::{ApiState, RawPathParameter, not_found, to_api_error};
+use super::errors::{not_found, to_api_error};
+use super::path_parameter::RawPathParameter;
+use super::state::ApiState;
 
 /// How long a link is good.
 const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(1);

@@ -1,4 +1,4 @@
-//! `GET /v1/summaries/{date}` and `GET /v1/summaries?from=&to=`.
+//! `GET /v1/summaries/{date}`, its `/history`, and `GET /v1/summaries?from=&to=`.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -12,7 +12,9 @@ use schemas::{ProblemCode, RowDocument, parse_date};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{ApiState, RawPathParameter, not_found, parse_path_date, to_api_error};
+use super::errors::{not_found, to_api_error};
+use super::path_parameter::{RawPathParameter, parse_path_date};
+use super::state::ApiState;
 
 /// Dates of one range.
 const RANGE_DAYS_MAX: i32 = 366;
@@ -29,6 +31,23 @@ pub(super) async fn get_row(
             .await
             .map_err(|error| to_api_error(&error))?;
         Ok(with_etag(&headers, row.ok_or_else(|| not_found("row"))?))
+    })
+    .await
+}
+
+/// `GET /v1/summaries/{date}/history`.
+pub(super) async fn get_history(
+    State(api): State<ApiState>,
+    date: RawPathParameter,
+    request: Request,
+) -> Response {
+    api.authenticate_and_run(request, &[Scope::SyncRead], async |caller, _| {
+        let history = api
+            .queries
+            .history(caller.user, parse_path_date(date)?)
+            .await
+            .map_err(|error| to_api_error(&error))?;
+        history.map(Json).ok_or_else(|| not_found("row"))
     })
     .await
 }

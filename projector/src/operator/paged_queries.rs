@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregates::row::{Row, document};
 use runtime::run_blocking;
 use schemas::{RowDocument, Sequence};
 use serde::Serialize;
@@ -12,7 +13,6 @@ use crate::projection::{ReadEntryError, read_entry};
 use crate::view::{EntryKey, RowKey, View};
 use crate::view_entry::ViewEntry;
 use crate::view_entry::device_report::DeviceReportEntry;
-use crate::view_entry::row::{Row, document};
 
 /// Entries of one page.
 const PAGE_ENTRIES_MAX: usize = 500;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aggregates::FOLD_VERSION;
 use events::Actor;
 use jetstream::{Broker, ReceivedMessage, ScanFrom};
 use keys::{Pseudonymizer, UserId, UserRef};
@@ -20,7 +21,6 @@ use crate::parked_event::ParkedEvent;
 use crate::query_service::QueryService;
 use crate::view::View;
 use crate::view_diff::diff_page;
-use aggregates::FOLD_VERSION;
 use runtime::{ErrorChain, run_blocking};
 
 /// Bytes of rows in one answer: a message of the broker carries 1 MiB.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use keys::UserRef;
 
+use super::Projection;
+use super::fold_error::FoldError;
 use super::repair_user::RepairResult;
-use super::{FoldError, Projection};
 use crate::view::{DiscardedEvent, Tip, View, ViewChanges};
 
 impl Projection {

@@ -2,7 +2,8 @@
 
 use keys::{DataKey, KeyClient, KeyError};
 
-use super::{FoldError, Projection};
+use super::Projection;
+use super::fold_error::FoldError;
 use crate::incident::ProjectorIncident;
 use crate::view::{EntryKey, SealedValue};
 use crate::view_entry::ViewEntry;

@@ -1,23 +1,17 @@
-//! What ends: an account, or everybody's past years. Nothing of either is left in a view behind the event that says so,
-//! whether it is folded when it happens or years later from the first event.
+//! Erases an account. Nothing of it is left in a view after the event that says so, whether it is folded when it happens
+//! or years later from the first event.
 
 use aggregates::{AccountErasure, EventMetadata};
-use events::{ChangeKind, ChangeNotification, Envelope, EventKind, EventOutcome, RecordedEvent};
-use keys::{UserRef, Year};
+use events::{ChangeKind, ChangeNotification, EventOutcome};
+use keys::UserRef;
 
-use super::{FoldError, OutcomeNotice, PreparedEvent, Projection};
-use crate::decrypt::{DecryptError, FoldableEvent};
+use super::fold_error::FoldError;
+use super::prepare::PreparedEvent;
+use super::{OutcomeNotice, Projection};
+use crate::decrypt::DecryptError;
+use crate::decrypted_event::FoldableEvent;
 use crate::incident::ProjectorIncident;
-use crate::view::{EntryKey, RowKey, Tip, View, ViewChanges};
-
-/// Rows that are looked through, and taken away, together.
-const ROWS_PER_BATCH: usize = 1_000;
-
-/// Whether an event that nobody opened is a step of an erasure.
-pub(super) fn is_erasure_event(event: &RecordedEvent) -> bool {
-    let kind = Envelope::read_header(event.bytes()).map(|head| head.kind);
-    kind.is_ok_and(|kind| EventKind::ERASURES.contains(&kind))
-}
+use crate::view::{Tip, View, ViewChanges};
 
 impl Projection {
     /// Folds a step of an erasure. From the first step on the account has no entry, and what waited does not wait.
@@ -78,29 +72,6 @@ impl Projection {
         let change =
             ChangeNotification::new(ChangeKind::AccountErased, user, at.event_id, at.sequence, at.time);
         self.publish_changes(&[change])
-    }
-
-    /// Takes away everybody's rows of the years before this one. What was folded before is written; a process that is
-    /// killed in between does the rest once more.
-    pub(super) fn fold_retention(&self, view: &View, tip: Tip, before: Year) -> Result<(), FoldError> {
-        // Which keys are destroyed is not known here, and one that is remembered would still open what comes late.
-        self.decryptor.keys.evict_all();
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let rows = view.entries_of_kind::<RowKey>(after.as_deref(), ROWS_PER_BATCH)?;
-            let Some((last, _)) = rows.last() else { break };
-            after = Some(last.clone());
-            let mut changes = ViewChanges::default();
-            for (key, sealed) in &rows {
-                if RowKey::decode(key).is_some_and(|row| row.date.year() < before) {
-                    changes.remove_entry(key, sealed);
-                }
-            }
-            view.apply(changes, None)?;
-        }
-        let mut tree = view.tree();
-        tree.push(tip.leaf);
-        Ok(view.apply(ViewChanges::default(), Some((tip, tree)))?)
     }
 }
 

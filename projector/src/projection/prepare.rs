@@ -8,7 +8,8 @@ use keys::UserRef;
 use tlog::Hash;
 
 use super::{PARALLEL_EVENTS_MIN, Projection};
-use crate::decrypt::{DecryptError, FoldableEvent};
+use crate::decrypt::DecryptError;
+use crate::decrypted_event::FoldableEvent;
 
 /// An event, its leaf in the tree, and what opening it gave.
 pub(crate) struct PreparedEvent {

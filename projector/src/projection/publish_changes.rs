@@ -3,8 +3,9 @@
 use events::ChangeNotification;
 use schemas::Outcome;
 
-use super::{FoldError, Projection};
-use crate::decrypt::DecryptedEvent;
+use super::Projection;
+use super::fold_error::FoldError;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view_entry::ViewEntry;
 
 /// What is told of an event that did this, where anything is.

@@ -6,24 +6,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aggregates::connection::ConnectionState;
+use aggregates::device::DeviceState;
 use aggregates::export::ExportState;
+use aggregates::row::Row;
 use events::ChangeNotification;
 use jetstream::ScanFrom;
 use jiff::civil::Date;
 use keys::{DataKey, UserRef};
 use schemas::Sequence;
 
+use super::Projection;
+use super::fold_error::FoldError;
 use super::publish_changes::published_change;
-use super::{FoldError, Projection};
-use crate::decrypt::{DecryptError, DecryptedEvent, FoldableEvent};
+use crate::decrypt::DecryptError;
+use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::incident::ProjectorIncident;
 use crate::parked_event::ParkedEvent;
 use crate::view::{EntryKey, RowKey, SealedValue, View, ViewChanges};
 use crate::view_entry::ViewEntry;
-use crate::view_entry::connection::ConnectionState;
-use crate::view_entry::device::DeviceState;
 use crate::view_entry::device_report::DeviceReportEntry;
-use crate::view_entry::row::Row;
 
 /// What a repair writes, and what is told of it before.
 #[derive(Default)]

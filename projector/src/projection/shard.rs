@@ -6,21 +6,25 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use aggregates::connection::ConnectionState;
+use aggregates::device::DeviceState;
 use aggregates::export::ExportState;
+use aggregates::row::Row;
 use events::{ChangeNotification, EventOutcome, RecordedEvent};
 use jiff::Timestamp;
 use keys::{DataKey, UserRef};
 
+use super::entry_sealing::{ReadEntryError, read_entry};
+use super::fold_error::FoldError;
+use super::prepare::PreparedEvent;
 use super::publish_changes::published_change;
-use super::{FoldError, OutcomeNotice, PreparedEvent, Projection, ReadEntryError, read_entry};
-use crate::decrypt::{DecryptError, DecryptedEvent, FoldableEvent};
+use super::{OutcomeNotice, Projection};
+use crate::decrypt::DecryptError;
+use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::parked_event::ParkedEvent;
 use crate::view::{EntryKey, SealedValue, View};
 use crate::view_entry::ViewEntry;
-use crate::view_entry::connection::ConnectionState;
-use crate::view_entry::device::DeviceState;
 use crate::view_entry::device_report::DeviceReportEntry;
-use crate::view_entry::row::Row;
 
 /// An entry as it was found in the store, and as it is now.
 pub(super) struct PendingEntry<E> {

@@ -1,5 +1,7 @@
 //! A user's devices and connections.
 
+use aggregates::connection::{self, ConnectionState};
+use aggregates::device::{self, DeviceState};
 use keys::{ConnectionId, DeviceId, UserRef};
 use runtime::run_blocking;
 use schemas::{ConnectionDocument, ConnectionsDocument, DeviceDocument, DevicesDocument, Sequence};
@@ -8,8 +10,6 @@ use super::{QueryError, QueryService, position_or_zero};
 use crate::projection::read_entry;
 use crate::view::{ConnectionKey, DeviceKey};
 use crate::view_entry::ViewEntry;
-use crate::view_entry::connection::{self, ConnectionState};
-use crate::view_entry::device::{self, DeviceState};
 
 /// Devices, or connections, that one answer lists.
 const LISTED_MAX: usize = 1_000;

@@ -6,7 +6,6 @@ use aggregates::AccountErasure;
 use keys::UserRef;
 
 use super::keys::{KEY_ACCOUNT, split_user, user_prefix};
-use super::{View, ViewError};
 
 pub(super) fn account_key(user: &UserRef) -> [u8; 17] {
     user_prefix(KEY_ACCOUNT, *user)
@@ -24,19 +23,6 @@ pub(super) fn load_closed_accounts(store: &sled::Db) -> sled::Result<HashSet<Use
         }
     }
     Ok(closed)
-}
-
-impl View {
-    /// Whether the account is being erased, or was.
-    pub(crate) fn is_account_closed(&self, user: &UserRef) -> bool {
-        self.state().closed_accounts.contains(user)
-    }
-
-    /// Where an account stands on its way out; `None` for one that is not.
-    pub(crate) fn account(&self, user: &UserRef) -> Result<Option<AccountErasure>, ViewError> {
-        let found = self.store.get(account_key(user)).map_err(|error| self.store_error(error))?;
-        Ok(found.and_then(|value| AccountErasure::decode(&value)))
-    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use keys::UserRef;
 use schemas::Sequence;
 
 use super::accounts::account_key;
-use super::parked_events::{encode_parked_key, encode_parked_value};
-use super::{DiscardedEvent, SealedValue, State};
+use super::parked_events::{DiscardedEvent, encode_parked_key, encode_parked_value};
+use super::sealed_value::SealedValue;
+use super::state::State;
 use crate::parked_event::ParkedEvent;
 use crate::view_digest::DigestSum;
 

@@ -9,8 +9,7 @@
 
 use keys::{DeviceId, KeyHolder, UserRef};
 
-use super::EntryKey;
-use super::keys::{KEY_REPORT, split_user, user_prefix};
+use super::keys::{EntryKey, KEY_REPORT, split_user, user_prefix};
 
 const HOLDER_USER: u8 = 0;
 const HOLDER_DEVICE: u8 = 1;

@@ -6,8 +6,7 @@ use std::hash::Hash;
 
 use keys::{ConnectionId, DeviceId, ExportId, UserRef};
 
-use super::EntryKey;
-use super::keys::{KEY_CONNECTION, KEY_DEVICE, KEY_EXPORT, split_user, user_prefix};
+use super::keys::{EntryKey, KEY_CONNECTION, KEY_DEVICE, KEY_EXPORT, split_user, user_prefix};
 
 /// An id of 16 bytes.
 pub(crate) trait EntityId: Copy + Ord + Hash + Display {

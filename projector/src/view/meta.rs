@@ -14,15 +14,14 @@
 
 use std::path::Path;
 
+use aggregates::FOLD_VERSION;
 use events::LogState;
 use schemas::Sequence;
 use tlog::{Frontier, Hash};
 
-use super::ViewError;
+use super::error::ViewError;
+use super::format::VIEW_FORMAT;
 use crate::view_digest::DigestSum;
-use aggregates::FOLD_VERSION;
-
-pub(super) const FORMAT: u8 = 2;
 
 /// The last event that a view has folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +49,7 @@ impl ViewMeta {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = vec![VIEW_FORMAT];
         bytes.extend_from_slice(&FOLD_VERSION.to_be_bytes());
         bytes.extend_from_slice(
             self.leaf.as_ref().map_or([0; 32].as_slice(), |leaf| leaf.as_bytes().as_slice()),
@@ -72,7 +71,7 @@ impl ViewMeta {
             rest.first_chunk::<4>().map(|fold| (*format, u32::from_be_bytes(*fold)))
         });
         let (format, fold) = version.unwrap_or_default();
-        let Some(meta) = decoded.filter(|_| (format, fold) == (FORMAT, FOLD_VERSION)) else {
+        let Some(meta) = decoded.filter(|_| (format, fold) == (VIEW_FORMAT, FOLD_VERSION)) else {
             return Err(ViewError::VersionMismatch { format, fold, folder });
         };
         if meta.log != log.identity.as_str() {
@@ -90,7 +89,7 @@ impl ViewMeta {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (&FORMAT, rest) = bytes.split_first()? else { return None };
+        let (&VIEW_FORMAT, rest) = bytes.split_first()? else { return None };
         let (_fold, rest) = rest.split_first_chunk::<4>()?;
         let (leaf, rest) = rest.split_first_chunk::<32>()?;
         let (sum, rest) = rest.split_first_chunk::<32>()?;

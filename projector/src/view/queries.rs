@@ -2,12 +2,17 @@
 
 use std::ops::Bound;
 
+use aggregates::AccountErasure;
 use jiff::civil::Date;
 use keys::UserRef;
 use schemas::Sequence;
 
-use super::keys::{ENTRY_KEY_KINDS, user_prefix};
-use super::{AtPosition, EntryKey, RowKey, SealedValue, View, ViewError};
+use super::accounts::account_key;
+use super::error::ViewError;
+use super::keys::{ENTRY_KEY_KINDS, EntryKey, user_prefix};
+use super::row_key::RowKey;
+use super::sealed_value::SealedValue;
+use super::{AtPosition, View};
 
 /// An entry as it is stored.
 pub(crate) type StoredEntry = (Vec<u8>, SealedValue);
@@ -107,5 +112,16 @@ impl View {
     fn stored_entry(&self, entry: sled::Result<(sled::IVec, sled::IVec)>) -> Result<StoredEntry, ViewError> {
         let (key, value) = entry.map_err(|error| self.store_error(error))?;
         Ok((key.to_vec(), SealedValue(value.to_vec())))
+    }
+
+    /// Whether the account is being erased, or was.
+    pub(crate) fn is_account_closed(&self, user: &UserRef) -> bool {
+        self.state().closed_accounts.contains(user)
+    }
+
+    /// Where an account stands on its way out; `None` for one that is not.
+    pub(crate) fn account(&self, user: &UserRef) -> Result<Option<AccountErasure>, ViewError> {
+        let found = self.store.get(account_key(user)).map_err(|error| self.store_error(error))?;
+        Ok(found.and_then(|value| AccountErasure::decode(&value)))
     }
 }

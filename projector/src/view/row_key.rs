@@ -10,8 +10,7 @@
 use jiff::civil::Date;
 use keys::UserRef;
 
-use super::EntryKey;
-use super::keys::{KEY_ROW, split_user, user_prefix};
+use super::keys::{EntryKey, KEY_ROW, split_user, user_prefix};
 
 /// Makes every year that a date can have a positive number.
 const YEAR_OFFSET: i16 = 10_000;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::ViewError;
+use super::error::ViewError;
 
 /// sled's cache, in bytes; its own default is a gigabyte.
 const CACHE_BYTES: u64 = 128 * 1024 * 1024;

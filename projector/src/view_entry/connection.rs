@@ -4,14 +4,13 @@ mod codec;
 
 use std::collections::BTreeMap;
 
+use aggregates::connection::{ConnectionChange, ConnectionState, fold};
 use events::{ChangeKind, ChangeTarget};
 use keys::{ConnectionId, UserRef};
 use schemas::Outcome;
 use serde_json::{Value, json};
 
-pub(crate) use aggregates::connection::{ConnectionChange, ConnectionState, document, fold};
-
-use crate::decrypt::DecryptedEvent;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view::ConnectionKey;
 use crate::view_entry::{ViewEntry, value_map};
 

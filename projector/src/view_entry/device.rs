@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aggregates::device::{DeviceChange, DeviceState, fold};
 use events::{ChangeKind, ChangeTarget};
 use jiff::Timestamp;
 use keys::{DeviceId, UserRef};
@@ -9,9 +10,7 @@ use schemas::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(crate) use aggregates::device::{DeviceChange, DeviceState, document, fold};
-
-use crate::decrypt::DecryptedEvent;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view::DeviceKey;
 use crate::view_entry::{ViewEntry, value_map};
 

@@ -10,7 +10,7 @@ use schemas::{DeviceReport, KeyStorage, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decrypt::DecryptedEvent;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view::DeviceReportKey;
 use crate::view_entry::stored_enums::StoredEnum;
 use crate::view_entry::{ViewEntry, value_map};

@@ -10,7 +10,7 @@ use schemas::{ExportFailure, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decrypt::DecryptedEvent;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view::ExportKey;
 use crate::view_entry::{ViewEntry, value_map};
 

@@ -5,14 +5,13 @@ mod field_values;
 
 use std::collections::BTreeMap;
 
+use aggregates::row::Row;
 use events::{ChangeKind, ChangeTarget};
 use keys::UserRef;
 use schemas::{Outcome, Summary};
 use serde_json::Value;
 
-pub(crate) use aggregates::row::{Register, Row, ValueOrigin, WorkoutRegisters, document, sources};
-
-use crate::decrypt::DecryptedEvent;
+use crate::decrypted_event::DecryptedEvent;
 use crate::view::RowKey;
 use crate::view_entry::ViewEntry;
 

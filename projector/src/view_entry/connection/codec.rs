@@ -2,12 +2,12 @@
 //!
 //! Its enums stand there as their numbers ([`crate::view_entry::stored_enums`]).
 
+use aggregates::connection::ConnectionState;
 use jiff::Timestamp;
 use keys::UserRef;
 use schemas::{ConnectionStatus, ProviderRevocation, ReauthReason};
 use serde::{Deserialize, Serialize};
 
-use super::ConnectionState;
 use crate::view_entry::stored_enums::StoredEnum;
 
 const FORMAT: u8 = 1;

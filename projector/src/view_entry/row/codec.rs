@@ -3,11 +3,10 @@
 //! One byte of format, then postcard's encoding (its wire format is specified and stable) of the structs below. The
 //! view can always be folded anew, but a format that changes unseen would look like damage: raise [`FORMAT`] instead.
 
+use aggregates::row::{Register, Row, ValueOrigin, WorkoutRegisters};
 use jiff::Timestamp;
 use schemas::{EventId, PerScalar, Quantity, Scalar, Sequence, WorkoutKey};
 use serde::{Deserialize, Serialize};
-
-use super::{Register, Row, ValueOrigin, WorkoutRegisters};
 
 const FORMAT: u8 = 1;
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aggregates::row::{Register, Row};
 use schemas::Scalar;
 use serde_json::{Value, json};
-
-use super::{Register, Row};
 
 /// Every value, clock and provenance of the row.
 pub(super) fn field_values(row: &Row) -> BTreeMap<String, Value> {
