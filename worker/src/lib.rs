@@ -17,7 +17,7 @@ mod log_position;
 mod webhooks;
 mod worker;
 
-pub use crate::connections::oauth::OAuthClient;
+pub use crate::connections::oauth::{OAuthClient, OAuthClients};
 pub use erasures::{ErasedUser, ErasureLedger, ErasureLedgerError};
 pub use exports::LogSource;
 pub use http_client::HttpClientError;
@@ -28,4 +28,4 @@ pub use webhooks::{
     TestEndpointResponse, UserRefMode, WebhookAdminClient, WebhookAdminError, WebhookDelivery,
     WebhookSettings,
 };
-pub use worker::{OAuthClients, Worker, WorkerSettings};
+pub use worker::{Worker, WorkerSettings};

@@ -18,10 +18,12 @@
 
 mod admin;
 mod allowed_ips;
+mod context;
 mod cursor;
 mod delivery;
 mod endpoint;
 mod endpoint_store;
+mod error;
 mod http_sender;
 mod message;
 mod retry_entry;
@@ -36,13 +38,14 @@ use std::sync::Arc;
 
 use events::ChangeFeed;
 use ipnet::IpNet;
-use jetstream::{Broker, KvBucket, Leases};
+use jetstream::{Broker, Leases};
 use keys::{KeyClient, Pseudonymizer, TokenSealer};
 use uuid::Uuid;
 
 use crate::http_client::HttpClientError;
 use crate::kv_buckets::WorkerBucket;
 use allowed_ips::AllowedIps;
+use context::WebhookContext;
 use endpoint_store::EndpointStore;
 use http_sender::HttpSender;
 use runtime::{Clock, spawn_critical};
@@ -107,30 +110,4 @@ impl WebhookDelivery {
         spawn_critical("webhook delivery supervisor", DeliverySupervisor::default().run(means));
         Ok(Self {})
     }
-}
-
-/// What delivering and answering take.
-struct WebhookContext {
-    broker: Broker,
-    endpoints: EndpointStore,
-    work_bucket: KvBucket,
-    leases: Leases,
-    changes: ChangeFeed,
-    sender: HttpSender,
-    keys: KeyClient,
-    seal: Arc<TokenSealer>,
-    pseudonyms: Pseudonymizer,
-    link_base: String,
-    schedule: RetrySchedule,
-    clock: Clock,
-}
-
-/// The broker or the keeper can't be reached. Try again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the feed's buckets or keys can't be reached")]
-struct WebhookStoreUnavailable;
-
-/// Randomness for names and jitter. Of a UUID six bits are fixed.
-fn random_bytes() -> [u8; 16] {
-    *Uuid::new_v4().as_bytes()
 }

@@ -1,7 +1,6 @@
 //! A worker, put together. Several may run: each reads all of the log ([`crate::log_consumer`]), and a lease says who does a deed
 //! ([`crate::connections::scheduler`], [`crate::connections::executor`]).
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +15,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::connections::executor::ConnectionExecutor;
-use crate::connections::oauth::OAuthClient;
+use crate::connections::oauth::OAuthClients;
 use crate::connections::scheduler::run_scheduler;
 use crate::connections::store::ConnectionStore;
 use crate::erasures::{ErasureLedger, ErasureWorker};
@@ -25,9 +24,6 @@ use crate::http_client::{HttpClient, HttpClientError};
 use crate::kv_buckets::WorkerBucket;
 use crate::log_consumer::LogConsumer;
 use crate::webhooks::{WebhookDelivery, WebhookSettings};
-
-/// Who this installation is at each provider, by the provider's name.
-pub type OAuthClients = Arc<BTreeMap<String, OAuthClient>>;
 
 /// What a worker is made of.
 pub struct WorkerSettings {

@@ -17,12 +17,11 @@ use providers::{Provider, ProviderRegistry};
 use runtime::Clock;
 
 use crate::connections::next_action::ConnectionAction;
-use crate::connections::oauth::ProviderTokenClient;
+use crate::connections::oauth::{OAuthClients, ProviderTokenClient};
 use crate::connections::record::{ConnectionRecord, ConnectionRecordKey, PendingEvent, PendingEventKind};
 use crate::connections::store::{ConnectionStore, ConnectionStoreError};
 use crate::http_client::HttpClient;
 use crate::lease_renewal::{LEASE_TTL, run_to_completion};
-use crate::worker::OAuthClients;
 
 /// Deeds that one connection may have done in a row.
 const ACTIONS_PER_LEASE_MAX: usize = 8;

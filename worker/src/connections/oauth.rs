@@ -1,18 +1,20 @@
 //! A provider's token endpoint and its revocation, as its table has them. The flow itself is the oauth2 crate's; this file
 //! evens out where providers leave the standard, and judges what a failure means.
 
+mod error;
 mod revocation;
 mod token_response;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{Method, Request, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use oauth2::basic::{BasicClient, BasicTokenResponse};
 use oauth2::{
     AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl,
-    RefreshToken, RequestTokenError, Scope, TokenResponse, TokenUrl,
+    RefreshToken, Scope, TokenResponse, TokenUrl,
 };
 use providers::{ClientAuthentication, OAuthSettings, Pkce};
 use serde_json::Value;
@@ -23,6 +25,9 @@ use crate::http_client::{HttpClient, HttpRequestError};
 use runtime::Clock;
 use token_response::{classify_error, normalize_response};
 
+use error::{TokenEndpointError, TokenTransportError};
+
+pub(crate) use error::TokenRequestError;
 pub(crate) use revocation::RevocationOutcome;
 
 /// Who this installation is at a provider.
@@ -34,6 +39,9 @@ pub struct OAuthClient {
     pub client_secret: Option<Zeroizing<String>>,
 }
 
+/// OAuth clients of this installation, by the name of the provider.
+pub type OAuthClients = Arc<BTreeMap<String, OAuthClient>>;
+
 /// What a provider answered a token request with.
 pub(crate) struct GrantedTokens {
     pub(crate) access: String,
@@ -43,23 +51,6 @@ pub(crate) struct GrantedTokens {
     pub(crate) provider_user: Option<String>,
 }
 
-/// Why a token request gave no tokens.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TokenRequestError {
-    /// The provider refuses the code or the refresh token, for good.
-    #[error("the provider refuses: {0}")]
-    Refused(String),
-    /// The provider refuses who asks, or how: this installation's settings are wrong, and no token is used up.
-    #[error("the provider refuses this installation: {0}")]
-    Misconfigured(String),
-    /// The provider has not acted; later it may.
-    #[error("the provider is not to be had now")]
-    Unavailable,
-    /// What came of it is not known.
-    #[error("what came of the request is not known: {0}")]
-    OutcomeUnknown(&'static str),
-}
-
 /// One provider, to be asked.
 pub(crate) struct ProviderTokenClient<'p> {
     pub(crate) oauth: &'p OAuthSettings,
@@ -67,13 +58,6 @@ pub(crate) struct ProviderTokenClient<'p> {
     pub(crate) http: &'p HttpClient,
     pub(crate) clock: Clock,
 }
-
-type TokenEndpointError = RequestTokenError<TokenTransportError, oauth2::basic::BasicErrorResponse>;
-
-/// A failure on the way, before the answer is read as OAuth.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-struct TokenTransportError(TokenRequestError);
 
 /// What the oauth2 crate makes its requests through; the provider's user, where the answer names one, stays behind.
 struct HttpAdapter<'a> {

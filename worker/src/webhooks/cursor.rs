@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use events::{ChangeFeed, ChangeNotification};
 use jetstream::{KvBucket, ReadError};
 
-use super::WebhookStoreUnavailable;
 use super::endpoint::{Endpoint, EndpointId};
+use super::error::WebhookStoreUnavailable;
 use crate::log_position::{encode_position, parse_position};
 
 /// A cursor that only passed over what is not wanted is written at most so often.

@@ -12,13 +12,14 @@ use events::ChangeNotification;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
+use super::context::WebhookContext;
 use super::cursor::DeliveryCursor;
 use super::endpoint::{DisabledReason, Endpoint, EndpointSecrets};
+use super::error::WebhookStoreUnavailable;
 use super::retry_entry::RetryEntry;
 use super::retry_queue::RetryQueue;
 use super::retry_schedule::RETRY_WINDOW;
 use super::throttle::Throttle;
-use super::{WebhookContext, WebhookStoreUnavailable};
 
 /// Messages under way to one endpoint: what a kill may repeat.
 const IN_FLIGHT_MAX: usize = 16;

@@ -1,11 +1,11 @@
 //! The endpoints in their bucket. A bucket that is empty tells the projector that nobody wants to know, so what is removed
 //! or replaced is destroyed.
 
-use jetstream::{AppendError, KvBucket, KvEntry, ReadError};
+use jetstream::{AppendError, KvBucket, KvEntry};
 use jiff::Timestamp;
 
-use super::WebhookStoreUnavailable;
 use super::endpoint::{DisabledReason, DisabledState, Endpoint, EndpointId};
+use super::error::WebhookStoreUnavailable;
 
 /// Entries of one look at the bucket.
 const PAGE_ENTRIES_MAX: usize = 100;
@@ -112,18 +112,4 @@ fn decode_or_log(entry: &KvEntry) -> Option<Endpoint> {
         );
     }
     endpoint
-}
-
-impl From<ReadError> for WebhookStoreUnavailable {
-    fn from(error: ReadError) -> Self {
-        tracing::debug!(error = &error as &dyn std::error::Error, "the feed's buckets can't be read");
-        Self
-    }
-}
-
-impl From<AppendError> for WebhookStoreUnavailable {
-    fn from(error: AppendError) -> Self {
-        tracing::debug!(error = &error as &dyn std::error::Error, "the feed's buckets can't be written");
-        Self
-    }
 }

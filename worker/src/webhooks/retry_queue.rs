@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jetstream::{AppendError, KvBucket, ReadError, ScanFrom, StoredMessage};
 use jiff::Timestamp;
 
-use super::WebhookStoreUnavailable;
 use super::endpoint::EndpointId;
+use super::error::WebhookStoreUnavailable;
 use super::retry_entry::{RetryEntry, RetryState};
 use crate::kv_buckets::WorkerBucket;
 

@@ -8,9 +8,10 @@ use jetstream::LeaseError;
 use runtime::spawn_critical;
 use tokio::time::sleep;
 
+use super::context::WebhookContext;
 use super::delivery::EndpointDelivery;
 use super::endpoint::{Endpoint, EndpointId, EndpointSecrets};
-use super::{WebhookContext, WebhookStoreUnavailable};
+use super::error::WebhookStoreUnavailable;
 use crate::lease_renewal::{LEASE_TTL, run_while_held};
 
 /// Between two looks at the endpoints.

@@ -3,7 +3,8 @@
 use http::{Method, Request, header};
 use providers::{ClientAuthentication, RevocationEndpoint, RevocationMethod};
 
-use super::{ProviderTokenClient, TokenRequestError, with_bearer_token};
+use super::error::TokenRequestError;
+use super::{ProviderTokenClient, with_bearer_token};
 use crate::connections::record::Tokens;
 use crate::http_client::HttpRequestError;
 

@@ -5,7 +5,7 @@ use oauth2::basic::BasicErrorResponseType;
 use providers::{OAuthSettings, TokenResponseEnvelope};
 use serde_json::Value;
 
-use super::{TokenEndpointError, TokenRequestError, TokenTransportError};
+use super::error::{TokenEndpointError, TokenRequestError, TokenTransportError};
 
 /// An answer out of its envelope, with what the standard demands and some providers leave out.
 pub(super) fn normalize_response(read: Value, oauth: &OAuthSettings) -> Result<Value, TokenRequestError> {

@@ -18,13 +18,14 @@ use super::protocol::{
     AddEndpointRequest, AddEndpointResponse, AdminMethod, AdminResponse, EndpointIdRequest, EndpointStatus,
     ListEndpointsRequest, ProjectorAck, SUBJECT_FILTER, TestEndpointResponse, UserRefRequest, encode,
 };
+use crate::webhooks::context::{WebhookContext, random_bytes};
 use crate::webhooks::cursor::{delivery_lag, stream_identity};
 use crate::webhooks::endpoint::{Endpoint, EndpointId, EndpointSecrets, StartPosition};
 use crate::webhooks::endpoint_store::ENDPOINTS_MAX;
+use crate::webhooks::error::WebhookStoreUnavailable;
 use crate::webhooks::http_sender::{DeliveryAttempt, DeliveryFailure};
 use crate::webhooks::message::WebhookMessage;
 use crate::webhooks::retry_queue::scan_page;
-use crate::webhooks::{WebhookContext, WebhookStoreUnavailable, random_bytes};
 
 /// How long it may take to say that it knows.
 const PROJECTOR_TIMEOUT: Duration = Duration::from_secs(1);

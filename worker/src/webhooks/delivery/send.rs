@@ -7,9 +7,10 @@ use keys::KeyError;
 use tokio::time::Instant;
 
 use super::{DeliveryItem, EndpointDelivery};
+use crate::webhooks::context::random_bytes;
+use crate::webhooks::error::WebhookStoreUnavailable;
 use crate::webhooks::http_sender::{DeliveryAttempt, DeliveryFailure, RESPONSE_TIMEOUT};
 use crate::webhooks::message::WebhookMessage;
-use crate::webhooks::{WebhookStoreUnavailable, random_bytes};
 
 /// What is sent of an item.
 enum PreparedMessage {

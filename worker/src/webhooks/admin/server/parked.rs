@@ -9,10 +9,11 @@ use super::AdminRequestError;
 use crate::webhooks::admin::protocol::{
     ListParkedRequest, ListParkedResponse, ParkedMessage, RetryParkedRequest, RetryParkedResponse,
 };
+use crate::webhooks::context::WebhookContext;
 use crate::webhooks::endpoint::{Endpoint, EndpointSecrets};
+use crate::webhooks::error::WebhookStoreUnavailable;
 use crate::webhooks::retry_entry::RetryState;
 use crate::webhooks::retry_queue::{StoredRetryEntry, replace_entry, scan_page};
-use crate::webhooks::{WebhookContext, WebhookStoreUnavailable};
 
 impl WebhookContext {
     pub(super) async fn list_parked(
