@@ -93,7 +93,8 @@ impl ApiError {
         refusal
     }
 
-    /// The body does not hold: [`Code::InvalidSummary`], or [`Code::InvalidRequest`] where it is no summary.
+    /// The body is invalid. The code is [`ProblemCode::InvalidSummary`] for a summary, otherwise
+    /// [`ProblemCode::InvalidRequest`].
     pub fn violations(code: ProblemCode, violations: Vec<Violation>) -> Self {
         let detail = match violations.len() {
             1 => "One thing does not hold; errors names it.".to_owned(),
@@ -157,7 +158,7 @@ impl ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The body is written further out, by [`crate::observed`], which knows the correlation id.
+    /// Writes no body: [`crate::access_log_middleware`] writes it, because it knows the correlation id.
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, self.0.headers.clone()).into_response();

@@ -43,7 +43,7 @@ impl Authenticator {
         self.rate_limits.check_address(self.forwarding.client_address(peer, headers))
     }
 
-    /// The peer of a request that came through [`crate::http_server`].
+    /// Returns the peer of a request that came through [`crate::serve`].
     pub fn peer_address(request: &Request) -> PeerAddress {
         *request
             .extensions()

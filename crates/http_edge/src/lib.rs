@@ -1,8 +1,8 @@
-//! What both doors share: the write side (ingest) and the read side (projector) verify the same tokens, count the same
-//! rates, answer errors alike and run on the same HTTP server.
+//! The HTTP edge of ingest and projector: both verify the same tokens, apply the same rate limits, return the same problem
+//! bodies and run on the same HTTP server.
 //!
-//! A request passes from the outside in: [`http_server`] (connections, time limits) → [`Observed`] (correlation id, access
-//! log, problem bodies) → [`Gate`] (rate per address, token, rate per user) → the handler.
+//! A request passes [`serve`] (connections, time limits), then [`access_log_middleware`] (correlation id, access log,
+//! problem bodies), then [`Authenticator`] (rate per address, token, rate per user), then the handler.
 
 mod access_log;
 mod api_error;

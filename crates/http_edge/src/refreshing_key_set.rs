@@ -90,7 +90,7 @@ enum FetchSource {
 }
 
 impl<T> RefreshingKeySet<T> {
-    /// Reads a file at once; a URL is fetched once [`Published::follow`] runs.
+    /// Reads a file immediately. A URL is first fetched when [`Self::refresh_loop`] runs.
     pub fn open(
         name: impl Into<String>,
         source: KeySetSource,

@@ -11,13 +11,13 @@ const NAME: &str = "the issuer's key set";
 pub struct IssuerKeySet(RefreshingKeySet<Jwks>);
 
 impl IssuerKeySet {
-    /// Reads a file at once; a URL is fetched once [`KeySet::follow`] runs.
+    /// Reads a file immediately. A URL is first fetched when [`Self::refresh_loop`] runs.
     pub fn open(source: KeySetSource) -> Result<Self, KeySetError> {
         RefreshingKeySet::open(NAME, source, parse).map(Self)
     }
 
     #[cfg(test)]
-    pub(super) fn with_fixed_set(text: &str) -> Result<Self, super::JwksError> {
+    pub(super) fn with_fixed_set(text: &str) -> Result<Self, super::jwks::JwksError> {
         Ok(Self(RefreshingKeySet::with_fixed_set(Jwks::parse(text)?, parse)))
     }
 
