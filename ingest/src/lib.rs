@@ -1,20 +1,40 @@
-//! The door: every write comes in here, is verified, and becomes an event.
+//! Ingest: verifies every write and appends it to the log as an event.
 //!
-//! A post passes [`post`] from top to bottom: size, rate, token, timestamp, signature, content type, syntax, schema;
-//! then it is sealed under the user's data key, appended, and answered once the log has it on stable storage and the
-//! projector has told what it did to its row. Devices get and lose their signing keys in [`devices`] and tell of
-//! themselves in [`device_reports`]; users connect to providers in [`connections`]; providers deliver in [`webhooks`].
-//! Ingest reads neither the log nor the view: where it must know a connection, it asks the projector.
+//! `handlers` has one module per resource. A summary passes these checks, in this order: size, rate, token, timestamp,
+//! signature, content type, syntax, schema. Ingest then seals it under the user's data key and appends it. It answers when
+//! the log has stored the event and the projector has reported the outcome. Ingest reads neither the log nor the view: if
+//! it needs the state of a connection, it asks the projector.
+//!
+//! Modules import only from the layers above them in this table:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | no state | `api_errors`, `log_health`, `outcome_waiters`, `provider_settings`, `request_headers`, `webhook_dedup` |
+//! | receivers | `webhook_receivers` |
+//! | state | `state` |
+//! | request | `request`, then `authorize` |
+//! | append | `append`, `request_signature` |
+//! | handlers | `handlers`; no resource imports another |
+//! | routes | `routes` |
+//! | start | `ingest` |
 
+mod api_errors;
 mod append;
+mod authorize;
 mod handlers;
+mod ingest;
 mod log_health;
 mod outcome_waiters;
 mod provider_settings;
+mod request;
 mod request_headers;
+mod request_signature;
+mod routes;
 mod state;
 mod webhook_dedup;
+mod webhook_receivers;
 
+pub use ingest::Ingest;
 pub use provider_settings::{ProviderClient, ProviderSettings, ProviderSettingsErrors};
-pub use state::{Ingest, IngestSettings, IngestState};
+pub use state::{IngestSettings, IngestState};
 pub use webhook_dedup::{DELIVERY_DEDUP_STREAM, DeliveryDedup, DeliveryDedupError};

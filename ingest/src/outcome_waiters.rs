@@ -23,8 +23,8 @@ pub(crate) struct OutcomeWaiters {
 }
 
 impl OutcomeWaiters {
-    /// Hears the address of this instance. A post subscribes by [`Outcomes::expect`] before it is appended, so its
-    /// outcome can't come too early.
+    /// Subscribes to the address of this instance. A request calls [`OutcomeWaiters::register`] before it appends its
+    /// event, so the outcome can't arrive before somebody waits for it.
     pub(crate) fn start(broker: Broker, instance: u128) -> Self {
         let address = OutcomeAddress::from_instance(instance);
         let waiting = Waiters::default();

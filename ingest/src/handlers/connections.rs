@@ -1,40 +1,38 @@
-//! `POST /v1/connections`, its `/authorize` and `/reauth`, and `DELETE`: a user's connection to a provider begins, is
-//! agreed to, is agreed to again, and ends.
+//! `POST /v1/connections`, its `/authorize` and `/reauth`, and `DELETE`: a user connects to a provider, authorizes the
+//! connection, authorizes it again, and revokes it.
 //!
-//! What is asked for becomes an event; the worker does it and appends what came of it, named after the event that asked
-//! ([`events::answer_id`]). So the door can wait for an answer that it can't read. Where it must know how a connection
-//! stands, it asks the projector ([`question`]).
+//! A request becomes an event. The worker processes it and appends the result, whose id is derived from the id of the
+//! request's event ([`events::result_event_id`]). So ingest can wait for a result that it can't decrypt. If ingest needs the
+//! state of a connection, it asks the projector ([`lookup`]).
 
 mod authorization_url;
 mod authorize;
 mod lookup;
+mod responses;
 mod revoke;
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use events::{ConnectionReauthRequested, ConnectionRequested, EventKind, SealedContent};
-use http::{HeaderValue, StatusCode, header};
-use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification};
+use http::{StatusCode, header};
+use http_edge::{AccessLogFields, ApiError, Caller};
 use keys::{ConnectionId, OAuthState};
-use schemas::{
-    ConnectRequest, ConnectionDocument, ConnectionStarted, ProblemCode, ReauthRequest, Violation,
-    ViolationCode,
-};
+use schemas::{ConnectRequest, ConnectionStarted, ProblemCode, ReauthRequest, Violation, ViolationCode};
 
-use crate::append::{NewAccountEvent, RequestParts, body_error, respond_with_access_log};
+use crate::api_errors::body_error;
+use crate::append::NewAccountEvent;
 use crate::provider_settings::ConnectableProvider;
+use crate::request::{PathId, RequestParts, respond_with_access_log};
 use crate::request_headers;
 use crate::state::IngestState;
 use authorization_url::authorization_url;
-
-/// Bytes of a request's body: a code, a state and a verifier, each as long as it may be.
-const BODY_BYTES_MAX: usize = 8 * 1_024;
-
-type IdInPath = Result<Path<String>, PathRejection>;
+use authorize::BODY_BYTES_MAX;
+pub(crate) use authorize::authorize_connection;
+use responses::{check_connection_open, connection_location};
+pub(crate) use revoke::delete_connection;
 
 pub(crate) async fn post_connection(State(door): State<Arc<IngestState>>, request: Request) -> Response {
     let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
@@ -47,7 +45,7 @@ pub(crate) async fn post_connection(State(door): State<Arc<IngestState>>, reques
 
 pub(crate) async fn reauth_connection(
     State(door): State<Arc<IngestState>>,
-    id: IdInPath,
+    id: PathId,
     request: Request,
 ) -> Response {
     let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
@@ -55,30 +53,6 @@ pub(crate) async fn reauth_connection(
         Err(refusal) => return refusal.into_response(),
     };
     let answered = door.request_reauth(&asked, id, &body, &mut observed).await;
-    respond_with_access_log(answered, observed)
-}
-
-pub(crate) async fn authorize_connection(
-    State(door): State<Arc<IngestState>>,
-    id: IdInPath,
-    request: Request,
-) -> Response {
-    let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
-        Ok(read) => read,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let answered = door.submit_authorization_code(&asked, id, &body, &mut observed).await;
-    respond_with_access_log(answered, observed)
-}
-
-pub(crate) async fn delete_connection(
-    State(door): State<Arc<IngestState>>,
-    id: IdInPath,
-    request: Request,
-) -> Response {
-    let (asked, _) = RequestParts::from_request(request);
-    let mut observed = AccessLogFields::default();
-    let answered = door.request_revocation(&asked, id, &mut observed).await;
     respond_with_access_log(answered, observed)
 }
 
@@ -101,7 +75,7 @@ impl IngestState {
             redirect_uri: request.redirect_uri.clone(),
             jti: caller.token_id.clone(),
         };
-        let now = (self.authenticator.clock)();
+        let now = (self.clock)();
         let event = NewAccountEvent::new(EventKind::ConnectionRequestedV1, now, self.settings.outcome_wait);
         self.append_account_event(caller.user, event, observed, |head, key| requested.seal(head, key))
             .await?;
@@ -116,7 +90,7 @@ impl IngestState {
     async fn request_reauth(
         &self,
         asked: &RequestParts,
-        id: IdInPath,
+        id: PathId,
         body: &[u8],
         observed: &mut AccessLogFields,
     ) -> Result<Response, ApiError> {
@@ -131,7 +105,7 @@ impl IngestState {
         check_connection_open(&found.connection)?;
         let provider = self.check_connectable(&found.connection, &found.redirect_uri)?;
         let requested = ConnectionReauthRequested { connection_id, jti: caller.token_id.clone() };
-        let now = (self.authenticator.clock)();
+        let now = (self.clock)();
         let event =
             NewAccountEvent::new(EventKind::ConnectionReauthRequestedV1, now, self.settings.outcome_wait);
         self.append_account_event(caller.user, event, observed, |head, key| requested.seal(head, key))
@@ -140,23 +114,6 @@ impl IngestState {
         Ok(self
             .started_response(&caller, connection_id, &provider, &found.redirect_uri, challenge)
             .into_response())
-    }
-
-    /// With the token all is verified: nothing else says who is asking.
-    async fn authenticate_for_connections(
-        &self,
-        asked: &RequestParts,
-        observed: &mut AccessLogFields,
-    ) -> Result<Caller, ApiError> {
-        let caller = self.authenticate(asked, Scope::AccountManage, observed).await?;
-        observed.verification = Verification::Passed;
-        Ok(caller)
-    }
-
-    /// A name that was given to a connection of this caller; told from any other without a look-up.
-    fn parse_own_connection(&self, caller: &Caller, id: IdInPath) -> Result<ConnectionId, ApiError> {
-        let id: Option<ConnectionId> = id.ok().and_then(|Path(id)| id.parse().ok());
-        id.filter(|id| id.is_owned_by(&self.pseudonyms, &caller.user)).ok_or_else(connection_not_found)
     }
 
     fn check_connect_request(&self, request: &ConnectRequest) -> Result<ConnectableProvider<'_>, ApiError> {
@@ -182,22 +139,6 @@ impl IngestState {
         }
     }
 
-    /// The provider of a connection that was begun under other settings, perhaps.
-    fn check_connectable(
-        &self,
-        connection: &ConnectionDocument,
-        redirect_uri: &str,
-    ) -> Result<ConnectableProvider<'_>, ApiError> {
-        let settings = &self.settings.providers;
-        settings.connectable_provider(&connection.provider).filter(|_| settings.allows_redirect_to(redirect_uri)).ok_or_else(
-            || {
-                let detail = "This installation no longer connects to the connection's provider, or not by way of its \
-                    redirect URI. Revoke it and begin a new one.";
-                ApiError::new(ProblemCode::InvalidRequest, detail)
-            },
-        )
-    }
-
     fn started_response(
         &self,
         caller: &Caller,
@@ -206,7 +147,7 @@ impl IngestState {
         redirect_uri: &str,
         challenge: Option<&str>,
     ) -> impl IntoResponse + use<> {
-        let now = (self.authenticator.clock)();
+        let now = (self.clock)();
         let state = OAuthState::new(&self.pseudonyms, &caller.user, connection_id, now);
         let url = authorization_url(provider, redirect_uri, &state, &self.pseudonyms, challenge);
         let started = ConnectionStarted {
@@ -217,26 +158,4 @@ impl IngestState {
         // Whoever has the state can hand in a code: nothing on the way may keep it.
         ([(header::CACHE_CONTROL, "no-store")], Json(started))
     }
-}
-
-fn check_connection_open(connection: &ConnectionDocument) -> Result<(), ApiError> {
-    if connection.status.is_open() {
-        return Ok(());
-    }
-    let detail = "The connection is being revoked, or was. Begin a new one.";
-    Err(ApiError::new(ProblemCode::WrongStatus, detail))
-}
-
-fn connection_not_found() -> ApiError {
-    ApiError::new(ProblemCode::NotFound, "There is no connection of yours here.")
-}
-
-/// Not known in time: the connection as it is, and where it will stand.
-fn accepted_response(id: ConnectionId, connection: &ConnectionDocument) -> Response {
-    (StatusCode::ACCEPTED, [(header::LOCATION, connection_location(id))], Json(connection)).into_response()
-}
-
-fn connection_location(id: ConnectionId) -> HeaderValue {
-    let location = format!("/v1/connections/{id}");
-    location.parse().unwrap_or_else(|_| unreachable!("BUG: a connection's id is ASCII"))
 }

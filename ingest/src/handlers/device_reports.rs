@@ -15,7 +15,9 @@ use http_edge::{AccessLogFields, ApiError, Scope, Verification};
 use keys::ACCOUNT_YEAR;
 use schemas::{DeviceReport, DeviceReportAccepted, KeyStorage, ProblemCode};
 
-use crate::append::{NewAccountEvent, RequestParts, body_error, respond_with_access_log};
+use crate::api_errors::body_error;
+use crate::append::NewAccountEvent;
+use crate::request::{RequestParts, respond_with_access_log};
 use crate::request_headers;
 use crate::state::IngestState;
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use events::{DeviceEnrolled, DeviceRevoked, EventHeader, EventKind};
@@ -12,7 +11,8 @@ use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification};
 use keys::{DeviceId, KeyHolder};
 use schemas::{EnrolRequest, EnrolledDevice, ProblemCode};
 
-use crate::append::{NewAccountEvent, RequestParts, respond_with_access_log};
+use crate::append::NewAccountEvent;
+use crate::request::{PathId, RequestParts, respond_with_access_log};
 use crate::state::IngestState;
 
 /// Bytes of an enrolment's body.
@@ -29,7 +29,7 @@ pub(crate) async fn post_device(State(door): State<Arc<IngestState>>, request: R
 
 pub(crate) async fn delete_device(
     State(door): State<Arc<IngestState>>,
-    id: Result<Path<String>, PathRejection>,
+    id: PathId,
     request: Request,
 ) -> Response {
     let (asked, _) = RequestParts::from_request(request);
@@ -140,7 +140,7 @@ impl IngestState {
         observed: &mut AccessLogFields,
         seal: impl FnOnce(&EventHeader, &keys::DataKey) -> Vec<u8>,
     ) -> Result<(), ApiError> {
-        let event = NewAccountEvent::new(kind, (self.authenticator.clock)(), self.settings.outcome_wait);
+        let event = NewAccountEvent::new(kind, (self.clock)(), self.settings.outcome_wait);
         self.append_account_event(caller.user, event, observed, seal).await.map(drop)
     }
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use events::{ErasureChange, ErasureEvent, EventHeader, new_event_id};
@@ -18,7 +17,8 @@ use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification, bearer_t
 use keys::{ErasureId, ReceiptToken, UserRef};
 use schemas::{EraseRequest, ErasureAccepted, Outcome, ProblemCode, Violation, ViolationCode};
 
-use crate::append::{RequestParts, account_append_error, body_error, respond_with_access_log};
+use crate::api_errors::{account_append_error, body_error, log_unavailable};
+use crate::request::{PathId, RequestParts, respond_with_access_log};
 use crate::request_headers;
 use crate::state::IngestState;
 
@@ -26,8 +26,6 @@ use crate::state::IngestState;
 const BODY_BYTES_MAX: usize = 1_024;
 /// A token that was issued longer ago does not say that its user wants this now.
 const TOKEN_AGE_MAX: Duration = Duration::from_secs(300);
-
-type IdInPath = Result<Path<String>, PathRejection>;
 
 pub(crate) async fn post_erasure(State(door): State<Arc<IngestState>>, request: Request) -> Response {
     let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
@@ -40,7 +38,7 @@ pub(crate) async fn post_erasure(State(door): State<Arc<IngestState>>, request: 
 
 pub(crate) async fn cancel_erasure(
     State(door): State<Arc<IngestState>>,
-    id: IdInPath,
+    id: PathId,
     request: Request,
 ) -> Response {
     let (asked, _, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
@@ -66,12 +64,12 @@ impl IngestState {
             .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
         self.check_user_id(&caller, &request)?;
         observed.verification = Verification::Passed;
-        self.erased_users.check_ready().map_err(erased_users_unavailable)?;
+        self.erased_users.check_ready().map_err(log_unavailable)?;
         if let Some(begun) = self.erased_users.erasure_of(&caller.user) {
             return Ok(self.accepted_response(&caller.user, begun));
         }
         let erasure_id = ErasureId::new(&self.pseudonyms, &caller.user);
-        let now = (self.authenticator.clock)();
+        let now = (self.clock)();
         let due_at = now.saturating_add(self.settings.erasure_grace_period).unwrap_or(now);
         let requested = ErasureEvent { erasure_id, change: ErasureChange::Requested { due_at } };
         self.append_erasure_event(caller.user, &requested, self.settings.outcome_wait, observed).await?;
@@ -94,7 +92,7 @@ impl IngestState {
         };
         let erasure_id = id.filter(|id| id.is_owned_by(&self.pseudonyms, &user)).ok_or_else(none)?;
         (observed.user, observed.verification) = (Some(user), Verification::Passed);
-        self.erased_users.check_ready().map_err(erased_users_unavailable)?;
+        self.erased_users.check_ready().map_err(log_unavailable)?;
         if self.erased_users.erasure_of(&user).is_some() {
             return Err(erasure_in_progress());
         }
@@ -111,7 +109,7 @@ impl IngestState {
 
     /// Who lost a phone that is still logged in must not lose the account with it.
     fn check_token_age(&self, caller: &Caller) -> Result<(), ApiError> {
-        let age_seconds = (self.authenticator.clock)().as_second().saturating_sub(caller.issued_at);
+        let age_seconds = (self.clock)().as_second().saturating_sub(caller.issued_at);
         if u64::try_from(age_seconds).unwrap_or(0) <= TOKEN_AGE_MAX.as_secs() {
             return Ok(());
         }
@@ -148,7 +146,7 @@ impl IngestState {
         observed: &mut AccessLogFields,
     ) -> Result<Option<Outcome>, ApiError> {
         self.check_log_available()?;
-        let time = (self.authenticator.clock)();
+        let time = (self.clock)();
         let head =
             EventHeader { id: new_event_id(time), kind: event.change.kind(), user, time, key_id: None };
         let bytes = event.encode(&head, &self.pseudonyms);
@@ -169,24 +167,11 @@ impl IngestState {
         ];
         (StatusCode::ACCEPTED, headers, Json(accepted)).into_response()
     }
-
-    /// Refuses whoever is being erased, or was, and everybody while that can't be told of anybody yet.
-    pub(crate) fn check_not_erased(&self, user: &UserRef) -> Result<(), ApiError> {
-        if self.erased_users.erasure_of(user).is_some() {
-            return Err(ApiError::account_erased());
-        }
-        self.erased_users.check_ready().map_err(erased_users_unavailable)
-    }
 }
 
 fn erasure_in_progress() -> ApiError {
     let detail = "The erasure has begun, or was taken back already.";
     ApiError::new(ProblemCode::WrongStatus, detail)
-}
-
-fn erased_users_unavailable(reason: String) -> ApiError {
-    let detail = format!("Nothing was stored: {reason}. Send the same bytes again.");
-    ApiError::new(ProblemCode::LogUnavailable, detail)
 }
 
 fn erasure_location(id: ErasureId) -> HeaderValue {

@@ -14,7 +14,8 @@ use http_edge::{AccessLogFields, ApiError, Scope, Verification};
 use keys::{ExportId, UserRef};
 use schemas::{ExportAccepted, ProblemCode};
 
-use crate::append::{NewAccountEvent, RequestParts, respond_with_access_log};
+use crate::append::NewAccountEvent;
+use crate::request::{RequestParts, respond_with_access_log};
 use crate::state::IngestState;
 
 /// Bytes of a request's body, which says nothing.
@@ -42,11 +43,8 @@ impl IngestState {
         self.check_export_limit(&caller.user).await?;
         let export_id = ExportId::new(&self.pseudonyms, &caller.user);
         let requested = ExportRequested { export_id, jti: caller.token_id.clone() };
-        let event = NewAccountEvent::new(
-            EventKind::ExportRequestedV1,
-            (self.authenticator.clock)(),
-            self.settings.outcome_wait,
-        );
+        let event =
+            NewAccountEvent::new(EventKind::ExportRequestedV1, (self.clock)(), self.settings.outcome_wait);
         self.append_account_event(caller.user, event, observed, |head, key| requested.seal(head, key))
             .await?;
         let location: HeaderValue = format!("/v1/exports/{export_id}")
@@ -73,7 +71,7 @@ impl IngestState {
         };
         let pause_seconds = self.settings.export_interval_min.as_secs();
         let age_seconds = requested_at
-            .map(|requested| (self.authenticator.clock)().as_second().saturating_sub(requested.as_second()))
+            .map(|requested| (self.clock)().as_second().saturating_sub(requested.as_second()))
             .and_then(|age| u64::try_from(age.max(0)).ok());
         let left_seconds = age_seconds.map_or(0, |age| pause_seconds.saturating_sub(age));
         if left_seconds == 0 && !is_pending {

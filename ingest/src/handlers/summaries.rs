@@ -8,13 +8,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use events::{EventHeader, EventKind, SignedRequest, request_event_id};
 use http::{HeaderMap, StatusCode, header};
-use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification, single_header};
-use jiff::{SignedDuration, Timestamp};
-use keys::{KeyHolder, RequestSignature, SigningKeyId, UserRef};
+use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification};
+use jiff::Timestamp;
 use schemas::{Accepted, Outcome, ProblemCode, SUMMARY_BODY_BYTES_MAX, Summary};
 
-use crate::append::{RequestParts, append_error, body_error, respond_with_access_log};
+use crate::api_errors::{append_error, body_error};
+use crate::request::{RequestParts, respond_with_access_log};
 use crate::request_headers;
+use crate::request_signature::VerifiedSignature;
 use crate::state::IngestState;
 
 /// The handler: takes apart, verifies, appends, answers.
@@ -36,30 +37,6 @@ struct VerifiedSummary {
     content: SignedRequest,
 }
 
-/// What a request's signature says.
-pub(crate) struct VerifiedSignature<'h> {
-    pub(crate) received_at: Timestamp,
-    timestamp: &'h str,
-    pub(crate) signed_at: Timestamp,
-    pub(crate) signing_key: SigningKeyId,
-    signature: RequestSignature,
-}
-
-impl VerifiedSignature<'_> {
-    /// What is kept of the request, once its body was read as JSON.
-    pub(crate) fn to_signed_request(&self, caller: &Caller, body: &[u8]) -> SignedRequest {
-        let body = String::from_utf8(body.to_vec())
-            .unwrap_or_else(|_| unreachable!("BUG: JSON that was read is UTF-8"));
-        SignedRequest {
-            body,
-            timestamp: self.timestamp.to_owned(),
-            signature: self.signature,
-            signing_key_id: self.signing_key,
-            token_id: caller.token_id.clone(),
-        }
-    }
-}
-
 impl IngestState {
     async fn store_summary(
         &self,
@@ -75,22 +52,6 @@ impl IngestState {
         observed.outcome = accepted.outcome.map(Outcome::as_str);
         metrics::counter!("syncwell_summaries_total", "outcome" => outcome_label(&accepted)).increment(1);
         Ok(accepted_response(&accepted))
-    }
-
-    /// The signed timestamp, as spelled and as an instant, and the key and signature that are right.
-    pub(crate) fn verify_signature<'h>(
-        &self,
-        caller: &Caller,
-        headers: &'h HeaderMap,
-        body: &[u8],
-        observed: &mut AccessLogFields,
-    ) -> Result<VerifiedSignature<'h>, ApiError> {
-        let received_at = (self.authenticator.clock)();
-        let (timestamp, signed_at) = request_headers::signed_timestamp(headers)?;
-        observed.sync_timestamp = Some(timestamp.to_owned());
-        self.check_timestamp_window(signed_at, received_at)?;
-        let (signing_key, signature) = self.find_signing_key(caller, headers, timestamp, body)?;
-        Ok(VerifiedSignature { received_at, timestamp, signed_at, signing_key, signature })
     }
 
     /// Timestamp, signature, content type, syntax, schema and bounds. Nothing is parsed before it is authenticated.
@@ -109,77 +70,6 @@ impl IngestState {
         let content = signed.to_signed_request(&caller, body);
         let VerifiedSignature { received_at, signed_at, .. } = signed;
         Ok(VerifiedSummary { caller, received_at, summary, signed_at, content })
-    }
-
-    /// Refuses a phone that told of itself that its system is compromised, where the operator wants that; and any phone
-    /// while it can't be told which did.
-    fn check_device_not_compromised(&self, user: &UserRef, holder: KeyHolder) -> Result<(), ApiError> {
-        if !self.settings.reject_compromised_devices {
-            return Ok(());
-        }
-        match self.compromised_devices.is_compromised(user, holder) {
-            Some(false) => Ok(()),
-            Some(true) => {
-                let detail =
-                    "The device reported that its system is compromised. Report again once it is not.";
-                Err(ApiError::new(ProblemCode::DeviceCompromised, detail))
-            }
-            None => Err(ApiError::new(
-                ProblemCode::LogUnavailable,
-                "Nothing was stored: whether the device is compromised can't be told now. Send the same bytes again.",
-            )),
-        }
-    }
-
-    fn check_timestamp_window(&self, signed_at: Timestamp, now: Timestamp) -> Result<(), ApiError> {
-        let window_seconds = self.settings.timestamp_window_seconds;
-        let window = SignedDuration::from_secs(i64::try_from(window_seconds).unwrap_or(i64::MAX));
-        let distance = signed_at.duration_since(now).abs();
-        if distance <= window { Ok(()) } else { Err(ApiError::stale_timestamp(window_seconds, now)) }
-    }
-
-    /// The key and the signature that are right.
-    fn find_signing_key(
-        &self,
-        caller: &Caller,
-        headers: &HeaderMap,
-        timestamp: &str,
-        body: &[u8],
-    ) -> Result<(SigningKeyId, RequestSignature), ApiError> {
-        let wrong = || {
-            ApiError::new(
-                ProblemCode::InvalidSignature,
-                "No signature is right for this key, timestamp and body.",
-            )
-        };
-        let signatures = request_headers::parse_signatures(headers)?;
-        let ids: Vec<SigningKeyId> = match single_header(headers, "x-sync-key-id")? {
-            Some(id) => vec![id.parse().map_err(|()| wrong())?],
-            None => self.signing_keys.default_ids(),
-        };
-        for id in ids {
-            let Some(key) = self.signing_keys.accepted_key(&caller.user, id) else { continue };
-            if let Some(signature) =
-                signatures.iter().find(|signature| key.verify(timestamp, body, signature))
-            {
-                self.check_key_holder(caller, id.holder())?;
-                return Ok((id, *signature));
-            }
-        }
-        Err(wrong())
-    }
-
-    /// Whether this caller may sign with a key of this holder. Only who signed rightly is told.
-    fn check_key_holder(&self, caller: &Caller, holder: KeyHolder) -> Result<(), ApiError> {
-        let device = match holder {
-            KeyHolder::User => None,
-            KeyHolder::Device(device) => Some(device),
-        };
-        if caller.device.is_some() && caller.device != device {
-            let detail = "The token is for another device than the key that signed.";
-            return Err(ApiError::new(ProblemCode::InvalidSignature, detail));
-        }
-        device.map_or(Ok(()), |device| self.check_device_not_revoked(&caller.user, device))
     }
 
     /// Seals, appends, and waits for the outcome.

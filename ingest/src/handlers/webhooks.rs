@@ -1,18 +1,16 @@
-//! `POST`, `GET` and `HEAD /v1/webhooks/{provider}`, with and without a secret behind it: what providers deliver, and
-//! the handshakes by which they find out that the callback is ours.
+//! `POST`, `GET` and `HEAD /v1/webhooks/{provider}`, with and without a secret as the last path segment: what providers
+//! deliver, and the handshakes by which they verify the callback.
 //!
-//! Checked in this order: size → rate per address → provider → address, where the provider signs nothing → content
-//! encoding → what the provider's table says ([`providers::Webhook::receive`]). Whoever knocks at a provider that is not
-//! configured, with a wrong secret, or from an address that is not the provider's is told the same: there is nothing here.
-//! A delivery is answered as the provider wants it, once every part of it is on stable storage ([`keeping`]).
+//! Checks, in this order: size → rate per address → provider → address, if the provider signs nothing → content encoding →
+//! what the provider's table says ([`providers::ProviderWebhook::verify`]). An unknown provider, a wrong secret and a wrong
+//! address get the same answer: not found. A delivery is answered as the provider's table says, once every part of it is on
+//! stable storage ([`store`]).
 //!
-//! The path's secret and the query stand in no log line: the access log has the route's template, and nothing of either
-//! is passed on.
+//! The path's secret and the query never appear in a log line: the access log has the route's template.
 
 mod responses;
 mod store;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
@@ -20,105 +18,17 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::Method;
-use http_edge::{AccessLogFields, AddressRateLimit, ApiError, RefreshingKeySet, Verification};
-use ipnet::IpNet;
-use jetstream::Broker;
-use providers::{
-    ProviderWebhook, TinkKeyset, VerifiedWebhook, WebhookError, WebhookMethod, WebhookRequest, WebhookSecrets,
-};
+use http_edge::{AccessLogFields, ApiError, Verification};
+use providers::{VerifiedWebhook, WebhookMethod, WebhookRequest};
 
-use crate::append::{RequestParts, respond_with_access_log};
-use crate::provider_settings::{ProviderSettings, WebhookSource};
+use crate::request::{RequestParts, respond_with_access_log};
 use crate::request_headers;
 use crate::state::IngestState;
-use crate::webhook_dedup::DeliveryDedup;
+use crate::webhook_receivers::WebhookReceiver;
 use responses::{callback_not_found, to_api_error, to_http_response};
-use runtime::spawn_critical;
 
 /// Bytes of a delivery.
 const BODY_BYTES_MAX: usize = 256 * 1_024;
-
-/// The callbacks of all providers that send here.
-pub(crate) struct WebhookReceivers {
-    by_provider: BTreeMap<String, WebhookReceiver>,
-    dedup: DeliveryDedup,
-}
-
-/// The callback of one provider.
-struct WebhookReceiver {
-    provider: String,
-    webhook: ProviderWebhook,
-    secrets: WebhookSecrets,
-    /// The provider's public keys, where it signs with such.
-    keyset: Option<Arc<RefreshingKeySet<TinkKeyset>>>,
-    addresses: Vec<IpNet>,
-    /// For each of these addresses.
-    rate_limit: Option<Arc<AddressRateLimit>>,
-}
-
-impl WebhookReceivers {
-    pub(crate) fn start(broker: Broker, settings: &ProviderSettings) -> Self {
-        let hooks = settings.webhook_sources().map(WebhookReceiver::start);
-        let by_provider = hooks.map(|hook| (hook.provider.clone(), hook)).collect();
-        Self { by_provider, dedup: DeliveryDedup::new(broker) }
-    }
-}
-
-impl WebhookReceiver {
-    fn start(sender: WebhookSource<'_>) -> Self {
-        let rate = AddressRateLimit::new("per_provider_ip", sender.requests_per_5_minutes).map(Arc::new);
-        if let Some(forgetful) = rate.clone() {
-            spawn_critical("provider rate limits", async move { forgetful.eviction_loop().await });
-        }
-        let keys = sender.keyset.cloned().and_then(|source| {
-            let name = format!("{}'s key set", sender.name);
-            let opened = RefreshingKeySet::open(name, source, |text| Ok(TinkKeyset::parse(text)?));
-            // What was wrong with a file was said when the configuration was read.
-            opened
-                .map(Arc::new)
-                .map_err(|error| {
-                    tracing::error!(
-                        provider = sender.name,
-                        error = &error as &dyn std::error::Error,
-                        "no keys can be had"
-                    );
-                })
-                .ok()
-        });
-        if let Some(followed) = keys.clone() {
-            spawn_critical("provider key sets", async move { followed.refresh_loop().await });
-        }
-        Self {
-            keyset: keys,
-            provider: sender.name.to_owned(),
-            webhook: sender.webhook.clone(),
-            secrets: sender.secrets.clone(),
-            addresses: sender.addresses.to_vec(),
-            rate_limit: rate,
-        }
-    }
-
-    /// Judges a request, once more where it names a key that was published since the keys were fetched.
-    async fn verify(&self, request: &WebhookRequest<'_>) -> Result<VerifiedWebhook, WebhookError> {
-        let Some(keys) = &self.keyset else { return self.webhook.verify(&self.secrets, request) };
-        let judge = || {
-            let keyset = keys.current().map(|keyset| (*keyset).clone());
-            self.webhook.verify(&WebhookSecrets { keyset, ..self.secrets.clone() }, request)
-        };
-        match judge() {
-            Err(WebhookError::UnknownKey { .. } | WebhookError::NotConfigured(_)) => {
-                keys.refresh_for_unknown_key().await;
-                judge()
-            }
-            judged => judged,
-        }
-    }
-
-    /// Whether a delivery may come unsigned, so that where it comes from is part of what vouches for it.
-    fn is_unsigned_allowed(&self) -> bool {
-        self.webhook.is_path_secret_required
-    }
-}
 
 /// How a callback was called.
 struct WebhookRequestLine {
@@ -187,7 +97,7 @@ impl IngestState {
     ) -> Result<Response, ApiError> {
         let hook = self.find_receiver(hook, asked)?;
         request_headers::check_content_encoding(&asked.headers)?;
-        let now = (self.authenticator.clock)();
+        let now = (self.clock)();
         let request = WebhookRequest {
             method: call.method,
             path_secret: call.path_secret.as_deref(),

@@ -1,6 +1,9 @@
 //! The app hands in what the provider handed back (RFC 6749, section 4.1.2).
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use events::{ConnectionAuthorized, EventKind, SealedContent, authorization_event_id, result_event_id};
 use http_edge::{AccessLogFields, ApiError};
@@ -8,16 +11,34 @@ use keys::OAuthState;
 use providers::OAuthSettings;
 use schemas::{AuthorizeRequest, ProblemCode};
 
-use super::{IdInPath, accepted_response, check_connection_open};
-use crate::append::{NewAccountEvent, RequestParts, body_error};
+use super::responses::{accepted_response, check_connection_open};
+use crate::api_errors::body_error;
+use crate::append::NewAccountEvent;
+use crate::request::{PathId, RequestParts, respond_with_access_log};
 use crate::request_headers;
 use crate::state::IngestState;
 
+/// Limit of a request's body, in bytes: a code, a state and a verifier of the greatest length.
+pub(super) const BODY_BYTES_MAX: usize = 8 * 1_024;
+
+pub(crate) async fn authorize_connection(
+    State(door): State<Arc<IngestState>>,
+    id: PathId,
+    request: Request,
+) -> Response {
+    let (asked, body, mut observed) = match door.read_request(request, BODY_BYTES_MAX).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let answered = door.submit_authorization_code(&asked, id, &body, &mut observed).await;
+    respond_with_access_log(answered, observed)
+}
+
 impl IngestState {
-    pub(super) async fn submit_authorization_code(
+    async fn submit_authorization_code(
         &self,
         asked: &RequestParts,
-        id: IdInPath,
+        id: PathId,
         body: &[u8],
         observed: &mut AccessLogFields,
     ) -> Result<Response, ApiError> {
@@ -27,7 +48,7 @@ impl IngestState {
         request_headers::check_content_type(&asked.headers)?;
         let AuthorizeRequest { code, state, code_verifier, iss } = AuthorizeRequest::parse(body)
             .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
-        let now = (self.authenticator.clock)();
+        let now = (self.clock)();
         let used = OAuthState::verify(&state, &self.pseudonyms, &user, connection_id, now).map_err(|_| {
             let detail = "The state is not of this connection, or was made more than 10 minutes ago. Ask for another \
                 authorisation.";

@@ -1,11 +1,13 @@
-//! What ingest must know of a connection, and does not: it asks the projector.
+//! The connection that a request is about: whose it is, and its state, for which ingest asks the projector.
 
+use axum::extract::Path;
 use events::{CONNECTION_LOOKUP_SUBJECT, ConnectionLookupRequest, ConnectionLookupResponse};
-use http_edge::ApiError;
+use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification};
 use keys::{ConnectionId, UserRef};
 use schemas::{ConnectionDocument, ProblemCode};
 
-use super::connection_not_found;
+use crate::provider_settings::ConnectableProvider;
+use crate::request::{PathId, RequestParts};
 use crate::state::IngestState;
 
 /// A connection as the view has it.
@@ -16,6 +18,39 @@ pub(super) struct FoundConnection {
 }
 
 impl IngestState {
+    /// Authenticates the caller. The token is all that is verified: these requests are not signed.
+    pub(super) async fn authenticate_for_connections(
+        &self,
+        asked: &RequestParts,
+        observed: &mut AccessLogFields,
+    ) -> Result<Caller, ApiError> {
+        let caller = self.authenticate(asked, Scope::AccountManage, observed).await?;
+        observed.verification = Verification::Passed;
+        Ok(caller)
+    }
+
+    /// Parses the id of a connection of this caller. The id itself shows its owner, so nothing is looked up.
+    pub(super) fn parse_own_connection(&self, caller: &Caller, id: PathId) -> Result<ConnectionId, ApiError> {
+        let id: Option<ConnectionId> = id.ok().and_then(|Path(id)| id.parse().ok());
+        id.filter(|id| id.is_owned_by(&self.pseudonyms, &caller.user)).ok_or_else(connection_not_found)
+    }
+
+    /// Returns the connection's provider, unless the settings no longer allow it or its redirect URI.
+    pub(super) fn check_connectable(
+        &self,
+        connection: &ConnectionDocument,
+        redirect_uri: &str,
+    ) -> Result<ConnectableProvider<'_>, ApiError> {
+        let settings = &self.settings.providers;
+        settings.connectable_provider(&connection.provider).filter(|_| settings.allows_redirect_to(redirect_uri)).ok_or_else(
+            || {
+                let detail = "This installation no longer connects to the connection's provider, or not by way of its \
+                    redirect URI. Revoke it and begin a new one.";
+                ApiError::new(ProblemCode::InvalidRequest, detail)
+            },
+        )
+    }
+
     /// How a connection of this user stands.
     pub(super) async fn fetch_connection(
         &self,
@@ -58,4 +93,8 @@ fn connection_unavailable() -> ApiError {
         ProblemCode::ViewUnavailable,
         "Nothing was done: how the connection stands can't be told now. Send the same request again.",
     )
+}
+
+fn connection_not_found() -> ApiError {
+    ApiError::new(ProblemCode::NotFound, "There is no connection of yours here.")
 }

@@ -1,7 +1,9 @@
 //! The user wants a connection gone: at the provider, and what is kept of it here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use events::{ConnectionRevocationRequested, EventKind, SealedContent, result_event_id};
 use http::StatusCode;
@@ -10,19 +12,31 @@ use keys::{ConnectionId, UserRef};
 use schemas::{ConnectionDocument, ConnectionStatus, ConnectionTransition};
 use tokio::time::{Instant, sleep};
 
-use super::{IdInPath, accepted_response};
-use crate::append::{NewAccountEvent, RequestParts};
+use super::responses::accepted_response;
+use crate::append::NewAccountEvent;
+use crate::request::{PathId, RequestParts, respond_with_access_log};
 use crate::request_headers;
 use crate::state::IngestState;
 
 /// Between two looks at a connection that is being revoked.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+pub(crate) async fn delete_connection(
+    State(door): State<Arc<IngestState>>,
+    id: PathId,
+    request: Request,
+) -> Response {
+    let (asked, _) = RequestParts::from_request(request);
+    let mut observed = AccessLogFields::default();
+    let answered = door.request_revocation(&asked, id, &mut observed).await;
+    respond_with_access_log(answered, observed)
+}
+
 impl IngestState {
-    pub(super) async fn request_revocation(
+    async fn request_revocation(
         &self,
         asked: &RequestParts,
-        id: IdInPath,
+        id: PathId,
         observed: &mut AccessLogFields,
     ) -> Result<Response, ApiError> {
         let caller = self.authenticate_for_connections(asked, observed).await?;
@@ -35,11 +49,8 @@ impl IngestState {
             ConnectionStatus::Revoking => self.poll_until_revoked(&user, connection_id, before, wait).await?,
             ConnectionStatus::Pending | ConnectionStatus::Active | ConnectionStatus::NeedsReauth => {
                 let requested = ConnectionRevocationRequested { connection_id, jti: caller.token_id.clone() };
-                let event = NewAccountEvent::new(
-                    EventKind::ConnectionRevocationRequestedV1,
-                    (self.authenticator.clock)(),
-                    wait,
-                );
+                let event =
+                    NewAccountEvent::new(EventKind::ConnectionRevocationRequestedV1, (self.clock)(), wait);
                 let event = NewAccountEvent { awaited_event_id: result_event_id(event.id), ..event };
                 self.append_account_event(user, event, observed, |head, key| requested.seal(head, key))
                     .await?;

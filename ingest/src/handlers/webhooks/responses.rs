@@ -6,8 +6,6 @@ use http_edge::ApiError;
 use providers::{WebhookError, WebhookResponse};
 use schemas::ProblemCode;
 
-use super::store::DeliveryResult;
-
 pub(super) fn callback_not_found() -> ApiError {
     ApiError::new(ProblemCode::NotFound, "There is no such callback here.")
 }
@@ -60,17 +58,6 @@ pub(super) fn to_http_response(reply: WebhookResponse) -> Response {
         None => response.headers_mut().remove(header::CONTENT_TYPE),
     };
     response
-}
-
-impl DeliveryResult {
-    /// The word for metrics and the log.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Replayed => "replayed",
-            Self::Empty => "nothing",
-        }
-    }
 }
 
 #[cfg(test)]

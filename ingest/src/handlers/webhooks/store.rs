@@ -10,7 +10,7 @@ use keys::Year;
 use providers::{Delivery, DeliveryPart};
 use schemas::ProblemCode;
 
-use crate::append::append_error;
+use crate::api_errors::append_error;
 use crate::state::IngestState;
 use crate::webhook_dedup::{Claim, DeliveryDedupError, DeliveryKey, OpenClaim};
 
@@ -26,6 +26,17 @@ pub(super) enum DeliveryResult {
     Replayed,
     /// It is about nobody.
     Empty,
+}
+
+impl DeliveryResult {
+    /// The label in metrics and the access log.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Replayed => "replayed",
+            Self::Empty => "nothing",
+        }
+    }
 }
 
 /// A delivery on its way into the log.
