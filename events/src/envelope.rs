@@ -9,7 +9,7 @@
 //! `data_base64` is the sealed content ([`keys::DataKey::seal`]); its associated data are the stored bytes before it,
 //! so that no part of an event can be moved to another event or another user. Nothing in clear describes health.
 //!
-//! What operators do ([`EventKind::is_clear`]) is for auditors to see without any key: such an event has no `keyid`,
+//! What operators do ([`EventKind::is_plaintext`]) is for auditors to see without any key: such an event has no `keyid`,
 //! and `"data":{…}` instead of the sealed content. What vouches for it is the signature or the keyed hash that it carries,
 //! or that the broker lets nobody else append under the user ref of zeros.
 
@@ -254,11 +254,7 @@ impl EventHeader {
 
     /// Seals `content` and returns the event's stored bytes.
     pub fn seal(&self, key: &DataKey, content: &[u8]) -> Vec<u8> {
-        assert_eq!(
-            self.key_id,
-            Some(key.id()),
-            "BUG: an event names another key than the one it is sealed under"
-        );
+        assert_eq!(self.key_id, Some(key.id()), "BUG: an event is sealed under the key that it names");
         assert!(!self.kind.is_plaintext(), "BUG: an event of this kind is not sealed");
         let head = self.render();
         let sealed = key.seal(head.as_bytes(), content);
