@@ -17,7 +17,7 @@ unit:
 
 # The API documentation, with warnings denied.
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 
 # Licences, sources, bans and advisories of the dependencies (needs cargo-deny).
 deny:

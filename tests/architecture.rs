@@ -24,13 +24,13 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 22] = [
     ("events", &["jetstream", "keys", "schemas"]),
     ("aggregates", &["events", "keys", "schemas"]),
     ("export_archive", &["aggregates", "events", "keys", "schemas"]),
-    ("export_store", &["keys", "runtime"]),
+    ("export_store", &["keys"]),
     ("http_edge", &["keys", "runtime", "schemas"]),
-    ("notary_client", &["events", "jetstream", "schemas", "tlog"]),
+    ("notary_client", &["jetstream", "tlog"]),
     ("backup", &["events", "jetstream", "keys", "runtime", "schemas", "tlog"]),
-    ("keeper", &["jetstream", "keys", "runtime"]),
+    ("keeper", &["jetstream", "keys"]),
     // No key: the notary signs bytes that it cannot decrypt.
-    ("notary", &["events", "jetstream", "notary_client", "runtime", "schemas", "tlog"]),
+    ("notary", &["events", "http_edge", "jetstream", "notary_client", "runtime", "schemas", "tlog"]),
     ("ingest", &["events", "http_edge", "jetstream", "keys", "providers", "runtime", "schemas"]),
     (
         "projector",
@@ -101,6 +101,8 @@ const ALLOWED_USERS: [(&str, &[&str]); 7] = [
     ("anyhow", &["syncwell"]),
 ];
 
+/// The platform whose dependencies are checked: others need some crates more, which are not shipped.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// Lines of a file. A longer one holds more than one subject.
 const LINES_MAX: usize = 400;
 /// File names that say nothing of their content.
@@ -113,7 +115,7 @@ fn root() -> PathBuf {
 /// The output of `cargo metadata`, with the whole dependency graph.
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", PLATFORM])
         .current_dir(root())
         .output()
         .unwrap();
@@ -181,37 +183,31 @@ fn each_outside_thing_is_known_to_one_crate() {
     }
 }
 
-/// What `cargo deny check bans` would say of `wrappers`, without cargo-deny.
+/// What `cargo deny check bans` says of `wrappers`, without cargo-deny. Crates that are banned altogether are left to
+/// cargo-deny: cargo's metadata lists optional dependencies that are never built.
 #[test]
 fn wrappers_of_deny_toml_hold() {
     let metadata = metadata();
-    let names: BTreeMap<_, _> = metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let names: BTreeMap<_, _> = packages
         .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
         .collect();
-    let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
     let deny: Table = std::fs::read_to_string(root().join("deny.toml")).unwrap().parse().unwrap();
-    let rules = deny["bans"]["deny"].as_array().unwrap();
-    assert!(rules.len() > 2, "{rules:?}");
-    for rule in rules {
+    let mut checked = 0;
+    for rule in deny["bans"]["deny"].as_array().unwrap() {
+        let Some(wrappers) = rule.get("wrappers") else { continue };
+        let wrappers: Vec<_> = wrappers.as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
         let name = rule["crate"].as_str().unwrap();
-        let wrappers: Vec<_> = rule
-            .get("wrappers")
-            .and_then(|wrappers| wrappers.as_array())
-            .into_iter()
-            .flatten()
-            .map(|wrapper| wrapper.as_str().unwrap())
-            .collect();
-        for node in nodes {
+        for node in metadata["resolve"]["nodes"].as_array().unwrap() {
             let user = names[node["id"].as_str().unwrap()];
-            let dependencies = node["dependencies"].as_array().unwrap().iter();
-            let uses =
-                dependencies.map(|id| names[id.as_str().unwrap()]).any(|dependency| dependency == name);
-            assert!(!uses || wrappers.contains(&user), "{user} depends on {name}, which is for {wrappers:?}");
+            let mut dependencies = node["dependencies"].as_array().unwrap().iter();
+            if dependencies.any(|id| names[id.as_str().unwrap()] == name) {
+                assert!(wrappers.contains(&user), "{user} depends on {name}, which is for {wrappers:?}");
+                checked += 1;
+            }
         }
     }
+    assert!(checked > 1, "no user of a wrapped crate was found");
 }
 
 #[test]

@@ -56,7 +56,7 @@ async fn data_of_earlier_versions_opens_unchanged() {
         }
         // The stored view serves, and not one that was built anew in its place.
         let serving = &run_json(&system, &["view", "list", "--json"])["views"][0];
-        assert_eq!((&serving["number"], &serving["state"]), (&2.into(), &"serving".into()), "{serving}");
+        assert_eq!((&serving["view"], &serving["is"]), (&2.into(), &"serving".into()), "{serving}");
         let digest = run_json(&system, &["view", "verify", "--digest", "--json"]);
         assert_eq!(digest["fold_version"], expected["view"]["fold_version"], "{version}");
         if digest["position"] == expected["view"]["position"] {

@@ -3,7 +3,7 @@
 //! One person requests, another approves, the first is told the correlation ids: once, within an hour. Each step is a
 //! statement that the person signs with a key of their own ([`operators`]); the service ([`server`]) judges it by what
 //! stands in the log ([`request_state`]) and appends it there, where every auditor sees it. The service alone can read the
-//! index ([`keys::IndexReader`]); it has no key that opens what users sent.
+//! index ([`keys::AccessIndexReader`]); it has no key that opens what users sent.
 
 mod client;
 mod operators;

@@ -192,7 +192,7 @@ impl Log {
         self.stream.broker()
     }
 
-    /// What setup creates. See [`BrokenPromise`] for what each key is worth.
+    /// What setup creates. See [`LogVerificationError`] for what each key is worth.
     pub fn config(replicas: u8) -> Value {
         json!({
             "name": EVENTS_STREAM,

@@ -33,7 +33,7 @@ impl fmt::Display for OutcomeAddress {
 impl FromStr for OutcomeAddress {
     type Err = ();
 
-    /// Only what [`OutcomeAddress::of`] makes: an event can't send an outcome elsewhere.
+    /// Only what [`OutcomeAddress::from_instance`] makes: an event can't send an outcome elsewhere.
     fn from_str(text: &str) -> Result<Self, ()> {
         let instance = text.strip_prefix(PREFIX).ok_or(())?;
         let holds =

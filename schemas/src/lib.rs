@@ -4,7 +4,7 @@
 //! JSON Schemas and the OpenAPI document in this folder are generated from these types (`cargo run -p schemas`).
 //!
 //! Reading a summary is strict (nothing is guessed) and complete (every violation is reported): see
-//! [`Summary::read`].
+//! [`Summary::parse`].
 
 mod accepted;
 mod connection;

@@ -151,7 +151,7 @@ pub(crate) struct UpArgs {
     /// Where HTTP is served; port 0 chooses a free one.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// Use this broker instead of a private one; it must know the nkeys in <data-dir>/keys.
+    /// Use this broker instead of a private one; it must know the nkeys in `<data-dir>/keys`.
     #[arg(long, value_name = "URL")]
     pub(crate) nats: Option<String>,
     /// The configuration.

@@ -1,7 +1,7 @@
 //! Accounts are erased: step by step, each step an event, each as good twice as once.
 //!
 //! That an account is to be erased is written down before the worker's position moves past the event that asks for it
-//! ([`task`]). Where an erasure stands is what the log says ([`aggregates::Account`]): whoever takes over after a kill reads that,
+//! ([`task`]). Where an erasure stands is what the log says ([`aggregates::AccountErasure`]): whoever takes over after a kill reads that,
 //! and does the next step ([`steps`]). A lease says which worker does it.
 
 mod ledger;

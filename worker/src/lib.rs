@@ -1,8 +1,8 @@
-//! The hands: do at providers and receivers what events ask for, and append what came of it.
+//! The worker: does at providers and receivers what events ask for, and appends the results as events.
 //!
-//! A worker has no door. It reads the log ([`log_consumer`]), lays what it finds into a record per connection ([`crate::connections::reducer`], pure;
-//! [`crate::connections::record`], its bytes; [`crate::connections::store`], where it stands), and when something is due ([`crate::connections::next_action`], pure; [`crate::connections::scheduler`]) does it ([`crate::connections::executor`]) and
-//! makes of the record what came of it ([`crate::connections::transitions`], pure). Tokens are seen here and nowhere else.
+//! It serves no HTTP. It reads the log ([`log_consumer`]). Each kind of job has a module: [`connections`] to health providers,
+//! outgoing [`webhooks`], [`exports`], [`erasures`]. Jobs run under leases ([`lease_renewal`]), so any number of workers may run.
+//! Provider tokens are seen in this crate and nowhere else.
 
 mod connections;
 mod decrypt;

@@ -146,7 +146,7 @@ impl Worker {
         }
     }
 
-    /// What asks [`Worker::check`] for as long as it likes.
+    /// What asks [`Worker::check_ready`] for as long as it likes.
     pub fn readiness_check(&self) -> Arc<dyn Fn() -> Result<(), String> + Send + Sync> {
         let worker = Self { caught_up: self.caught_up.clone() };
         Arc::new(move || worker.check_ready())

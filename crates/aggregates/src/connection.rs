@@ -1,5 +1,5 @@
 //! The fold of a user's connections to providers, as pure as that of the rows. What a step does to the status is judged by
-//! [`ConnectionStatus::after`] alone: a step that it calls impossible changes nothing, whatever the event says.
+//! [`ConnectionStatus::next`] alone: a step that it calls impossible changes nothing, whatever the event says.
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 //! | copy | holds | verified by | made | put back |
 //! |---|---|---|---|---|
 //! | an export, one file | the log's events up to a checkpoint | the notary's signature | [`export_events`] | [`import_events`] |
-//! | a backup, a folder | such an export, the wrapped keys, the checkpoints | its sums; its events by the signature | [`back_up`] | [`restore`] |
+//! | a backup, a folder | such an export, the wrapped keys, the checkpoints | its sums; its events by the signature | [`create_backup`] | [`restore()`] |
 //!
 //! What the notary signed are the events' stored bytes and their order. Subjects, times and the wrapped keys are
 //! guarded against damage by sums, not against somebody who makes the sums anew: a wrapped key that was exchanged does

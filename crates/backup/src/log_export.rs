@@ -7,7 +7,7 @@
 //! {"manifest":{"events":2,"sha256":"…","root":"…","checkpoint":"…"}}
 //! ```
 //!
-//! Every line is as [`line`] renders it, byte for byte, and ends in a line feed. What signs the file is the notary's
+//! Every line is as [`mod@line`] renders it, byte for byte, and ends in a line feed. What signs the file is the notary's
 //! signature in the checkpoint, whose size and root are those of the events.
 
 mod error;

@@ -71,8 +71,8 @@ pub struct ImportReport {
 /// appended meanwhile.
 ///
 /// A log that holds the first of these events is filled up; one that holds all of them, and maybe more, is left as it
-/// is. `on_progress` is told how many events hold ([`Stage::Verifying`]), and then how many the log holds
-/// ([`Stage::Events`]), of how many.
+/// is. `on_progress` is told how many events hold ([`ProgressStage::Verifying`]), and then how many the log holds
+/// ([`ProgressStage::Events`]), of how many.
 pub async fn import_events(
     log: &Log,
     file: &Path,

@@ -185,7 +185,7 @@ impl CheckpointCursor {
         }
     }
 
-    /// The next one, if [`CheckpointWalk::peek_size`] said that there is one.
+    /// The next one, if [`CheckpointCursor::peek_size`] said that there is one.
     pub fn pop(&mut self) -> Option<StoredCheckpoint> {
         self.buffered.pop_front().and_then(Result::ok)
     }

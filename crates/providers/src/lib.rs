@@ -2,16 +2,16 @@
 //!
 //! Half of what is known about the providers comes from third parties, and providers change. So a provider is a table
 //! that an operator can read, doubt and replace, and one verifier is driven by all of them; no provider has code of
-//! its own. Each table says how well its facts are established ([`EvidenceMark`]) and what to check before going live.
+//! its own. Each table says how well its facts are established ([`EvidenceLevel`]) and what to check before going live.
 //!
 //! | module | what |
 //! |---|---|
-//! | `registry`, `provider` | [`Providers`]: the shipped tables, and a folder's over them |
-//! | `oauth` | [`OAuth`]: typed settings; whoever makes the requests is elsewhere |
-//! | `webhook` | [`Webhook`]: path secret, signature, timestamp, handshake, and whom a delivery is about |
+//! | `registry`, `provider` | [`ProviderRegistry`]: the shipped tables, and a folder's over them |
+//! | `oauth` | [`OAuthSettings`]: typed settings; whoever makes the requests is elsewhere |
+//! | `webhook` | [`ProviderWebhook`]: path secret, signature, timestamp, handshake, and whom a delivery is about |
 //! | [`standard_webhooks`] | Standard Webhooks, for what this installation sends and receives itself |
 //!
-//! This crate makes no requests, keeps no clock and stores nothing: apart from [`Providers::read`], which reads a
+//! This crate makes no requests, keeps no clock and stores nothing: apart from [`ProviderRegistry::read`], which reads a
 //! folder, everything is a pure function of its arguments. It does not remember deliveries either: half of the
 //! providers sign no timestamp, so who receives must drop what was seen before.
 

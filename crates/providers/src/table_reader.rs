@@ -29,7 +29,7 @@ impl fmt::Display for TableError {
     }
 }
 
-/// One section of a table. Whoever opens one must end it with [`Section::finish`], or its errors are lost.
+/// One section of a table. Whoever opens one must end it with [`Section::finish_into`], or its errors are lost.
 pub(crate) struct Section {
     table: String,
     path: String,
@@ -56,7 +56,7 @@ impl Section {
         self.values.clear();
     }
 
-    /// Like [`Section::finish`], for a section inside of another.
+    /// Like [`Section::finish_into`], for a section inside of another.
     pub(crate) fn finish_into_parent(self, parent: &mut Self) {
         self.finish_into(&mut parent.errors);
     }

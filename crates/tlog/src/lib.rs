@@ -6,7 +6,7 @@
 //! | proofs: a leaf is in the tree; a tree begins with an older one | RFC 6962, sections 2.1.1 and 2.1.2 | [`verify_inclusion`], [`verify_consistency`] |
 //! | a signed size and root | C2SP tlog-checkpoint and signed-note, Ed25519 | [`LogSigner`], [`LogVerifier`] |
 //! | a signed view of a size and root | ours, a signed note | [`Attestation`] |
-//! | a leaf's proof and its checkpoint in one text | C2SP tlog-proof | [`Proof`] |
+//! | a leaf's proof and its checkpoint in one text | C2SP tlog-proof | [`TlogProof`] |
 //! | the whole tree, in a folder or in S3 | C2SP tlog-tiles | [`TileWriter`], [`TileStore`] |
 //!
 //! There are no entry bundles beside the tiles. The entries stay in the log: they are personal data, which must be

@@ -12,7 +12,7 @@ use crate::envelope::{EventHeader, EventKind};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BreakGlassStep {
-    /// The signed text: a [`Statement`] as JSON.
+    /// The signed text: a [`BreakGlassStatement`] as JSON.
     pub statement: String,
     /// Who signed, by the name that the configuration gives to the public key.
     pub person: String,

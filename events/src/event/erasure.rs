@@ -120,7 +120,7 @@ impl ErasureEvent {
         }
     }
 
-    /// There is one spelling. Whether it may be believed is [`ErasureEvent::is_vouched_for`]'s to say.
+    /// There is one spelling. Whether it may be believed is [`ErasureEvent::has_valid_mac`]'s to say.
     pub(super) fn from_v1(kind: EventKind, content: &[u8]) -> Option<Self> {
         let read: StoredErasureEvent = serde_json::from_slice(content).ok()?;
         let known = StoredErasureEvent { mac: None, ..read.clone() };

@@ -1,4 +1,4 @@
-//! Accounts on their way out: key `07` user ref (16), value as [`aggregates::Account`] writes it, in clear.
+//! Accounts on their way out: key `07` user ref (16), value as [`aggregates::AccountErasure`] writes it, in clear.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,7 @@
 //! `syncwell doctor`: looks a running installation over, and says how to mend what is wrong.
 //!
 //! Nothing is changed: what a role must not be able to do is tried with requests that would be refused where they
-//! arrive ([`jetstream::Broker::reaches`]).
+//! arrive ([`jetstream::Broker::is_reachable`]).
 
 mod broker;
 mod check_result;

@@ -7,7 +7,7 @@
 //! | 0 | 1 | format, `1` |
 //! | 1 | 8 | when something is due, unix milliseconds, big-endian; all ones for never |
 //! | 9 | 10 | the data key's id |
-//! | 19 | n | sealed twice ([`keys::TokenSeal`]), bound to user, connection and all of the above: JSON |
+//! | 19 | n | sealed twice ([`keys::TokenSealer`]), bound to user, connection and all of the above: JSON |
 //!
 //! What is due stands in clear, so that a worker finds its work without opening every record.
 

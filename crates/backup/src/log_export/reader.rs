@@ -80,7 +80,7 @@ impl From<LineError> for ReadLogExportError {
 
 /// The events of an export, in order.
 ///
-/// Nobody has vouched for any of them before the end was reached without an error: use [`verify_export`] first. This
+/// Nobody has vouched for any of them before the end was reached without an error: use [`verify_log_export`] first. This
 /// verifies again on the way.
 pub struct LogExportReader {
     lines: LineReader<BufReader<File>>,

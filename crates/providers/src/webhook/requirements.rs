@@ -16,7 +16,7 @@ pub struct WebhookRequirement {
     /// What.
     pub kind: WebhookRequirementKind,
     /// Whether it must be there at the start. If not, the provider makes it known later: until it is there, deliveries
-    /// are refused with [`super::WebhookRefusal::NotConfigured`].
+    /// are refused with [`super::WebhookError::NotConfigured`].
     pub is_required_at_start: bool,
 }
 

@@ -44,7 +44,7 @@ impl fmt::Debug for Secret {
 /// so that one can be replaced while the provider still uses the other.
 #[derive(Clone, Default)]
 pub struct WebhookSecrets {
-    /// What signs: see [`super::Webhook::signing_key`].
+    /// What signs: see [`super::ProviderWebhook::signing_secret_kind`].
     pub signing: Vec<Secret>,
     /// What stands in the callback's path.
     pub path: Vec<Secret>,

@@ -50,7 +50,7 @@ pub(super) struct LoadReport {
 }
 
 impl LoadReport {
-    /// The heads of [`LoadFigures::cells`].
+    /// The heads of the table.
     pub(super) const COLUMNS: [&str; 7] =
         ["connections", "accepted/s", "p50 ms", "p99 ms", "x one at a time", "no outcome", "refused"];
 
