@@ -56,3 +56,26 @@ fn every_invariant_names_tests_that_exist() {
     let statements = text.lines().filter(|line| line.starts_with("**")).count();
     assert!(statements > 20, "only {statements} invariants were found");
 }
+
+/// Pairs of a file and something in it, as `docs/ARCHITECTURE.md` writes them: `` `path/file.rs` `name` ``.
+#[test]
+fn the_architecture_names_functions_that_exist() {
+    let text = std::fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let mut checked = 0;
+    for line in text.lines().filter(|line| line.starts_with("| ")) {
+        let spans: Vec<_> = line.split('`').collect();
+        for window in spans.windows(3) {
+            let [file, between, name] = window else { continue };
+            if *between == " " && file.ends_with(".rs") && root().join(file).exists() {
+                let source = std::fs::read_to_string(root().join(file)).unwrap();
+                let function = name.rsplit("::").next().unwrap();
+                assert!(source.contains(function), "{file} has no {name}");
+                checked += 1;
+            }
+        }
+        for file in spans.iter().filter(|span| span.ends_with(".rs") && span.contains("/src/")) {
+            assert!(root().join(file).exists(), "{file}");
+        }
+    }
+    assert!(checked > 20, "only {checked} names were found");
+}
