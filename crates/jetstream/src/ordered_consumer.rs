@@ -1,9 +1,12 @@
-//! Reading in order, and noticing every hole.
+//! Reads a stream in order and detects every gap.
 //!
-//! The library's ordered consumers can begin again at sequence 1 when they mend themselves, and its plain pull stream
-//! does not notice a gap. So this is a loop of our own: pull from a durable consumer that was set back to the position,
-//! demand that both of the server's counters move by one, and on any doubt end, so that the caller begins again from
-//! its own position.
+//! The library's ordered consumers can restart at sequence 1 when they recover, and its plain pull stream does not
+//! detect a gap. This consumer pulls from a durable consumer that was reset to the position and requires that both of
+//! the server's counters move by one ([`delivery_order`]). On any doubt it ends, and the caller restarts from its own
+//! position.
+
+mod delivery_order;
+mod error;
 
 use std::time::Duration;
 
@@ -17,6 +20,9 @@ use crate::Broker;
 use crate::delivery_metadata::DeliveryMetadata;
 use crate::direct_get::ReadError;
 use crate::message::StoredMessage;
+use delivery_order::DeliveryOrder;
+
+pub use error::FollowError;
 
 /// Messages of one pull, well below the capacity of a subscription.
 const PULL_MESSAGES_MAX: u64 = 5_000;
@@ -27,36 +33,13 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Silence after which the pull is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_secs(12);
 
-/// Why following ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FollowError {
-    /// The connection or the pull broke. Begin again from the position.
-    #[error("the stream can't be followed for the moment")]
-    Interrupted(#[source] Option<ReadError>),
-    /// The stream has a hole. It has no legal ones.
-    #[error("the stream has a hole: sequence {expected} is missing, {found} follows")]
-    Gap {
-        /// What should have come.
-        expected: u64,
-        /// What came.
-        found: u64,
-    },
-}
-
-impl FollowError {
-    const INTERRUPTED: Self = Self::Interrupted(None);
-}
-
 /// A stream being followed.
 pub struct OrderedConsumer {
     broker: Broker,
     next_subject: String,
     inbox: String,
     messages: ReadyChunks<Subscriber>,
-    /// Messages that the open pull may still bring.
-    pull_remaining: u64,
-    last_stream_sequence: u64,
-    last_consumer_sequence: u64,
+    order: DeliveryOrder,
 }
 
 impl OrderedConsumer {
@@ -76,16 +59,14 @@ impl OrderedConsumer {
             next_subject,
             inbox,
             messages: subscriber.ready_chunks(PULL_MESSAGES_MAX as usize),
-            pull_remaining: 0,
-            last_stream_sequence: position,
-            last_consumer_sequence: 0,
+            order: DeliveryOrder::after(position),
         })
     }
 
     /// The next messages, at least one: whatever has arrived by now.
     pub async fn next_batch(&mut self) -> Result<Vec<StoredMessage>, FollowError> {
         loop {
-            if self.pull_remaining == 0 {
+            if self.order.needs_pull() {
                 self.pull().await?;
             }
             let arrived = tokio::select! {
@@ -96,12 +77,8 @@ impl OrderedConsumer {
             let mut messages = Vec::with_capacity(arrived.len());
             for message in arrived {
                 match message.status.map(|status| status.as_u16()) {
-                    None => messages.push(self.check_order(message)?),
-                    // A heartbeat.
-                    Some(100) => {}
-                    // The pull has ended: nothing came for a while, or the batch is complete.
-                    Some(404 | 408) => self.pull_remaining = 0,
-                    Some(_) => return Err(FollowError::INTERRUPTED),
+                    None => messages.push(self.accept_message(message)?),
+                    Some(code) => self.order.accept_status(code)?,
                 }
             }
             if !messages.is_empty() {
@@ -122,24 +99,14 @@ impl OrderedConsumer {
             request.to_string().into(),
         );
         sent.await.map_err(|_| FollowError::INTERRUPTED)?;
-        self.pull_remaining = PULL_MESSAGES_MAX;
+        self.order.record_pull(PULL_MESSAGES_MAX);
         Ok(())
     }
 
-    fn check_order(&mut self, message: async_nats::Message) -> Result<StoredMessage, FollowError> {
+    fn accept_message(&mut self, message: async_nats::Message) -> Result<StoredMessage, FollowError> {
         let delivery = DeliveryMetadata::from_message(&message)
             .ok_or(FollowError::Interrupted(Some(ReadError::Malformed)))?;
-        if delivery.consumer_sequence != self.last_consumer_sequence + 1 {
-            // Lost on the way, not in the stream.
-            return Err(FollowError::INTERRUPTED);
-        }
-        let expected = self.last_stream_sequence + 1;
-        if delivery.stream_sequence != expected {
-            return Err(FollowError::Gap { expected, found: delivery.stream_sequence });
-        }
-        self.last_consumer_sequence += 1;
-        self.last_stream_sequence += 1;
-        self.pull_remaining = self.pull_remaining.saturating_sub(1);
+        self.order.accept_message(delivery)?;
         Ok(StoredMessage {
             sequence: delivery.stream_sequence,
             subject: message.subject.to_string(),
