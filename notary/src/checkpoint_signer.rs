@@ -1,4 +1,4 @@
-//! Keeping the tree: from the last checkpoint on, event by event, and a new checkpoint every few seconds.
+//! Follows the log from the last checkpoint on, adds every event to the tree, and signs a checkpoint every few seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,14 +12,9 @@ use tlog::{Hash, LogSigner, TileError, TileStore, TileWriter, TreeHead};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::incident::{LoopExit, NotaryIncident};
-
-/// The checkpoint beside the tiles.
-const PUBLISHED_CHECKPOINT: &str = "the checkpoint published beside the tiles";
-
-fn log_mismatch(size: u64, which: &str) -> LoopExit {
-    LoopExit::Incident(NotaryIncident::LogMismatch { size, checkpoint: which.to_owned() })
-}
+use crate::incident::LoopExit;
+use crate::resume::{ResumePlan, checkpoint_mismatch, is_gap, plan_resume, published_mismatch, verify_head};
+use crate::sign_schedule::SignSchedule;
 
 /// What keeping the tree needs.
 pub(crate) struct CheckpointSigner {
@@ -59,24 +54,22 @@ impl CheckpointSigner {
         }
         self.are_tiles_damaged.store(false, Ordering::Release);
         let mut number = last.as_ref().map_or(0, |checkpoint| checkpoint.number);
-        let mut signed = tree.size();
+        let mut schedule = SignSchedule::new(tree.size(), Instant::now(), self.interval);
         self.newest_checkpoint.send_replace(last);
         self.log_end_at_start.send_replace(Some(state.last.map_or(0, Sequence::get)));
-        let followed = self.log.follow(LogConsumerName::Notary, Sequence::new(signed)).await;
+        let followed = self.log.follow(LogConsumerName::Notary, Sequence::new(tree.size())).await;
         let mut follower = followed.map_err(|error| LoopExit::Interrupted(error.to_string()))?;
-        // The first event of a quiet log is signed at once, the others every interval.
-        let mut next_checkpoint = Instant::now();
         loop {
+            let sign_at = schedule.sign_at(tree.size());
             let events = tokio::select! {
                 events = follower.next() => events,
                 () = self.tile_damage.notified() => {
                     self.are_tiles_damaged.store(true, Ordering::Release);
                     return Err(LoopExit::Interrupted("a tile is damaged; the tiles are made anew".to_owned()));
                 }
-                () = sleep_until(next_checkpoint), if tree.size() > signed => {
+                () = sleep_until(sign_at.unwrap_or_else(Instant::now)), if sign_at.is_some() => {
                     number = self.sign_checkpoint(&mut tree, number).await?;
-                    signed = tree.size();
-                    next_checkpoint = Instant::now() + self.interval;
+                    schedule.record_signed(tree.size(), Instant::now());
                     continue;
                 }
             };
@@ -86,12 +79,11 @@ impl CheckpointSigner {
         }
     }
 
-    /// A hole, unless the event is there after all: another notary may have moved the consumer meanwhile.
     async fn classify_read<T>(&self, read: Result<T, FollowError>) -> Result<T, LoopExit> {
         match read {
             Ok(read) => Ok(read),
-            Err(FollowError::Gap { expected, found })
-                if found > expected && !self.log.contains(expected).await =>
+            Err(ref error @ FollowError::Gap { expected, found })
+                if is_gap(error, self.log.contains(expected).await) =>
             {
                 Err(ReadRangeError::Gap { expected, found }.into())
             }
@@ -110,47 +102,52 @@ impl CheckpointSigner {
         Ok(note.and_then(|note| self.checkpoints.verifier().open_checkpoint(&note).ok()))
     }
 
-    /// The tree as it was signed last, and that the log still is what was signed.
+    /// The tree that was signed last, after a check that the log is still the signed one.
     async fn resume_tree(
         &self,
         state: &LogState,
         last: Option<&StoredCheckpoint>,
         published: Option<TreeHead>,
     ) -> Result<TileWriter, LoopExit> {
-        let signed = last.map_or(0, |last| last.head.size);
-        let newest = signed.max(published.map_or(0, |head| head.size));
         let log_last = state.last.map_or(0, Sequence::get);
-        if log_last < newest {
-            return Err(LoopExit::Incident(NotaryIncident::Truncated { last: log_last, signed: newest }));
+        let are_tiles_damaged = self.are_tiles_damaged.load(Ordering::Acquire);
+        match plan_resume(log_last, last, published, are_tiles_damaged)? {
+            ResumePlan::Continue(signed) => self.continue_tree(signed, published).await,
+            ResumePlan::Rebuild { size } => self.rebuild_tiles(size, published).await,
         }
-        // Nothing was signed, or what is known to be signed is not in the stream any more, or the tiles are damaged.
-        let trusted = last.filter(|_| newest == signed && !self.are_tiles_damaged.load(Ordering::Acquire));
-        let Some(last) = trusted else { return self.rebuild_tiles(newest, published).await };
-        let tree = match TileWriter::resume(self.tiles.clone(), last.head).await {
+    }
+
+    async fn continue_tree(
+        &self,
+        signed: &StoredCheckpoint,
+        published: Option<TreeHead>,
+    ) -> Result<TileWriter, LoopExit> {
+        let size = signed.head.size;
+        let tree = match TileWriter::resume(self.tiles.clone(), signed.head).await {
             Ok(tree) => tree,
             Err(error @ (TileError::Missing(_) | TileError::Damaged(_))) => {
-                tracing::warn!(%error, "the tiles are not those of the last checkpoint; they are made anew from the log");
-                return self.rebuild_tiles(newest, published).await;
+                tracing::warn!(%error, "the tiles do not match the last checkpoint; rebuilding them from the log");
+                return self.rebuild_tiles(size, published).await;
             }
             Err(error) => return Err(error.into()),
         };
-        // The cheapest look at whether this is the log that was signed: its last signed event.
-        if let Some(sequence) = Sequence::new(signed) {
+        // The cheapest check that this is the log that was signed: its last signed event.
+        if let Some(sequence) = Sequence::new(size) {
             let event = self.log.get(sequence).await?;
             let leaf = event.map(|event| Hash::from_leaf(event.bytes()));
-            if leaf != Some(self.tiles.leaf_hash(signed, signed - 1).await?) {
-                return Err(log_mismatch(signed, &format!("checkpoint {}", last.number)));
+            if leaf != Some(self.tiles.leaf_hash(size, size - 1).await?) {
+                return Err(checkpoint_mismatch(signed).into());
             }
         }
         if let Some(published) = published
-            && self.tiles.root(signed, published.size).await? != published.root
+            && self.tiles.root(size, published.size).await? != published.root
         {
-            return Err(log_mismatch(published.size, PUBLISHED_CHECKPOINT));
+            return Err(published_mismatch(published).into());
         }
         Ok(tree)
     }
 
-    /// Reads the log from its first event, and holds it against everything that was signed on the way.
+    /// Reads the log from its first event and compares it with everything that was signed.
     async fn rebuild_tiles(&self, size: u64, published: Option<TreeHead>) -> Result<TileWriter, LoopExit> {
         self.tiles.clear_cache();
         let mut tree = TileWriter::new(self.tiles.clone());
@@ -160,17 +157,12 @@ impl CheckpointSigner {
         while let Some(events) = stretch.next().await? {
             for event in events {
                 tree.push(Hash::from_leaf(event.bytes())).await?;
-                if signed.peek_size().await? == Some(tree.size())
-                    && let Some(checkpoint) = signed.pop()
-                    && checkpoint.head != tree.head()
-                {
-                    let which = format!("checkpoint {}", checkpoint.number);
-                    return Err(log_mismatch(checkpoint.head.size, &which));
-                }
-                if let Some(published) = published.filter(|published| published.size == tree.size())
-                    && published != tree.head()
-                {
-                    return Err(log_mismatch(published.size, PUBLISHED_CHECKPOINT));
+                let is_signed = signed.peek_size().await? == Some(tree.size());
+                let checkpoint = if is_signed { signed.pop() } else { None };
+                let published = published.filter(|published| published.size == tree.size());
+                // Not for every event: the root of the tree costs up to 2,040 hashes.
+                if checkpoint.is_some() || published.is_some() {
+                    verify_head(tree.head(), checkpoint.as_ref(), published)?;
                 }
             }
         }

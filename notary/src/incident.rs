@@ -46,6 +46,12 @@ pub(crate) enum LoopExit {
     Incident(NotaryIncident),
 }
 
+impl From<NotaryIncident> for LoopExit {
+    fn from(incident: NotaryIncident) -> Self {
+        Self::Incident(incident)
+    }
+}
+
 impl From<TileError> for LoopExit {
     fn from(error: TileError) -> Self {
         Self::Interrupted(format!("the tiles can't be written: {error}"))
@@ -78,5 +84,41 @@ impl From<ReadRangeError> for LoopExit {
             ReadRangeError::Unavailable(_) => Self::Interrupted(error.to_string()),
             ReadRangeError::Gap { .. } => Self::Incident(NotaryIncident::Hole(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::LogVerificationError;
+    use jetstream::{FollowError, ReadError};
+    use tlog::CheckpointError;
+
+    use super::*;
+
+    fn stops(exit: LoopExit) -> bool {
+        match exit {
+            LoopExit::Incident(_) => true,
+            LoopExit::Interrupted(_) => false,
+        }
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_is_retried() {
+        assert!(!stops(CheckpointsError::Missing.into()));
+        assert!(!stops(CheckpointsError::Read(ReadError::Unavailable).into()));
+        assert!(!stops(ReadRangeError::Unavailable(FollowError::Interrupted(None)).into()));
+        assert!(!stops(LogError::Missing.into()));
+        assert!(!stops(LogError::Read(ReadError::Unavailable).into()));
+        assert!(!stops(TileError::OutOfRange.into()));
+    }
+
+    #[test]
+    fn what_contradicts_the_checkpoints_stops_the_notary() {
+        assert!(stops(CheckpointsError::StreamConfigMismatch("discard", "old".to_owned()).into()));
+        let forged = CheckpointsError::InvalidCheckpoint { number: 1, source: CheckpointError::Forged };
+        assert!(stops(forged.into()));
+        assert!(stops(ReadRangeError::Gap { expected: 1, found: 2 }.into()));
+        let lost = LogVerificationError::MissingEvents("1 to 3".to_owned());
+        assert!(stops(LogError::Invalid(lost).into()));
     }
 }

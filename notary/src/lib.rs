@@ -9,7 +9,9 @@
 mod checkpoint_signer;
 mod incident;
 mod notary;
+mod resume;
 mod server;
+mod sign_schedule;
 
 pub use incident::NotaryIncident;
 pub use notary::{Notary, NotarySettings};
