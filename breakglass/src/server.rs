@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use events::{
-    BreakGlassStatement, BreakGlassStatementKind, BreakGlassStep, Envelope, Event, EventKind, Log,
-    LogAppender, LogError, NewEvent, new_event_id,
+    BreakGlassStatement, BreakGlassStatementKind, BreakGlassStep, EventKind, Log, LogAppender, LogError,
+    NewEvent, new_event_id,
 };
 use jetstream::{AppendError, Broker, CommitMode, ScanFrom};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use keys::{
     AccessIndexError, AccessIndexKey, AccessIndexReader, DataKey, DataKeyId, Pseudonymizer, UserId, UserRef,
 };
@@ -21,12 +20,11 @@ use crate::client::{
     BreakGlassResponse, SEAL_USER_SUBJECT, STEP_SUBJECT, SealUserRequest, SignedStatement, to_json,
 };
 use crate::operators::AuthorizedOperators;
-use crate::request_state::RequestState;
+use crate::request_steps::RequestSteps;
+use crate::statement_rules::{
+    CLOCK_SKEW_MAX, StatementRules, created_at, event_kind, is_within_clock_skew, stateless_refusal,
+};
 
-/// How far a statement's time may be from the service's.
-const CLOCK_SKEW_MAX: SignedDuration = SignedDuration::from_secs(300);
-/// The longest reason and ticket, in characters.
-const REASON_CHARS_MAX: usize = 500;
 /// The longest statement, in bytes: what is refused is stored, too.
 const STATEMENT_BYTES_MAX: usize = 8 * 1_024;
 /// Events of a user that are looked through for a request's steps.
@@ -40,9 +38,8 @@ pub struct BreakGlassServer {
     log: Log,
     appender: LogAppender,
     index: AccessIndexReader,
-    operators: AuthorizedOperators,
+    rules: StatementRules,
     pseudonyms: Pseudonymizer,
-    user_sealing_key: DataKey,
     clock: Clock,
 }
 
@@ -78,9 +75,8 @@ impl BreakGlassServer {
             log,
             appender,
             index,
-            operators: people,
+            rules: StatementRules { operators: people, user_sealing_key: naming_key },
             pseudonyms,
-            user_sealing_key: naming_key,
             clock,
         }
     }
@@ -114,28 +110,27 @@ impl BreakGlassServer {
 
     /// A user id in, something sealed out that only a request by the same person can use.
     fn seal_user(&self, signed: &SignedStatement) -> BreakGlassResponse {
-        let Some(person) = self.operators.find_signer(&signed.statement, &signed.signature) else {
+        let Some(person) = self.rules.operators.find_signer(&signed.statement, &signed.signature) else {
             tracing::warn!("a user was asked for with a signature that is nobody's who may break the glass");
             return refusal_response("the signature is nobody's who may break the glass");
         };
         let Ok(SealUserRequest { name_of, time }) = serde_json::from_str(&signed.statement) else {
             return refusal_response("that is no question for a user");
         };
-        if !self.is_within_clock_skew(time) {
+        if !is_within_clock_skew(time, (self.clock)()) {
             return refusal_response("the clock of who signed is too far off");
         }
         match name_of.parse::<UserId>() {
             Ok(user) => {
                 let user = self.pseudonyms.user_ref(&user);
-                let sealed = self.user_sealing_key.seal(person.as_bytes(), user.as_bytes());
-                BreakGlassResponse::Name(HEXLOWER.encode(&sealed))
+                BreakGlassResponse::Name(self.rules.seal_user(person, user))
             }
             Err(error) => BreakGlassResponse::Refused(error.to_string()),
         }
     }
 
     async fn handle_step(&self, signed: &SignedStatement) -> BreakGlassResponse {
-        let Some(person) = self.operators.find_signer(&signed.statement, &signed.signature) else {
+        let Some(person) = self.rules.operators.find_signer(&signed.statement, &signed.signature) else {
             return self.refuse_unauthorized(signed).await;
         };
         if signed.statement.len() > STATEMENT_BYTES_MAX {
@@ -144,7 +139,7 @@ impl BreakGlassServer {
         let Ok(statement) = serde_json::from_str::<BreakGlassStatement>(&signed.statement) else {
             return refusal_response("that is no statement");
         };
-        let Some(user) = self.resolve_user(&statement, person) else {
+        let Some(user) = self.rules.resolve_user(&statement, person) else {
             return refusal_response("that names no user");
         };
         let answer = self.evaluate_step(signed, &statement, person, user).await;
@@ -185,13 +180,12 @@ impl BreakGlassServer {
         person: &str,
         user: UserRef,
     ) -> Result<BreakGlassResponse, HandleStepError> {
-        let refusal = match self.stateless_refusal(statement) {
+        let refusal = match stateless_refusal(statement, (self.clock)()) {
             Some(refusal) => Some(refusal),
-            None => match self.load_request_state(user, statement.request, &signed.statement).await? {
-                // A refused step is in the log too, for everybody to copy.
-                None => Some("this very statement was used already"),
-                Some(case) => case.refusal_reason(statement.step, person, (self.clock)()),
-            },
+            None => {
+                let steps = self.load_request_steps(user, statement.request, &signed.statement).await?;
+                steps.refusal(statement.step, person, (self.clock)())
+            }
         };
         let mut step = BreakGlassStep {
             statement: signed.statement.clone(),
@@ -231,81 +225,27 @@ impl BreakGlassServer {
         }
     }
 
-    /// What needs no look at the log.
-    fn stateless_refusal(&self, statement: &BreakGlassStatement) -> Option<&'static str> {
-        if !self.is_within_clock_skew(statement.time) {
-            return Some("the clock of who signed is too far off");
-        }
-        if statement.step != BreakGlassStatementKind::Request {
-            let says_more = statement.reason.is_some() || statement.ticket.is_some();
-            return says_more.then_some("only a request has a reason and a ticket");
-        }
-        let is_told = |text: &Option<String>| {
-            let text = text.as_deref().unwrap_or_default();
-            !text.trim().is_empty()
-                && text.chars().count() <= REASON_CHARS_MAX
-                && !text.chars().any(char::is_control)
-        };
-        if !is_told(&statement.reason) || !is_told(&statement.ticket) {
-            return Some("a request needs a reason and a ticket, of at most 500 characters each");
-        }
-        let named_at = i64::try_from(statement.request.unix_ms()).unwrap_or(i64::MAX);
-        let named_at = Timestamp::from_millisecond(named_at).unwrap_or(Timestamp::MAX);
-        (!self.is_within_clock_skew(named_at)).then_some("the request's name is of another time")
-    }
-
-    /// Whose requests a statement is about. A request says it sealed, every later step by the pseudonym.
-    fn resolve_user(&self, statement: &BreakGlassStatement, person: &str) -> Option<UserRef> {
-        if statement.step != BreakGlassStatementKind::Request {
-            return statement.user_ref.parse().ok();
-        }
-        let sealed = HEXLOWER.decode(statement.user_ref.as_bytes()).ok()?;
-        let user = self.user_sealing_key.open(person.as_bytes(), sealed).ok()?;
-        Some(UserRef::from_bytes(user.as_slice().try_into().ok()?))
-    }
-
-    /// The request's steps that the log holds; `None` where this statement is one of them, accepted or refused. Only
-    /// what a person who may has signed counts: others can append too.
-    async fn load_request_state(
-        &self,
+    /// Reads the user's events since the request and folds the request's steps.
+    async fn load_request_steps<'s>(
+        &'s self,
         user: UserRef,
         request: EventId,
-        statement: &str,
-    ) -> Result<Option<RequestState>, HandleStepError> {
-        let mut case = RequestState::default();
-        let at = Timestamp::from_millisecond(i64::try_from(request.unix_ms()).unwrap_or(0))
-            .unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut from = ScanFrom::Time(at.saturating_sub(CLOCK_SKEW_MAX).unwrap_or(Timestamp::UNIX_EPOCH));
+        statement: &'s str,
+    ) -> Result<RequestSteps<'s>, HandleStepError> {
+        let mut steps = RequestSteps::new(&self.rules, user, request, statement);
+        let since = created_at(request).saturating_sub(CLOCK_SKEW_MAX).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut from = ScanFrom::Time(since);
         let mut seen = 0;
         loop {
             let events = self.log.scan(from, Some(&user)).await?;
-            let Some(last) = events.last() else { return Ok(Some(case)) };
+            let Some(last) = events.last() else { return Ok(steps) };
             from = ScanFrom::Sequence(last.sequence().get() + 1);
             seen += events.len();
             if seen > SCANNED_EVENTS_MAX {
                 return Err(HandleStepError::TooManyEvents);
             }
-            for event in &events {
-                let Some((kind, step)) = parse_step(event.bytes()) else { continue };
-                if step.statement == statement {
-                    return Ok(None);
-                }
-                if let Some(accepted) = self.verify_accepted(kind, &step)
-                    && accepted.request == request
-                    && self.resolve_user(&accepted, &step.person) == Some(user)
-                {
-                    case.apply(accepted.step, &step.person, event.stored_at());
-                }
-            }
+            events.iter().for_each(|event| steps.apply(event.bytes(), event.stored_at()));
         }
-    }
-
-    /// What a step says that was accepted, if a person who may has signed it.
-    fn verify_accepted(&self, kind: EventKind, step: &BreakGlassStep) -> Option<BreakGlassStatement> {
-        let statement: BreakGlassStatement = serde_json::from_str(&step.statement).ok()?;
-        let is_right = kind == event_kind(statement.step)
-            && self.operators.is_signed_by(&step.person, &step.statement, &step.signature);
-        is_right.then_some(statement)
     }
 
     /// Says whether the event is new to the log.
@@ -327,26 +267,6 @@ impl BreakGlassServer {
         let mut tail = [0; 10];
         tail.copy_from_slice(&hash[..10]);
         EventId::new(request.unix_ms(), tail)
-    }
-
-    fn is_within_clock_skew(&self, time: Timestamp) -> bool {
-        (self.clock)().duration_since(time).abs() <= CLOCK_SKEW_MAX
-    }
-}
-
-fn parse_step(bytes: &[u8]) -> Option<(EventKind, BreakGlassStep)> {
-    let envelope = Envelope::parse(bytes).ok()?;
-    match Event::read_plaintext(&envelope) {
-        Ok(Event::BreakGlass(step)) => Some((envelope.header.kind, step)),
-        _ => None,
-    }
-}
-
-fn event_kind(step: BreakGlassStatementKind) -> EventKind {
-    match step {
-        BreakGlassStatementKind::Request => EventKind::BreakGlassRequestedV1,
-        BreakGlassStatementKind::Approve => EventKind::BreakGlassApprovedV1,
-        BreakGlassStatementKind::LookUp => EventKind::BreakGlassLookedUpV1,
     }
 }
 
