@@ -27,6 +27,10 @@ deny:
 schemas:
     cargo run -p schemas
 
+# Rewrites nats.conf from crates/nats_server/src/permissions.rs.
+nats-conf:
+    cargo run -p nats_server
+
 # A release binary, with its debug symbols in a file of their own beside it.
 dist:
     cargo build --profile dist --locked

@@ -99,6 +99,24 @@ async fn debug_logging_and_unsafe_broker_config_fail() {
 }
 
 #[tokio::test]
+async fn missing_permission_is_found() {
+    let cluster = Cluster::start_broker_with_conf(|conf| {
+        let (before, of_operator) = conf.split_at(conf.find("  OPERATOR: {").unwrap());
+        let info = "\"CHECKPOINTS.API.STREAM.INFO.CHECKPOINTS\"\n";
+        format!("{before}{}", of_operator.replacen(info, "\n", 1))
+    })
+    .await;
+    let (nats, data_dir) = (cluster.nats_url(), cluster.data_dir());
+    let arguments = ["doctor", "--json", "--nats", &nats, "--data-dir", data_dir.to_str().unwrap()];
+    let ill = run_syncwell(&arguments, &[]);
+    let names: Vec<_> = failed_checks(&ill).into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"permissions of operator".to_owned()), "{names:?}");
+    assert!(!names.contains(&"permissions of auditor".to_owned()), "{names:?}");
+    let found = String::from_utf8_lossy(&ill.stdout);
+    assert!(found.contains("can't reach CHECKPOINTS.API.STREAM.INFO.CHECKPOINTS"), "{found}");
+}
+
+#[tokio::test]
 async fn missing_installation_is_unreachable() {
     let folder = TestFolder::new();
     let nobody = run_syncwell(&["doctor", "--data-dir", folder.path().to_str().unwrap()], &[]);
