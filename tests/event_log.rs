@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use events::{Log, LogError, LogVerificationError};
+use events::{EVENTS_STREAM, Log, LogError, LogVerificationError};
 use futures_util::future::join_all;
-use jetstream::{AppendAck, AppendError, Appender, CommitMode, ExpectedSequence, NewMessage, Stream};
+use jetstream::{AppendAck, AppendError, Appender, CommitMode, ExpectedSequence, NewMessage};
 use nats_server::Role;
 
 use crate::harness::{Cluster, run_syncwell};
@@ -101,14 +101,14 @@ async fn append_fails_at_once_while_the_broker_is_down() {
 async fn stream_with_wrong_config_is_refused() {
     let cluster = Cluster::start_broker_only().await;
     let owner = cluster.connect_as(Role::Owner).await;
-    let mut config = Log::config(1);
+    let mut config = EVENTS_STREAM.config(1);
     config["discard"] = "old".into();
     config["max_msgs"] = 1_000.into();
-    Stream::new(owner, "LOG.API", "EVENTS").create(&config).await.unwrap();
+    EVENTS_STREAM.stream(owner).create(&config).await.unwrap();
     let log = Log::new(cluster.connect_as(Role::Ingest).await);
     let refused = log.open().await;
     assert!(
-        matches!(&refused, Err(LogError::Invalid(LogVerificationError::Config { key: "discard", .. }))),
+        matches!(&refused, Err(LogError::Invalid(LogVerificationError::Config(mismatch))) if mismatch.key == "discard"),
         "{refused:?}"
     );
     let data_dir = cluster.data_dir();
@@ -118,5 +118,8 @@ async fn stream_with_wrong_config_is_refused() {
     );
     let complaint = String::from_utf8(setup.stderr).unwrap();
     assert_eq!(setup.status.code(), Some(1));
-    assert!(complaint.contains("the stream's `discard` is \"old\", not \"new\""), "{complaint}");
+    assert!(
+        complaint.contains("the stream EVENTS can't be trusted: its `discard` is \"old\", not \"new\""),
+        "{complaint}"
+    );
 }

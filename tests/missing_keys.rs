@@ -1,7 +1,7 @@
 //! What happens when a data key is not there.
 
 use jetstream::{Appender, CommitMode, NewMessage};
-use keys::KeysStream;
+use keys::KEYS_STREAM;
 use nats_server::Role;
 
 use crate::harness::{Cluster, Node, RawRequest, System, run_syncwell, summary, wait_until};
@@ -11,7 +11,7 @@ async fn destroy_data_key(cluster: &Cluster) -> String {
     let credentials = cluster.credentials("ana", Node::IngestOne);
     let posted = RawRequest::post(&credentials, summary("20:00:00", r#""steps":1"#));
     assert_eq!(posted.send(cluster.url(Node::IngestOne)).await.status, 201);
-    let keys = KeysStream::open(cluster.connect_as(Role::Keys).await);
+    let keys = KEYS_STREAM.stream(cluster.connect_as(Role::Keys).await);
     let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = records.iter().find(|record| !record.subject.contains(".kek.")).unwrap();
     keys.secure_delete(key.sequence).await.unwrap();

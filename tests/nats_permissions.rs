@@ -5,8 +5,8 @@ mod role_subjects;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
-use events::Log;
-use keys::KeysStream;
+use events::{EVENTS_STREAM, Log};
+use keys::KEYS_STREAM;
 use nats_server::{Role, permissions};
 use schemas::Sequence;
 
@@ -25,9 +25,9 @@ struct StreamsSnapshot {
 async fn take_snapshot(cluster: &Cluster) -> StreamsSnapshot {
     let owner = cluster.connect_as(Role::Owner).await;
     let info = async |stream: jetstream::Stream| stream.info().await.unwrap().expect("the stream is gone");
-    let events = info(jetstream::Stream::new(owner.clone(), "LOG.API", "EVENTS")).await;
-    let keys = info(KeysStream::open(owner.clone())).await;
-    let connections = info(jetstream::Stream::new(owner, "WORK.API", "KV_connections")).await;
+    let events = info(EVENTS_STREAM.stream(owner.clone())).await;
+    let keys = info(KEYS_STREAM.stream(owner.clone())).await;
+    let connections = info(worker::CONNECTIONS_STREAM.stream(owner)).await;
     StreamsSnapshot {
         events: (events.state.messages, events.state.last_seq),
         keys: (keys.state.messages, keys.state.last_seq),

@@ -194,8 +194,7 @@ async fn removed_endpoint_loses_its_queue() {
             ran.combined_output()
         );
     }
-    let work =
-        jetstream::Stream::new(system.connect_as(nats_server::Role::Worker).await, "WORK.API", "KV_work");
+    let work = worker::WORK_STREAM.stream(system.connect_as(nats_server::Role::Worker).await);
     wait_until("nothing is left of it", async || {
         let left = work.scan(jetstream::ScanFrom::Sequence(1), "$KV.work.>", 100).await.unwrap();
         left.iter().all(|entry| !entry.subject.contains(&id)).then_some(())
@@ -203,7 +202,6 @@ async fn removed_endpoint_loses_its_queue() {
     .await;
     // Nobody wants to know any more, so nothing is told.
     post_summary(&system, "ana", summary("21:00:00", r#""steps":2"#)).await;
-    let changes =
-        jetstream::Stream::new(system.connect_as(nats_server::Role::Worker).await, "WORK.API", "CHANGES");
+    let changes = events::CHANGES_STREAM.stream(system.connect_as(nats_server::Role::Worker).await);
     assert_eq!(changes.info().await.unwrap().unwrap().state.messages, 1);
 }

@@ -3,7 +3,7 @@
 use client::Credentials;
 use events::Log;
 use jetstream::{Appender, CommitMode, NewMessage, StoredMessage};
-use keys::KeysStream;
+use keys::KEYS_STREAM;
 use nats_server::Role;
 use schemas::Sequence;
 use serde_json::Value;
@@ -49,7 +49,7 @@ fn list_parked(cluster: &Cluster) -> Vec<Value> {
 
 /// Destroys the one data key that there is, as a lost disk would.
 async fn destroy_data_key(cluster: &Cluster) -> StoredMessage {
-    let keys = KeysStream::open(cluster.connect_as(Role::Keys).await);
+    let keys = KEYS_STREAM.stream(cluster.connect_as(Role::Keys).await);
     let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = records.into_iter().find(|record| !record.subject.contains(".kek.")).unwrap();
     keys.secure_delete(key.sequence).await.unwrap();

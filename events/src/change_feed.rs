@@ -9,27 +9,42 @@
 //! No date stands in clear: which days somebody reports says something of their health. It is sealed under the user's data
 //! key, bound to everything before it. A change of an account that is no more has no key, and nothing sealed.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
-use jetstream::{AppendError, Appender, Broker, CommitMode, NewMessage, ReadError, ScanFrom, Stream};
+use jetstream::{
+    AppendError, Appender, Broker, CommitMode, Discard, NewMessage, ReadError, ScanFrom, Stream, StreamSpec,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use keys::{DataKey, DataKeyId, UserRef};
 use schemas::{EventId, Sequence};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-/// The stream's name.
-pub const CHANGES_STREAM: &str = "CHANGES";
 const SUBJECT: &str = "changes.v1";
-/// The stream as the roles that may reach it see it.
-const API_PREFIX: &str = "WORK.API";
 const VERSION: u8 = 1;
 /// Changes of one direct get.
 const PAGE_CHANGES: usize = 500;
 /// How long a change is kept: receivers are tried for 3 days.
 pub const CHANGE_LIFETIME_DAYS: u64 = 7;
 /// How long the server drops a second message about one event.
-const DUPLICATE_WINDOW_SECONDS: u64 = 900;
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(900);
+
+/// The stream of changes.
+pub static CHANGES_STREAM: StreamSpec = StreamSpec {
+    discard: Discard::Old,
+    max_age: Duration::from_secs(CHANGE_LIFETIME_DAYS * 86_400),
+    duplicate_window: Some(DUPLICATE_WINDOW),
+    deny_delete: false,
+    deny_purge: false,
+    ..StreamSpec::new("CHANGES", "WORK.API", SUBJECT, "SyncWell: what changed, for other systems")
+};
+
+/// The receivers of changes: the worker's bucket. The projector sees only how many there are.
+pub static ENDPOINTS_STREAM: StreamSpec = StreamSpec {
+    deny_delete: false,
+    ..StreamSpec::new("KV_endpoints", "WORK.API", "$KV.endpoints.>", "SyncWell: the worker's")
+};
 
 /// What can change. The names are those on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -154,29 +169,12 @@ pub struct ChangeFeed {
 impl ChangeFeed {
     /// The stream behind this connection.
     pub fn new(broker: Broker) -> Self {
-        Self { stream: Stream::new(broker, API_PREFIX, CHANGES_STREAM) }
+        Self { stream: CHANGES_STREAM.stream(broker) }
     }
 
     /// The stream itself.
     pub fn stream(&self) -> &Stream {
         &self.stream
-    }
-
-    /// What setup creates.
-    pub fn config(replicas: u8) -> Value {
-        json!({
-            "name": CHANGES_STREAM,
-            "description": "SyncWell: what changed, for other systems",
-            "subjects": [SUBJECT],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "num_replicas": replicas,
-            "max_age": CHANGE_LIFETIME_DAYS * 86_400 * 1_000_000_000,
-            "duplicate_window": DUPLICATE_WINDOW_SECONDS * 1_000_000_000,
-            "allow_atomic": true,
-            "allow_direct": true,
-        })
     }
 
     /// Some changes behind a position in the stream, each with its own.

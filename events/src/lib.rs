@@ -17,7 +17,7 @@ mod subject;
 
 pub use change_feed::{
     CHANGE_LIFETIME_DAYS, CHANGES_STREAM, ChangeFeed, ChangeFeedAppender, ChangeKind, ChangeNotification,
-    ChangeTarget,
+    ChangeTarget, ENDPOINTS_STREAM,
 };
 pub use envelope::{Envelope, EventHeader, EventKind, MalformedEvent};
 pub use event::{

@@ -10,24 +10,16 @@ use jetstream::{
 use jiff::Timestamp;
 use keys::UserRef;
 use schemas::{EventId, Sequence};
-use serde_json::{Value, json};
 
 pub use range_reader::{LogRangeReader, ReadRangeError};
-pub use stream_config::{LogState, LogVerificationError};
+pub use stream_config::{EVENTS_STREAM, LogState, LogVerificationError};
 
 use crate::envelope::Envelope;
 use crate::outcome::OutcomeAddress;
 use crate::subject::{SUBJECT_PREFIX, partition_of, user_subject};
 
-/// The stream's name.
-pub const EVENTS_STREAM: &str = "EVENTS";
-/// The log as the roles that may reach it see it.
-const API_PREFIX: &str = "LOG.API";
 /// The header in which an event's outcome address travels. Not part of the event: it means nothing once folded.
 const OUTCOME_TO_HEADER: &str = "Syncwell-Outcome-To";
-/// How long the server remembers an event's id and drops a second one. A signed request is valid for at most twice
-/// the timestamp window, so this must be longer.
-const DUPLICATE_WINDOW_SECONDS: u64 = 900;
 /// Events of one direct get.
 const SCAN_EVENTS_MAX: usize = 1_000;
 
@@ -184,7 +176,7 @@ pub struct Log {
 impl Log {
     /// The log behind this connection.
     pub fn new(broker: Broker) -> Self {
-        Self { stream: Stream::new(broker, API_PREFIX, EVENTS_STREAM) }
+        Self { stream: EVENTS_STREAM.stream(broker) }
     }
 
     /// The connection.
@@ -192,34 +184,10 @@ impl Log {
         self.stream.broker()
     }
 
-    /// What setup creates. See [`LogVerificationError`] for what each key is worth.
-    pub fn config(replicas: u8) -> Value {
-        json!({
-            "name": EVENTS_STREAM,
-            "description": "SyncWell: what happened",
-            "subjects": ["events.v1.>"],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "num_replicas": replicas,
-            "max_consumers": -1,
-            "max_msgs": -1,
-            "max_bytes": -1,
-            "max_msgs_per_subject": -1,
-            "max_age": 0,
-            "duplicate_window": DUPLICATE_WINDOW_SECONDS * 1_000_000_000,
-            "deny_delete": true,
-            "deny_purge": true,
-            "allow_rollup_hdrs": false,
-            "allow_atomic": true,
-            "allow_direct": true,
-        })
-    }
-
     /// Creates the log with its readers, or leaves them as they are. The owner's alone.
     pub async fn create(&self, replicas: u8) -> Result<(), LogError> {
         if self.stream.info().await?.is_none() {
-            self.stream.create(&Self::config(replicas)).await?;
+            self.stream.create(&EVENTS_STREAM.config(replicas)).await?;
         }
         for reader in LogConsumerName::ALL {
             self.stream.create_consumer(reader.name()).await?;

@@ -17,20 +17,16 @@
 //! claim, so whoever comes upon a claim that is not done (the provider again, after an ingest died on the way) appends
 //! the same events, and the log drops those that it has.
 
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
-use jetstream::{AppendError, Broker, KvBucket, ReadError, Stream};
+use jetstream::{AppendError, Broker, Discard, KvBucket, ReadError, StreamSpec};
 use jiff::Timestamp;
 use keys::Pseudonymizer;
 use providers::Delivery;
-use serde_json::json;
 
-/// The bucket's stream.
-pub const DELIVERY_DEDUP_STREAM: &str = "KV_deliveries";
-/// The bucket as the roles that may reach it see it.
-const API_PREFIX: &str = "DELIVERIES.API";
-const KEY_PREFIX: &str = "$KV.deliveries.";
 /// How long an entry lasts: a day, and some time for a clock.
-const ENTRY_LIFETIME_HOURS: u64 = 25;
+const ENTRY_LIFETIME: Duration = Duration::from_secs(25 * 3_600);
 /// How often a lost race for a claim is run again.
 const CLAIM_ATTEMPTS_MAX: usize = 3;
 
@@ -38,6 +34,27 @@ const FORMAT: u8 = 1;
 const CLAIMED: u8 = 0;
 const DONE: u8 = 1;
 const ENTRY_BYTES: usize = 10;
+
+/// The deliveries that were seen: a bucket.
+pub static DELIVERY_DEDUP_STREAM: StreamSpec = StreamSpec {
+    discard: Discard::Old,
+    max_msgs_per_subject: 1,
+    max_age: ENTRY_LIFETIME,
+    verified: &[
+        ("subjects", "deliveries could be appended twice"),
+        ("retention", "deliveries could be appended twice"),
+        ("max_msgs_per_subject", "entries that were replaced would stay"),
+        ("max_age", "entries would not end after 25 hours"),
+        ("deny_purge", "deliveries could be appended twice"),
+        ("allow_direct", "entries could not be read"),
+    ],
+    ..StreamSpec::new(
+        "KV_deliveries",
+        "DELIVERIES.API",
+        "$KV.deliveries.>",
+        "SyncWell: deliveries of providers that were seen",
+    )
+};
 
 /// Why it can't be told whether a delivery was seen.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +65,6 @@ pub enum DeliveryDedupError {
     /// The bucket can't be written.
     #[error("the deliveries that were seen can't be written")]
     Write(#[from] AppendError),
-    /// It does not exist.
-    #[error("there is no bucket of deliveries here; the owner creates it with `syncwell setup`")]
-    Missing,
-    /// It is not the bucket that it should be.
-    #[error("the bucket of deliveries can't be trusted: its `{0}` is {1}")]
-    ConfigMismatch(&'static str, String),
     /// An entry is not in the form that this version knows.
     #[error("an entry of the deliveries that were seen can't be read")]
     Malformed,
@@ -105,43 +116,8 @@ pub struct DeliveryDedup {
 }
 
 impl DeliveryDedup {
-    /// The bucket's stream, over a connection which must have the rights for what is asked.
-    pub fn stream(broker: Broker) -> Stream {
-        Stream::new(broker, API_PREFIX, DELIVERY_DEDUP_STREAM)
-    }
-
-    /// What the bucket must be.
-    pub fn config(replicas: u8) -> serde_json::Value {
-        json!({
-            "name": DELIVERY_DEDUP_STREAM,
-            "description": "SyncWell: deliveries of providers that were seen",
-            "subjects": [format!("{KEY_PREFIX}>")],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "max_msgs_per_subject": 1,
-            "max_age": ENTRY_LIFETIME_HOURS * 3_600 * 1_000_000_000,
-            "num_replicas": replicas,
-            "allow_direct": true,
-            "allow_atomic": true,
-            "allow_rollup_hdrs": false,
-            "deny_delete": true,
-            "deny_purge": true,
-        })
-    }
-
-    /// Holds what is there against what setup creates.
-    pub async fn verify(stream: &Stream) -> Result<(), DeliveryDedupError> {
-        let info = stream.info().await?.ok_or(DeliveryDedupError::Missing)?;
-        let keys = ["subjects", "retention", "max_msgs_per_subject", "max_age", "deny_purge", "allow_direct"];
-        match info.config_mismatch(&Self::config(1), &keys) {
-            Some((key, is)) => Err(DeliveryDedupError::ConfigMismatch(key, is)),
-            None => Ok(()),
-        }
-    }
-
     pub(crate) fn new(broker: Broker) -> Self {
-        Self { bucket: KvBucket::open(broker, API_PREFIX, DELIVERY_DEDUP_STREAM, KEY_PREFIX) }
+        Self { bucket: KvBucket::open(broker, &DELIVERY_DEDUP_STREAM) }
     }
 
     /// Claims a delivery, or tells how it stands.

@@ -1,7 +1,8 @@
 //! Error of the keeper.
 
+use jetstream::VerifyStreamError;
 use jetstream::{AppendError, ReadError};
-use keys::{KeysStreamError, UnwrapError};
+use keys::UnwrapError;
 
 /// Why the keeper can't start.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +15,7 @@ pub enum KeeperError {
     Append(#[from] AppendError),
     /// The stream can't be verified.
     #[error(transparent)]
-    Stream(#[from] KeysStreamError),
+    Stream(#[from] VerifyStreamError),
     /// The KEK given is not the one that the stored keys are wrapped under. Nothing was changed.
     #[error(
         "the key-encryption key is not the one that the stored keys are wrapped under; nothing was changed"

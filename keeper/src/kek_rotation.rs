@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jetstream::{AppendError, Appender, Broker, CommitMode, ScanFrom, StoredMessage, Stream};
 use keys::keys_stream::{ALL_KEYS_FILTER, ERASED_TOKEN, ERASING_TOKEN, record};
-use keys::{DataKeyId, Kek, KeysStream, UserRef};
+use keys::{DataKeyId, KEYS_STREAM, Kek, UserRef};
 
 use crate::error::KeeperError;
 use crate::request_handler::record_message;
@@ -60,7 +60,7 @@ impl KekRotation {
     /// Over this connection.
     pub fn new(broker: Broker, kek: Arc<Kek>) -> Self {
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
-        Self { stream: KeysStream::open(broker), appender, kek }
+        Self { stream: KEYS_STREAM.stream(broker), appender, kek }
     }
 
     /// Reads every record's version. Opens nothing.

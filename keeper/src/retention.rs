@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jetstream::{Appender, Broker, CommitMode, ScanFrom};
 use keys::keys_stream::ALL_KEYS_FILTER;
 use keys::keys_stream::record::{self, UnwrappedRecord};
-use keys::{ACCOUNT_YEAR, DataKeyId, Kek, KeysStream, UserRef, Year};
+use keys::{ACCOUNT_YEAR, DataKeyId, KEYS_STREAM, Kek, UserRef, Year};
 
 use crate::error::KeeperError;
 use crate::request_handler::{RequestHandler, record_message};
@@ -20,7 +20,7 @@ impl DataKeyRetention {
     /// Over this connection.
     pub fn new(broker: Broker, kek: Arc<Kek>) -> Self {
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
-        let stream = KeysStream::open(broker.clone());
+        let stream = KEYS_STREAM.stream(broker.clone());
         Self(RequestHandler { broker, stream, appender, kek, checked_kek_version: Arc::default() })
     }
 

@@ -9,7 +9,7 @@ use keys::protocol::{
     COMPROMISE_REPORT_PREFIX, CURRENT_KEY_PREFIX, ERASE_PREFIX, KEY_RING_PREFIX, KEY_RINGS_SUBJECT,
     LIST_COMPROMISED_SUBJECT, LIST_ERASED_SUBJECT, LIST_REVOKED_SUBJECT, REVOKE_DEVICE_PREFIX,
 };
-use keys::{Kek, KeysStream};
+use keys::{KEYS_STREAM, Kek};
 
 use crate::error::KeeperError;
 use crate::request_handler::RequestHandler;
@@ -27,9 +27,9 @@ pub struct KeeperServer {
 impl KeeperServer {
     /// Checks that the KEK is the right one before anything is heard. Questions that come from here on are answered.
     pub async fn start(broker: Broker, kek: Arc<Kek>) -> Result<Self, KeeperError> {
-        let stream = KeysStream::open(broker.clone());
+        let stream = KEYS_STREAM.stream(broker.clone());
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
-        KeysStream::verify(&stream).await?;
+        stream.verify().await?;
         let answering = RequestHandler {
             broker: broker.clone(),
             stream,

@@ -1,6 +1,7 @@
 //! Incidents that stop the notary, and how failures of one round of the signer become one or a retry.
 
 use events::{LogError, LogVerificationError, ReadRangeError};
+use jetstream::{INCIDENT_ADVICE, VerifyStreamError};
 use notary_client::CheckpointsError;
 use tlog::TileError;
 
@@ -15,7 +16,8 @@ pub enum NotaryIncident {
     InvalidCheckpoints(#[source] CheckpointsError),
     /// The log ends before the newest checkpoint.
     #[error(
-        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. Stop, keep the broker's files, restore from a mirror or a backup. If the log is right (it was restored on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again"
+        "INCIDENT: the log ends at {last}, but {signed} events were signed: it was truncated, or restored from an older backup. {advice}. If the log is right (it was restored on purpose), remove the tiles (`[audit] tiles`, else `tiles` in the data folder) and start again",
+        advice = INCIDENT_ADVICE
     )]
     Truncated {
         /// The log's last sequence.
@@ -70,8 +72,12 @@ impl From<LogError> for LoopExit {
 impl From<CheckpointsError> for LoopExit {
     fn from(error: CheckpointsError) -> Self {
         match error {
-            CheckpointsError::Read(_) | CheckpointsError::Missing => Self::Interrupted(error.to_string()),
-            CheckpointsError::StreamConfigMismatch(..) | CheckpointsError::InvalidCheckpoint { .. } => {
+            CheckpointsError::Read(_)
+            | CheckpointsError::Stream(VerifyStreamError::Read { .. } | VerifyStreamError::Missing(_)) => {
+                Self::Interrupted(error.to_string())
+            }
+            CheckpointsError::Stream(VerifyStreamError::Mismatch(_))
+            | CheckpointsError::InvalidCheckpoint { .. } => {
                 Self::Incident(NotaryIncident::InvalidCheckpoints(error))
             }
         }

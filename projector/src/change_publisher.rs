@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use events::{CHANGE_LIFETIME_DAYS, ChangeFeed, ChangeFeedAppender, ChangeNotification};
+use events::{CHANGE_LIFETIME_DAYS, ChangeFeed, ChangeFeedAppender, ChangeNotification, ENDPOINTS_STREAM};
 use jetstream::{AppendError, Broker, ReadError, Stream};
 use jiff::{SignedDuration, Timestamp};
 use runtime::Clock;
@@ -24,9 +24,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 const PUBLISH_BATCH_MAX: usize = 1_000;
 /// What is older would have left the stream by now.
 const CHANGE_AGE_MAX: SignedDuration = SignedDuration::from_hours(24 * CHANGE_LIFETIME_DAYS.cast_signed());
-/// The worker's bucket of receivers, as the projector may see it: how many there are, and nothing of them.
-const ENDPOINTS_API: &str = "WORK.API";
-const ENDPOINTS_STREAM: &str = "KV_endpoints";
 
 /// Tells other systems what changed.
 pub(crate) struct ChangePublisher {
@@ -50,7 +47,7 @@ impl ChangePublisher {
     pub(crate) fn new(broker: Broker, clock: Clock) -> Self {
         let changes = ChangeFeed::new(broker.clone());
         Self {
-            endpoints: Stream::new(broker, ENDPOINTS_API, ENDPOINTS_STREAM),
+            endpoints: ENDPOINTS_STREAM.stream(broker),
             appender: changes.appender(),
             changes,
             clock,

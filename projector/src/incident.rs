@@ -1,6 +1,7 @@
 //! What must never happen. Each of these stops the projector: nothing may be folded over a doubt.
 
 use events::{LogVerificationError, ReadRangeError};
+use jetstream::INCIDENT_ADVICE;
 use keys::UserRef;
 use schemas::Sequence;
 
@@ -16,11 +17,12 @@ pub enum ProjectorIncident {
     #[error(transparent)]
     LogGap(#[from] ReadRangeError),
     /// The log was there and is not any more.
-    #[error("INCIDENT: the log is gone. Stop, keep the broker's files, restore from a mirror or a backup")]
+    #[error("INCIDENT: the log is gone. {advice}", advice = INCIDENT_ADVICE)]
     LogMissing,
     /// The event at the view's position is not the one that was folded there.
     #[error(
-        "INCIDENT: the event at sequence {0} is not the one that the view has folded: the log lost its end and grew again, or was replaced. Stop, keep the broker's files, restore from a mirror or a backup"
+        "INCIDENT: the event at sequence {0} is not the one that the view has folded: the log lost its end and grew again, or was replaced. {advice}",
+        advice = INCIDENT_ADVICE
     )]
     TipMismatch(Sequence),
     /// What the notary signed does not go on from what the view has folded.

@@ -2,7 +2,7 @@
 
 use client::{Credentials, PhoneSigningKey, sign};
 use jetstream::{Appender, CommitMode, NewMessage, Stream};
-use keys::KeysStream;
+use keys::KEYS_STREAM;
 use nats_server::Role;
 use serde_json::Value;
 
@@ -99,7 +99,7 @@ async fn restore_brings_back_all_but_erased_users() {
     let log = read_all_events(system.connect_as(Role::Auditor).await).await;
     let carl = log[posted[0].sequence as usize - 1].user_from_subject().unwrap().to_string();
     {
-        let keys = KeysStream::open(system.connect_as(Role::Keys).await);
+        let keys = KEYS_STREAM.stream(system.connect_as(Role::Keys).await);
         let appender = Appender::start(system.connect_as(Role::Keys).await, CommitMode::Grouped);
         assert_eq!(destroy_user_keys(&keys, &appender, &carl).await, 1);
     }
@@ -137,7 +137,7 @@ async fn restore_brings_back_all_but_erased_users() {
     let revealed = run_cli(&data_dir, &["events", "show", &posted[0].sequence.to_string(), "--reveal"]);
     assert_eq!((revealed.exit_code, revealed.stdout.as_str()), (Some(1), ""), "{}", revealed.stderr);
     {
-        let keys = KeysStream::open(system.connect_as(Role::Keys).await);
+        let keys = KEYS_STREAM.stream(system.connect_as(Role::Keys).await);
         let left = keys.last_per_subject(&format!("$KV.keys.{carl}.*")).await.unwrap();
         assert!(
             left.iter().all(|record| record.subject.ends_with(".erased") || record.payload[..] == [1, 2])

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use jetstream::{Appender, CommitMode, NewMessage, Stream};
-use keys::KeysStream;
+use events::EVENTS_STREAM;
+use jetstream::{Appender, CommitMode, NewMessage};
+use keys::KEYS_STREAM;
 use nats_server::Role;
 
 use super::{comparable_events, copy_files, run_ok, wait_until_signed};
@@ -69,9 +70,9 @@ async fn killed_restore_can_be_run_again() {
 /// What the streams of a broker hold.
 async fn message_counts(cluster: &Cluster) -> [u64; 3] {
     let owner = cluster.connect_as(Role::Owner).await;
-    let events = Stream::new(owner.clone(), "LOG.API", "EVENTS");
+    let events = EVENTS_STREAM.stream(owner.clone());
     let streams =
-        [events, KeysStream::open(owner.clone()), notary_client::CheckpointStream::raw_stream(owner)];
+        [events, KEYS_STREAM.stream(owner.clone()), notary_client::CHECKPOINTS_STREAM.stream(owner)];
     let mut held = [0; 3];
     for (held, stream) in held.iter_mut().zip(streams) {
         *held = stream.info().await.unwrap().unwrap().state.messages;
@@ -144,7 +145,7 @@ async fn erasure_newer_than_the_backup_stays() {
     let log = read_all_events(cluster.connect_as(Role::Auditor).await).await;
     let ana = log[of_ana as usize - 1].user_from_subject().unwrap().to_string();
 
-    let keys = KeysStream::open(cluster.connect_as(Role::Keys).await);
+    let keys = KEYS_STREAM.stream(cluster.connect_as(Role::Keys).await);
     let records = keys.last_per_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();
     assert_eq!(records.len(), 1);
     let appender = Appender::start(cluster.connect_as(Role::Keys).await, CommitMode::Grouped);

@@ -1,7 +1,7 @@
 //! An account ends that is connected: every provider is asked to revoke its tokens, and nothing is kept of them.
 
 use jetstream::ScanFrom;
-use keys::{KeysStream, Pseudonymizer, VersionedSecrets};
+use keys::{KEYS_STREAM, Pseudonymizer, VersionedSecrets};
 use nats_server::Role;
 
 use super::ConnectedSystem;
@@ -47,15 +47,15 @@ async fn tokens_are_revoked_at_all_providers_before_erasure() {
     let secret = VersionedSecrets::read(&connected.system.data_dir().join("secrets/pseudonym")).unwrap();
     let pseudonyms = Pseudonymizer::new(secret.current().1.clone());
     let provider_user = pseudonyms.provider_user_ref("one", Some("475"));
-    let keys = KeysStream::open(connected.system.connect_as(Role::Keys).await);
+    let keys = KEYS_STREAM.stream(connected.system.connect_as(Role::Keys).await);
     let records = keys.last_per_subject(&format!("$KV.keys.{provider_user}.*")).await.unwrap();
     assert_eq!(records.len(), 2, "the two marks: {records:?}");
     // Nothing is left in the worker's records.
     let worker = connected.system.connect_as(Role::Worker).await;
-    let records = worker::WorkerBucket::Connections.stream(worker.clone());
+    let records = worker::CONNECTIONS_STREAM.stream(worker.clone());
     let left = records.scan(ScanFrom::Sequence(1), "$KV.connections.>", 100).await.unwrap();
     assert_eq!(left.len(), 1, "ben's");
-    let work = worker::WorkerBucket::Work.stream(worker);
+    let work = worker::WORK_STREAM.stream(worker);
     wait_until("the task is done with", async || {
         let tasks = work.scan(ScanFrom::Sequence(1), "$KV.work.erasure.*", 100).await.unwrap();
         tasks.is_empty().then_some(())

@@ -3,7 +3,7 @@
 use events::Envelope;
 use nats_server::Role;
 use serde_json::json;
-use worker::WorkerBucket;
+use worker::CONNECTIONS_STREAM;
 
 use super::{AppClient, ConnectedSystem, REDIRECT_URI};
 use crate::harness::provider::{Endpoint, Fault, ProviderProfile, new_pkce_pair};
@@ -78,7 +78,7 @@ async fn replaced_sealed_tokens_are_erased_from_disk() {
     let id = app.connect().await;
     let events = read_all_events(connected.system.connect_as(Role::Auditor).await).await;
     let user = Envelope::read_header(events[0].bytes()).unwrap().user;
-    let bucket = WorkerBucket::Connections.stream(connected.system.connect_as(Role::Worker).await);
+    let bucket = CONNECTIONS_STREAM.stream(connected.system.connect_as(Role::Worker).await);
     let subject = format!("$KV.connections.{user}.{id}");
     let stored = async || bucket.last_for_subject(&subject).await.unwrap().unwrap();
     let on_disk = |what: &str, bytes: &[u8]| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use events::{Envelope, Event};
 use jetstream::Broker;
-use keys::{DataKeyId, Kek, KeyClient, KeysStream, UserRef, VersionedSecrets};
+use keys::{DataKeyId, KEYS_STREAM, Kek, KeyClient, UserRef, VersionedSecrets};
 use nats_server::Role;
 
 use super::{create_user_with_data, erase_account};
@@ -12,7 +12,7 @@ use crate::harness::{LeakScanner, RawRequest, System, read_all_events, summary};
 
 /// The wrapped keys of every user, as they stand in the keys' stream.
 async fn read_wrapped_keys(system: &System) -> BTreeMap<(UserRef, DataKeyId), Vec<u8>> {
-    let keys = KeysStream::open(system.connect_as(Role::Keys).await);
+    let keys = KEYS_STREAM.stream(system.connect_as(Role::Keys).await);
     let records = keys.last_per_subject("$KV.keys.*.*").await.unwrap();
     let key = |record: &jetstream::StoredMessage| {
         let (user, id) = record.subject.strip_prefix("$KV.keys.")?.split_once('.')?;

@@ -21,7 +21,7 @@ pub use crate::connections::oauth::{OAuthClient, OAuthClients};
 pub use erasures::{ErasedUser, ErasureLedger, ErasureLedgerError};
 pub use exports::LogSource;
 pub use http_client::HttpClientError;
-pub use kv_buckets::WorkerBucket;
+pub use kv_buckets::{CONNECTIONS_STREAM, LEASES_STREAM, WORK_STREAM};
 pub use webhooks::{
     AddEndpointResponse, DisabledReason, DisabledState, EndpointId, EndpointStatus, InvalidRetrySchedule,
     ParkedMessage, ParseEndpointIdError, ProjectorAck, RetryParkedSummary, RetrySchedule,

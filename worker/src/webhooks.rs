@@ -36,14 +36,14 @@ mod throttle;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use events::ChangeFeed;
+use events::{ChangeFeed, ENDPOINTS_STREAM};
 use ipnet::IpNet;
-use jetstream::{Broker, Leases};
+use jetstream::{Broker, KvBucket, Leases};
 use keys::{KeyClient, Pseudonymizer, TokenSealer};
 use uuid::Uuid;
 
 use crate::http_client::HttpClientError;
-use crate::kv_buckets::WorkerBucket;
+use crate::kv_buckets::{LEASES_STREAM, WORK_STREAM};
 use allowed_ips::AllowedIps;
 use context::WebhookContext;
 use endpoint_store::EndpointStore;
@@ -91,10 +91,10 @@ impl WebhookDelivery {
         let addresses = Arc::new(AllowedIps::new(settings.allow_private));
         let targets = SsrfGuard { allowed_ips: addresses, insecure_http: settings.insecure_http };
         let link_base = settings.link_base.unwrap_or_default();
-        let leases = WorkerBucket::Leases.open(broker.clone());
+        let leases = KvBucket::open(broker.clone(), &LEASES_STREAM);
         let means = Arc::new(WebhookContext {
-            endpoints: EndpointStore::new(WorkerBucket::Endpoints.open(broker.clone())),
-            work_bucket: WorkerBucket::Work.open(broker.clone()),
+            endpoints: EndpointStore::new(KvBucket::open(broker.clone(), &ENDPOINTS_STREAM)),
+            work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
             leases: Leases::new(leases, Uuid::new_v4().simple().to_string()),
             changes: ChangeFeed::new(broker.clone()),
             sender: HttpSender::new(targets, settings.ca_file.as_deref())?,

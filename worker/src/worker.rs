@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
 use export_store::ExportStore;
-use jetstream::{Broker, CommitMode, Leases};
+use jetstream::{Broker, CommitMode, KvBucket, Leases};
 use keys::{KeyClient, KeyErasureClient, Pseudonymizer, TokenSealer};
 use providers::ProviderRegistry;
 use runtime::{Clock, spawn_critical};
@@ -21,7 +21,7 @@ use crate::connections::store::ConnectionStore;
 use crate::erasures::{ErasureLedger, ErasureWorker};
 use crate::exports::{ExportProgressServer, ExportWorker};
 use crate::http_client::{HttpClient, HttpClientError};
-use crate::kv_buckets::WorkerBucket;
+use crate::kv_buckets::{CONNECTIONS_STREAM, LEASES_STREAM, WORK_STREAM};
 use crate::log_consumer::LogConsumer;
 use crate::webhooks::{WebhookDelivery, WebhookSettings};
 
@@ -60,7 +60,7 @@ impl Worker {
         let seal = Arc::new(settings.seal);
         let log = Log::new(broker.clone());
         let book = ConnectionStore {
-            bucket: WorkerBucket::Connections.open(broker.clone()),
+            bucket: KvBucket::open(broker.clone(), &CONNECTIONS_STREAM),
             keys: settings.keys.clone(),
             seal: seal.clone(),
         };
@@ -81,10 +81,10 @@ impl Worker {
             pseudonyms: settings.pseudonyms.clone(),
             connections: book.clone(),
             leases: Leases::new(
-                WorkerBucket::Leases.open(broker.clone()),
+                KvBucket::open(broker.clone(), &LEASES_STREAM),
                 Uuid::new_v4().simple().to_string(),
             ),
-            work_bucket: WorkerBucket::Work.open(broker.clone()),
+            work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
             ledger: settings.erasure_ledger,
             export_store: settings.export_store.clone(),
             clock: settings.clock,
@@ -96,10 +96,10 @@ impl Worker {
             keys: settings.keys.clone(),
             pseudonyms: settings.pseudonyms.clone(),
             leases: Leases::new(
-                WorkerBucket::Leases.open(broker.clone()),
+                KvBucket::open(broker.clone(), &LEASES_STREAM),
                 Uuid::new_v4().simple().to_string(),
             ),
-            work_bucket: WorkerBucket::Work.open(broker.clone()),
+            work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
             export_store: settings.export_store,
             progress: ExportProgressServer::default(),
             clock: settings.clock,
@@ -108,7 +108,7 @@ impl Worker {
         let hands = Arc::new(ConnectionExecutor {
             connections: book.clone(),
             leases: Leases::new(
-                WorkerBucket::Leases.open(broker.clone()),
+                KvBucket::open(broker.clone(), &LEASES_STREAM),
                 Uuid::new_v4().simple().to_string(),
             ),
             log_appender: log.appender(CommitMode::Grouped),
@@ -124,7 +124,7 @@ impl Worker {
             log,
             connections: book,
             keys: settings.keys,
-            work_bucket: WorkerBucket::Work.open(broker),
+            work_bucket: KvBucket::open(broker, &WORK_STREAM),
             pseudonyms,
             clock: settings.clock,
             caught_up: caught_up.clone(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::appender::{Appender, CommitMode};
 use crate::direct_get::{ReadError, ScanFrom};
 use crate::message::{AppendError, ExpectedSequence, NewMessage, StoredMessage};
-use crate::{Broker, Stream};
+use crate::{Broker, Stream, StreamSpec};
 
 /// How long an entry lives, in whole seconds (ADR-43).
 const TTL_HEADER: &str = "Nats-TTL";
@@ -35,10 +35,10 @@ pub struct KvEntry {
 }
 
 impl KvBucket {
-    /// The bucket that is the stream `name`, reached by the prefix `api`; its keys stand behind `prefix`, `$KV.<bucket>.`.
-    pub fn open(broker: Broker, api: &'static str, name: &'static str, prefix: &'static str) -> Self {
+    /// The bucket in this stream. Its keys follow the subject filter's prefix, `$KV.<bucket>.`.
+    pub fn open(broker: Broker, spec: &'static StreamSpec) -> Self {
         let appender = Appender::start(broker.clone(), CommitMode::Grouped);
-        Self { stream: Stream::new(broker, api, name), appender, prefix }
+        Self { stream: spec.stream(broker), appender, prefix: spec.subject_prefix() }
     }
 
     /// The stream itself.

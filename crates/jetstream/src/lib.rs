@@ -19,6 +19,7 @@ mod message;
 mod ordered_consumer;
 mod probe;
 mod stream;
+mod stream_spec;
 mod subscription;
 
 pub use appender::{Appender, CommitMode};
@@ -30,4 +31,5 @@ pub use message::{AppendAck, AppendError, ExpectedSequence, NewMessage, StoredMe
 pub use nkeys::KeyPair;
 pub use ordered_consumer::{FollowError, OrderedConsumer};
 pub use stream::{Stream, StreamInfo, StreamState};
+pub use stream_spec::{Discard, INCIDENT_ADVICE, StreamConfigMismatch, StreamSpec, VerifyStreamError};
 pub use subscription::{ReceivedMessage, Subscription};

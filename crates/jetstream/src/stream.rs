@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use crate::direct_get::{self, ReadError, ScanFrom};
 use crate::message::{AppendError, NewMessage, StoredMessage};
 use crate::ordered_consumer::{FollowError, OrderedConsumer};
+use crate::stream_spec::{StreamSpec, VerifyStreamError};
 use crate::{Broker, group_commit};
 
 /// "stream not found", "consumer not found".
@@ -23,8 +24,7 @@ const NOT_FOUND_RETRY_DELAY: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub struct Stream {
     broker: Broker,
-    api: &'static str,
-    name: &'static str,
+    spec: &'static StreamSpec,
 }
 
 /// What the server says of a stream.
@@ -58,18 +58,9 @@ pub struct StreamState {
     pub lost: Option<Value>,
 }
 
-impl StreamInfo {
-    /// The first of these keys of the configuration that is not as promised, and what it is.
-    pub fn config_mismatch(&self, promised: &Value, keys: &[&'static str]) -> Option<(&'static str, String)> {
-        let broken = keys.iter().find(|key| self.config[**key] != promised[**key]);
-        broken.map(|key| (*key, self.config[*key].to_string()))
-    }
-}
-
 impl Stream {
-    /// The stream `name`, reached by the prefix `api` in place of `$JS.API`.
-    pub fn new(broker: Broker, api: &'static str, name: &'static str) -> Self {
-        Self { broker, api, name }
+    pub(crate) fn new(broker: Broker, spec: &'static StreamSpec) -> Self {
+        Self { broker, spec }
     }
 
     /// The connection.
@@ -79,16 +70,25 @@ impl Stream {
 
     /// What the server says of it; `None` where it does not exist.
     pub async fn info(&self) -> Result<Option<StreamInfo>, ReadError> {
-        match self.api_request("STREAM.INFO", self.name, &Value::Null).await {
+        match self.api_request("STREAM.INFO", self.spec.name, &Value::Null).await {
             Ok(info) => serde_json::from_value(info).map(Some).map_err(|_| ReadError::Malformed),
             Err(ReadError::Refused { code: ERR_STREAM_NOT_FOUND, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    /// Reads what the server says of it, and compares it with the specification.
+    pub async fn verify(&self) -> Result<StreamInfo, VerifyStreamError> {
+        let stream = self.spec.name;
+        let info = self.info().await.map_err(|source| VerifyStreamError::Read { stream, source })?;
+        let info = info.ok_or(VerifyStreamError::Missing(stream))?;
+        self.spec.verify(&info)?;
+        Ok(info)
+    }
+
     /// Creates it. The owner's alone.
     pub async fn create(&self, config: &Value) -> Result<(), ReadError> {
-        self.api_request("STREAM.CREATE", self.name, config).await.map(drop)
+        self.api_request("STREAM.CREATE", self.spec.name, config).await.map(drop)
     }
 
     /// Creates the durable consumer through which the role `reader` follows, if it is not there. The owner's alone: a
@@ -98,7 +98,7 @@ impl Stream {
     /// make it anew. Nothing is acknowledged; the reader knows its own position.
     pub async fn create_consumer(&self, reader: &str) -> Result<(), ReadError> {
         let request = json!({
-            "stream_name": self.name,
+            "stream_name": self.spec.name,
             "action": "create",
             "config": {
                 "durable_name": reader,
@@ -110,12 +110,12 @@ impl Stream {
                 "num_replicas": 1,
             },
         });
-        self.api_request("CONSUMER.CREATE", &format!("{}.{reader}", self.name), &request).await.map(drop)
+        self.api_request("CONSUMER.CREATE", &format!("{}.{reader}", self.spec.name), &request).await.map(drop)
     }
 
     /// Follows the stream behind `position` through the durable consumer `reader`.
     pub async fn follow(&self, reader: &str, position: u64) -> Result<OrderedConsumer, FollowError> {
-        let object = format!("{}.{reader}", self.name);
+        let object = format!("{}.{reader}", self.spec.name);
         let reset = self.api_request("CONSUMER.RESET", &object, &json!({ "seq": position + 1 })).await;
         reset.map_err(|error| FollowError::Interrupted(Some(error)))?;
         let next_subject = self.api_subject("CONSUMER.MSG.NEXT", &object);
@@ -196,7 +196,7 @@ impl Stream {
 
     /// Deletes one message and has the server overwrite its bytes. The keeper's and the worker's: the log refuses it.
     pub async fn secure_delete(&self, sequence: u64) -> Result<(), ReadError> {
-        self.api_request("STREAM.MSG.DELETE", self.name, &json!({ "seq": sequence })).await.map(drop)
+        self.api_request("STREAM.MSG.DELETE", self.spec.name, &json!({ "seq": sequence })).await.map(drop)
     }
 
     /// A call of the JetStream API.
@@ -214,10 +214,10 @@ impl Stream {
     }
 
     fn api_subject(&self, verb: &str, object: &str) -> String {
-        format!("{}.{verb}.{object}", self.api)
+        format!("{}.{verb}.{object}", self.spec.api_prefix)
     }
 
     fn direct_get_subject(&self) -> String {
-        self.api_subject("DIRECT.GET", self.name)
+        self.api_subject("DIRECT.GET", self.spec.name)
     }
 }

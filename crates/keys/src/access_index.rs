@@ -19,26 +19,38 @@
 mod hpke;
 mod recorder;
 
-use jetstream::{Broker, ReadError, ScanFrom, Stream};
+use std::time::Duration;
+
+use jetstream::{Broker, Discard, ReadError, ScanFrom, Stream, StreamSpec};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 pub use hpke::{AccessIndexKey, AccessIndexRecipient};
 pub use recorder::AccessIndexRecorder;
 
 use crate::UserRef;
 
-/// The bucket's stream.
-pub const ACCESS_INDEX_STREAM: &str = "KV_breakglass";
-/// The bucket as the roles that may reach it see it.
-const API_PREFIX: &str = "GLASS.API";
 /// How long an entry lasts.
-const LIFETIME_HOURS: u64 = 72;
+const LIFETIME: Duration = Duration::from_secs(72 * 3_600);
 /// Entries of one direct get.
 const PAGE_MESSAGES_MAX: usize = 500;
 /// Entries that one look-up tells at most, the newest.
 const ENTRIES_MAX: usize = 10_000;
+
+/// The index: a bucket.
+pub static ACCESS_INDEX_STREAM: StreamSpec = StreamSpec {
+    discard: Discard::Old,
+    max_age: LIFETIME,
+    verified: &[
+        ("subjects", "entries would be missed"),
+        ("retention", "entries would go once they are read"),
+        ("max_age", "entries would not end after 72 hours"),
+        ("deny_delete", "entries could be deleted"),
+        ("deny_purge", "entries could be purged"),
+        ("allow_atomic", "group commit would be refused"),
+    ],
+    ..StreamSpec::new("KV_breakglass", "GLASS.API", "$KV.breakglass.>", "SyncWell: the break-glass index")
+};
 
 /// One request that was authorised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,54 +67,9 @@ pub enum AccessIndexError {
     /// The bucket can't be read.
     #[error("the break-glass index can't be read")]
     Read(#[from] ReadError),
-    /// It does not exist.
-    #[error("there is no break-glass index here; the owner creates it with `syncwell setup`")]
-    Missing,
-    /// It is not the bucket that it should be.
-    #[error("the break-glass index can't be trusted: its `{0}` is {1}")]
-    ConfigMismatch(&'static str, String),
     /// The recipient's file can't be used.
     #[error("{0} holds no break-glass key: a line `<version> <64 hex characters>`")]
     InvalidRecipient(String),
-}
-
-/// The bucket, as setup creates it.
-pub struct AccessIndexStream;
-
-impl AccessIndexStream {
-    /// Over this connection, which must have the rights for what is asked.
-    pub fn open(broker: Broker) -> Stream {
-        Stream::new(broker, API_PREFIX, ACCESS_INDEX_STREAM)
-    }
-
-    /// What the bucket must be.
-    pub fn config(replicas: u8) -> serde_json::Value {
-        json!({
-            "name": ACCESS_INDEX_STREAM,
-            "description": "SyncWell: the break-glass index",
-            "subjects": ["$KV.breakglass.>"],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "max_age": LIFETIME_HOURS * 3_600 * 1_000_000_000,
-            "num_replicas": replicas,
-            "allow_direct": true,
-            "allow_atomic": true,
-            "allow_rollup_hdrs": false,
-            "deny_delete": true,
-            "deny_purge": true,
-        })
-    }
-
-    /// Holds what is there against what setup creates.
-    pub async fn verify(stream: &Stream) -> Result<(), AccessIndexError> {
-        let info = stream.info().await?.ok_or(AccessIndexError::Missing)?;
-        let keys = ["subjects", "retention", "max_age", "deny_delete", "deny_purge", "allow_atomic"];
-        match info.config_mismatch(&Self::config(1), &keys) {
-            Some((key, is)) => Err(AccessIndexError::ConfigMismatch(key, is)),
-            None => Ok(()),
-        }
-    }
 }
 
 fn subject(user: &UserRef) -> String {
@@ -118,7 +85,7 @@ pub struct AccessIndexReader {
 impl AccessIndexReader {
     /// Over this connection, opening with this key.
     pub fn new(broker: Broker, key: AccessIndexKey) -> Self {
-        Self { stream: AccessIndexStream::open(broker), key }
+        Self { stream: ACCESS_INDEX_STREAM.stream(broker), key }
     }
 
     /// The user's requests of the last 72 hours, oldest first, the newest 10,000 where there are more; and how many

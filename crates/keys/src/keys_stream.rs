@@ -15,13 +15,25 @@
 
 pub mod record;
 
-use jetstream::{Broker, ReadError, Stream};
-use serde_json::json;
+use jetstream::StreamSpec;
 
-/// The stream of wrapped data keys.
-pub const KEYS_STREAM: &str = "KV_keys";
-/// The keys' stream as the roles that may reach it see it.
-const API_PREFIX: &str = "KEYS.API";
+/// The stream of wrapped data keys. A key that is lost takes every event under it along.
+pub static KEYS_STREAM: StreamSpec = StreamSpec {
+    max_msgs_per_subject: 1,
+    deny_delete: false,
+    verified: &[
+        ("subjects", "keys would be missed or be joined by others"),
+        ("retention", "keys could be lost"),
+        ("storage", "keys could be lost"),
+        ("discard", "keys could be lost"),
+        ("max_msgs_per_subject", "keys that were replaced or destroyed would stay"),
+        ("deny_purge", "keys could be lost"),
+        ("max_msgs", "keys could be lost"),
+        ("max_bytes", "keys could be lost"),
+        ("max_age", "keys could be lost"),
+    ],
+    ..StreamSpec::new("KV_keys", "KEYS.API", "$KV.keys.>", "SyncWell: wrapped data keys")
+};
 /// Every wrapped data key and every tombstone; checks of the KEK too.
 pub const ALL_KEYS_FILTER: &str = "$KV.keys.*.*";
 /// What stands in place of a key's id for a user who is being erased.
@@ -37,58 +49,3 @@ pub const COMPROMISED_PREFIX: &str = "$KV.keys.compromised.";
 
 /// What stands in place of a user where everybody's keys of past years were destroyed.
 pub(crate) const RETENTION_PREFIX: &str = "retention-";
-
-/// Why the keys' stream can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysStreamError {
-    /// The stream can't be read.
-    #[error("the keys' stream can't be read")]
-    Read(#[from] ReadError),
-    /// The stream is not configured to keep keys: the setting, and its value.
-    #[error("the keys' stream can't be trusted: its `{0}` is {1}, and keys could be lost")]
-    ConfigMismatch(&'static str, String),
-}
-
-/// The stream of wrapped keys, as setup creates it.
-pub struct KeysStream;
-
-impl KeysStream {
-    /// Over this connection, which must have the rights for what is asked.
-    pub fn open(broker: Broker) -> Stream {
-        Stream::new(broker, API_PREFIX, KEYS_STREAM)
-    }
-
-    /// What the stream must be.
-    pub fn config(replicas: u8) -> serde_json::Value {
-        json!({
-            "name": KEYS_STREAM,
-            "description": "SyncWell: wrapped data keys",
-            "subjects": ["$KV.keys.>"],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "max_msgs_per_subject": 1,
-            "num_replicas": replicas,
-            "allow_direct": true,
-            "allow_atomic": true,
-            "allow_rollup_hdrs": false,
-            "deny_delete": false,
-            "deny_purge": true,
-        })
-    }
-
-    /// Holds what is there against what setup creates. A key that is lost takes every event under it along.
-    pub async fn verify(stream: &Stream) -> Result<(), KeysStreamError> {
-        let info = stream.info().await?.ok_or(ReadError::Unavailable)?;
-        let keys = ["subjects", "retention", "storage", "discard", "max_msgs_per_subject", "deny_purge"];
-        if let Some((key, is)) = info.config_mismatch(&Self::config(1), &keys) {
-            return Err(KeysStreamError::ConfigMismatch(key, is));
-        }
-        for (key, unlimited) in [("max_msgs", -1), ("max_bytes", -1), ("max_age", 0)] {
-            if info.config[key].as_i64().is_some_and(|limit| limit != unlimited) {
-                return Err(KeysStreamError::ConfigMismatch(key, info.config[key].to_string()));
-            }
-        }
-        Ok(())
-    }
-}

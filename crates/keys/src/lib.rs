@@ -37,7 +37,7 @@ mod tests;
 
 pub use access_index::{
     ACCESS_INDEX_STREAM, AccessIndexEntry, AccessIndexError, AccessIndexKey, AccessIndexReader,
-    AccessIndexRecipient, AccessIndexRecorder, AccessIndexStream,
+    AccessIndexRecipient, AccessIndexRecorder,
 };
 pub use aead::{OpenError, SEALED_OVERHEAD_BYTES};
 pub use compromised_devices::CompromisedDevices;
@@ -46,8 +46,8 @@ pub use erased_users::ErasedUsers;
 pub use erasure_client::KeyErasureClient;
 pub use kek::{Kek, KmsError, KmsSettings, UnwrapError};
 pub use key_client::{KeyClient, KeyError};
+pub use keys_stream::KEYS_STREAM;
 pub use keys_stream::record::erasure_records;
-pub use keys_stream::{KEYS_STREAM, KeysStream, KeysStreamError};
 pub use oauth_state::{InvalidOAuthState, OAUTH_STATE_LIFETIME, OAuthState};
 pub use protocol::EraseStep;
 pub use pseudonym::{ParseUserIdError, ParseUserRefError, Pseudonymizer, UserId, UserRef};

@@ -5,14 +5,31 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use jetstream::{
     AppendError, Appender, Broker, ExpectedSequence, NewMessage, ReadError, ScanFrom, StoredMessage, Stream,
+    StreamSpec, VerifyStreamError,
 };
-use serde_json::json;
 use tlog::{CheckpointError, LogVerifier, TreeHead};
 
-/// The stream's name.
-pub const CHECKPOINTS_STREAM: &str = "CHECKPOINTS";
-const API_PREFIX: &str = "CHECKPOINTS.API";
 const CHECKPOINTS_SUBJECT: &str = "checkpoints.v1";
+/// The stream of checkpoints.
+pub static CHECKPOINTS_STREAM: StreamSpec = StreamSpec {
+    allow_atomic: false,
+    verified: &[
+        ("subjects", "checkpoints would be missed or be joined by others"),
+        ("retention", "checkpoints would go once they are read"),
+        ("storage", "checkpoints would go with the power"),
+        ("discard", "old checkpoints would make room for new ones"),
+        ("max_msgs", "checkpoints would be dropped"),
+        ("max_age", "checkpoints would be dropped"),
+        ("deny_delete", "checkpoints could be deleted"),
+        ("deny_purge", "checkpoints could be purged"),
+    ],
+    ..StreamSpec::new(
+        "CHECKPOINTS",
+        "CHECKPOINTS.API",
+        CHECKPOINTS_SUBJECT,
+        "SyncWell: what the notary signed",
+    )
+};
 /// Checkpoints of one read.
 const SCAN_CHECKPOINTS_MAX: usize = 1_000;
 
@@ -22,12 +39,9 @@ pub enum CheckpointsError {
     /// The stream can't be read now.
     #[error("the checkpoints can't be read")]
     Read(#[from] ReadError),
-    /// There is no such stream.
-    #[error("there is no stream of checkpoints here; the owner creates it with `syncwell setup`")]
-    Missing,
-    /// The stream's configuration lets checkpoints go.
-    #[error("the stream of checkpoints can't be trusted: its `{0}` is {1}")]
-    StreamConfigMismatch(&'static str, String),
+    /// The stream is missing or its configuration is not as specified.
+    #[error(transparent)]
+    Stream(#[from] VerifyStreamError),
     /// A checkpoint does not hold.
     #[error("checkpoint {number} does not hold: {source}")]
     InvalidCheckpoint {
@@ -59,32 +73,7 @@ pub struct CheckpointStream {
 impl CheckpointStream {
     /// Over this connection, by this public key.
     pub fn new(broker: Broker, verifier: LogVerifier) -> Self {
-        Self { stream: Self::raw_stream(broker), verifier }
-    }
-
-    /// The stream behind them.
-    pub fn raw_stream(broker: Broker) -> Stream {
-        Stream::new(broker, API_PREFIX, CHECKPOINTS_STREAM)
-    }
-
-    /// What setup creates.
-    pub fn stream_config(replicas: u8) -> serde_json::Value {
-        json!({
-            "name": CHECKPOINTS_STREAM,
-            "description": "SyncWell: what the notary signed",
-            "subjects": [CHECKPOINTS_SUBJECT],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "num_replicas": replicas,
-            "max_msgs": -1,
-            "max_bytes": -1,
-            "max_age": 0,
-            "deny_delete": true,
-            "deny_purge": true,
-            "allow_rollup_hdrs": false,
-            "allow_direct": true,
-        })
+        Self { stream: CHECKPOINTS_STREAM.stream(broker), verifier }
     }
 
     /// The public key they are verified by.
@@ -92,24 +81,9 @@ impl CheckpointStream {
         &self.verifier
     }
 
-    /// Holds what is there against what setup creates.
+    /// Verifies the stream's configuration.
     pub async fn verify_config(&self) -> Result<(), CheckpointsError> {
-        let info = self.stream.info().await?.ok_or(CheckpointsError::Missing)?;
-        let promised = Self::stream_config(1);
-        for key in [
-            "subjects",
-            "retention",
-            "storage",
-            "discard",
-            "max_msgs",
-            "max_age",
-            "deny_delete",
-            "deny_purge",
-        ] {
-            if info.config[key] != promised[key] {
-                return Err(CheckpointsError::StreamConfigMismatch(key, info.config[key].to_string()));
-            }
-        }
+        self.stream.verify().await?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jetstream::FollowError;
+use jetstream::{FollowError, INCIDENT_ADVICE};
 use schemas::Sequence;
 use tokio::time::sleep;
 
@@ -20,7 +20,8 @@ pub enum ReadRangeError {
     Unavailable(#[source] FollowError),
     /// Events are missing.
     #[error(
-        "INCIDENT: the log has a hole: sequence {expected} is missing, {found} follows. Stop, keep the broker's files, restore from a mirror or a backup"
+        "INCIDENT: the log has a hole: sequence {expected} is missing, {found} follows. {advice}",
+        advice = INCIDENT_ADVICE
     )]
     Gap {
         /// What should have come.

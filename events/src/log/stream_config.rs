@@ -1,10 +1,44 @@
 //! What a log must be for everything above it to be true.
 
-use jetstream::StreamInfo;
-use schemas::Sequence;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use super::{DUPLICATE_WINDOW_SECONDS, EVENTS_STREAM, LogIdentity};
+use jetstream::{INCIDENT_ADVICE, StreamConfigMismatch, StreamInfo, StreamSpec};
+use schemas::Sequence;
+
+use super::LogIdentity;
+
+/// How long the server remembers an event's id and drops a second one. A signed request is valid for at most twice
+/// the timestamp window, so this must be longer.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(900);
+
+/// The log's stream.
+pub static EVENTS_STREAM: StreamSpec = StreamSpec {
+    duplicate_window: Some(DUPLICATE_WINDOW),
+    verified: &[
+        ("subjects", "events would be missed or be joined by others"),
+        ("retention", "events would go once they are read"),
+        ("storage", "events would go with the power"),
+        ("discard", "old events would make room for new ones"),
+        ("max_msgs", "events would be dropped"),
+        ("max_bytes", "events would be dropped"),
+        ("max_age", "events would be dropped"),
+        ("max_msgs_per_subject", "events would be dropped"),
+        ("deny_delete", "events could be deleted"),
+        ("deny_purge", "events could be purged"),
+        ("allow_rollup_hdrs", "a message could replace all others"),
+        ("allow_atomic", "group commit would be refused"),
+        ("allow_direct", "a user's events could not be read"),
+        ("allow_msg_ttl", "an event could end by itself"),
+        ("no_ack", "nothing would be confirmed"),
+        ("sealed", "nothing could be appended"),
+        ("mirror", "events would come from elsewhere"),
+        ("sources", "events would come from elsewhere"),
+        ("subject_transform", "events would be stored under other subjects"),
+        ("persist_mode", "events would be confirmed before they are stored"),
+        ("duplicate_window", "a replay could be stored twice"),
+    ],
+    ..StreamSpec::new("EVENTS", "LOG.API", "events.v1.>", "SyncWell: what happened")
+};
 
 /// A log that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,75 +53,16 @@ pub struct LogState {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogVerificationError {
     /// The configuration breaks a promise.
-    #[error("the stream's `{key}` is {found}, not {expected}: {why}")]
-    Config {
-        /// Which key.
-        key: &'static str,
-        /// What is promised.
-        expected: String,
-        /// What the server has.
-        found: String,
-        /// What would go wrong.
-        why: &'static str,
-    },
+    #[error(transparent)]
+    Config(#[from] StreamConfigMismatch),
     /// Events are missing.
-    #[error(
-        "INCIDENT: the log has holes: {0}. Stop, keep the broker's files, restore from a mirror or a backup"
-    )]
+    #[error("INCIDENT: the log has holes: {0}. {advice}", advice = INCIDENT_ADVICE)]
     MissingEvents(String),
 }
 
-/// Holds what the server says against what is promised.
+/// Verifies the stream's configuration, and that no event is missing.
 pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, LogVerificationError> {
-    let exact = [
-        ("subjects", json!(["events.v1.>"]), "events would be missed or be joined by others"),
-        ("retention", json!("limits"), "events would go once they are read"),
-        ("storage", json!("file"), "events would go with the power"),
-        ("discard", json!("new"), "old events would make room for new ones"),
-        ("max_msgs", json!(-1), "events would be dropped"),
-        ("max_bytes", json!(-1), "events would be dropped"),
-        ("max_age", json!(0), "events would be dropped"),
-        ("max_msgs_per_subject", json!(-1), "events would be dropped"),
-        ("deny_delete", json!(true), "events could be deleted"),
-        ("deny_purge", json!(true), "events could be purged"),
-        ("allow_rollup_hdrs", json!(false), "a message could replace all others"),
-        ("allow_atomic", json!(true), "group commit would be refused"),
-        ("allow_direct", json!(true), "a user's events could not be read"),
-        ("allow_msg_ttl", json!(false), "an event could end by itself"),
-        ("no_ack", json!(false), "nothing would be confirmed"),
-        ("sealed", json!(false), "nothing could be appended"),
-        ("mirror", Value::Null, "events would come from elsewhere"),
-        ("sources", Value::Null, "events would come from elsewhere"),
-        ("subject_transform", Value::Null, "events would be stored under other subjects"),
-    ];
-    for (key, expected, why) in exact {
-        // The server leaves out what is false.
-        let found = match info.config.get(key) {
-            None if expected == json!(false) => json!(false),
-            found => found.cloned().unwrap_or_default(),
-        };
-        if found != expected {
-            return Err(config_mismatch(key, expected.to_string(), found.to_string(), why));
-        }
-    }
-    if info.config.get("persist_mode").is_some_and(|mode| mode == "async") {
-        return Err(config_mismatch(
-            "persist_mode",
-            "\"default\"".into(),
-            "\"async\"".into(),
-            "events would be confirmed before they are stored",
-        ));
-    }
-    let window = info.config["duplicate_window"].as_u64().unwrap_or_default() / 1_000_000_000;
-    if window < DUPLICATE_WINDOW_SECONDS {
-        let expected = format!("{DUPLICATE_WINDOW_SECONDS} s or more");
-        return Err(config_mismatch(
-            "duplicate_window",
-            expected,
-            format!("{window} s"),
-            "a replay could be stored twice",
-        ));
-    }
+    EVENTS_STREAM.verify(info)?;
     check_gaps(info)?;
     Ok(LogState { identity: LogIdentity(info.created.clone()), last: Sequence::new(info.state.last_seq) })
 }
@@ -95,7 +70,7 @@ pub(crate) fn verify(info: &StreamInfo) -> Result<LogState, LogVerificationError
 fn check_gaps(info: &StreamInfo) -> Result<(), LogVerificationError> {
     let state = &info.state;
     let hole = if state.num_deleted > 0 {
-        Some(format!("{} events of {EVENTS_STREAM} are missing", state.num_deleted))
+        Some(format!("{} events of {} are missing", state.num_deleted, EVENTS_STREAM.name))
     } else if let Some(lost) = &state.lost {
         Some(format!("the server reports loss: {lost}"))
     } else if state.messages != state.last_seq || state.messages > 0 && state.first_seq != 1 {
@@ -109,24 +84,16 @@ fn check_gaps(info: &StreamInfo) -> Result<(), LogVerificationError> {
     hole.map_or(Ok(()), |hole| Err(LogVerificationError::MissingEvents(hole)))
 }
 
-fn config_mismatch(
-    key: &'static str,
-    expected: String,
-    found: String,
-    why: &'static str,
-) -> LogVerificationError {
-    LogVerificationError::Config { key, expected, found, why }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
-    use crate::Log;
 
     /// A stream as the server would show the one that setup creates.
     fn info(change: impl FnOnce(&mut Value)) -> StreamInfo {
         let mut info = json!({
-            "config": Log::config(1),
+            "config": EVENTS_STREAM.config(1),
             "created": "2026-02-16T00:00:00Z",
             "state": { "messages": 3, "first_seq": 1, "last_seq": 3 },
         });
@@ -169,7 +136,7 @@ mod tests {
         ] {
             let found = verify(&info(|info| info["config"][key] = value));
             assert!(
-                matches!(&found, Err(LogVerificationError::Config { key: named, .. }) if *named == key),
+                matches!(&found, Err(LogVerificationError::Config(mismatch)) if mismatch.key == key),
                 "{key}: {found:?}"
             );
         }

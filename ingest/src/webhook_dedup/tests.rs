@@ -58,7 +58,7 @@ fn golden_entries() {
 
 #[test]
 fn the_bucket_forgets_after_a_day_and_an_hour() {
-    let config = DeliveryDedup::config(3);
+    let config = DELIVERY_DEDUP_STREAM.config(3);
     assert_eq!(config["max_age"], 90_000_000_000_000_u64);
     assert_eq!((&config["num_replicas"], &config["max_msgs_per_subject"]), (&3.into(), &1.into()));
 }

@@ -10,9 +10,9 @@ use anyhow::Context;
 use backup::{BackupSource, RestoreTarget};
 use events::{Log, LogConsumerName};
 use jetstream::{AppendError, Appender, CommitMode, ExpectedSequence, NewMessage, Stream};
-use keys::{KeysStream, create_private_file, erasure_records};
+use keys::{KEYS_STREAM, create_private_file, erasure_records};
 use nats_server::Role;
-use notary_client::CheckpointStream;
+use notary_client::CHECKPOINTS_STREAM;
 use runtime::system_clock;
 use serde_json::json;
 use tlog::LogVerifier;
@@ -49,8 +49,8 @@ async fn back_up(folder: &Path, args: BackupArgs) -> anyhow::Result<ExitCode> {
     let verifier = read_log_verifier(args.vkey.as_deref(), &args.broker.data_dir)?;
     let broker = broker_connection::connect(&args.broker, Role::Backup).await?;
     let checkpoint = wait_for_checkpoint(&broker, &verifier).await?;
-    let (log, keys) = (Log::new(broker.clone()), KeysStream::open(broker.clone()));
-    let checkpoints = CheckpointStream::raw_stream(broker);
+    let (log, keys) = (Log::new(broker.clone()), KEYS_STREAM.stream(broker.clone()));
+    let checkpoints = CHECKPOINTS_STREAM.stream(broker);
     let source =
         BackupSource { log: &log, reader: LogConsumerName::Backup, keys: &keys, checkpoints: &checkpoints };
     let mut progress = Progress::new(args.json)?;
@@ -182,8 +182,8 @@ async fn restore_into(
 ) -> anyhow::Result<backup::RestoreReport> {
     let owner = alone.connect(&args.broker, Role::Owner).await?;
     create_streams(&owner, 1).await?;
-    let (log, keys) = (Log::new(owner.clone()), KeysStream::open(owner.clone()));
-    let checkpoints = CheckpointStream::raw_stream(owner.clone());
+    let (log, keys) = (Log::new(owner.clone()), KEYS_STREAM.stream(owner.clone()));
+    let checkpoints = CHECKPOINTS_STREAM.stream(owner.clone());
     let appender = Appender::start(owner, CommitMode::Grouped);
     // Before any key is there: whoever was erased since the backup was made gets none.
     reapply_erasures(&keys, &appender, ledger).await?;

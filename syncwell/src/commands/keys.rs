@@ -8,7 +8,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use jetstream::Broker;
 use keeper::KekRotation;
-use keys::{Kek, KeysStream, add_secret_version, remove_secret_versions_below};
+use keys::{KEYS_STREAM, Kek, add_secret_version, remove_secret_versions_below};
 use nats_server::Role;
 use serde_json::json;
 use tokio::time::sleep;
@@ -84,7 +84,7 @@ pub(super) async fn rotate_kek(args: RotateKekArgs, log: Option<&str>) -> anyhow
     let address =
         broker_connection::resolve_address(&args.broker, Role::Keys, ConfiguredBroker::from_config(&config))?;
     let broker = Broker::connect(address).await?;
-    KeysStream::verify(&KeysStream::open(broker.clone())).await?;
+    KEYS_STREAM.stream(broker.clone()).verify().await?;
     let kek = roles::load_kek(&config).await?;
     let rewrap = KekRotation::new(broker, kek.clone());
     // Before anything is changed: this is the KEK of this installation.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::keeper::{KeeperError, KeeperServer};
-use jetstream::Broker;
-use keys::{Kek, KeysStreamError};
+use jetstream::{Broker, VerifyStreamError};
+use keys::Kek;
 use runtime::spawn_critical;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -19,9 +19,7 @@ pub(crate) async fn start_keeper(broker: Broker, kek: &Arc<Kek>) -> anyhow::Resu
         broker.wait_connected().await;
         match KeeperServer::start(broker.clone(), kek.clone()).await {
             Ok(keeper) => break keeper,
-            Err(
-                error @ (KeeperError::WrongKek(_) | KeeperError::Stream(KeysStreamError::ConfigMismatch(..))),
-            ) => {
+            Err(error @ (KeeperError::WrongKek(_) | KeeperError::Stream(VerifyStreamError::Mismatch(_)))) => {
                 return Err(error.into());
             }
             Err(error) => {

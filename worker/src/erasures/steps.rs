@@ -15,7 +15,7 @@ use crate::connections::reducer::revoke_for_erasure;
 use crate::connections::store::PAGE_ENTRIES_MAX;
 use crate::decrypt::{decrypt_if_kind, provider_user_ref};
 use crate::exports::{ExportTaskStore, export_lease_key};
-use crate::kv_buckets::WorkerBucket;
+use crate::kv_buckets::CONNECTIONS_STREAM;
 use crate::lease_renewal::{LEASE_TTL, run_to_completion};
 
 /// What the user's own events say of providers.
@@ -88,7 +88,7 @@ impl ErasureWorker {
         &self,
         user: &UserRef,
     ) -> Result<BTreeSet<ConnectionRecordKey>, ErasureStepError> {
-        let prefix = WorkerBucket::Connections.key_prefix();
+        let prefix = CONNECTIONS_STREAM.subject_prefix();
         let stored = self.record_revisions(user).await?;
         Ok(stored
             .iter()
@@ -98,7 +98,7 @@ impl ErasureWorker {
 
     /// Every write about the user's connections, those that were replaced and are still there too.
     async fn record_revisions(&self, user: &UserRef) -> Result<Vec<(String, u64)>, ErasureStepError> {
-        let filter = format!("{}{user}.*", WorkerBucket::Connections.key_prefix());
+        let filter = format!("{}{user}.*", CONNECTIONS_STREAM.subject_prefix());
         let stream = self.connections.bucket.stream();
         let mut records = Vec::new();
         let mut from = 1;

@@ -8,7 +8,7 @@ use keys::UserRef;
 use schemas::Sequence;
 use serde::{Deserialize, Serialize};
 
-use crate::kv_buckets::WorkerBucket;
+use crate::kv_buckets::WORK_STREAM;
 
 const FORMAT: u8 = 1;
 const KEY_PREFIX: &str = "erasure.";
@@ -94,7 +94,7 @@ impl<'b> ErasureTaskStore<'b> {
 
     /// Every task.
     pub(super) async fn all(&self) -> Result<Vec<VersionedErasureTask>, ReadError> {
-        let prefix = WorkerBucket::Work.key_prefix();
+        let prefix = WORK_STREAM.subject_prefix();
         let filter = format!("{prefix}{KEY_PREFIX}*");
         let mut standing: Vec<VersionedErasureTask> = Vec::new();
         let mut from = 1;

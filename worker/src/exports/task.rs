@@ -6,7 +6,7 @@ use keys::{DataKeyId, ExportId, UserRef};
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
 
-use crate::kv_buckets::WorkerBucket;
+use crate::kv_buckets::WORK_STREAM;
 
 const FORMAT: u8 = 1;
 const KEY_PREFIX: &str = "export.";
@@ -64,7 +64,7 @@ impl<'b> ExportTaskStore<'b> {
 
     /// Every task, and which write it is.
     pub(crate) async fn all(&self) -> Result<Vec<(ExportId, ExportTask, u64)>, ReadError> {
-        let prefix = format!("{}{KEY_PREFIX}", WorkerBucket::Work.key_prefix());
+        let prefix = format!("{}{KEY_PREFIX}", WORK_STREAM.subject_prefix());
         let mut tasks = Vec::new();
         let mut from = 1;
         loop {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::endpoint::EndpointId;
 use super::error::WebhookStoreUnavailable;
 use super::retry_entry::{RetryEntry, RetryState};
-use crate::kv_buckets::WorkerBucket;
+use crate::kv_buckets::WORK_STREAM;
 
 /// Entries of one look at the bucket.
 pub(super) const PAGE_ENTRIES_MAX: usize = 200;
@@ -191,7 +191,7 @@ pub(super) async fn scan_page(
     endpoint: Option<EndpointId>,
     position: u64,
 ) -> Result<Option<(u64, Vec<StoredRetryEntry>)>, WebhookStoreUnavailable> {
-    let prefix = WorkerBucket::Work.key_prefix();
+    let prefix = WORK_STREAM.subject_prefix();
     let of = endpoint.map_or_else(|| "*".to_owned(), |endpoint| endpoint.to_string());
     let from = ScanFrom::Sequence(position.saturating_add(1));
     let stored = work.stream().scan(from, &format!("{prefix}retry.{of}.*"), PAGE_ENTRIES_MAX).await?;

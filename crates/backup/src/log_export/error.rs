@@ -1,6 +1,7 @@
 //! Failure to export the log.
 
 use events::{LogError, ReadRangeError};
+use jetstream::INCIDENT_ADVICE;
 use schemas::Sequence;
 use tlog::CheckpointError;
 
@@ -20,7 +21,8 @@ pub enum LogExportError {
     ReadRange(#[from] ReadRangeError),
     /// Signed events are missing.
     #[error(
-        "INCIDENT: the log ends at {log_end} and the notary signed {signed} events. Stop, keep the broker's files, restore from a mirror or a backup"
+        "INCIDENT: the log ends at {log_end} and the notary signed {signed} events. {advice}",
+        advice = INCIDENT_ADVICE
     )]
     LogTruncated {
         /// Events that the log holds.

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use events::Log;
-use ingest::DeliveryDedup;
+use ingest::DELIVERY_DEDUP_STREAM;
 use jetstream::Broker;
 use jiff::{SignedDuration, Timestamp};
-use keys::AccessIndexStream;
+use keys::ACCESS_INDEX_STREAM;
 use nats_server::Role;
 use runtime::system_clock;
 use serde::Deserialize;
@@ -69,8 +69,8 @@ async fn check_log(broker: &Broker) -> CheckResult {
 }
 
 async fn check_breakglass_index(broker: &Broker) -> CheckResult {
-    match AccessIndexStream::verify(&AccessIndexStream::open(broker.clone())).await {
-        Ok(()) => CheckResult::pass("the break-glass index", "ends its entries after 72 hours"),
+    match ACCESS_INDEX_STREAM.stream(broker.clone()).verify().await {
+        Ok(_) => CheckResult::pass("the break-glass index", "ends its entries after 72 hours"),
         Err(error) => CheckResult::fail(
             "the break-glass index",
             format!("{:#}", anyhow::Error::from(error)),
@@ -80,8 +80,8 @@ async fn check_breakglass_index(broker: &Broker) -> CheckResult {
 }
 
 async fn check_deliveries(broker: &Broker) -> CheckResult {
-    match DeliveryDedup::verify(&DeliveryDedup::stream(broker.clone())).await {
-        Ok(()) => CheckResult::pass(DELIVERIES_CHECK, "are remembered for 25 hours"),
+    match DELIVERY_DEDUP_STREAM.stream(broker.clone()).verify().await {
+        Ok(_) => CheckResult::pass(DELIVERIES_CHECK, "are remembered for 25 hours"),
         Err(error) => CheckResult::fail(
             DELIVERIES_CHECK,
             format!("{:#}", anyhow::Error::from(error)),

@@ -1,7 +1,7 @@
 //! Key versions, and tombstones that mean what they say.
 
 use keeper::KekRotation;
-use keys::{AccessIndexKey, AccessIndexRecipient, KeysStream};
+use keys::{AccessIndexKey, AccessIndexRecipient, KEYS_STREAM};
 use nats_server::Role;
 
 use super::check_result::CheckResult;
@@ -17,8 +17,8 @@ pub(super) async fn check(patient: &DoctorContext) -> Vec<CheckResult> {
             checks.push(CheckResult::fail("the data keys", format!("{error:#}"), "is the broker there?"));
         }
         Some(Ok(broker)) => {
-            checks.push(match KeysStream::verify(&KeysStream::open(broker.clone())).await {
-                Ok(()) => CheckResult::pass("the keys' stream", "keeps its promises"),
+            checks.push(match KEYS_STREAM.stream(broker.clone()).verify().await {
+                Ok(_) => CheckResult::pass("the keys' stream", "keeps its promises"),
                 Err(error) => CheckResult::fail(
                     "the keys' stream",
                     format!("{:#}", anyhow::Error::from(error)),
