@@ -1,11 +1,12 @@
 //! Outcomes on their way back from the projector to the posts that wait for them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use events::{OutcomeAddress, OutcomeMessage};
 use jetstream::Broker;
+use parking_lot::Mutex;
 use runtime::spawn_critical;
 use schemas::{EventId, Outcome};
 use tokio::sync::oneshot;
@@ -40,7 +41,7 @@ impl OutcomeWaiters {
     /// Begins to wait.
     pub(crate) fn register(&self, event: EventId) -> OutcomeWaiter {
         let (sender, receiver) = oneshot::channel();
-        lock(&self.waiters).entry(event).or_default().push(sender);
+        self.waiters.lock().entry(event).or_default().push(sender);
         OutcomeWaiter { event, receiver: Some(receiver), waiters: self.waiters.clone() }
     }
 }
@@ -64,7 +65,7 @@ impl Drop for OutcomeWaiter {
     fn drop(&mut self) {
         // Closes this one's channel first, so that it can be told from another post that waits for the same event.
         self.receiver = None;
-        let mut waiting = lock(&self.waiters);
+        let mut waiting = self.waiters.lock();
         if let Some(senders) = waiting.get_mut(&self.event) {
             senders.retain(|sender| !sender.is_closed());
             if senders.is_empty() {
@@ -90,16 +91,11 @@ fn deliver(payload: &[u8], waiting: &Waiters) {
         tracing::warn!("a message on the outcome address is no outcome");
         return;
     };
-    let mut waiting = lock(waiting);
+    let mut waiting = waiting.lock();
     for folded in message.folded {
         for sender in waiting.remove(&folded.event_id).into_iter().flatten() {
             // The post may have stopped waiting.
             let _ = sender.send(folded.outcome);
         }
     }
-}
-
-/// Nothing that holds the lock can panic half-way, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

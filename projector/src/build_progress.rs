@@ -1,9 +1,9 @@
 //! How far a view is that is built: for the bar of whoever waits, and for metrics.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use schemas::Sequence;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -71,7 +71,7 @@ impl BuildProgress {
     }
 
     pub(crate) fn report(&self) -> BuildProgressReport {
-        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let looks = self.0.lock();
         let (Some((since, from)), Some((_, position))) = (looks.samples.front(), looks.samples.back()) else {
             return BuildProgressReport { target: looks.target, ..BuildProgressReport::default() };
         };
@@ -85,7 +85,7 @@ impl BuildProgress {
     }
 
     fn change(&self, change: impl FnOnce(&mut ProgressSamples)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.lock());
     }
 }
 

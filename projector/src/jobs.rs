@@ -5,10 +5,11 @@ mod job_report;
 mod rebuild;
 mod verify;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use events::{Log, LogConsumerName, LogError};
 use keys::KeyClient;
+use parking_lot::{Mutex, MutexGuard};
 use runtime::{Clock, ErrorChain, run_blocking, spawn_critical};
 use schemas::Sequence;
 use tokio::runtime::Handle;
@@ -107,8 +108,8 @@ impl JobRunner {
         }
     }
 
-    fn current(&self) -> std::sync::MutexGuard<'_, CurrentJob> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, CurrentJob> {
+        self.current.lock()
     }
 
     /// What is or was done last.
@@ -283,19 +284,19 @@ impl JobRunner {
         Ok(())
     }
 
-    fn non_serving(&self) -> std::sync::MutexGuard<'_, Option<(u32, Arc<View>)>> {
-        self.non_serving.lock().unwrap_or_else(PoisonError::into_inner)
+    fn non_serving(&self) -> MutexGuard<'_, Option<(u32, Arc<View>)>> {
+        self.non_serving.lock()
     }
 
     /// A view as of a sequence that was folded before, if it is still held.
     pub(crate) fn historical_view(&self, sequence: Sequence) -> Option<Arc<View>> {
-        let past = self.historical_views.lock().unwrap_or_else(PoisonError::into_inner);
+        let past = self.historical_views.lock();
         past.iter().find(|(of, _)| *of == sequence).map(|(_, view)| view.clone())
     }
 
     /// Whether that view is held; where it is, it is now the last to be let go of.
     fn touch_historical_view(&self, sequence: Sequence) -> bool {
-        let mut past = self.historical_views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut past = self.historical_views.lock();
         let Some(at) = past.iter().position(|(of, _)| *of == sequence) else { return false };
         let used = past.remove(at);
         past.push(used);
@@ -319,7 +320,7 @@ impl JobRunner {
         }
         let view = self.open_temporary_view(&format!("{sequence}"), &state).await?;
         self.builder(progress, cancel)?.advance_to(&view, sequence).await?;
-        let mut past = self.historical_views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut past = self.historical_views.lock();
         past.push((sequence, view));
         if past.len() > HISTORICAL_VIEWS_MAX {
             past.remove(0);

@@ -1,8 +1,9 @@
 //! What following, reading and building share: the views once they are open, which one serves, and how far it has to go.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use jetstream::Broker;
+use parking_lot::RwLock;
 use schemas::Sequence;
 use tokio::sync::Mutex;
 
@@ -41,22 +42,22 @@ impl ServingView {
 
     /// The view that serves.
     pub(crate) fn view(&self) -> Option<Arc<View>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().clone()
     }
 
     /// Has another view serve from here on. Whoever reads the one before finishes with that.
     pub(crate) fn replace_view(&self, view: Arc<View>) -> Arc<View> {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(view.clone());
+        *self.current.write() = Some(view.clone());
         view
     }
 
     pub(crate) fn set_target(&self, last: Option<Sequence>) {
-        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Ok(last);
+        *self.target.write() = Ok(last);
     }
 
     /// How far the view has to go is not known any more.
     pub(crate) fn clear_target(&self, reason: &str) {
-        *self.target.write().unwrap_or_else(PoisonError::into_inner) = Err(reason.to_owned());
+        *self.target.write() = Err(reason.to_owned());
     }
 
     /// Says why the view can't be relied on yet, or nothing.
@@ -64,7 +65,7 @@ impl ServingView {
         if !self.broker.is_connected() {
             return Err("the log can't be reached".to_owned());
         }
-        let target = self.target.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let target = self.target.read().clone();
         let target = target.map_err(|reason| format!("the log is not followed: {reason}"))?;
         let view = self.view().ok_or("the view is not open")?;
         let position = view.position();

@@ -33,11 +33,12 @@ mod state;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use ::keys::UserRef;
 use events::LogState;
 use jiff::Timestamp;
+use parking_lot::{RwLock, RwLockReadGuard};
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
 
@@ -133,8 +134,8 @@ impl View {
         Ok(Self { store, dir: folder.to_owned(), state: RwLock::new(state) })
     }
 
-    fn state(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read()
     }
 
     /// The sequence up to which the view has folded.
@@ -198,7 +199,7 @@ impl View {
         changes: ViewChanges,
         moved: Option<(Tip, Frontier)>,
     ) -> Result<(), ViewError> {
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         let mut next = state.clone();
         if let Some((tip, tree)) = moved {
             assert_eq!(tip.sequence.get(), tree.size(), "BUG: the tree is of another position");
@@ -227,7 +228,7 @@ impl View {
                 break;
             }
         }
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write();
         state.meta.sum = sum;
         let written = self.store.insert([KEY_META], state.meta.encode());
         written.map(drop).map_err(|error| self.store_error(error))

@@ -12,10 +12,10 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use events::LogState;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use runtime::atomic_file;
 use serde::{Deserialize, Serialize};
 
@@ -91,7 +91,7 @@ impl ViewRegistry {
     }
 
     pub(crate) fn list(&self) -> ViewList {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.list.lock().clone()
     }
 
     /// Where a view is.
@@ -163,7 +163,7 @@ impl ViewRegistry {
 
     /// Changes the list on disk, then in memory.
     fn change<T>(&self, change: impl FnOnce(&mut ViewList) -> T) -> Result<T, ViewError> {
-        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.list.lock();
         let mut next = list.clone();
         let done = change(&mut next);
         let bytes = serde_json::to_vec(&next).unwrap_or_else(|_| unreachable!("BUG: numbers are JSON"));

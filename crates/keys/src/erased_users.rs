@@ -4,10 +4,11 @@
 //! marked either, since marking is the keeper's doing: what is known holds.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jetstream::{Broker, RequestError};
+use parking_lot::RwLock;
 use runtime::spawn_critical;
 use tokio::time::sleep;
 
@@ -45,12 +46,12 @@ impl ErasedUsers {
 
     /// The erasure of this user, where there is one.
     pub fn erasure_of(&self, user: &UserRef) -> Option<ErasureId> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).users.get(user).copied()
+        self.state.read().users.get(user).copied()
     }
 
     /// Says why it can't be told of anybody yet, or nothing.
     pub fn check_ready(&self) -> Result<(), String> {
-        let is_known = self.state.read().unwrap_or_else(PoisonError::into_inner).is_loaded;
+        let is_known = self.state.read().is_loaded;
         if is_known { Ok(()) } else { Err("which accounts were erased is not known yet".to_owned()) }
     }
 
@@ -65,7 +66,7 @@ impl ErasedUsers {
     /// Page by page until nothing is new.
     async fn fetch_changes(&self) -> Result<(), RequestError> {
         loop {
-            let after = self.state.read().unwrap_or_else(PoisonError::into_inner).position;
+            let after = self.state.read().position;
             let question = serde_json::to_vec(&ListChangesRequest { after });
             let question = question.unwrap_or_else(|_| unreachable!("BUG: a question is JSON"));
             let answer = self.broker.request(LIST_ERASED_SUBJECT.to_owned(), question.into()).await?;
@@ -78,7 +79,7 @@ impl ErasedUsers {
             }
             let users: Vec<(UserRef, ErasureId)> =
                 users.iter().filter_map(|(user, id)| Some((user.parse().ok()?, id.parse().ok()?))).collect();
-            let mut list = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut list = self.state.write();
             for (user, id) in users {
                 if list.users.insert(user, id).is_none() {
                     self.keys.evict(&user);

@@ -4,10 +4,11 @@
 //! minute; a list that is older than that can't be relied on.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jetstream::{Broker, RequestError};
+use parking_lot::RwLock;
 use runtime::spawn_critical;
 use serde::Serialize;
 use tokio::time::sleep;
@@ -61,7 +62,7 @@ impl FlaggedHolders {
 
     /// Whether the holder is marked; `None` where that can't be told now.
     pub(crate) fn is_flagged(&self, user: &UserRef, holder: KeyHolder) -> Option<bool> {
-        let list = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let list = self.state.read();
         if list.flagged.contains(&(*user, holder)) {
             return Some(true);
         }
@@ -70,7 +71,7 @@ impl FlaggedHolders {
 
     /// Whether all of it was there once.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).as_of.is_some()
+        self.state.read().as_of.is_some()
     }
 
     /// Has the keeper change a mark: here it changes at once, elsewhere when the list is asked for again. `is_marked` is
@@ -85,7 +86,7 @@ impl FlaggedHolders {
         match self.send_request(subject, request).await? {
             answer @ (KeysResponse::Done | KeysResponse::Marked(_)) => {
                 let is_marked = if let KeysResponse::Marked(stands) = answer { stands } else { is_marked };
-                let mut list = self.state.write().unwrap_or_else(PoisonError::into_inner);
+                let mut list = self.state.write();
                 list.set_flag(*user, holder, is_marked);
                 Ok(())
             }
@@ -114,9 +115,9 @@ impl FlaggedHolders {
     async fn fetch_changes(&self) -> Result<(), RequestError> {
         loop {
             let asked_at = Instant::now();
-            let after = self.state.read().unwrap_or_else(PoisonError::into_inner).position;
+            let after = self.state.read().position;
             let (holders, last) = self.fetch_page(after).await?;
-            let mut list = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut list = self.state.write();
             let is_all = holders.is_empty();
             for (user, holder, is_marked) in holders {
                 if let (Ok(user), Ok(holder)) = (user.parse(), holder.parse()) {

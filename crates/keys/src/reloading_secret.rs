@@ -1,10 +1,11 @@
 //! Secrets that gain versions while a process runs.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 
 use crate::secret_files::{SecretFileError, VersionedSecrets};
 
@@ -72,7 +73,7 @@ impl<T> Reloading<T> {
     /// Reads the source again where it has changed; asking costs one look at the file's metadata. Says whether
     /// something is new.
     pub(crate) fn reload_if_changed(&self) -> bool {
-        let mut seen = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.stamp.lock();
         let stamp = self.source.file_stamp();
         if stamp == *seen {
             return false;

@@ -4,9 +4,9 @@
 //! the first one gave out. So nobody begins in the middle.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
 use events::new_event_id;
+use parking_lot::Mutex;
 use runtime::Clock;
 
 /// Cursors that are remembered; the oldest go first.
@@ -26,7 +26,7 @@ impl PageCursors {
     /// A cursor behind a key of this answer: unguessable, and good once.
     pub(super) fn issue(&self, of: &str, key: Vec<u8>) -> String {
         let cursor = new_event_id((self.clock)()).to_string();
-        let mut given = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = self.issued.lock();
         given.push_back((cursor.clone(), of.to_owned(), key));
         if given.len() > CURSORS_MAX {
             given.pop_front();
@@ -36,7 +36,7 @@ impl PageCursors {
 
     /// The key that a cursor of this answer stands for.
     pub(super) fn redeem(&self, of: &str, cursor: &str) -> Result<Vec<u8>, String> {
-        let mut given = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut given = self.issued.lock();
         let at = given.iter().position(|(known, of_answer, _)| known == cursor && of_answer == of);
         let taken = at.and_then(|at| given.remove(at)).map(|(_, _, key)| key);
         taken.ok_or_else(|| "that page is not known any more; begin again".to_owned())

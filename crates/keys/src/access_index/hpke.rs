@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::agreement::{PrivateKey, X25519};
 use data_encoding::HEXLOWER;
+use parking_lot::Mutex;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey, HpkePublicKey};
 use zeroize::Zeroizing;
@@ -61,7 +61,7 @@ impl AccessIndexRecipient {
     /// Seals entries of one user.
     pub(super) fn seal(&self, user: &UserRef, entries: &[AccessIndexEntry]) -> Vec<u8> {
         let entries = serde_json::to_vec(entries).unwrap_or_else(|_| unreachable!("BUG: entries are JSON"));
-        let mut entry_key = self.entry_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entry_key = self.entry_key.lock();
         let fresh = entry_key.take().filter(|key| key.created_at.elapsed() < ENTRY_KEY_AGE_MAX);
         let EntryKey { header: head, key, .. } =
             entry_key.insert(fresh.unwrap_or_else(|| self.new_entry_key()));

@@ -2,7 +2,7 @@
 //! after each post was received. Every message is a signed request of its own.
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +13,7 @@ use events::ChangeKind;
 use http::StatusCode;
 use jiff::Timestamp;
 use nats_server::Role;
+use parking_lot::Mutex;
 use runtime::system_clock;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -99,7 +100,7 @@ struct Message {
 async fn receive_change(State(arrived): State<Arrivals>, body: Bytes) -> StatusCode {
     let Ok(message) = serde_json::from_slice::<Message>(&body) else { return StatusCode::BAD_REQUEST };
     let delay = system_clock().duration_since(message.timestamp).as_secs_f64() * 1_000.0;
-    arrived.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), delay));
+    arrived.lock().push((Instant::now(), delay));
     StatusCode::NO_CONTENT
 }
 
@@ -113,11 +114,11 @@ async fn measure(
     let accepted = post_load::run_post_load(&issue_credentials(installation, connections)?, lasting).await?;
     // Every post of a load changes its row: another number of steps, a later time.
     let expected = accepted.accepted as usize;
-    let count = || arrived.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let count = || arrived.lock().len();
     while count() < expected && started.elapsed() < lasting + DRAIN_TIMEOUT {
         sleep(POLL_INTERVAL).await;
     }
-    let arrived = std::mem::take(&mut *arrived.lock().unwrap_or_else(PoisonError::into_inner));
+    let arrived = std::mem::take(&mut *arrived.lock());
     anyhow::ensure!(
         arrived.len() >= expected,
         "{} of {expected} changes were delivered within {DRAIN_TIMEOUT:?}",
