@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::patterns;
+
 /// Where a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +110,6 @@ pub enum ReauthReason {
 /// What became of the tokens at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(rename = "AtProvider")]
 pub enum ProviderRevocation {
     /// The provider confirmed that they are revoked.
     Revoked,
@@ -125,11 +126,14 @@ pub enum ProviderRevocation {
 #[serde(deny_unknown_fields)]
 pub struct ConnectRequest {
     /// The provider's name, as its table has it.
+    #[schemars(extend("pattern" = patterns::PROVIDER_NAME))]
     pub provider: String,
     /// Where the provider sends the user back to: one of those that the operator allows.
+    #[schemars(extend("format" = "uri", "minLength" = 1))]
     pub redirect_uri: String,
     /// The app's own PKCE challenge (RFC 7636, S256). Without it the verifier is made and kept here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = patterns::PKCE))]
     pub code_challenge: Option<String>,
 }
 
@@ -137,8 +141,9 @@ pub struct ConnectRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReauthRequest {
-    /// As in [`ConnectRequest`].
+    /// As in `ConnectRequest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = patterns::PKCE))]
     pub code_challenge: Option<String>,
 }
 
@@ -147,6 +152,7 @@ pub struct ReauthRequest {
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionStarted {
     /// The connection's name.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub connection_id: String,
     /// The page of the provider that the app opens.
     pub authorization_url: String,
@@ -159,14 +165,18 @@ pub struct ConnectionStarted {
 #[serde(deny_unknown_fields)]
 pub struct AuthorizeRequest {
     /// The authorisation code.
+    #[schemars(extend("pattern" = patterns::AUTHORIZATION_CODE))]
     pub code: String,
     /// The state of the authorisation URL.
+    #[schemars(length(min = 1, max = 2048))]
     pub state: String,
     /// The app's own PKCE verifier, where the challenge was the app's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = patterns::PKCE))]
     pub code_verifier: Option<String>,
     /// The `iss` of the authorisation response (RFC 9207), where it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = patterns::ISSUER))]
     pub iss: Option<String>,
 }
 
@@ -175,6 +185,7 @@ pub struct AuthorizeRequest {
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionDocument {
     /// The connection's name: 26 characters of lowercase base32.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub connection_id: String,
     /// The provider's name.
     pub provider: String,

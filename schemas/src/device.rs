@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::patterns;
+
 /// What an enrolment may say. Nothing enrols a new device.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -11,6 +13,7 @@ pub struct EnrolRequest {
     /// A device of one's own that is to be given the key of the newest master: once its key id's version is not the
     /// current one any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub device_id: Option<String>,
 }
 
@@ -18,10 +21,12 @@ pub struct EnrolRequest {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EnrolledDevice {
     /// The device's name: 26 characters of lowercase base32.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub device_id: String,
     /// What `X-Sync-Key-Id` must say when this key signs.
     pub key_id: String,
     /// The key: 64 characters of lowercase hex.
+    #[schemars(extend("pattern" = patterns::HEX_32_BYTES))]
     pub signing_key_hex: String,
 }
 
@@ -29,6 +34,7 @@ pub struct EnrolledDevice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceDocument {
     /// The device's name.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub device_id: String,
     /// The id of the newest key that it was given.
     pub key_id: Option<String>,

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::patterns;
+
 /// Characters of a version or of a system's name.
 pub const REPORT_TEXT_CHARS_MAX: usize = 64;
 
@@ -27,11 +29,14 @@ pub struct DeviceReport {
     /// Where the signing key is kept.
     pub key_storage: KeyStorage,
     /// The app's version: 1 to 64 printable ASCII characters.
+    #[schemars(extend("pattern" = patterns::REPORT_TEXT))]
     pub app_version: String,
     /// The system's name, like `ios` or `android`; in the same form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = patterns::REPORT_TEXT))]
     pub os: Option<String>,
     /// The system's version, in the same form.
+    #[schemars(extend("pattern" = patterns::REPORT_TEXT))]
     pub os_version: String,
 }
 

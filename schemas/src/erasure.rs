@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, Sequence};
+use crate::{EventId, Sequence, patterns};
 
 /// The steps of an erasure, in their order. The names are stored: add, never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +69,7 @@ pub enum ErasureStatus {
 #[serde(deny_unknown_fields)]
 pub struct EraseRequest {
     /// The `sub` of the token, letter by letter.
+    #[schemars(extend("pattern" = patterns::USER_ID))]
     pub user_id: String,
 }
 
@@ -76,6 +77,7 @@ pub struct EraseRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErasureAccepted {
     /// The erasure's name.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub erasure_id: String,
     /// What reads the erasure from here on, also when no token of the account is accepted any more. Keep it.
     pub receipt_token: String,
@@ -101,6 +103,7 @@ pub struct ErasureReceipt {
     /// Who: the account's pseudonym.
     pub user_ref: String,
     /// Which erasure.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub erasure_id: String,
     /// When it was asked for.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -123,6 +126,7 @@ pub struct ErasureReceipt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErasureDocument {
     /// Its name.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub erasure_id: String,
     /// Where it is.
     pub status: ErasureStatus,

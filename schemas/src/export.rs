@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::patterns;
+
 /// Where an export is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +41,7 @@ pub struct ExportProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportAccepted {
     /// The export's name.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub export_id: String,
 }
 
@@ -46,6 +49,7 @@ pub struct ExportAccepted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportDocument {
     /// Its name.
+    #[schemars(extend("pattern" = patterns::OWN_ID))]
     pub export_id: String,
     /// Where it is.
     pub status: ExportStatus,

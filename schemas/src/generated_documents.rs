@@ -1,7 +1,7 @@
 //! The documents that are checked in beside this crate.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use crate::summary::json_schema;
@@ -26,7 +26,7 @@ pub fn generated_documents() -> Vec<(&'static str, String)> {
         ("connection_started.schema.json", schema_for::<ConnectionStarted>()),
         ("connection.schema.json", schema_for::<ConnectionDocument>()),
         ("connections.schema.json", schema_for::<ConnectionsDocument>()),
-        ("device_report.schema.json", schema_for::<DeviceReport>()),
+        ("device_report.schema.json", schema_for_request::<DeviceReport>()),
         ("device_report_accepted.schema.json", schema_for::<DeviceReportAccepted>()),
         ("export_accepted.schema.json", schema_for::<ExportAccepted>()),
         ("export.schema.json", schema_for::<ExportDocument>()),
@@ -37,9 +37,18 @@ pub fn generated_documents() -> Vec<(&'static str, String)> {
     documents.map(|(name, document)| (name, format!("{document:#}\n"))).into()
 }
 
-/// The schema of a type (JSON Schema 2020-12).
+/// The schema of a response (JSON Schema 2020-12): a field that is always sent is required.
 fn schema_for<T: JsonSchema>() -> Value {
-    SchemaGenerator::new(SchemaSettings::draft2020_12()).into_root_schema_for::<T>().to_value()
+    root_schema::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// The schema of a request.
+fn schema_for_request<T: JsonSchema>() -> Value {
+    root_schema::<T>(SchemaSettings::draft2020_12())
+}
+
+fn root_schema<T: JsonSchema>(base: SchemaSettings) -> Value {
+    openapi::components::settings(base).into_generator().into_root_schema_for::<T>().to_value()
 }
 
 #[cfg(test)]

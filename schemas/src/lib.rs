@@ -16,6 +16,7 @@ mod export;
 mod generated_documents;
 mod ids;
 mod openapi;
+mod patterns;
 mod problem;
 mod quantity;
 mod request_body;

@@ -1,11 +1,12 @@
 //! `/v1/connections`.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{CHANGE_ERRORS, insert_problem_responses, json_response, read_operation, reference};
+use super::operation::{Operation, Tag};
+use super::{AUTHENTICATED_ERRORS, CHANGE_ERRORS, parameters};
 use crate::ProblemCode;
 
-/// What a change that comes with a body can be refused with besides.
+/// Further errors of a change that has a body.
 const BODY_ERRORS: [ProblemCode; 5] = [
     ProblemCode::InvalidJson,
     ProblemCode::RequestTimeout,
@@ -14,153 +15,116 @@ const BODY_ERRORS: [ProblemCode; 5] = [
     ProblemCode::InvalidRequest,
 ];
 
-/// What a change of a connection that is there can be refused with besides.
+/// Further errors of a change of an existing connection.
 const ONE_CONNECTION_ERRORS: [ProblemCode; 2] = [ProblemCode::NotFound, ProblemCode::ViewUnavailable];
 
 pub(super) fn connect() -> Value {
-    let mut responses = Map::new();
-    let mut started =
-        started_response("The connection is asked for; the user is to agree at authorizationUrl");
-    started["headers"]["Location"] = header("The connection.");
-    responses.insert("201".into(), started);
-    insert_problem_responses(&mut responses, &[BODY_ERRORS.as_slice(), &CHANGE_ERRORS].concat());
-    json!({
-        "operationId": "connect",
-        "summary": "Begin a connection to a health provider (scope account:manage)",
-        "description": "The provider must be one that the installation connects to, the redirect URI one that the operator \
-            allows, letter by letter; both are told of in `errors`. With a `code_challenge` of its own (RFC 7636, S256) the \
-            app keeps the verifier and hands it in with the code; without one the verifier is kept here. To a provider that \
-            takes no challenge none is sent.",
-        "security": [{ "token": [] }],
-        "requestBody": body("ConnectRequest", true),
-        "responses": responses,
-    })
+    change("connect", "Begin a connection to a health provider")
+        .description(
+            "The provider must be one that the installation connects to, and the redirect URI one that the operator allows, \
+             character by character; `errors` names the one that is not. With its own `code_challenge` (RFC 7636, S256) the \
+             app keeps the verifier and sends it with the code; without one, the service keeps a verifier. A provider that \
+             supports no challenge gets none.",
+        )
+        .body("ConnectRequest", true)
+        .json("201", "The connection is pending; the user is to agree at authorizationUrl", "ConnectionStarted")
+        .header("201", "Location", "The connection.")
+        .header("201", "Cache-Control", NO_STORE)
+        .links(
+            &["201"],
+            &[
+                ("Connection", "getConnection", "connection_id", "connectionId"),
+                ("Authorization", "authorizeConnection", "connection_id", "connectionId"),
+                ("Reauthorization", "reauthConnection", "connection_id", "connectionId"),
+                ("Revocation", "revokeConnection", "connection_id", "connectionId"),
+            ],
+        )
+        .errors(&[BODY_ERRORS.as_slice(), &CHANGE_ERRORS].concat())
+        .build()
 }
 
 pub(super) fn authorize() -> Value {
-    let mut responses = Map::new();
-    responses.insert(
-        "200".into(),
-        json_response(
-            "What came of the exchange is known: `active`, or `needs_reauth` with a `reason` where there are no tokens",
-            "ConnectionDocument",
-        ),
-    );
-    responses.insert(
-        "202".into(),
-        accepted_response("Accepted; what comes of the exchange was not known within the wait"),
-    );
     let own = [ProblemCode::InvalidState, ProblemCode::InvalidIssuer, ProblemCode::WrongStatus];
-    insert_problem_responses(
-        &mut responses,
-        &[own.as_slice(), &BODY_ERRORS, &ONE_CONNECTION_ERRORS, &CHANGE_ERRORS].concat(),
-    );
-    json!({
-        "operationId": "authorizeConnection",
-        "summary": "Hand in what the provider handed back (scope account:manage)",
-        "description": "The state must be that of an authorisation URL of this very connection, made within the last 10 \
-            minutes, and is good for one use: handed in again it is answered with `invalid_state`, and the connection tells \
-            what came of it. An `iss` must be the provider's (RFC 9207), and must be there where the provider sends one; of \
-            a provider whose issuer is not known it is not judged. `wrong_status`: the connection is being revoked, or was.",
-        "security": [{ "token": [] }],
-        "parameters": [connection_id(), prefer()],
-        "requestBody": body("AuthorizeRequest", true),
-        "responses": responses,
-    })
+    change("authorizeConnection", "Send the provider's authorization response")
+        .description(
+            "The state must be that of an authorization URL of this connection, made within the last 10 minutes. It can be \
+             used once: the second use is answered with `invalid_state`, and the connection shows the result of the first. \
+             `iss` must be the provider's (RFC 9207), and is required if the provider sends one; it is not checked if the \
+             provider's issuer is not known. `wrong_status`: the connection is being revoked, or was.",
+        )
+        .parameters([connection_id(), prefer()])
+        .body("AuthorizeRequest", true)
+        .json(
+            "200",
+            "The result of the exchange is known: `active`, or `needs_reauth` with a `reason` if there are no tokens",
+            "ConnectionDocument",
+        )
+        .json(
+            "202",
+            "Accepted; the result of the exchange was not known within the wait",
+            "ConnectionDocument",
+        )
+        .header("202", "Location", LOCATION)
+        .errors(&[own.as_slice(), &BODY_ERRORS, &ONE_CONNECTION_ERRORS, &CHANGE_ERRORS].concat())
+        .build()
 }
 
 pub(super) fn reauth() -> Value {
-    let mut responses = Map::new();
-    responses.insert("200".into(), started_response("The user is to agree at authorizationUrl, once more"));
-    insert_problem_responses(
-        &mut responses,
-        &[[ProblemCode::WrongStatus].as_slice(), &BODY_ERRORS, &ONE_CONNECTION_ERRORS, &CHANGE_ERRORS]
-            .concat(),
-    );
-    json!({
-        "operationId": "reauthConnection",
-        "summary": "Have the user agree again (scope account:manage)",
-        "description": "For a connection that is pending, active or needs the user again; its tokens stay as they are until \
-            the new code is exchanged. Without a body, or with a `code_challenge` as at the beginning.",
-        "security": [{ "token": [] }],
-        "parameters": [connection_id()],
-        "requestBody": body("ReauthRequest", false),
-        "responses": responses,
-    })
+    let own = [ProblemCode::WrongStatus];
+    change("reauthConnection", "Ask the user to agree again")
+        .description(
+            "For a connection that is pending, active or needs the user again. Its tokens stay as they are until the new \
+             code is exchanged. Without a body, or with a `code_challenge` as at the beginning.",
+        )
+        .parameters([connection_id()])
+        .body("ReauthRequest", false)
+        .json("200", "The user is to agree at authorizationUrl, once more", "ConnectionStarted")
+        .header("200", "Cache-Control", NO_STORE)
+        .errors(&[own.as_slice(), &BODY_ERRORS, &ONE_CONNECTION_ERRORS, &CHANGE_ERRORS].concat())
+        .build()
 }
 
 pub(super) fn revoke() -> Value {
-    let mut responses = Map::new();
-    responses.insert(
-        "204".into(),
-        json!({
-            "description": "Revoked, for good: the tokens are destroyed. Again is as good as once.",
-            "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
-        }),
-    );
-    responses
-        .insert("202".into(), accepted_response("Accepted; it is being revoked for longer than the wait"));
-    insert_problem_responses(&mut responses, &[ONE_CONNECTION_ERRORS.as_slice(), &CHANGE_ERRORS].concat());
-    json!({
-        "operationId": "revokeConnection",
-        "summary": "End a connection, at the provider and here (scope account:manage)",
-        "security": [{ "token": [] }],
-        "parameters": [connection_id(), prefer()],
-        "responses": responses,
-    })
+    change("revokeConnection", "End a connection, at the provider and here")
+        .description("Idempotent.")
+        .parameters([connection_id(), prefer()])
+        .json("202", "Accepted; the revocation takes longer than the wait", "ConnectionDocument")
+        .header("202", "Location", LOCATION)
+        .empty("204", "Revoked for good: the tokens are destroyed")
+        .errors(&[ONE_CONNECTION_ERRORS.as_slice(), &CHANGE_ERRORS].concat())
+        .build()
 }
 
 pub(super) fn get() -> Value {
-    read_operation(
-        "getConnection",
-        "A connection of one's own (scope sync:read or account:manage)",
-        "ConnectionDocument",
-        &[connection_id()],
-        &[ProblemCode::NotFound, ProblemCode::AccountErased],
-    )
+    read("getConnection", "One of the caller's connections", "ConnectionDocument")
+        .parameters([connection_id()])
+        .errors(&[&[ProblemCode::NotFound], AUTHENTICATED_ERRORS.as_slice()].concat())
+        .build()
 }
 
 pub(super) fn list() -> Value {
-    read_operation(
-        "getConnections",
-        "All connections of one's own (scope sync:read or account:manage)",
-        "ConnectionsDocument",
-        &[],
-        &[ProblemCode::AccountErased],
-    )
+    read("getConnections", "All connections of the caller", "ConnectionsDocument")
+        .errors(&AUTHENTICATED_ERRORS)
+        .build()
 }
 
-fn started_response(description: &str) -> Value {
-    let mut started = json_response(description, "ConnectionStarted");
-    started["headers"]["Cache-Control"] = header("`no-store`: whoever has the state can hand in a code.");
-    started
+const NO_STORE: &str = "`no-store`: the state is a secret; with it a code can be sent.";
+const LOCATION: &str = "The connection.";
+
+fn change(id: &str, summary: &str) -> Operation {
+    Operation::new(Tag::Connections, id, summary).scopes(&["account:manage"])
 }
 
-fn accepted_response(description: &str) -> Value {
-    let mut accepted = json_response(description, "ConnectionDocument");
-    accepted["headers"]["Location"] = header("Where the connection will stand.");
-    accepted
-}
-
-fn header(description: &str) -> Value {
-    json!({ "description": description, "schema": { "type": "string" } })
-}
-
-fn body(schema: &str, required: bool) -> Value {
-    json!({ "required": required, "content": { "application/json": { "schema": reference(schema) } } })
+fn read(id: &str, summary: &str, component: &str) -> Operation {
+    Operation::new(Tag::Connections, id, summary)
+        .scopes(&["sync:read", "account:manage"])
+        .json("200", summary, component)
 }
 
 fn connection_id() -> Value {
-    json!({
-        "name": "connection_id", "in": "path", "required": true,
-        "schema": { "type": "string", "pattern": "^[a-z2-7]{26}$" },
-    })
+    parameters::own_id("connection_id", "The connection.")
 }
 
 fn prefer() -> Value {
-    json!({
-        "name": "Prefer", "in": "header", "required": false,
-        "description": "`wait=N` (seconds, at most 10), or `respond-async` for 202 at once (RFC 7240).",
-        "schema": { "type": "string" },
-    })
+    parameters::prefer("`wait=N` (seconds, at most 10), or `respond-async` for 202 at once (RFC 7240).")
 }

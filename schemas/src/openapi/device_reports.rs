@@ -1,20 +1,28 @@
 //! `/v1/device-reports`.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{insert_problem_responses, json_response, reference, signed_headers};
+use super::operation::{Operation, Tag};
+use super::parameters;
 use crate::ProblemCode;
 
 pub(super) fn post() -> Value {
-    let mut responses = Map::new();
-    responses.insert("201".into(), json_response("Kept", "DeviceReportAccepted"));
-    responses.insert(
-        "200".into(),
-        json_response("This very request was accepted before (`replayed`)", "DeviceReportAccepted"),
+    let [timestamp, signature, key_id] = parameters::signature(true);
+    let prefer = parameters::prefer(
+        "`wait=N` (seconds, at most 10) or `respond-async` (RFC 7240): how long the answer waits for the projector.",
     );
-    insert_problem_responses(
-        &mut responses,
-        &[
+    Operation::new(Tag::Devices, "postDeviceReport", "Report the state of the device")
+        .description(
+            "Signed like a summary, and checked in the same order. If the operator refuses compromised devices, a device \
+             that reports a compromised system posts no more summaries (`device_compromised`) until it reports otherwise: \
+             the device whose key signed, or the user's default key, within a minute everywhere. At most 4 KiB.",
+        )
+        .scopes(&["sync:write"])
+        .parameters([timestamp, signature, key_id, prefer])
+        .body("DeviceReport", true)
+        .json("200", "This very request was accepted before (`replayed`)", "DeviceReportAccepted")
+        .json("201", "Kept", "DeviceReportAccepted")
+        .errors(&[
             ProblemCode::InvalidJson,
             ProblemCode::InvalidHeader,
             ProblemCode::InvalidToken,
@@ -33,17 +41,6 @@ pub(super) fn post() -> Value {
             ProblemCode::IssuerUnavailable,
             ProblemCode::Internal,
             ProblemCode::TooManyConnections,
-        ],
-    );
-    json!({
-        "operationId": "postDeviceReport",
-        "summary": "Tell how the device is (scope sync:write)",
-        "description": "Signed like a summary, and checked in the same order. Where the operator wants that, a device that \
-            reports a compromised system posts no more summaries (`device_compromised`) until it reports otherwise: the \
-            device whose key signed, or the user's default key, within a minute everywhere. At most 4 KiB.",
-        "security": [{ "token": [] }],
-        "parameters": signed_headers(),
-        "requestBody": { "required": true, "content": { "application/json": { "schema": reference("DeviceReport") } } },
-        "responses": responses,
-    })
+        ])
+        .build()
 }

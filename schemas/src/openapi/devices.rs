@@ -1,13 +1,12 @@
 //! `/v1/devices`.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{CHANGE_ERRORS, insert_problem_responses, json_response, read_operation, reference};
+use super::operation::{Operation, Tag};
+use super::{AUTHENTICATED_ERRORS, CHANGE_ERRORS, parameters};
 use crate::ProblemCode;
 
 pub(super) fn enrol() -> Value {
-    let mut responses = Map::new();
-    responses.insert("201".into(), json_response("The device's key, shown this once", "EnrolledDevice"));
     let own = [
         ProblemCode::InvalidJson,
         ProblemCode::InvalidSignature,
@@ -17,55 +16,55 @@ pub(super) fn enrol() -> Value {
         ProblemCode::BodyTooLarge,
         ProblemCode::InvalidRequest,
     ];
-    insert_problem_responses(&mut responses, &[own.as_slice(), &CHANGE_ERRORS].concat());
-    json!({
-        "operationId": "enrolDevice",
-        "summary": "Give a device a signing key of its own (scope device:enroll)",
-        "description": "Without a body, or with an empty object, a new device. With `device_id`, a device of one's own \
-            is given the key of the newest master secret: such a request is signed like a post, by the key that the device \
-            has, which stays accepted until the next rotation.",
-        "security": [{ "token": [] }],
-        "requestBody": { "required": false, "content": { "application/json": { "schema": reference("EnrolRequest") } } },
-        "responses": responses,
-    })
+    Operation::new(Tag::Devices, "enrolDevice", "Give a device its own signing key")
+        .description(
+            "Without a body, or with an empty object: enrols a new device. With `device_id`: gives one of the caller's \
+             devices the key of the newest master secret. Such a request is signed like a post, by the key that the device \
+             has; that key stays accepted until the next rotation. The X-Sync headers are required with `device_id`, and \
+             not read without it.",
+        )
+        .scopes(&["device:enroll"])
+        .parameters(parameters::signature(false))
+        .body("EnrolRequest", false)
+        .json("201", "The device's key. It is shown this once", "EnrolledDevice")
+        .links(
+            &["201"],
+            &[
+                ("Device", "getDevice", "device_id", "device_id"),
+                ("Revocation", "revokeDevice", "device_id", "device_id"),
+            ],
+        )
+        .errors(&[own.as_slice(), &CHANGE_ERRORS].concat())
+        .build()
 }
 
 pub(super) fn revoke() -> Value {
-    let mut responses = Map::new();
-    responses.insert("204".into(), json!({
-        "description": "Revoked, for good: within a minute no ingest accepts the device's keys. Again is as good as once.",
-        "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
-    }));
-    insert_problem_responses(&mut responses, &[[ProblemCode::NotFound].as_slice(), &CHANGE_ERRORS].concat());
-    json!({
-        "operationId": "revokeDevice",
-        "summary": "Revoke a device's signing keys (scope device:enroll)",
-        "security": [{ "token": [] }],
-        "parameters": [device_id()],
-        "responses": responses,
-    })
+    Operation::new(Tag::Devices, "revokeDevice", "Revoke a device's signing keys")
+        .description("Idempotent.")
+        .scopes(&["device:enroll"])
+        .parameters([device_id()])
+        .empty("204", "Revoked for good: within a minute no ingest accepts the device's keys")
+        .errors(&[&[ProblemCode::NotFound], CHANGE_ERRORS.as_slice()].concat())
+        .build()
 }
 
 pub(super) fn get() -> Value {
-    read_operation(
-        "getDevice",
-        "A device of one's own (scope sync:read or device:enroll)",
-        "DeviceDocument",
-        &[device_id()],
-        &[ProblemCode::NotFound],
-    )
+    read("getDevice", "One of the caller's devices", "DeviceDocument")
+        .parameters([device_id()])
+        .errors(&[&[ProblemCode::NotFound], AUTHENTICATED_ERRORS.as_slice()].concat())
+        .build()
 }
 
 pub(super) fn list() -> Value {
-    read_operation(
-        "getDevices",
-        "All devices of one's own (scope sync:read or device:enroll)",
-        "DevicesDocument",
-        &[],
-        &[],
-    )
+    read("getDevices", "All devices of the caller", "DevicesDocument").errors(&AUTHENTICATED_ERRORS).build()
+}
+
+fn read(id: &str, summary: &str, component: &str) -> Operation {
+    Operation::new(Tag::Devices, id, summary)
+        .scopes(&["sync:read", "device:enroll"])
+        .json("200", summary, component)
 }
 
 fn device_id() -> Value {
-    json!({ "name": "device_id", "in": "path", "required": true, "schema": { "type": "string" } })
+    parameters::own_id("device_id", "The device.")
 }

@@ -1,16 +1,12 @@
 //! `/v1/erasures`.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::{CHANGE_ERRORS, insert_problem_responses, json_response, reference};
+use super::operation::{Operation, Tag};
+use super::{CHANGE_ERRORS, parameters};
 use crate::ProblemCode;
 
 pub(super) fn erase() -> Value {
-    let mut responses = Map::new();
-    let mut accepted = json_response("It will be erased; keep the receipt token", "ErasureAccepted");
-    accepted["headers"]["Location"] =
-        json!({ "description": "The erasure.", "schema": { "type": "string" } });
-    responses.insert("202".into(), accepted);
     let own = [
         ProblemCode::InvalidJson,
         ProblemCode::RequestTimeout,
@@ -18,79 +14,79 @@ pub(super) fn erase() -> Value {
         ProblemCode::UnsupportedMediaType,
         ProblemCode::InvalidRequest,
     ];
-    let change = CHANGE_ERRORS.into_iter().filter(|code| *code != ProblemCode::AccountErased);
-    insert_problem_responses(&mut responses, &own.into_iter().chain(change).collect::<Vec<_>>());
-    json!({
-        "operationId": "eraseAccount",
-        "summary": "Erase one's account, for good (scope account:manage, a token issued at most 5 minutes ago)",
-        "description": "The body repeats the token's own user id. An older token is answered 401 with \
-            `error=\"insufficient_user_authentication\"` (RFC 9470). From the first step on everything else for the account \
-            is answered 410, within a second on every ingest, and for the life of the log: an account is not recovered, and \
-            none is made anew under the same user id. Asked again, the same erasure and receipt token are told.",
-        "security": [{ "token": [] }],
-        "requestBody": { "required": true, "content": { "application/json": { "schema": reference("EraseRequest") } } },
-        "responses": responses,
-    })
+    Operation::new(Tag::Erasures, "eraseAccount", "Erase the caller's account for good")
+        .description(
+            "The body repeats the token's user id. The token must be issued at most 5 minutes ago: an older one is answered \
+             401 with `error=\"insufficient_user_authentication\"` (RFC 9470). From the first step on, every other request \
+             for the account is answered 410, within a second on every ingest, and as long as the log exists: an account is \
+             not recovered, and no other is created under the same user id. A second request is answered with the same \
+             erasure and receipt token.",
+        )
+        .scopes(&["account:manage"])
+        .body("EraseRequest", true)
+        .json("202", "The account will be erased; keep the receipt token", "ErasureAccepted")
+        .header("202", "Location", "The erasure.")
+        .links(
+            &["202"],
+            &[
+                ("Erasure", "getErasure", "erasure_id", "erasure_id"),
+                ("Cancellation", "cancelErasure", "erasure_id", "erasure_id"),
+            ],
+        )
+        .errors(&[own.as_slice(), &change_errors()].concat())
+        .build()
 }
 
 pub(super) fn get() -> Value {
-    let mut responses = Map::new();
-    responses.insert(
-        "200".into(),
-        json_response("Where it is, and the receipt once it is erased", "ErasureDocument"),
-    );
-    let own = [
-        ProblemCode::InvalidHeader,
-        ProblemCode::InvalidToken,
-        ProblemCode::NotFound,
-        ProblemCode::RateLimited,
-        ProblemCode::Internal,
-        ProblemCode::LogUnavailable,
-        ProblemCode::ViewUnavailable,
-        ProblemCode::TooManyConnections,
-    ];
-    insert_problem_responses(&mut responses, &own);
-    json!({
-        "operationId": "getErasure",
-        "summary": "Where an erasure is (with its receipt token)",
-        "description": "For as long as the log lives. The receipt is the inclusion proof (C2SP tlog-proof) of the event that \
-            says that the account was erased and what was destroyed; `syncwell audit check-erasure` verifies it with the log's \
-            public key alone.",
-        "security": [{ "receiptToken": [] }],
-        "parameters": [erasure_id()],
-        "responses": responses,
-    })
+    Operation::new(Tag::Erasures, "getErasure", "Progress of an erasure, and the receipt once it is done")
+        .description(
+            "As long as the log exists. The receipt is the inclusion proof (C2SP tlog-proof) of the event that records the \
+             erasure and what was destroyed; `syncwell audit check-erasure` verifies it with the log's public key alone.",
+        )
+        .receipt_token()
+        .parameters([erasure_id()])
+        .json("200", "The erasure", "ErasureDocument")
+        .errors(&[
+            ProblemCode::InvalidHeader,
+            ProblemCode::InvalidToken,
+            ProblemCode::NotFound,
+            ProblemCode::RateLimited,
+            ProblemCode::Internal,
+            ProblemCode::LogUnavailable,
+            ProblemCode::ViewUnavailable,
+            ProblemCode::TooManyConnections,
+        ])
+        .build()
 }
 
 pub(super) fn cancel() -> Value {
-    let mut responses = Map::new();
-    let correlated = |description: &str| {
-        json!({
-            "description": description,
-            "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
-        })
-    };
-    responses.insert("204".into(), correlated("Taken back"));
-    responses
-        .insert("202".into(), correlated("Accepted; whether it came in time was not known within the wait"));
-    let change = CHANGE_ERRORS.into_iter().filter(|code| *code != ProblemCode::AccountErased);
     let own = [
         ProblemCode::NotFound,
         ProblemCode::WrongStatus,
         ProblemCode::RequestTimeout,
         ProblemCode::BodyTooLarge,
     ];
-    insert_problem_responses(&mut responses, &own.into_iter().chain(change).collect::<Vec<_>>());
-    json!({
-        "operationId": "cancelErasure",
-        "summary": "Take an erasure back (scope account:manage, or with its receipt token)",
-        "description": "While it is `pending`, where the operator gives a grace period; `wrong_status` from then on.",
-        "security": [{ "token": [] }, { "receiptToken": [] }],
-        "parameters": [erasure_id()],
-        "responses": responses,
-    })
+    let prefer =
+        parameters::prefer("`wait=N` (seconds, at most 10), or `respond-async` for 202 at once (RFC 7240).");
+    Operation::new(Tag::Erasures, "cancelErasure", "Cancel an erasure")
+        .description(
+            "While it is `pending`, if the operator configured a grace period; afterwards `wrong_status`.",
+        )
+        .scopes(&["account:manage"])
+        .receipt_token()
+        .parameters([erasure_id(), prefer])
+        .empty("202", "Accepted; whether it was in time was not known within the wait")
+        .header("202", "Location", "The erasure.")
+        .empty("204", "Cancelled")
+        .errors(&[own.as_slice(), &change_errors()].concat())
+        .build()
+}
+
+/// An erasure can be requested, read and cancelled for an erased account too.
+fn change_errors() -> Vec<ProblemCode> {
+    CHANGE_ERRORS.into_iter().filter(|code| *code != ProblemCode::AccountErased).collect()
 }
 
 fn erasure_id() -> Value {
-    json!({ "name": "erasure_id", "in": "path", "required": true, "schema": { "type": "string" } })
+    parameters::own_id("erasure_id", "The erasure.")
 }

@@ -1,15 +1,12 @@
 //! `/v1/exports`.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{CHANGE_ERRORS, insert_problem_responses, json_response, read_operation};
+use super::operation::{Operation, Tag};
+use super::{AUTHENTICATED_ERRORS, CHANGE_ERRORS, parameters};
 use crate::ProblemCode;
 
 pub(super) fn request() -> Value {
-    let mut responses = Map::new();
-    let mut accepted = json_response("It will be made", "ExportAccepted");
-    accepted["headers"]["Location"] = json!({ "description": "The export.", "schema": { "type": "string" } });
-    responses.insert("202".into(), accepted);
     let own = [
         ProblemCode::InvalidJson,
         ProblemCode::RequestTimeout,
@@ -17,61 +14,56 @@ pub(super) fn request() -> Value {
         ProblemCode::InvalidRequest,
         ProblemCode::ViewUnavailable,
     ];
-    insert_problem_responses(&mut responses, &own.into_iter().chain(CHANGE_ERRORS).collect::<Vec<_>>());
-    json!({
-        "operationId": "requestExport",
-        "summary": "Have everything that is kept of one's account exported (scope account:manage)",
-        "description": "Without a body, or with an empty object. One at a time, and one a day unless the operator says \
-            otherwise: `rate_limited`, with `Retry-After`.",
-        "security": [{ "token": [] }],
-        "requestBody": { "required": false, "content": { "application/json": { "schema": { "type": "object", "additionalProperties": false } } } },
-        "responses": responses,
-    })
+    Operation::new(Tag::Exports, "requestExport", "Export all data of the account")
+        .description(
+            "Without a body, or with an empty object. One at a time, and one a day unless the operator says otherwise: \
+             `rate_limited`, with `Retry-After`.",
+        )
+        .scopes(&["account:manage"])
+        .body("ExportRequest", false)
+        .json("202", "The export will be made", "ExportAccepted")
+        .header("202", "Location", "The export.")
+        .links(&["202"], &[("Export", "getExport", "export_id", "export_id")])
+        .errors(&[own.as_slice(), &CHANGE_ERRORS].concat())
+        .build()
 }
 
 pub(super) fn get() -> Value {
-    read_operation(
-        "getExport",
-        "How far an export is, and once it is ready a link that is good for an hour (scope account:manage)",
-        "ExportDocument",
-        &[export_id()],
-        &[ProblemCode::NotFound, ProblemCode::AccountErased],
-    )
+    Operation::new(Tag::Exports, "getExport", "Progress of an export, and a download link once it is ready")
+        .description("The link is valid for an hour. Each request makes another link.")
+        .scopes(&["account:manage"])
+        .parameters([export_id()])
+        .json("200", "The export", "ExportDocument")
+        .errors(&[&[ProblemCode::NotFound], AUTHENTICATED_ERRORS.as_slice()].concat())
+        .build()
 }
 
 pub(super) fn download() -> Value {
-    let mut responses = Map::new();
-    responses.insert(
-        "200".into(),
-        json!({
-            "description": "The export: a zip file with a manifest, a readable page, JSON and CSV",
-            "headers": { "X-Correlation-Id": { "$ref": "#/components/headers/X-Correlation-Id" } },
-            "content": { "application/zip": { "schema": { "type": "string", "format": "binary" } } },
-        }),
-    );
-    let own = [
-        ProblemCode::LinkExpired,
-        ProblemCode::NotFound,
-        ProblemCode::AccountErased,
-        ProblemCode::RateLimited,
-        ProblemCode::Internal,
-        ProblemCode::ViewUnavailable,
-        ProblemCode::TooManyConnections,
-    ];
-    insert_problem_responses(&mut responses, &own);
-    let query =
-        |name: &str| json!({ "name": name, "in": "query", "required": true, "schema": { "type": "string" } });
-    json!({
-        "operationId": "downloadExport",
-        "summary": "Fetch an export by its link, where exports are kept in a folder (S3 has links of its own)",
-        "description": "The link is bound to user, export and expiry; a changed one is `not_found`, one that has ended \
-            `link_expired`.",
-        "security": [],
-        "parameters": [export_id(), query("user"), query("expires"), query("signature")],
-        "responses": responses,
-    })
+    let [user, expires, signature] = parameters::link();
+    Operation::new(Tag::Exports, "downloadExport", "Download an export by its link")
+        .description(
+            "For exports in a folder; S3 has its own links. The link is bound to user, export and expiry: a changed link is \
+             `not_found`, an expired one `link_expired`.",
+        )
+        .parameters([export_id(), user, expires, signature])
+        .content(
+            "200",
+            "The export: a zip file with a manifest, a readable page, JSON and CSV",
+            "application/zip",
+            &json!({ "type": "string", "format": "binary" }),
+        )
+        .errors(&[
+            ProblemCode::LinkExpired,
+            ProblemCode::NotFound,
+            ProblemCode::AccountErased,
+            ProblemCode::RateLimited,
+            ProblemCode::Internal,
+            ProblemCode::ViewUnavailable,
+            ProblemCode::TooManyConnections,
+        ])
+        .build()
 }
 
 fn export_id() -> Value {
-    json!({ "name": "export_id", "in": "path", "required": true, "schema": { "type": "string" } })
+    parameters::own_id("export_id", "The export.")
 }

@@ -1,26 +1,21 @@
-//! The JSON Schema of a summary, with the default bounds. The reader is hand-made to report everything at once, so
-//! its schema is too; a test holds the two together.
+//! The JSON Schema of a summary, with the default bounds. The parser is written by hand to report every violation at once,
+//! and so is its schema.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Scalar, SummaryBounds, ValueRange};
 
-/// The schema, as a document of its own or as a part of another.
+/// The schema, as a document of its own or as a component of the OpenAPI document, with [`workout`] as another.
 pub(crate) fn summary(alone: bool) -> Value {
     let bounds = SummaryBounds::default();
+    let items = if alone { workout() } else { json!({ "$ref": "#/components/schemas/Workout" }) };
     let mut schema = json!({
-        "title": "Summary",
-        "description": "One user's day, as a phone reports it. `null` means the same as absent.",
+        "description": "One user's day, as a phone reports it. `null` means the same as absent. At least one value or workout \
+                        is required.",
         "type": "object",
         "additionalProperties": false,
         "required": ["date", "generated_at"],
-        "anyOf": Scalar::ALL.iter().map(|scalar| json!({
-            "required": [scalar.name()],
-            "properties": { scalar.name(): { "not": { "type": "null" } } },
-        })).chain([json!({
-            "required": ["workouts"],
-            "properties": { "workouts": { "type": "array", "minItems": 1 } },
-        })]).collect::<Vec<_>>(),
+        "not": without_value(),
         "properties": {
             "date": {
                 "type": "string", "format": "date",
@@ -34,20 +29,7 @@ pub(crate) fn summary(alone: bool) -> Value {
             "workouts": {
                 "type": ["array", "null"], "maxItems": bounds.workouts_max,
                 "description": "No two with the same type and start.",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["type", "start_time", "duration"],
-                    "properties": {
-                        "type": { "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$" },
-                        "start_time": {
-                            "type": "string", "format": "date-time",
-                            "description": "RFC 3339 with an offset; within the date, give or take one day.",
-                        },
-                        "duration": number(&["number"], &bounds.duration, "minutes"),
-                        "calories": number(&["number", "null"], &bounds.calories, "kilocalories"),
-                    },
-                },
+                "items": items,
             },
         },
     });
@@ -59,6 +41,41 @@ pub(crate) fn summary(alone: bool) -> Value {
         schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     }
     schema
+}
+
+/// The schema of a workout of a summary.
+pub(crate) fn workout() -> Value {
+    let bounds = SummaryBounds::default();
+    json!({
+        "description": "A workout of a summary.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["type", "start_time", "duration"],
+        "properties": {
+            "type": {
+                "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$",
+                "description": "The kind of workout, compared as written.",
+            },
+            "start_time": {
+                "type": "string", "format": "date-time",
+                "description": "RFC 3339 with an offset; within the date, give or take one day.",
+            },
+            "duration": number(&["number"], &bounds.duration, "minutes"),
+            "calories": number(&["number", "null"], &bounds.calories, "kilocalories"),
+        },
+    })
+}
+
+/// The schema of a summary without any value. `not` of it says "at least one value": validators obey it, and client
+/// generators, which make a union type of `anyOf`, skip it.
+fn without_value() -> Value {
+    let mut values: Map<_, _> =
+        Scalar::ALL.iter().map(|scalar| (scalar.name().to_owned(), json!({ "type": "null" }))).collect();
+    values.insert(
+        "workouts".to_owned(),
+        json!({ "anyOf": [{ "type": "null" }, { "type": "array", "maxItems": 0 }] }),
+    );
+    json!({ "properties": values })
 }
 
 fn number(types: &[&str], bound: &ValueRange, unit: &str) -> Value {
