@@ -36,5 +36,6 @@ mod webhook_receivers;
 
 pub use ingest::Ingest;
 pub use provider_settings::{ProviderClient, ProviderSettings, ProviderSettingsErrors};
+pub use routes::api_operations;
 pub use state::{IngestSettings, IngestState};
 pub use webhook_dedup::{DELIVERY_DEDUP_STREAM, DeliveryDedup, DeliveryDedupError};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{MethodFilter, delete, on, post};
+use http::Method;
+use http_edge::{ApiRoutes, Operation};
 
 use crate::handlers::connections::{
     authorize_connection, delete_connection, post_connection, reauth_connection,
@@ -16,23 +17,32 @@ use crate::handlers::summaries::post_summary;
 use crate::handlers::webhooks::{receive_webhook, receive_webhook_with_secret};
 use crate::state::IngestState;
 
-/// HTTP methods that providers use to call a webhook.
-const WEBHOOK_METHODS: MethodFilter = MethodFilter::GET.or(MethodFilter::HEAD).or(MethodFilter::POST);
-
 pub(crate) fn routes(state: Arc<IngestState>) -> Router {
-    Router::new()
-        .route("/v1/summaries", post(post_summary))
-        .route("/v1/devices", post(post_device))
-        .route("/v1/devices/{device_id}", delete(delete_device))
-        .route("/v1/device-reports", post(post_device_report))
-        .route("/v1/connections", post(post_connection))
-        .route("/v1/connections/{connection_id}", delete(delete_connection))
-        .route("/v1/connections/{connection_id}/authorize", post(authorize_connection))
-        .route("/v1/connections/{connection_id}/reauth", post(reauth_connection))
-        .route("/v1/exports", post(post_export))
-        .route("/v1/erasures", post(post_erasure))
-        .route("/v1/erasures/{erasure_id}/cancel", post(cancel_erasure))
-        .route("/v1/webhooks/{provider}", on(WEBHOOK_METHODS, receive_webhook))
-        .route("/v1/webhooks/{provider}/{secret}", on(WEBHOOK_METHODS, receive_webhook_with_secret))
-        .with_state(state)
+    api().into_router().with_state(state)
+}
+
+/// The operations that ingest serves.
+pub fn api_operations() -> Vec<Operation> {
+    api().operations().to_vec()
+}
+
+fn api() -> ApiRoutes<Arc<IngestState>> {
+    ApiRoutes::new()
+        .route(Method::POST, "/v1/summaries", post_summary)
+        .route(Method::POST, "/v1/devices", post_device)
+        .route(Method::DELETE, "/v1/devices/{device_id}", delete_device)
+        .route(Method::POST, "/v1/device-reports", post_device_report)
+        .route(Method::POST, "/v1/connections", post_connection)
+        .route(Method::DELETE, "/v1/connections/{connection_id}", delete_connection)
+        .route(Method::POST, "/v1/connections/{connection_id}/authorize", authorize_connection)
+        .route(Method::POST, "/v1/connections/{connection_id}/reauth", reauth_connection)
+        .route(Method::POST, "/v1/exports", post_export)
+        .route(Method::POST, "/v1/erasures", post_erasure)
+        .route(Method::POST, "/v1/erasures/{erasure_id}/cancel", cancel_erasure)
+        .route(Method::GET, "/v1/webhooks/{provider}", receive_webhook)
+        .route(Method::HEAD, "/v1/webhooks/{provider}", receive_webhook)
+        .route(Method::POST, "/v1/webhooks/{provider}", receive_webhook)
+        .route(Method::GET, "/v1/webhooks/{provider}/{secret}", receive_webhook_with_secret)
+        .route(Method::HEAD, "/v1/webhooks/{provider}/{secret}", receive_webhook_with_secret)
+        .route(Method::POST, "/v1/webhooks/{provider}/{secret}", receive_webhook_with_secret)
 }

@@ -11,5 +11,6 @@ mod routes;
 mod rows;
 mod state;
 
+pub use routes::api_operations;
 pub(crate) use routes::routes;
 pub use state::ExportSettings;

@@ -30,7 +30,7 @@ mod view_entry;
 mod view_registry;
 
 pub use aggregates::FOLD_VERSION;
-pub use api::ExportSettings;
+pub use api::{ExportSettings, api_operations};
 pub use build_progress::BuildProgressReport;
 pub use incident::ProjectorIncident;
 pub use jobs::{Job, JobReport, JobState, RebuildReport, VerifyReport};

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod api_error;
+mod api_routes;
 mod authenticator;
 mod client_address;
 mod health;
@@ -21,9 +22,10 @@ pub use access_log::{
     AccessLogFields, CorrelationId, Verification, access_log_middleware, attach_access_log_fields,
 };
 pub use api_error::{ApiError, single_header};
+pub use api_routes::{ApiRoutes, Operation};
 pub use authenticator::{Authenticator, bearer_token};
 pub use client_address::{ClientAddress, Forwarding, PeerAddress};
-pub use health::{ReadinessCheck, health_routes};
+pub use health::{ReadinessCheck, health_operations, health_routes};
 pub use http_server::{HttpServerSettings, raise_file_limit, serve};
 pub use rate_limits::{AddressRateLimit, RateLimitSettings, RateLimits};
 pub use refreshing_key_set::{KeySetError, KeySetSource, RefreshingKeySet};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
-use http_edge::Authenticator;
+use http::Method;
+use http_edge::{ApiRoutes, Authenticator, Operation};
 use keys::Pseudonymizer;
 
 use super::state::{ApiState, ExportSettings};
@@ -18,18 +18,27 @@ pub(crate) fn routes(
     exports: ExportSettings,
 ) -> Router {
     let ExportSettings { export_store: objects, link_base, is_tls } = exports;
-    Router::new()
-        .route("/v1/summaries", get(rows::get_rows))
-        .route("/v1/summaries/{date}", get(rows::get_row))
-        .route("/v1/summaries/{date}/history", get(rows::get_history))
-        .route("/v1/events/{event_id}", get(events::get_event))
-        .route("/v1/events/{event_id}/proof", get(events::get_proof))
-        .route("/v1/devices", get(devices::get_devices))
-        .route("/v1/devices/{device_id}", get(devices::get_device))
-        .route("/v1/connections", get(connections::get_connections))
-        .route("/v1/connections/{connection_id}", get(connections::get_connection))
-        .route("/v1/erasures/{erasure_id}", get(erasures::get_erasure))
-        .route("/v1/exports/{export_id}", get(exports::get_export))
-        .route("/v1/exports/{export_id}/download", get(exports::get_export_download))
-        .with_state(ApiState { gate, queries: reader, pseudonyms, export_store: objects, link_base, is_tls })
+    let state = ApiState { gate, queries: reader, pseudonyms, export_store: objects, link_base, is_tls };
+    api().into_router().with_state(state)
+}
+
+/// The operations that the projector serves.
+pub fn api_operations() -> Vec<Operation> {
+    api().operations().to_vec()
+}
+
+fn api() -> ApiRoutes<ApiState> {
+    ApiRoutes::new()
+        .route(Method::GET, "/v1/summaries", rows::get_rows)
+        .route(Method::GET, "/v1/summaries/{date}", rows::get_row)
+        .route(Method::GET, "/v1/summaries/{date}/history", rows::get_history)
+        .route(Method::GET, "/v1/events/{event_id}", events::get_event)
+        .route(Method::GET, "/v1/events/{event_id}/proof", events::get_proof)
+        .route(Method::GET, "/v1/devices", devices::get_devices)
+        .route(Method::GET, "/v1/devices/{device_id}", devices::get_device)
+        .route(Method::GET, "/v1/connections", connections::get_connections)
+        .route(Method::GET, "/v1/connections/{connection_id}", connections::get_connection)
+        .route(Method::GET, "/v1/erasures/{erasure_id}", erasures::get_erasure)
+        .route(Method::GET, "/v1/exports/{export_id}", exports::get_export)
+        .route(Method::GET, "/v1/exports/{export_id}/download", exports::get_export_download)
 }
