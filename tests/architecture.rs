@@ -309,3 +309,18 @@ fn no_command_imports_another_command() {
         }
     }
 }
+
+/// The OpenAPI document is compared with the operations that `ApiRoutes` records, so no route may pass it by.
+#[test]
+fn api_routes_are_recorded() {
+    for folder in ["ingest/src", "projector/src", "crates/http_edge/src"] {
+        for (file, text) in source_files_below(&root().join(folder)) {
+            if file == Path::new("api_routes.rs") {
+                continue;
+            }
+            for unrecorded in ["Router::new(", "Router::default(", ".nest(", ".merge("] {
+                assert!(!text.contains(unrecorded), "{folder}/{}: {unrecorded}", file.display());
+            }
+        }
+    }
+}

@@ -34,6 +34,7 @@ mod issuer_keys;
 mod key_rotation;
 mod missing_keys;
 mod nats_permissions;
+mod openapi;
 mod outgoing_webhooks;
 mod parked_events;
 mod post_summaries;
