@@ -30,6 +30,7 @@ schemas:
 # Rewrites nats.conf from crates/nats_server/src/permissions.rs.
 nats-conf:
     cargo run -p nats_server
+
 # The OpenAPI document: lint, client generators, schemathesis (needs python3, Node.js 20, curl and the network).
 openapi:
     cargo build -p syncwell
