@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use client::{Backoff, Phone, PostResult};
-use events::{Envelope, Log};
+use events::Log;
 use jetstream::ScanFrom;
 use nats_server::Role;
 use schemas::{Accepted, EventId, RowsDocument, Sequence, Summary, SummaryBounds};
@@ -145,7 +145,7 @@ async fn read_event_ids(cluster: &Cluster) -> HashMap<EventId, Sequence> {
             break;
         }
         for event in events {
-            found.insert(event.sequence(), Envelope::read_header(event.bytes()).unwrap().id);
+            found.insert(event.sequence(), event.header().unwrap().id);
         }
     }
     let by_name: HashMap<_, _> = found.iter().map(|(sequence, id)| (*id, *sequence)).collect();

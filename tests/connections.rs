@@ -19,7 +19,7 @@ mod worker_kills;
 use std::sync::Arc;
 
 use client::Credentials;
-use events::{Envelope, RecordedEvent};
+use events::RecordedEvent;
 use nats_server::Role;
 use serde_json::{Value, json};
 
@@ -141,7 +141,7 @@ impl ConnectedCluster {
 
 fn short_event_types(events: &[RecordedEvent]) -> Vec<String> {
     let kind = |event: &RecordedEvent| {
-        let kind = Envelope::read_header(event.bytes()).unwrap().kind.as_str();
+        let kind = event.header().unwrap().kind.as_str();
         kind.trim_start_matches("syncwell.").trim_end_matches(".v1").to_owned()
     };
     events.iter().map(kind).collect()

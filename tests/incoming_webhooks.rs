@@ -10,7 +10,7 @@ mod multi_user_deliveries;
 mod published_keys;
 mod rejected_deliveries;
 
-use events::{Envelope, EventKind, RecordedEvent};
+use events::{EventKind, RecordedEvent};
 use nats_server::Role;
 use serde_json::Value;
 
@@ -76,9 +76,7 @@ fn invalid_signature_status(scheme: Scheme) -> u16 {
 }
 
 fn only_deliveries(events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
-    let is_delivery = |event: &RecordedEvent| {
-        Envelope::read_header(event.bytes()).unwrap().kind == EventKind::WebhookReceivedV1
-    };
+    let is_delivery = |event: &RecordedEvent| event.header().unwrap().kind == EventKind::WebhookReceivedV1;
     events.into_iter().filter(is_delivery).collect()
 }
 

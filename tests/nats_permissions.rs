@@ -54,7 +54,7 @@ async fn post_one_event(cluster: &Cluster) -> String {
     assert_eq!(posted.send(cluster.url(Node::IngestOne)).await.status, 201);
     let log = Log::new(cluster.connect_as(Role::Auditor).await);
     let event = log.get(Sequence::FIRST).await.unwrap().unwrap();
-    events::Envelope::read_header(event.bytes()).unwrap().user.to_string()
+    event.header().unwrap().user.to_string()
 }
 
 #[tokio::test]

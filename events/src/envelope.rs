@@ -26,9 +26,6 @@ const SEALED_END: &[u8] = b"\"}";
 const PLAINTEXT_SEPARATOR: &[u8] = b",\"data\":";
 const PLAINTEXT_END: &[u8] = b"}";
 
-/// Characters of a data key's id.
-const KEY_ID_CHARS: usize = 16;
-
 /// The kinds of events. The names are stored: add versions, never change one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
@@ -221,7 +218,7 @@ impl EventKind {
 }
 
 /// An event's clear part.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventHeader {
     /// The event's name.
     pub id: EventId,
@@ -288,6 +285,20 @@ pub enum MalformedEvent {
     UnknownKind,
 }
 
+/// A parsed header and the offset of the separator after it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ParsedHeader {
+    pub(crate) header: EventHeader,
+    end: usize,
+}
+
+impl ParsedHeader {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, MalformedEvent> {
+        let (head, _) = split(bytes)?;
+        Ok(Self { header: parse_header(head)?, end: head.len() })
+    }
+}
+
 /// An event as stored, its content not read yet.
 #[derive(Debug, Clone)]
 pub struct Envelope<'b> {
@@ -303,11 +314,15 @@ enum EnvelopeContent<'b> {
 }
 
 impl<'b> Envelope<'b> {
-    /// Reads stored bytes.
+    /// Parses stored bytes.
     pub fn parse(bytes: &'b [u8]) -> Result<Self, MalformedEvent> {
-        let (head, rest) = split(bytes)?;
-        let parsed = parse_header(head)?;
-        let content = if parsed.kind.is_plaintext() {
+        Self::with_header(bytes, ParsedHeader::parse(bytes)?)
+    }
+
+    /// Parses the rest of stored bytes whose header is parsed already.
+    pub(crate) fn with_header(bytes: &'b [u8], parsed: ParsedHeader) -> Result<Self, MalformedEvent> {
+        let (head, rest) = bytes.split_at(parsed.end);
+        let content = if parsed.header.kind.is_plaintext() {
             let content =
                 rest.strip_prefix(PLAINTEXT_SEPARATOR).and_then(|rest| rest.strip_suffix(PLAINTEXT_END));
             EnvelopeContent::Plaintext(content.ok_or(MalformedEvent::NonCanonical)?)
@@ -319,20 +334,12 @@ impl<'b> Envelope<'b> {
                 sealed: sealed.map_err(|_| MalformedEvent::NonCanonical)?,
             }
         };
-        Ok(Self { header: parsed, content })
+        Ok(Self { header: parsed.header, content })
     }
 
-    /// The data key that an event seems to be sealed under, from where it stands in the one spelling: for whoever fetches
-    /// many keys ahead, and believes nothing of it.
-    pub fn peek_key_id(bytes: &[u8]) -> Option<DataKeyId> {
-        let head = bytes.get(..split(bytes).ok()?.0.len())?.strip_suffix(b"\"")?;
-        let id = head.get(head.len().checked_sub(KEY_ID_CHARS)?..)?;
-        std::str::from_utf8(id).ok()?.parse().ok()
-    }
-
-    /// Reads the clear part alone.
+    /// Parses the header alone, of bytes that are no [`crate::RecordedEvent`].
     pub fn read_header(bytes: &[u8]) -> Result<EventHeader, MalformedEvent> {
-        parse_header(split(bytes)?.0)
+        Ok(ParsedHeader::parse(bytes)?.header)
     }
 
     /// Opens a sealed content.

@@ -1,22 +1,23 @@
 //! The log: one stream, append only, read in order.
 
 mod range_reader;
+mod recorded_event;
 mod stream_config;
 
 use jetstream::{
     AppendError, Appender, Broker, CommitMode, FollowError, NewMessage, OrderedConsumer, ReadError, ScanFrom,
-    StoredMessage, Stream,
+    Stream,
 };
 use jiff::Timestamp;
 use keys::UserRef;
 use schemas::{EventId, Sequence};
 
 pub use range_reader::{LogRangeReader, ReadRangeError};
+pub use recorded_event::RecordedEvent;
 pub use stream_config::{EVENTS_STREAM, LogState, LogVerificationError};
 
-use crate::envelope::Envelope;
 use crate::outcome::OutcomeAddress;
-use crate::subject::{SUBJECT_PREFIX, partition_of, user_subject};
+use crate::subject::user_subject;
 
 /// The header in which an event's outcome address travels. Not part of the event: it means nothing once folded.
 const OUTCOME_TO_HEADER: &str = "Syncwell-Outcome-To";
@@ -120,51 +121,6 @@ pub struct AppendedEvent {
     pub sequence: Sequence,
     /// Whether an event with this name had been appended before. Nothing was appended now.
     pub replayed: bool,
-}
-
-/// An event as the log holds it.
-#[derive(Debug, Clone)]
-pub struct RecordedEvent(StoredMessage);
-
-impl RecordedEvent {
-    /// Its position.
-    pub fn sequence(&self) -> Sequence {
-        Sequence::new(self.0.sequence).unwrap_or_else(|| unreachable!("BUG: streams count from 1"))
-    }
-
-    /// When the log stored it.
-    pub fn stored_at(&self) -> Timestamp {
-        self.0.stored_at
-    }
-
-    /// The stored bytes.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0.payload
-    }
-
-    /// Whether it stands where an event of this user belongs.
-    pub fn has_user(&self, user: &UserRef) -> bool {
-        self.user_from_subject() == Some(*user)
-    }
-
-    /// The user under whose subject it stands; `None` where that is no user's subject.
-    pub fn user_from_subject(&self) -> Option<UserRef> {
-        let (partition, user) = self.0.subject.strip_prefix(SUBJECT_PREFIX)?.split_once('.')?;
-        // There is one spelling of a number here, as of a user ref.
-        let is_spelled = !partition.starts_with('0') || partition == "0";
-        let stands_in: u32 = partition.parse().ok().filter(|_| is_spelled && !partition.starts_with('+'))?;
-        (stands_in == partition_of(user)).then(|| user.parse().ok())?
-    }
-
-    /// Where it stands in the stream.
-    pub fn subject(&self) -> &str {
-        &self.0.subject
-    }
-
-    /// Who waits for its outcome.
-    pub fn outcome_to(&self) -> Option<OutcomeAddress> {
-        self.0.header(OUTCOME_TO_HEADER)?.parse().ok()
-    }
 }
 
 /// The log, over one role's connection. What works depends on the role's rights.
@@ -273,7 +229,7 @@ impl Log {
     async fn received_at(&self, sequence: u64, before: u64) -> Result<Option<Timestamp>, LogError> {
         for sequence in (sequence..before).filter_map(Sequence::new) {
             let event = self.get(sequence).await?;
-            if let Some(head) = event.and_then(|event| Envelope::read_header(event.bytes()).ok()) {
+            if let Some(head) = event.and_then(|event| event.header().ok()) {
                 return Ok(Some(head.time));
             }
         }
@@ -290,14 +246,14 @@ impl Log {
 
     /// The event at this position.
     pub async fn get(&self, sequence: Sequence) -> Result<Option<RecordedEvent>, LogError> {
-        Ok(self.stream.get(sequence.get()).await?.map(RecordedEvent))
+        Ok(self.stream.get(sequence.get()).await?.map(RecordedEvent::from))
     }
 
     /// Some events from `from` on, of one user or of all; empty at the end of the log.
     pub async fn scan(&self, from: ScanFrom, user: Option<&UserRef>) -> Result<Vec<RecordedEvent>, LogError> {
         let subject = user.map_or_else(|| "events.v1.>".to_owned(), user_subject);
         let stored = self.stream.scan(from, &subject, SCAN_EVENTS_MAX).await?;
-        Ok(stored.into_iter().map(RecordedEvent).collect())
+        Ok(stored.into_iter().map(RecordedEvent::from).collect())
     }
 
     /// A user's events from a position on, up to another one or the end, page by page.
@@ -358,6 +314,6 @@ pub struct LogFollower(OrderedConsumer);
 impl LogFollower {
     /// The next events, at least one, contiguous with the last.
     pub async fn next(&mut self) -> Result<Vec<RecordedEvent>, FollowError> {
-        Ok(self.0.next_batch().await?.into_iter().map(RecordedEvent).collect())
+        Ok(self.0.next_batch().await?.into_iter().map(RecordedEvent::from).collect())
     }
 }

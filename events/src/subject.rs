@@ -27,9 +27,39 @@ pub fn user_subject(user: &UserRef) -> String {
     format!("{SUBJECT_PREFIX}{}.{user}", partition(user))
 }
 
+/// The user of a subject; `None` if it is not a user's.
+pub(crate) fn user_from_subject(subject: &str) -> Option<UserRef> {
+    let (partition, user) = subject.strip_prefix(SUBJECT_PREFIX)?.split_once('.')?;
+    // A number has one spelling here, like a user ref.
+    let is_canonical = !partition.starts_with(['0', '+']) || partition == "0";
+    let partition: u32 = partition.parse().ok().filter(|_| is_canonical)?;
+    (partition == partition_of(user)).then(|| user.parse().ok())?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_user_of_a_subject_has_one_spelling() {
+        let user = UserRef::from_bytes(*b"0123456789abcdef");
+        let text = user.to_string();
+        assert_eq!(user_from_subject(&user_subject(&user)), Some(user));
+        for wrong in [
+            format!("events.v1.07.{text}"),
+            format!("events.v1.+7.{text}"),
+            format!("events.v1.8.{text}"),
+            format!("events.v1.7.{}", &text[..25]),
+            format!("events.v1.7.{}", text.to_uppercase()),
+            format!("events.v1.{}.{}", partition_of(&text.to_uppercase()), text.to_uppercase()),
+            format!("events.v1.{}.{}", partition_of(&text[..25]), &text[..25]),
+            format!("events.v1.7.{text}.x"),
+            format!("events.v2.7.{text}"),
+            "events.v1.7".to_owned(),
+        ] {
+            assert_eq!(user_from_subject(&wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn golden_subject() {

@@ -1,7 +1,7 @@
 //! From an event as recorded to what can be folded.
 
 use aggregates::{AggregateChange, ReadChangeError};
-use events::{Envelope, Event, EventDiscarded, EventKind, OpenEventError, RecordedEvent};
+use events::{Event, EventDiscarded, EventKind, OpenEventError, RecordedEvent};
 use keys::{KeyClient, KeyError, Pseudonymizer, UserRef};
 use schemas::Sequence;
 
@@ -32,11 +32,10 @@ impl EventDecryptor {
     /// and that is as it should be, or one that is about no data of the user.
     pub(crate) async fn decrypt(&self, event: &RecordedEvent) -> Result<Option<FoldableEvent>, DecryptError> {
         let sequence = event.sequence();
-        let envelope =
-            Envelope::parse(event.bytes()).map_err(|error| ParkedEvent::malformed(event, error))?;
-        let head = envelope.header.clone();
+        let envelope = event.envelope().map_err(|error| ParkedEvent::malformed(event, error))?;
+        let head = envelope.header;
         if !event.has_user(&head.user) {
-            return Err(ParkedEvent::misfiled(event, &envelope).into());
+            return Err(ParkedEvent::misfiled(event, &head).into());
         }
         if EventKind::ERASURES.contains(&head.kind) {
             let said = Event::verify_erasure(&envelope, &self.pseudonyms);

@@ -2,7 +2,7 @@
 //! its user's later events wait, the user's rows stay as they are, until an operator has them tried again or leaves the
 //! event out for good.
 
-use events::{Envelope, MalformedEvent, OpenEventError, RecordedEvent};
+use events::{EventHeader, MalformedEvent, OpenEventError, RecordedEvent};
 use keys::{DataKeyId, UnwrapError, UserRef};
 use schemas::Sequence;
 
@@ -67,7 +67,7 @@ pub(crate) struct ParkedEvent {
 
 impl ParkedEvent {
     fn new(event: &RecordedEvent, kind: ParkReason, detail: String) -> Self {
-        let user = event.user_from_subject().unwrap_or(UserRef::SYSTEM);
+        let user = event.user().unwrap_or(UserRef::SYSTEM);
         Self { sequence: event.sequence(), user, reason: kind, detail }
     }
 
@@ -75,8 +75,8 @@ impl ParkedEvent {
         Self::new(event, ParkReason::Malformed, format!("{error}: forged, or damaged"))
     }
 
-    pub(crate) fn misfiled(event: &RecordedEvent, head: &Envelope<'_>) -> Self {
-        let detail = format!("it is filed under another user than {}", head.header.user);
+    pub(crate) fn misfiled(event: &RecordedEvent, header: &EventHeader) -> Self {
+        let detail = format!("it is filed under another user than {}", header.user);
         Self::new(event, ParkReason::Misfiled, detail)
     }
 

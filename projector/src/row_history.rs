@@ -128,7 +128,7 @@ pub(crate) async fn find_event(
     let until = time.saturating_add(ID_TIME_SLACK).unwrap_or(Timestamp::MAX);
     let mut scan = UserEventScan::new(log, user, ScanFrom::Time(from));
     while let Some(recorded) = scan.next().await? {
-        let Ok(head) = events::Envelope::read_header(recorded.bytes()) else { continue };
+        let Ok(head) = recorded.header() else { continue };
         if head.time > until {
             break;
         }

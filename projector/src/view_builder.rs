@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{Envelope, LogConsumerName, ReadRangeError, RecordedEvent};
+use events::{LogConsumerName, ReadRangeError, RecordedEvent};
 use runtime::{run_blocking, spawn_critical};
 use schemas::Sequence;
 use tokio::sync::mpsc;
@@ -222,8 +222,6 @@ async fn decrypt_stage(
 
 /// Gets many users' keys together; what fails here fails again, and is judged, where the event is opened.
 pub(crate) async fn prefetch_keys(folder: &Projection, batch: &[RecordedEvent]) {
-    let wanted = batch
-        .iter()
-        .filter_map(|event| Some((event.user_from_subject()?, Envelope::peek_key_id(event.bytes())?)));
+    let wanted = batch.iter().filter_map(|event| Some((event.user()?, event.header().ok()?.key_id?)));
     folder.decryptor.keys.prefetch(wanted).await;
 }

@@ -1,6 +1,6 @@
 //! An event by its name, in the whole log.
 
-use events::{Envelope, Log, RecordedEvent};
+use events::{Log, RecordedEvent};
 use jetstream::ScanFrom;
 use jiff::{SignedDuration, Timestamp};
 use schemas::EventId;
@@ -19,7 +19,7 @@ pub(crate) async fn find_event(log: &Log, id: EventId) -> anyhow::Result<Option<
         let Some(last) = events.last() else { return Ok(None) };
         from = last.sequence().get() + 1;
         for event in events {
-            let Ok(head) = Envelope::read_header(event.bytes()) else { continue };
+            let Ok(head) = event.header() else { continue };
             if head.id == id {
                 return Ok(Some(event));
             }

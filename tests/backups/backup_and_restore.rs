@@ -97,7 +97,7 @@ async fn restore_brings_back_all_but_erased_users() {
     wait_until_signed(&data_dir, end).await;
     posted.retain(|posted| posted.user == "carl");
     let log = read_all_events(system.connect_as(Role::Auditor).await).await;
-    let carl = log[posted[0].sequence as usize - 1].user_from_subject().unwrap().to_string();
+    let carl = log[posted[0].sequence as usize - 1].user().unwrap().to_string();
     {
         let keys = KEYS_STREAM.stream(system.connect_as(Role::Keys).await);
         let appender = Appender::start(system.connect_as(Role::Keys).await, CommitMode::Grouped);

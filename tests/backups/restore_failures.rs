@@ -143,7 +143,7 @@ async fn erasure_newer_than_the_backup_stays() {
     run_ok(&data_dir, &["backup", backup.to_str().unwrap(), "--nats", &nats]);
     let of_ana = posted.iter().find(|posted| posted.user == "ana").unwrap().sequence;
     let log = read_all_events(cluster.connect_as(Role::Auditor).await).await;
-    let ana = log[of_ana as usize - 1].user_from_subject().unwrap().to_string();
+    let ana = log[of_ana as usize - 1].user().unwrap().to_string();
 
     let keys = KEYS_STREAM.stream(cluster.connect_as(Role::Keys).await);
     let records = keys.last_per_subject(&format!("$KV.keys.{ana}.*")).await.unwrap();

@@ -1,6 +1,5 @@
 //! No token, code, verifier or client secret stands in clear on any disk, and no token that was destroyed in any form.
 
-use events::Envelope;
 use nats_server::Role;
 use serde_json::json;
 use worker::CONNECTIONS_STREAM;
@@ -77,7 +76,7 @@ async fn replaced_sealed_tokens_are_erased_from_disk() {
     simulator.set_expires_in(Some(2));
     let id = app.connect().await;
     let events = read_all_events(connected.system.connect_as(Role::Auditor).await).await;
-    let user = Envelope::read_header(events[0].bytes()).unwrap().user;
+    let user = events[0].header().unwrap().user;
     let bucket = CONNECTIONS_STREAM.stream(connected.system.connect_as(Role::Worker).await);
     let subject = format!("$KV.connections.{user}.{id}");
     let stored = async || bucket.last_for_subject(&subject).await.unwrap().unwrap();

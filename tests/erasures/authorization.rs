@@ -1,6 +1,6 @@
 //! What is no wish to be erased.
 
-use events::{Envelope, ErasedCounts, ErasureChange, ErasureEvent, EventHeader, Log, NewEvent, new_event_id};
+use events::{ErasedCounts, ErasureChange, ErasureEvent, EventHeader, Log, NewEvent, new_event_id};
 use jetstream::CommitMode;
 use keys::{ErasureId, Pseudonymizer};
 use nats_server::Role;
@@ -84,7 +84,7 @@ async fn forged_steps_are_parked_and_erase_nothing() {
     let ana = create_user_with_data(&system, "ana", r#""steps":1"#).await;
     let log = Log::new(system.connect_as(Role::Auditor).await);
     let first = log.get(Sequence::FIRST).await.unwrap().unwrap();
-    let user = Envelope::parse(first.bytes()).unwrap().header.user;
+    let user = first.envelope().unwrap().header.user;
     let appender = Log::new(system.connect_as(Role::Ingest).await).appender(CommitMode::Grouped);
     let stranger = Pseudonymizer::new(Zeroizing::new([9; 32]));
     let erasure_id = ErasureId::from_bytes([7; 16]);

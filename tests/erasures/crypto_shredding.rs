@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{Envelope, Event};
+use events::Event;
 use jetstream::Broker;
 use keys::{DataKeyId, KEYS_STREAM, Kek, KeyClient, UserRef, VersionedSecrets};
 use nats_server::Role;
@@ -28,7 +28,7 @@ async fn count_decryptable_events(system: &System, broker: Broker) -> BTreeMap<U
     let keys = KeyClient::new(broker, Kek::new(&secret).into());
     let mut opened = BTreeMap::new();
     for recorded in read_all_events(system.connect_as(Role::Auditor).await).await {
-        let envelope = Envelope::parse(recorded.bytes()).unwrap();
+        let envelope = recorded.envelope().unwrap();
         let user = envelope.header.user;
         let Some(id) = envelope.header.key_id else { continue };
         let count: &mut usize = opened.entry(user).or_default();

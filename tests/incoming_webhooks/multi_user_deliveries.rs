@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use data_encoding::BASE64;
-use events::Envelope;
 use serde_json::{Value, json};
 
 use super::{OTHER_USER, Scheme, USER, WebhookSenders, assert_accepted, reveal_event, system_deliveries};
@@ -23,7 +22,7 @@ async fn delivery_becomes_one_event_per_user() {
         assert_eq!(events.len(), 2 * number + 2, "{:?}", sender.scheme);
         let mut users = BTreeSet::new();
         for event in &events[2 * number..] {
-            refs.insert(Envelope::read_header(event.bytes()).unwrap().user.to_string());
+            refs.insert(event.header().unwrap().user.to_string());
             let content = reveal_event(&system, event)["content"].clone();
             assert_eq!(content["whole"], false);
             let user = content["provider_user"].as_str().unwrap().to_owned();
@@ -60,8 +59,7 @@ async fn deliveries_are_stored_under_the_provider_user() {
         assert_eq!(request.send(&system.base_url).await.status, 200);
     }
     let events = system_deliveries(&system).await;
-    let refs: Vec<_> =
-        events.iter().map(|event| Envelope::read_header(event.bytes()).unwrap().user).collect();
+    let refs: Vec<_> = events.iter().map(|event| event.header().unwrap().user).collect();
     assert_eq!(refs[0], refs[1]);
     assert_eq!(refs.iter().collect::<BTreeSet<_>>().len(), 4);
     let content = reveal_event(&system, &events[4])["content"].clone();

@@ -1,6 +1,6 @@
 //! Opening single events of a user, where it matters what they say and not how they are folded.
 
-use events::{ConnectionActivated, Envelope, Event, EventKind, RecordedEvent};
+use events::{ConnectionActivated, Event, EventKind, RecordedEvent};
 use keys::{KeyClient, KeyError, UserRef};
 
 /// The keys can't be reached. Try again.
@@ -14,7 +14,7 @@ pub(crate) async fn decrypt_if_kind(
     recorded: &RecordedEvent,
     keys: &KeyClient,
 ) -> Result<Option<Event>, KeysUnavailable> {
-    let Ok(envelope) = Envelope::parse(recorded.bytes()) else { return Ok(None) };
+    let Ok(envelope) = recorded.envelope() else { return Ok(None) };
     let is_wanted = kinds.contains(&envelope.header.kind);
     let Some(key_id) = envelope.header.key_id.filter(|_| is_wanted) else { return Ok(None) };
     match keys.get(&envelope.header.user, key_id).await {

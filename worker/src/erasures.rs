@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use aggregates::{AccountErasure, EventMetadata};
 use events::{
-    Envelope, ErasureChange, ErasureEvent, Event, EventHeader, Log, LogAppender, NewEvent,
-    erasure_step_event_id,
+    ErasureChange, ErasureEvent, Event, EventHeader, Log, LogAppender, NewEvent, erasure_step_event_id,
 };
 use export_store::ExportStore;
 use jetstream::{Broker, KvBucket, LeaseError, Leases};
@@ -176,8 +175,8 @@ impl ErasureWorker {
         let mut pages = self.log.user_pages(*user, task.sequence, None);
         while let Some(events) = pages.next().await.map_err(|_| ErasureStepError::NotYet("the log"))? {
             for recorded in &events {
-                let Ok(envelope) = Envelope::parse(recorded.bytes()) else { continue };
-                let head = envelope.header.clone();
+                let Ok(envelope) = recorded.envelope() else { continue };
+                let head = envelope.header;
                 let Ok(event) = Event::verify_erasure(&envelope, &self.pseudonyms) else { continue };
                 let at = EventMetadata { event_id: head.id, sequence: recorded.sequence(), time: head.time };
                 account = AccountErasure::fold(account, &event, at).0;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use events::{Envelope, ErasureChange, Event, EventKind, Log, LogError, RecordedEvent};
+use events::{ErasureChange, Event, EventKind, Log, LogError, RecordedEvent};
 use jetstream::{KvBucket, ScanFrom};
 use keys::{KeyClient, KeyError, Pseudonymizer};
 use runtime::Clock;
@@ -70,7 +70,7 @@ impl LogConsumer {
     }
 
     async fn apply_event(&self, recorded: &RecordedEvent) -> Result<(), LogConsumerError> {
-        let Ok(head) = Envelope::read_header(recorded.bytes()) else { return Ok(()) };
+        let Ok(head) = recorded.header() else { return Ok(()) };
         if EventKind::ERASURES.contains(&head.kind) {
             return self.apply_erasure_event(recorded).await;
         }
@@ -82,7 +82,7 @@ impl LogConsumer {
             Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => return Ok(()),
             Err(KeyError::Unavailable) => return Err(LogConsumerError::Unavailable),
         };
-        let opened = Envelope::parse(recorded.bytes()).ok().filter(|_| recorded.has_user(&head.user));
+        let opened = recorded.envelope().ok().filter(|_| recorded.has_user(&head.user));
         let Some(event) = opened.and_then(|envelope| Event::open(envelope, &data_key).ok()) else {
             return Ok(());
         };
@@ -128,7 +128,7 @@ impl LogConsumer {
 impl LogConsumer {
     /// Writes down that an account is to be erased; and forgets the keys of one that is.
     async fn apply_erasure_event(&self, recorded: &RecordedEvent) -> Result<(), LogConsumerError> {
-        let Ok(envelope) = Envelope::parse(recorded.bytes()) else { return Ok(()) };
+        let Ok(envelope) = recorded.envelope() else { return Ok(()) };
         let (user, time) = (envelope.header.user, envelope.header.time);
         let vouched = Event::verify_erasure(&envelope, &self.pseudonyms);
         let Some(erasure) = vouched.ok().filter(|_| recorded.has_user(&user)) else { return Ok(()) };

@@ -23,7 +23,7 @@ impl Projection {
         tree.push(tip.leaf);
         let event = self.runtime.block_on(self.log.get(discarded.sequence));
         let event = event.map_err(|_| FoldError::Unavailable)?;
-        if event.map(|event| event.user_from_subject().unwrap_or(UserRef::SYSTEM)) != Some(discarded.user) {
+        if event.map(|event| event.user().unwrap_or(UserRef::SYSTEM)) != Some(discarded.user) {
             // Only the projector can append such an event, and it names the user under whose subject the other stands.
             tracing::error!(
                 sequence = discarded.discarded_by.get(),

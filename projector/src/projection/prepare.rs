@@ -60,7 +60,7 @@ impl Projection {
         let make_ready = |event: RecordedEvent| {
             let leaf = Hash::from_leaf(event.bytes());
             let seems_to_wait = !(waiting.is_empty() && found.is_empty())
-                && event.user_from_subject().is_some_and(|user| {
+                && event.user().is_some_and(|user| {
                     user != UserRef::SYSTEM && (waiting.contains(&user) || found.contains(&user))
                 });
             let opened = (!seems_to_wait).then(|| Box::new(self.block_on(self.decryptor.decrypt(&event))));

@@ -103,12 +103,10 @@ impl<'f> ShardFold<'f> {
     /// Folds an event, or has it wait.
     pub(super) fn fold(&mut self, ready: PreparedEvent) -> Result<(), FoldError> {
         let PreparedEvent { event, decrypted: opened, .. } = ready;
-        if event.user_from_subject().is_some_and(|user| self.view.is_account_closed(&user)) {
+        if event.user().is_some_and(|user| self.view.is_account_closed(&user)) {
             return Ok(());
         }
-        if !self.parked_users.is_empty()
-            && event.user_from_subject().is_some_and(|user| self.is_parked(&user))
-        {
+        if !self.parked_users.is_empty() && event.user().is_some_and(|user| self.is_parked(&user)) {
             return Ok(());
         }
         let opened = opened.map_or_else(

@@ -142,7 +142,7 @@ impl EventPrinter {
 
     async fn print(&self, event: &RecordedEvent) -> anyhow::Result<()> {
         let sequence = event.sequence();
-        let Ok(envelope) = Envelope::parse(event.bytes()) else {
+        let Ok(envelope) = event.envelope() else {
             // Somebody put it there, and it is for an operator to see.
             let shown = json!({
                 "sequence": sequence, "type": "malformed", "subject": event.subject(), "stored_at": event.stored_at(),
@@ -151,7 +151,7 @@ impl EventPrinter {
             print(if self.json { shown.to_string() } else { to_plain_text(&shown) });
             return Ok(());
         };
-        let head = envelope.header.clone();
+        let head = envelope.header;
         let mut shown = json!({
             "sequence": sequence, "event_id": head.id, "type": head.kind.as_str(), "user_ref": head.user.to_string(),
             "received_at": head.time, "stored_at": event.stored_at(), "keyid": head.key_id.map(|key_id| key_id.to_string()),

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 
 use events::{
-    Envelope, Event, EventHeader, EventKind, ExportFailed, ExportReady, NewEvent, SealedContent,
-    result_event_id,
+    Event, EventHeader, EventKind, ExportFailed, ExportReady, NewEvent, SealedContent, result_event_id,
 };
 use export_archive::ArchiveMetadata;
 use export_store::ObjectName;
@@ -178,7 +177,7 @@ impl ExportWorker {
         let mut pages = self.log.user_pages(UserRef::SYSTEM, Sequence::FIRST, Some(position));
         while let Some(events) = pages.next().await.map_err(|error| error.to_string())? {
             for recorded in &events {
-                let Ok(envelope) = Envelope::parse(recorded.bytes()) else { continue };
+                let Ok(envelope) = recorded.envelope() else { continue };
                 if let Ok(Event::EventDiscarded(discarded)) = Event::read_plaintext(&envelope) {
                     left_out.insert(discarded.sequence);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use events::{Envelope, Event, EventKind, Log, RecordedEvent};
+use events::{Event, EventKind, Log, RecordedEvent};
 use export_archive::{ArchiveError, EventSource, SourceEvent, SourceEventContent};
 use keys::{KeyClient, KeyError, Pseudonymizer, UserRef};
 use schemas::Sequence;
@@ -65,10 +65,10 @@ impl EventSource for LogSource {
 impl LogSource {
     /// What the view has wait can't be read here either.
     fn decrypt(&self, user: UserRef, recorded: &RecordedEvent) -> Result<SourceEventContent, ArchiveError> {
-        let Ok(envelope) = Envelope::parse(recorded.bytes()) else {
+        let Ok(envelope) = recorded.envelope() else {
             return Ok(SourceEventContent::Unreadable(None, "it is no event"));
         };
-        let head = envelope.header.clone();
+        let head = envelope.header;
         if head.user != user {
             // Nothing of it is this person's to see.
             return Ok(SourceEventContent::Unreadable(None, "it is another user's"));

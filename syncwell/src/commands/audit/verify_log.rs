@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{Envelope, Event, EventDiscarded, RecordedEvent};
+use events::{Event, EventDiscarded, RecordedEvent};
 use keys::{KeyClient, KeyError, SigningKeys, UserRef};
 use notary_client::{CheckpointCursor, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
@@ -86,7 +86,7 @@ impl LogVerification {
         }
         if let Some(revealing) = self.verification_keys.clone() {
             let wanted = events.iter().filter_map(|event| {
-                let head = Envelope::read_header(event.bytes()).ok()?;
+                let head = event.header().ok()?;
                 Some((head.user, head.key_id?))
             });
             revealing.keys.prefetch(wanted).await;
@@ -149,7 +149,7 @@ enum EventFinding {
 
 fn check_envelope(event: &RecordedEvent) -> Option<EventFinding> {
     let sequence = event.sequence().get();
-    let envelope = match Envelope::parse(event.bytes()) {
+    let envelope = match event.envelope() {
         Ok(envelope) => envelope,
         Err(error) => return Some(EventFinding::Invalid(sequence, "schema", error.to_string())),
     };
@@ -178,8 +178,8 @@ async fn verify_signature(
     report: &mut AuditReport,
 ) -> anyhow::Result<()> {
     let sequence = Some(event.sequence().get());
-    let Ok(envelope) = Envelope::parse(event.bytes()) else { return Ok(()) };
-    let head = envelope.header.clone();
+    let Ok(envelope) = event.envelope() else { return Ok(()) };
+    let head = envelope.header;
     let Some(key_id) = head.key_id else { return Ok(()) };
     let key = match revealing.keys.get(&head.user, key_id).await {
         Ok(Some(key)) => key,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use data_encoding::BASE64;
-use events::{Envelope, Log};
+use events::Log;
 use keys::UserRef;
 use nats_server::Role;
 use projector::{OperatorClient, ParkedEventDocument, UserSelector};
@@ -83,7 +83,7 @@ async fn show(number: u64, args: ParkedArgs) -> anyhow::Result<ExitCode> {
     shown["stored_at"] = json!(event.stored_at());
     // Still sealed, where it was ever sealed: what an operator compares with what else is known of it.
     shown["bytes_base64"] = BASE64.encode(event.bytes()).into();
-    if let Ok(head) = Envelope::read_header(event.bytes()) {
+    if let Ok(head) = event.header() {
         shown["event_id"] = json!(head.id);
         shown["type"] = head.kind.as_str().into();
         shown["received_at"] = json!(head.time);
