@@ -9,7 +9,7 @@
 //! `data_base64` is the sealed content ([`keys::DataKey::seal`]); its associated data are the stored bytes before it,
 //! so that no part of an event can be moved to another event or another user. Nothing in clear describes health.
 //!
-//! What operators do ([`EventKind::is_plaintext`]) is for auditors to see without any key: such an event has no `keyid`,
+//! What operators do ([`ContentEncoding::Plaintext`]) is for auditors to see without any key: such an event has no `keyid`,
 //! and `"data":{…}` instead of the sealed content. What vouches for it is the signature or the keyed hash that it carries,
 //! or that the broker lets nobody else append under the user ref of zeros.
 
@@ -18,6 +18,8 @@ use jiff::Timestamp;
 use keys::{DataKey, DataKeyId, UserRef};
 use schemas::EventId;
 
+use crate::event_kind::{ContentEncoding, EventKind};
+
 /// What stands between the clear part and the sealed one.
 const SEALED_SEPARATOR: &[u8] = b",\"data_base64\":\"";
 const SEALED_END: &[u8] = b"\"}";
@@ -25,197 +27,6 @@ const SEALED_END: &[u8] = b"\"}";
 /// What stands between the head and a content in clear.
 const PLAINTEXT_SEPARATOR: &[u8] = b",\"data\":";
 const PLAINTEXT_END: &[u8] = b"}";
-
-/// The kinds of events. The names are stored: add versions, never change one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventKind {
-    /// A phone's summary was accepted.
-    SummaryReceivedV1,
-    /// A device was given its signing key.
-    DeviceEnrolledV1,
-    /// A device's signing key was revoked.
-    DeviceRevokedV1,
-    /// A device told of itself.
-    DeviceReportedV1,
-    /// A user wants a connection to a provider.
-    ConnectionRequestedV1,
-    /// The app brought what the provider handed back.
-    ConnectionAuthorizedV1,
-    /// The app asked for another authorisation.
-    ConnectionReauthRequestedV1,
-    /// The user wants the connection gone.
-    ConnectionRevocationRequestedV1,
-    /// There are tokens.
-    ConnectionActivatedV1,
-    /// There are no tokens that are good.
-    ConnectionReauthNeededV1,
-    /// The tokens are destroyed.
-    ConnectionRevokedV1,
-    /// A provider delivered something.
-    WebhookReceivedV1,
-    /// A user wants an export.
-    ExportRequestedV1,
-    /// An export can be downloaded.
-    ExportReadyV1,
-    /// An export can't be made.
-    ExportFailedV1,
-    /// A user wants their account erased.
-    ErasureRequestedV1,
-    /// They took that back before it began.
-    ErasureCancelledV1,
-    /// A step of an erasure was done.
-    ErasureStepDoneV1,
-    /// Nobody can read what the account sent any more.
-    AccountErasedV1,
-    /// Somebody asked to look up a user's requests.
-    BreakGlassRequestedV1,
-    /// A second person agreed.
-    BreakGlassApprovedV1,
-    /// The user's requests were looked up.
-    BreakGlassLookedUpV1,
-    /// A step was refused.
-    BreakGlassRefusedV1,
-    /// An operator or auditor was shown contents.
-    AccessRecordedV1,
-    /// An operator had an event that can't be folded left out.
-    EventDiscardedV1,
-    /// An operator had everything of past years destroyed.
-    RetentionAppliedV1,
-}
-
-impl EventKind {
-    /// Every kind of an account's way out.
-    pub const ERASURES: [Self; 4] =
-        [Self::ErasureRequestedV1, Self::ErasureCancelledV1, Self::ErasureStepDoneV1, Self::AccountErasedV1];
-
-    /// Every kind.
-    pub const ALL: [Self; 26] = [
-        Self::SummaryReceivedV1,
-        Self::DeviceEnrolledV1,
-        Self::DeviceRevokedV1,
-        Self::DeviceReportedV1,
-        Self::ConnectionRequestedV1,
-        Self::ConnectionAuthorizedV1,
-        Self::ConnectionReauthRequestedV1,
-        Self::ConnectionRevocationRequestedV1,
-        Self::ConnectionActivatedV1,
-        Self::ConnectionReauthNeededV1,
-        Self::ConnectionRevokedV1,
-        Self::WebhookReceivedV1,
-        Self::ExportRequestedV1,
-        Self::ExportReadyV1,
-        Self::ExportFailedV1,
-        Self::ErasureRequestedV1,
-        Self::ErasureCancelledV1,
-        Self::ErasureStepDoneV1,
-        Self::AccountErasedV1,
-        Self::BreakGlassRequestedV1,
-        Self::BreakGlassApprovedV1,
-        Self::BreakGlassLookedUpV1,
-        Self::BreakGlassRefusedV1,
-        Self::AccessRecordedV1,
-        Self::EventDiscardedV1,
-        Self::RetentionAppliedV1,
-    ];
-
-    /// The stored name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SummaryReceivedV1 => "syncwell.summary.received.v1",
-            Self::DeviceEnrolledV1 => "syncwell.device.enrolled.v1",
-            Self::DeviceRevokedV1 => "syncwell.device.revoked.v1",
-            Self::DeviceReportedV1 => "syncwell.device.reported.v1",
-            Self::ConnectionRequestedV1 => "syncwell.connection.requested.v1",
-            Self::ConnectionAuthorizedV1 => "syncwell.connection.authorized.v1",
-            Self::ConnectionReauthRequestedV1 => "syncwell.connection.reauth_requested.v1",
-            Self::ConnectionRevocationRequestedV1 => "syncwell.connection.revocation_requested.v1",
-            Self::ConnectionActivatedV1 => "syncwell.connection.activated.v1",
-            Self::ConnectionReauthNeededV1 => "syncwell.connection.reauth_needed.v1",
-            Self::ConnectionRevokedV1 => "syncwell.connection.revoked.v1",
-            Self::WebhookReceivedV1 => "syncwell.webhook.received.v1",
-            Self::ExportRequestedV1 => "syncwell.export.requested.v1",
-            Self::ExportReadyV1 => "syncwell.export.ready.v1",
-            Self::ExportFailedV1 => "syncwell.export.failed.v1",
-            Self::ErasureRequestedV1 => "syncwell.erasure.requested.v1",
-            Self::ErasureCancelledV1 => "syncwell.erasure.cancelled.v1",
-            Self::ErasureStepDoneV1 => "syncwell.erasure.step_done.v1",
-            Self::AccountErasedV1 => "syncwell.account.erased.v1",
-            Self::BreakGlassRequestedV1 => "syncwell.breakglass.requested.v1",
-            Self::BreakGlassApprovedV1 => "syncwell.breakglass.approved.v1",
-            Self::BreakGlassLookedUpV1 => "syncwell.breakglass.looked_up.v1",
-            Self::BreakGlassRefusedV1 => "syncwell.breakglass.refused.v1",
-            Self::AccessRecordedV1 => "syncwell.access.recorded.v1",
-            Self::EventDiscardedV1 => "syncwell.event.discarded.v1",
-            Self::RetentionAppliedV1 => "syncwell.retention.applied.v1",
-        }
-    }
-
-    /// Whether the content is for every reader of the log.
-    pub const fn is_plaintext(self) -> bool {
-        match self {
-            Self::SummaryReceivedV1
-            | Self::DeviceEnrolledV1
-            | Self::DeviceRevokedV1
-            | Self::DeviceReportedV1
-            | Self::ConnectionRequestedV1
-            | Self::ConnectionAuthorizedV1
-            | Self::ConnectionReauthRequestedV1
-            | Self::ConnectionRevocationRequestedV1
-            | Self::ConnectionActivatedV1
-            | Self::ConnectionReauthNeededV1
-            | Self::ConnectionRevokedV1
-            | Self::WebhookReceivedV1
-            | Self::ExportRequestedV1
-            | Self::ExportReadyV1
-            | Self::ExportFailedV1 => false,
-            Self::ErasureRequestedV1
-            | Self::ErasureCancelledV1
-            | Self::ErasureStepDoneV1
-            | Self::AccountErasedV1
-            | Self::BreakGlassRequestedV1
-            | Self::BreakGlassApprovedV1
-            | Self::BreakGlassLookedUpV1
-            | Self::BreakGlassRefusedV1
-            | Self::AccessRecordedV1
-            | Self::EventDiscardedV1
-            | Self::RetentionAppliedV1 => true,
-        }
-    }
-
-    /// Who appends events of this kind.
-    const fn source(self) -> &'static str {
-        match self {
-            Self::SummaryReceivedV1
-            | Self::DeviceEnrolledV1
-            | Self::DeviceRevokedV1
-            | Self::DeviceReportedV1
-            | Self::ConnectionRequestedV1
-            | Self::ConnectionAuthorizedV1
-            | Self::ConnectionReauthRequestedV1
-            | Self::ConnectionRevocationRequestedV1
-            | Self::WebhookReceivedV1
-            | Self::ExportRequestedV1
-            | Self::ErasureRequestedV1
-            | Self::ErasureCancelledV1 => "/ingest",
-            Self::ConnectionActivatedV1
-            | Self::ConnectionReauthNeededV1
-            | Self::ConnectionRevokedV1
-            | Self::ExportReadyV1
-            | Self::ExportFailedV1
-            | Self::ErasureStepDoneV1
-            | Self::AccountErasedV1 => "/worker",
-            Self::BreakGlassRequestedV1
-            | Self::BreakGlassApprovedV1
-            | Self::BreakGlassLookedUpV1
-            | Self::BreakGlassRefusedV1 => "/breakglass",
-            Self::AccessRecordedV1 | Self::EventDiscardedV1 | Self::RetentionAppliedV1 => "/projector",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
 
 /// An event's clear part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,8 +62,12 @@ impl EventHeader {
 
     /// Seals `content` and returns the event's stored bytes.
     pub fn seal(&self, key: &DataKey, content: &[u8]) -> Vec<u8> {
-        assert_eq!(self.key_id, Some(key.id()), "BUG: an event is sealed under the key that it names");
-        assert!(!self.kind.is_plaintext(), "BUG: an event of this kind is not sealed");
+        assert_eq!(
+            self.key_id,
+            Some(key.id()),
+            "BUG: an event names another key than the one it is sealed under"
+        );
+        assert_eq!(self.kind.encoding(), ContentEncoding::Sealed, "BUG: an event of this kind is not sealed");
         let head = self.render();
         let sealed = key.seal(head.as_bytes(), content);
         let mut bytes = Vec::with_capacity(
@@ -269,7 +84,8 @@ impl EventHeader {
 
     /// The stored bytes of an event whose content, a JSON object, is in clear.
     pub(crate) fn encode_plaintext(&self, content: &[u8]) -> Vec<u8> {
-        assert!(self.kind.is_plaintext() && self.key_id.is_none(), "BUG: an event of this kind is sealed");
+        let is_plaintext = self.kind.encoding() == ContentEncoding::Plaintext;
+        assert!(is_plaintext && self.key_id.is_none(), "BUG: an event of this kind is sealed");
         [self.render().as_bytes(), PLAINTEXT_SEPARATOR, content, PLAINTEXT_END].concat()
     }
 }
@@ -322,16 +138,20 @@ impl<'b> Envelope<'b> {
     /// Parses the rest of stored bytes whose header is parsed already.
     pub(crate) fn with_header(bytes: &'b [u8], parsed: ParsedHeader) -> Result<Self, MalformedEvent> {
         let (head, rest) = bytes.split_at(parsed.end);
-        let content = if parsed.header.kind.is_plaintext() {
-            let content =
-                rest.strip_prefix(PLAINTEXT_SEPARATOR).and_then(|rest| rest.strip_suffix(PLAINTEXT_END));
-            EnvelopeContent::Plaintext(content.ok_or(MalformedEvent::NonCanonical)?)
-        } else {
-            let encoded = rest.strip_prefix(SEALED_SEPARATOR).and_then(|rest| rest.strip_suffix(SEALED_END));
-            let sealed = BASE64.decode(encoded.ok_or(MalformedEvent::NonCanonical)?);
-            EnvelopeContent::Sealed {
-                associated: head,
-                sealed: sealed.map_err(|_| MalformedEvent::NonCanonical)?,
+        let content = match parsed.header.kind.encoding() {
+            ContentEncoding::Plaintext => {
+                let content =
+                    rest.strip_prefix(PLAINTEXT_SEPARATOR).and_then(|rest| rest.strip_suffix(PLAINTEXT_END));
+                EnvelopeContent::Plaintext(content.ok_or(MalformedEvent::NonCanonical)?)
+            }
+            ContentEncoding::Sealed => {
+                let encoded =
+                    rest.strip_prefix(SEALED_SEPARATOR).and_then(|rest| rest.strip_suffix(SEALED_END));
+                let sealed = BASE64.decode(encoded.ok_or(MalformedEvent::NonCanonical)?);
+                EnvelopeContent::Sealed {
+                    associated: head,
+                    sealed: sealed.map_err(|_| MalformedEvent::NonCanonical)?,
+                }
             }
         };
         Ok(Self { header: parsed.header, content })
@@ -398,7 +218,7 @@ fn parse_header(head: &[u8]) -> Result<EventHeader, MalformedEvent> {
     // Keys and users are refused in any other spelling; an event's id can be in capitals, and an instant has several.
     let is_whole = source == kind.source()
         && !id.bytes().any(|byte| byte.is_ascii_uppercase())
-        && kind.is_plaintext() == key_id.is_none()
+        && (kind.encoding() == ContentEncoding::Plaintext) == key_id.is_none()
         && read.time.to_string() == time;
     if is_whole { Ok(read) } else { Err(MalformedEvent::NonCanonical) }
 }

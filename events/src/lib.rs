@@ -10,6 +10,7 @@ mod change_feed;
 mod envelope;
 mod event;
 mod event_id;
+mod event_kind;
 mod internal_protocol;
 mod log;
 mod outcome;
@@ -19,18 +20,13 @@ pub use change_feed::{
     CHANGE_LIFETIME_DAYS, CHANGES_STREAM, ChangeFeed, ChangeFeedAppender, ChangeKind, ChangeNotification,
     ChangeTarget, ENDPOINTS_STREAM,
 };
-pub use envelope::{Envelope, EventHeader, EventKind, MalformedEvent};
-pub use event::{
-    AccessRecorded, Actor, BreakGlassStatement, BreakGlassStatementKind, BreakGlassStep, ConnectionActivated,
-    ConnectionAuthorized, ConnectionReauthNeeded, ConnectionReauthRequested, ConnectionRequested,
-    ConnectionRevocationRequested, ConnectionRevoked, DeviceEnrolled, DeviceRevoked, ErasedCounts,
-    ErasureChange, ErasureEvent, Event, EventDiscarded, ExportFailed, ExportReady, ExportRequested,
-    OpenEventError, RetentionApplied, SealedContent, SignedRequest, WebhookReceived,
-};
+pub use envelope::{Envelope, EventHeader, MalformedEvent};
+pub use event::*;
 pub use event_id::{
     authorization_event_id, erasure_step_event_id, new_event_id, request_event_id, result_event_id,
     webhook_event_id,
 };
+pub use event_kind::{ContentEncoding, EventCategory, EventKind};
 pub use internal_protocol::{
     CONNECTION_LOOKUP_SUBJECT, ConnectionLookupRequest, ConnectionLookupResponse, ERASE_USER_SUBJECT,
     EXPORT_PROGRESS_SUBJECT, EraseUserRequest, EraseUserResponse, LATEST_EXPORT_SUBJECT, LatestExportRequest,

@@ -1,13 +1,13 @@
 //! From an event as recorded to what can be folded.
 
-use aggregates::{AggregateChange, ReadChangeError};
-use events::{Event, EventDiscarded, EventKind, OpenEventError, RecordedEvent};
+use events::{Event, EventCategory, EventHeader, OperatorEvent, RecordedEvent};
 use keys::{KeyClient, KeyError, Pseudonymizer, UserRef};
-use schemas::Sequence;
+use schemas::{DeviceReport, Sequence, Summary};
 
 use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::parked_event::ParkedEvent;
 use crate::view::DiscardedEvent;
+use crate::view_entry::EntryPayload;
 
 /// Why an event was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -33,21 +33,21 @@ impl EventDecryptor {
     pub(crate) async fn decrypt(&self, event: &RecordedEvent) -> Result<Option<FoldableEvent>, DecryptError> {
         let sequence = event.sequence();
         let envelope = event.envelope().map_err(|error| ParkedEvent::malformed(event, error))?;
-        let head = envelope.header;
-        if !event.has_user(&head.user) {
-            return Err(ParkedEvent::misfiled(event, &head).into());
+        let header = envelope.header;
+        if !event.has_user(&header.user) {
+            return Err(ParkedEvent::misfiled(event, &header).into());
         }
-        if EventKind::ERASURES.contains(&head.kind) {
-            let said = Event::verify_erasure(&envelope, &self.pseudonyms);
-            let said = said.map_err(|error| ParkedEvent::undecryptable(event, error))?;
-            return Ok((head.user != UserRef::SYSTEM).then_some(FoldableEvent::Erasure(head, said)));
+        if header.kind.category() == EventCategory::Account {
+            let erasure = Event::verify_erasure(&envelope, &self.pseudonyms);
+            let erasure = erasure.map_err(|error| ParkedEvent::undecryptable(event, error))?;
+            return Ok((header.user != UserRef::SYSTEM).then_some(FoldableEvent::Erasure(header, erasure)));
         }
-        let Some(key_id) = head.key_id else {
+        let Some(key_id) = header.key_id else {
             let content =
                 Event::read_plaintext(&envelope).map_err(|error| ParkedEvent::undecryptable(event, error))?;
-            return Ok(from_unencrypted(&content, head.user, sequence));
+            return Ok(from_unencrypted(content, &header, sequence));
         };
-        let key = match self.keys.get(&head.user, key_id).await {
+        let key = match self.keys.get(&header.user, key_id).await {
             Ok(Some(key)) => key,
             Ok(None) => return Err(ParkedEvent::key_missing(event, key_id).into()),
             Err(KeyError::Erased) => return Ok(None),
@@ -56,77 +56,55 @@ impl EventDecryptor {
         };
         let content =
             Event::open(envelope, &key).map_err(|error| ParkedEvent::undecryptable(event, error))?;
-        let (stored_at, outcome_to) = (event.stored_at(), event.outcome_to());
-        Ok(from_decrypted(
-            DecryptedEvent { head, sequence, payload: (), stored_at, outcome_to, data_key: key },
-            content,
-            event,
-        )?)
+        let Some(payload) = entry_payload(content, event)? else { return Ok(None) };
+        Ok(Some(FoldableEvent::Entry(DecryptedEvent {
+            header,
+            sequence,
+            stored_at: event.stored_at(),
+            outcome_to: event.outcome_to(),
+            data_key: key,
+            payload,
+        })))
     }
 }
 
-/// What a sealed content says.
-fn from_decrypted(
-    opened: DecryptedEvent<()>,
-    content: Event,
-    event: &RecordedEvent,
-) -> Result<Option<FoldableEvent>, ParkedEvent> {
-    let said = AggregateChange::from_event(content).map_err(|unreadable| match unreadable {
-        ReadChangeError::Summary => ParkedEvent::unreadable_summary(event),
-        ReadChangeError::Report => ParkedEvent::unreadable_report(event),
-        ReadChangeError::Content => {
-            ParkedEvent::undecryptable(event, OpenEventError::Content(opened.head.id))
+/// The part of a sealed event that is folded into an entry. `None` for a delivery, which the worker reads.
+fn entry_payload(event: Event, recorded: &RecordedEvent) -> Result<Option<EntryPayload>, ParkedEvent> {
+    Ok(Some(match event {
+        Event::Summary(request) => {
+            let summary = Summary::parse_accepted(request.body.as_bytes());
+            EntryPayload::Row(summary.map_err(|_| ParkedEvent::unreadable_summary(recorded))?)
         }
-    })?;
-    Ok(Some(match said {
-        AggregateChange::Summary(summary) => FoldableEvent::Summary(opened.with_payload(summary)),
-        AggregateChange::Device(id, change) => FoldableEvent::Device(opened.with_payload((id, change))),
-        AggregateChange::Report(holder, report) => {
-            FoldableEvent::Report(opened.with_payload((holder, report)))
+        Event::DeviceReport(request) => {
+            let report = DeviceReport::parse_accepted(&request.body);
+            let report = report.ok_or_else(|| ParkedEvent::unreadable_report(recorded))?;
+            EntryPayload::DeviceReport((request.signing_key_id.holder(), report))
         }
-        AggregateChange::Connection(id, change) => {
-            FoldableEvent::Connection(opened.with_payload((id, change)))
+        Event::Device(event) => EntryPayload::Device(event),
+        Event::Connection(event) => EntryPayload::Connection(event),
+        Event::Export(event) => EntryPayload::Export(event),
+        Event::Webhook(_) | Event::Account(_) | Event::BreakGlass(_) | Event::Operator(_) => {
+            return Ok(None);
         }
-        AggregateChange::Export(id, change) => FoldableEvent::Export(opened.with_payload((id, change))),
-        AggregateChange::NoChange => return Ok(None),
     }))
 }
 
-/// What an event in clear asks of the view. Only what stands under the user ref of zeros may ask for anything, since
-/// nobody but the projector can append there.
-fn from_unencrypted(content: &Event, user_from_subject: UserRef, by: Sequence) -> Option<FoldableEvent> {
-    match content {
-        Event::RetentionApplied(applied) if user_from_subject == UserRef::SYSTEM => {
-            Some(FoldableEvent::Retention(applied.before_year))
-        }
-        Event::EventDiscarded(EventDiscarded { sequence, user_ref, .. })
-            if user_from_subject == UserRef::SYSTEM && *sequence < by =>
-        {
+/// What a plaintext event changes in the view. Only the projector can append under the system user, so only such events
+/// change anything.
+fn from_unencrypted(event: Event, header: &EventHeader, by: Sequence) -> Option<FoldableEvent> {
+    let Event::Operator(event) = event else { return None };
+    if header.user != UserRef::SYSTEM {
+        return None;
+    }
+    match event {
+        OperatorEvent::RetentionApplied(applied) => Some(FoldableEvent::Retention(applied.before_year)),
+        OperatorEvent::EventDiscarded(event) if event.sequence < by => {
             Some(FoldableEvent::Discard(DiscardedEvent {
-                sequence: *sequence,
-                user: user_ref.parse().ok()?,
+                sequence: event.sequence,
+                user: event.user_ref.parse().ok()?,
                 discarded_by: by,
             }))
         }
-        Event::EventDiscarded(_)
-        | Event::RetentionApplied(_)
-        | Event::Erasure(_)
-        | Event::ExportRequested(_)
-        | Event::ExportReady(_)
-        | Event::ExportFailed(_)
-        | Event::BreakGlass(_)
-        | Event::AccessRecorded(_)
-        | Event::SummaryReceived(_)
-        | Event::DeviceEnrolled(_)
-        | Event::DeviceRevoked(_)
-        | Event::DeviceReported(_)
-        | Event::ConnectionRequested(_)
-        | Event::ConnectionAuthorized(_)
-        | Event::ConnectionReauthRequested(_)
-        | Event::ConnectionRevocationRequested(_)
-        | Event::ConnectionActivated(_)
-        | Event::ConnectionReauthNeeded(_)
-        | Event::ConnectionRevoked(_)
-        | Event::WebhookReceived(_) => None,
+        OperatorEvent::EventDiscarded(_) | OperatorEvent::AccessRecorded(_) => None,
     }
 }

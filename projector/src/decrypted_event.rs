@@ -2,24 +2,19 @@
 
 use std::sync::Arc;
 
-use aggregates::connection::ConnectionChange;
-use aggregates::device::DeviceChange;
-use aggregates::export::ExportChange;
-use aggregates::row::ValueOrigin;
+use aggregates::EventMetadata;
 use events::{ErasureEvent, EventHeader, OutcomeAddress};
 use jiff::Timestamp;
-use keys::{ConnectionId, DataKey, DeviceId, ExportId, KeyHolder, UserRef, Year};
-use schemas::{DeviceReport, Sequence, Summary};
+use keys::{DataKey, UserRef, Year};
+use schemas::{Sequence, Summary};
 
 use crate::view::DiscardedEvent;
+use crate::view_entry::EntryPayload;
 
-/// Decrypted event of a kind that is folded.
+/// Event as the projection folds it.
 pub(crate) enum FoldableEvent {
-    Summary(DecryptedEvent<Summary>),
-    Device(DecryptedEvent<(DeviceId, DeviceChange)>),
-    Connection(DecryptedEvent<(ConnectionId, ConnectionChange)>),
-    Report(DecryptedEvent<(KeyHolder, DeviceReport)>),
-    Export(DecryptedEvent<(ExportId, ExportChange)>),
+    /// Folded into one entry.
+    Entry(DecryptedEvent),
     Discard(DiscardedEvent),
     /// Verified step of an account's erasure.
     Erasure(EventHeader, ErasureEvent),
@@ -31,54 +26,35 @@ impl FoldableEvent {
     /// User whose state the event changes.
     pub(crate) fn user(&self) -> UserRef {
         match self {
-            Self::Summary(event) => event.head.user,
-            Self::Device(event) => event.head.user,
-            Self::Connection(event) => event.head.user,
-            Self::Report(event) => event.head.user,
-            Self::Export(event) => event.head.user,
+            Self::Entry(event) => event.header.user,
             Self::Discard(discarded) => discarded.user,
-            Self::Erasure(head, _) => head.user,
+            Self::Erasure(header, _) => header.user,
             Self::Retention(_) => UserRef::SYSTEM,
         }
     }
 
     /// The summary, if the event is one.
-    pub(crate) fn into_summary(self) -> Option<DecryptedEvent<Summary>> {
-        match self {
-            Self::Summary(event) => Some(event),
-            Self::Device(_)
-            | Self::Connection(_)
-            | Self::Report(_)
-            | Self::Export(_)
-            | Self::Discard(_)
-            | Self::Erasure(..)
-            | Self::Retention(_) => None,
-        }
+    pub(crate) fn into_summary(self) -> Option<(EventMetadata, Summary)> {
+        let Self::Entry(event) = self else { return None };
+        let metadata = event.metadata();
+        let EntryPayload::Row(summary) = event.payload else { return None };
+        Some((metadata, summary))
     }
 }
 
-/// Event with its decrypted payload.
-pub(crate) struct DecryptedEvent<P> {
-    pub(crate) head: EventHeader,
+/// Decrypted event that is folded into one entry.
+pub(crate) struct DecryptedEvent {
+    pub(crate) header: EventHeader,
     pub(crate) sequence: Sequence,
-    pub(crate) payload: P,
     pub(crate) stored_at: Timestamp,
     pub(crate) outcome_to: Option<OutcomeAddress>,
     /// Data key of the event. The entry that it is folded into is sealed under it too.
     pub(crate) data_key: Arc<DataKey>,
+    pub(crate) payload: EntryPayload,
 }
 
-impl DecryptedEvent<Summary> {
-    /// Provenance that the row's values store.
-    pub(crate) fn origin(&self) -> ValueOrigin {
-        let generated_at = self.payload.generated_at;
-        ValueOrigin { generated_at, sequence: self.sequence, event_id: self.head.id }
-    }
-}
-
-impl DecryptedEvent<()> {
-    pub(crate) fn with_payload<P>(self, payload: P) -> DecryptedEvent<P> {
-        let Self { head, sequence, payload: (), stored_at, outcome_to, data_key: key } = self;
-        DecryptedEvent { head, sequence, payload, stored_at, outcome_to, data_key: key }
+impl DecryptedEvent {
+    pub(crate) fn metadata(&self) -> EventMetadata {
+        EventMetadata { event_id: self.header.id, sequence: self.sequence, time: self.header.time }
     }
 }

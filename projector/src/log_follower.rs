@@ -126,12 +126,13 @@ impl LogFollower {
             Err(error) => return Err(self.classify_error(error).await),
         };
         loop {
-            let events = match follower.next().await {
+            let mut events = match follower.next().await {
                 Ok(events) => events,
                 Err(error) => return Err(self.classify_error(error).await),
             };
-            for batch in events.chunks(BATCH_EVENTS_MAX) {
-                self.fold_batch(batch).await?;
+            while !events.is_empty() {
+                let rest = events.split_off(events.len().min(BATCH_EVENTS_MAX));
+                self.fold_batch(std::mem::replace(&mut events, rest)).await?;
             }
         }
     }
@@ -189,8 +190,8 @@ impl LogFollower {
         }
     }
 
-    async fn fold_batch(&self, batch: &[RecordedEvent]) -> Result<(), FollowExit> {
-        prefetch_keys(&self.projection, batch).await;
+    async fn fold_batch(&self, mut batch: Vec<RecordedEvent>) -> Result<(), FollowExit> {
+        prefetch_keys(&self.projection, &batch).await;
         let told = {
             let _turn = self.serving_view.write_lock.lock().await;
             // Another view may serve by now, and stand a little further on.
@@ -198,10 +199,9 @@ impl LogFollower {
                 return Err(FollowExit::Interrupted("no view is open".to_owned()));
             };
             let position = view.position();
-            let rest: Vec<_> =
-                batch.iter().filter(|event| Some(event.sequence()) > position).cloned().collect();
+            batch.retain(|event| Some(event.sequence()) > position);
             let folder = self.projection.clone();
-            run_blocking(move || folder.fold(&view, rest)).await.map_err(|failure| match failure {
+            run_blocking(move || folder.fold(&view, batch)).await.map_err(|failure| match failure {
                 FoldError::Unavailable => FollowExit::Interrupted(failure.to_string()),
                 FoldError::Incident(incident) => FollowExit::Incident(incident),
                 FoldError::NewlyParked(_) => unreachable!("BUG: the serving view puts every poison aside"),

@@ -26,7 +26,7 @@ use crate::change_publisher::ChangePublisher;
 use crate::decrypt::EventDecryptor;
 use crate::view_digest::EntryHasher;
 
-pub(crate) use entry_sealing::{ReadEntryError, read_entry};
+pub(crate) use entry_sealing::{ReadEntryError, read_any_entry, read_entry};
 pub(crate) use erase_user::remove_user_entries;
 pub(crate) use fold_error::FoldError;
 pub(crate) use park_policy::ParkPolicy;

@@ -6,15 +6,15 @@ mod exports;
 
 use std::sync::Arc;
 
+use aggregates::EventMetadata;
 use aggregates::row::{Row, document, sources};
 use events::{Log, LogError};
 use jiff::civil::Date;
 use keys::{KeyClient, UserRef};
-use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence, Summary};
+use schemas::{Accepted, EventId, HistoryDocument, Outcome, RowDocument, RowsDocument, Sequence};
 use tokio::sync::Semaphore;
 
 use crate::decrypt::{DecryptError, EventDecryptor};
-use crate::decrypted_event::DecryptedEvent;
 use crate::projection::{ReadEntryError, read_entry};
 use crate::row_history::{ReplayError, find_event, find_summary, replay_row, replay_rows};
 use crate::serving_view::ServingView;
@@ -154,9 +154,10 @@ impl QueryService {
     /// What became of one event of this user.
     pub(crate) async fn event(&self, user: UserRef, id: EventId) -> Result<Option<Accepted>, QueryError> {
         let _turn = self.log_query_permits.acquire().await;
-        let Some(event) = find_summary(&self.log, &self.decryptor, &user, id).await? else { return Ok(None) };
-        let outcome = self.outcome(&event).await?;
-        let (date, sequence) = (event.payload.date, event.sequence);
+        let found = find_summary(&self.log, &self.decryptor, &user, id).await?;
+        let Some((event, summary)) = found else { return Ok(None) };
+        let (date, sequence) = (summary.date, event.sequence);
+        let outcome = self.outcome(RowKey { user, date }, &event).await?;
         Ok(Some(Accepted { outcome, date, event_id: id, sequence, replayed: false }))
     }
 
@@ -176,8 +177,7 @@ impl QueryService {
     }
 
     /// What the event did to its row; `None` while the view has not folded it.
-    async fn outcome(&self, event: &DecryptedEvent<Summary>) -> Result<Option<Outcome>, QueryError> {
-        let key = RowKey { user: event.head.user, date: event.payload.date };
+    async fn outcome(&self, key: RowKey, event: &EventMetadata) -> Result<Option<Outcome>, QueryError> {
         let (row, position) = self.entry::<Row>(key).await?;
         let Some(row) = row.filter(|_| position >= Some(event.sequence)) else { return Ok(None) };
         let view = self.view()?;
@@ -185,7 +185,7 @@ impl QueryService {
         let (events, _) =
             replay_row(&self.log, &self.decryptor, &view, &key.user, key.date, row.first_sequence, last)
                 .await?;
-        Ok(events.last().filter(|last| last.event_id == event.head.id).map(|last| last.outcome))
+        Ok(events.last().filter(|last| last.event_id == event.event_id).map(|last| last.outcome))
     }
 
     /// An entry, opened, and the position that it reflects.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use aggregates::row::Row;
-use aggregates::{fold, history_event};
+use aggregates::{EventMetadata, fold, history_event};
 use events::{Log, RecordedEvent};
 use jetstream::ScanFrom;
 use jiff::civil::Date;
@@ -15,8 +15,9 @@ use keys::UserRef;
 use schemas::{EventId, HistoryEvent, Sequence, Summary};
 
 use crate::decrypt::{DecryptError, EventDecryptor};
-use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
+use crate::decrypted_event::FoldableEvent;
 use crate::view::View;
+use crate::view_entry::row::value_origin;
 
 /// Events of a user that one question may read.
 const SCANNED_EVENTS_MAX: usize = 20_000;
@@ -59,13 +60,11 @@ pub(crate) async fn replay_row(
         if left_out.iter().any(|discarded| discarded.sequence == recorded.sequence()) {
             continue;
         }
-        let Some(FoldableEvent::Summary(opened)) = opener.decrypt(&recorded).await? else { continue };
-        if opened.payload.date == date {
-            let (folded, outcome) = fold(row, &opened.payload, opened.origin());
-            let (head, sequence) = (&opened.head, opened.sequence);
-            events.push(history_event(&opened.payload, head.id, sequence, head.time, &folded, outcome));
-            row = Some(folded);
-        }
+        let summary = opener.decrypt(&recorded).await?.and_then(FoldableEvent::into_summary);
+        let Some((event, summary)) = summary.filter(|(_, summary)| summary.date == date) else { continue };
+        let (folded, outcome) = fold(row, &summary, value_origin(&summary, &event));
+        events.push(history_event(&summary, event.event_id, event.sequence, event.time, &folded, outcome));
+        row = Some(folded);
     }
     Ok((events, row))
 }
@@ -92,10 +91,10 @@ pub(crate) async fn replay_rows(
             Err(DecryptError::Poison(_)) => break,
             Err(failure @ DecryptError::Unavailable) => return Err(failure.into()),
         };
-        let Some(opened) = opened else { continue };
-        let before = rows.remove(&opened.payload.date);
-        let (row, _) = fold(before, &opened.payload, opened.origin());
-        rows.insert(opened.payload.date, row);
+        let Some((event, summary)) = opened else { continue };
+        let before = rows.remove(&summary.date);
+        let (row, _) = fold(before, &summary, value_origin(&summary, &event));
+        rows.insert(summary.date, row);
     }
     Ok(rows)
 }
@@ -106,7 +105,7 @@ pub(crate) async fn find_summary(
     opener: &EventDecryptor,
     user: &UserRef,
     id: EventId,
-) -> Result<Option<DecryptedEvent<Summary>>, ReplayError> {
+) -> Result<Option<(EventMetadata, Summary)>, ReplayError> {
     let Some(recorded) = find_event(log, user, id).await? else { return Ok(None) };
     Ok(opener.decrypt(&recorded).await?.and_then(FoldableEvent::into_summary))
 }

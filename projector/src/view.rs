@@ -1,16 +1,6 @@
 //! One view, in sled.
 //!
-//! | key | value |
-//! |---|---|
-//! | `00` | what the view is: format, fold version, position, tree, sum, the log it was folded from ([`meta`]) |
-//! | `01` user ref (16) date (4) | one sealed row ([`row_key`], [`sealed_value`]) |
-//! | `02` user ref (16) device id (16) | one sealed device ([`entity_keys`], [`sealed_value`]) |
-//! | `03` user ref (16) sequence (8) | an event that waits ([`parked_events`]) |
-//! | `04` sequence (8) | an event that is left out ([`parked_events`]) |
-//! | `05` user ref (16) connection id (16) | one sealed connection ([`entity_keys`], [`sealed_value`]) |
-//! | `06` user ref (16) holder (1 or 17) | one sealed report of a device ([`device_report_key`], [`sealed_value`]) |
-//! | `07` user ref (16) | an account on its way out, in clear ([`accounts`]) |
-//! | `08` user ref (16) export id (16) | one sealed export ([`entity_keys`], [`sealed_value`]) |
+//! Keys and values: [`KeyKind`].
 //!
 //! One tree, so that one sled batch writes a fold's rows *and* its position, or nothing. It holds nothing that the log
 //! can't give back.
@@ -42,13 +32,12 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use schemas::Sequence;
 use tlog::{Frontier, TreeHead};
 
-pub(crate) use any_entry_key::AnyKey;
+pub(crate) use any_entry_key::{AnyEntryKey, entry_table};
 pub(crate) use changes::ViewChanges;
 pub(crate) use device_report_key::DeviceReportKey;
 pub(crate) use entity_keys::{ConnectionKey, DeviceKey, ExportKey};
 pub use error::ViewError;
-pub(crate) use keys::EntryKey;
-use keys::{KEY_DISCARDED, KEY_META, KEY_PARKED};
+pub(crate) use keys::{EntryKey, KeyKind};
 pub(crate) use meta::Tip;
 use meta::ViewMeta;
 pub(crate) use parked_events::DiscardedEvent;
@@ -106,31 +95,32 @@ impl View {
     ) -> Result<Self, ViewError> {
         let store = sled_store::open_or_set_aside(folder, now, for_a_while)?;
         let store_error = |error| ViewError::Store(folder.to_owned(), error);
-        let stored = store.get([KEY_META]).map_err(store_error)?;
+        let stored = store.get(KeyKind::Meta.prefix()).map_err(store_error)?;
         let meta = match stored {
             Some(bytes) => ViewMeta::decode_for_log(&bytes, log, folder)?,
             None => ViewMeta::new(log.identity.as_str().to_owned()),
         };
-        store.insert([KEY_META], meta.encode()).map_err(store_error)?;
+        store.insert(KeyKind::Meta.prefix(), meta.encode()).map_err(store_error)?;
         let closed = Arc::new(accounts::load_closed_accounts(&store).map_err(store_error)?);
-        let mut state = State {
-            meta,
-            parked_events: BTreeMap::new(),
-            discarded_events: BTreeMap::new(),
-            closed_accounts: closed,
-        };
-        for entry in store.scan_prefix([KEY_PARKED]) {
+        let (mut parked, mut discarded_events) = (BTreeMap::new(), BTreeMap::new());
+        for entry in store.scan_prefix(KeyKind::Parked.prefix()) {
             let (key, value) = entry.map_err(store_error)?;
             let poison =
                 parked_events::decode_parked(&key, &value).ok_or_else(|| parked_events_unreadable(folder))?;
-            state.parked_events.insert((poison.user, poison.sequence), poison);
+            parked.insert((poison.user, poison.sequence), poison);
         }
-        for entry in store.scan_prefix([KEY_DISCARDED]) {
+        for entry in store.scan_prefix(KeyKind::Discarded.prefix()) {
             let (key, value) = entry.map_err(store_error)?;
             let discarded =
                 DiscardedEvent::decode(&key, &value).ok_or_else(|| parked_events_unreadable(folder))?;
-            state.discarded_events.insert(discarded.sequence, discarded);
+            discarded_events.insert(discarded.sequence, discarded);
         }
+        let state = State {
+            meta,
+            parked_events: Arc::new(parked),
+            discarded_events: Arc::new(discarded_events),
+            closed_accounts: closed,
+        };
         Ok(Self { store, dir: folder.to_owned(), state: RwLock::new(state) })
     }
 
@@ -208,7 +198,7 @@ impl View {
         }
         let mut batch = sled::Batch::default();
         changes.write_to(&mut next, &mut batch);
-        batch.insert(&[KEY_META], next.meta.encode());
+        batch.insert(&KeyKind::Meta.prefix(), next.meta.encode());
         self.store.apply_batch(batch).map_err(|error| self.store_error(error))?;
         *state = next;
         Ok(())
@@ -230,7 +220,7 @@ impl View {
         }
         let mut state = self.state.write();
         state.meta.sum = sum;
-        let written = self.store.insert([KEY_META], state.meta.encode());
+        let written = self.store.insert(KeyKind::Meta.prefix(), state.meta.encode());
         written.map(drop).map_err(|error| self.store_error(error))
     }
 

@@ -3,19 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aggregates::connection::ConnectionState;
-use aggregates::device::DeviceState;
-use aggregates::export::ExportState;
-use aggregates::row::Row;
 use keys::KeyClient;
 use runtime::run_blocking;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::projection::{ReadEntryError, read_entry};
-use crate::view::{AnyKey, SealedValue, View, ViewError};
-use crate::view_entry::device_report::DeviceReportEntry;
-use crate::view_entry::{ViewEntry, value_map};
+use crate::projection::{ReadEntryError, read_any_entry};
+use crate::view::{AnyEntryKey, SealedValue, View, ViewError};
+use crate::view_entry::value_map;
 
 /// Entries looked at for one page.
 const PAGE_ENTRIES_MAX: usize = 2_000;
@@ -150,7 +145,7 @@ async fn entry_pairs(
         pairs.entry(key).or_default().1 = Some(value);
     }
     let wanted = pairs.iter().flat_map(|(key, (one, other))| {
-        let user = AnyKey::decode(key).map(|key| key.user());
+        let user = AnyEntryKey::decode(key).map(|key| key.user());
         [one, other].into_iter().flatten().filter_map(move |sealed| Some((user?, sealed.key_id()?)))
     });
     keys.prefetch(wanted.collect::<Vec<_>>()).await;
@@ -174,7 +169,7 @@ async fn diff_entry(
     b: Option<&SealedValue>,
     keys: &KeyClient,
 ) -> Result<Vec<ViewDifference>, ViewDiffError> {
-    let (user_ref, of) = AnyKey::decode(key)
+    let (user_ref, of) = AnyEntryKey::decode(key)
         .map_or_else(|| ("?".to_owned(), "?".to_owned()), |key| (key.user().to_string(), key.name()));
     let (a, b) = (entry_field_values(key, a, keys).await?, entry_field_values(key, b, keys).await?);
     let fields: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).cloned().collect();
@@ -194,16 +189,11 @@ async fn entry_field_values(
     keys: &KeyClient,
 ) -> Result<BTreeMap<String, Value>, ViewDiffError> {
     let Some(sealed) = sealed else { return Ok(BTreeMap::new()) };
-    let read = match AnyKey::decode(key) {
-        Some(AnyKey::Row(key)) => read_values::<Row>(&key, sealed, keys).await,
-        Some(AnyKey::Device(key)) => read_values::<DeviceState>(&key, sealed, keys).await,
-        Some(AnyKey::Connection(key)) => read_values::<ConnectionState>(&key, sealed, keys).await,
-        Some(AnyKey::Export(key)) => read_values::<ExportState>(&key, sealed, keys).await,
-        Some(AnyKey::Report(key)) => read_values::<DeviceReportEntry>(&key, sealed, keys).await,
-        None => Ok(value_map([("key", json!("not one of an entry"))])),
+    let Some(key) = AnyEntryKey::decode(key) else {
+        return Ok(value_map([("key", json!("not one of an entry"))]));
     };
-    match read {
-        Ok(values) => Ok(values),
+    match read_any_entry(&key, sealed, keys).await {
+        Ok(entry) => Ok(entry.field_values()),
         Err(ReadEntryError::Erased) => Ok(BTreeMap::new()),
         Err(ReadEntryError::Unavailable) => Err(ViewDiffError::KeysUnavailable),
         Err(ReadEntryError::KeyUnusable(why)) => {
@@ -211,14 +201,6 @@ async fn entry_field_values(
         }
         Err(ReadEntryError::Damaged(_)) => Ok(value_map([("entry", json!("damaged: it can't be read"))])),
     }
-}
-
-async fn read_values<E: ViewEntry>(
-    key: &E::Key,
-    sealed: &SealedValue,
-    keys: &KeyClient,
-) -> Result<BTreeMap<String, Value>, ReadEntryError> {
-    Ok(read_entry::<E>(key, sealed, keys).await?.field_values())
 }
 
 #[cfg(test)]

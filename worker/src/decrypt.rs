@@ -1,7 +1,7 @@
 //! Opening single events of a user, where it matters what they say and not how they are folded.
 
-use events::{ConnectionActivated, Event, EventKind, RecordedEvent};
-use keys::{KeyClient, KeyError, UserRef};
+use events::{Event, EventKind, RecordedEvent};
+use keys::{KeyClient, KeyError};
 
 /// The keys can't be reached. Try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,9 +22,4 @@ pub(crate) async fn decrypt_if_kind(
         Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => Ok(None),
         Err(KeyError::Unavailable) => Err(KeysUnavailable),
     }
-}
-
-/// The pseudonym under which a provider's deliveries about the user are filed, as the provider named the user then.
-pub(crate) fn provider_user_ref(activated: &ConnectionActivated) -> Option<UserRef> {
-    activated.provider_user_ref.as_ref()?.parse().ok()
 }

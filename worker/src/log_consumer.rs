@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use events::{ErasureChange, Event, EventKind, Log, LogError, RecordedEvent};
+use events::{ErasureChange, Event, EventCategory, EventKind, ExportEvent, Log, LogError, RecordedEvent};
 use jetstream::{KvBucket, ScanFrom};
 use keys::{KeyClient, KeyError, Pseudonymizer};
 use runtime::Clock;
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::connections::record::ConnectionRecordKey;
-use crate::connections::reducer::{ConnectionEvent, EventContext, apply};
+use crate::connections::reducer::{EventContext, apply};
 use crate::connections::store::{ConnectionStore, ConnectionStoreError};
 use crate::erasures::{ErasureTaskError, ErasureTaskStore};
 use crate::exports::{ExportTask, ExportTaskStore};
@@ -71,10 +71,12 @@ impl LogConsumer {
 
     async fn apply_event(&self, recorded: &RecordedEvent) -> Result<(), LogConsumerError> {
         let Ok(head) = recorded.header() else { return Ok(()) };
-        if EventKind::ERASURES.contains(&head.kind) {
+        let category = head.kind.category();
+        if category == EventCategory::Account {
             return self.apply_erasure_event(recorded).await;
         }
-        let is_wanted = is_connection_event(head.kind) || head.kind == EventKind::ExportRequestedV1;
+        // By kind, so that no key is fetched for an event that is ignored: not even for the worker's own of an export.
+        let is_wanted = category == EventCategory::Connection || head.kind == EventKind::ExportRequestedV1;
         let Some(key_id) = head.key_id.filter(|_| is_wanted) else { return Ok(()) };
         // What can't be opened is the projector's to tell of; here nothing comes of it.
         let data_key = match self.keys.get(&head.user, key_id).await {
@@ -82,11 +84,11 @@ impl LogConsumer {
             Ok(None) | Err(KeyError::Erased | KeyError::Unwrap(_)) => return Ok(()),
             Err(KeyError::Unavailable) => return Err(LogConsumerError::Unavailable),
         };
-        let opened = recorded.envelope().ok().filter(|_| recorded.has_user(&head.user));
-        let Some(event) = opened.and_then(|envelope| Event::open(envelope, &data_key).ok()) else {
+        let envelope = recorded.envelope().ok().filter(|_| recorded.has_user(&head.user));
+        let Some(event) = envelope.and_then(|envelope| Event::open(envelope, &data_key).ok()) else {
             return Ok(());
         };
-        if let Event::ExportRequested(requested) = &event {
+        if let Event::Export(ExportEvent::Requested(requested)) = &event {
             let task = ExportTask { user: head.user, event_id: head.id, key_id, requested_at: head.time };
             let tasks = ExportTaskStore::new(&self.work_bucket);
             return tasks
@@ -94,14 +96,14 @@ impl LogConsumer {
                 .await
                 .map_err(|error| ErasureTaskError::from(error).into());
         }
-        let Some((connection, said)) = ConnectionEvent::from_event(&event) else { return Ok(()) };
+        let Event::Connection(event) = event else { return Ok(()) };
         // Once an erasure has begun a connection only ends.
-        if !said.is_from_worker()
+        if !event.is_from_worker()
             && ErasureTaskStore::new(&self.work_bucket).is_in_progress(&head.user).await?
         {
             return Ok(());
         }
-        let key = ConnectionRecordKey { user: head.user, connection };
+        let key = ConnectionRecordKey { user: head.user, connection: event.connection_id() };
         let at = EventContext {
             sequence: recorded.sequence().get(),
             event_id: head.id,
@@ -110,7 +112,7 @@ impl LogConsumer {
             key_id,
             now: (self.clock)(),
         };
-        match self.connections.update(&key, |record| apply(record, &said, &at)).await {
+        match self.connections.update(&key, |record| apply(record, &event, &at)).await {
             Ok(_) | Err(ConnectionStoreError::Erased) => Ok(()),
             Err(ConnectionStoreError::Unavailable) => Err(LogConsumerError::Unavailable),
             Err(error @ ConnectionStoreError::Damaged(_)) => {
@@ -154,36 +156,4 @@ enum LogConsumerError {
     Read(#[from] jetstream::ReadError),
     #[error("an erasure can't be written down")]
     ErasureTask(#[from] ErasureTaskError),
-}
-
-/// Told by the kind alone, so that nothing else is opened.
-fn is_connection_event(kind: EventKind) -> bool {
-    match kind {
-        EventKind::ConnectionRequestedV1
-        | EventKind::ConnectionAuthorizedV1
-        | EventKind::ConnectionReauthRequestedV1
-        | EventKind::ConnectionRevocationRequestedV1
-        | EventKind::ConnectionActivatedV1
-        | EventKind::ConnectionReauthNeededV1
-        | EventKind::ConnectionRevokedV1 => true,
-        EventKind::SummaryReceivedV1
-        | EventKind::DeviceEnrolledV1
-        | EventKind::DeviceRevokedV1
-        | EventKind::DeviceReportedV1
-        | EventKind::WebhookReceivedV1
-        | EventKind::BreakGlassRequestedV1
-        | EventKind::BreakGlassApprovedV1
-        | EventKind::BreakGlassLookedUpV1
-        | EventKind::BreakGlassRefusedV1
-        | EventKind::AccessRecordedV1
-        | EventKind::EventDiscardedV1
-        | EventKind::RetentionAppliedV1
-        | EventKind::ExportRequestedV1
-        | EventKind::ExportReadyV1
-        | EventKind::ExportFailedV1
-        | EventKind::ErasureRequestedV1
-        | EventKind::ErasureCancelledV1
-        | EventKind::ErasureStepDoneV1
-        | EventKind::AccountErasedV1 => false,
-    }
 }

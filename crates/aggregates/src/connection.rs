@@ -4,11 +4,10 @@
 #[cfg(test)]
 mod tests;
 
+use events::ConnectionEvent;
 use jiff::Timestamp;
 use keys::{ConnectionId, UserRef};
-use schemas::{
-    ConnectionDocument, ConnectionStatus, ConnectionTransition, Outcome, ProviderRevocation, ReauthReason,
-};
+use schemas::{ConnectionDocument, ConnectionStatus, Outcome, ProviderRevocation, ReauthReason};
 
 /// What is known of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,79 +38,33 @@ pub struct ConnectionState {
     pub at_provider: Option<ProviderRevocation>,
 }
 
-/// What happened to a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConnectionChange {
-    /// A user asked for it.
-    Requested {
-        /// Of which provider.
-        provider: String,
-        /// Where that sends the user back to.
-        redirect_uri: String,
-    },
-    /// The app brought a code.
-    Authorized,
-    /// The app asked for another authorisation.
-    ReauthRequested,
-    /// The user wants it gone.
-    RevocationRequested,
-    /// There are tokens.
-    Activated {
-        /// What the provider granted.
-        scopes: Option<Vec<String>>,
-        /// Under which pseudonym its deliveries are filed.
-        provider_user: Option<UserRef>,
-        /// When the access token ends.
-        access_until: Option<Timestamp>,
-    },
-    /// There are no tokens that are good.
-    ReauthNeeded(ReauthReason),
-    /// The tokens are destroyed.
-    Revoked(ProviderRevocation),
-}
-
-impl ConnectionChange {
-    /// The step of the status that it is.
-    pub const fn transition(&self) -> ConnectionTransition {
-        match self {
-            Self::Requested { .. } => ConnectionTransition::Requested,
-            Self::Authorized => ConnectionTransition::Authorized,
-            Self::ReauthRequested => ConnectionTransition::ReauthRequested,
-            Self::RevocationRequested => ConnectionTransition::RevocationRequested,
-            Self::Activated { .. } => ConnectionTransition::Activated,
-            Self::ReauthNeeded(_) => ConnectionTransition::ReauthNeeded,
-            Self::Revoked(_) => ConnectionTransition::Revoked,
-        }
-    }
-}
-
-/// Folds a change.
+/// Folds an event.
 pub fn fold(
     connection: Option<ConnectionState>,
-    change: &ConnectionChange,
+    event: &ConnectionEvent,
     time: Timestamp,
 ) -> (Option<ConnectionState>, Outcome) {
     let current = connection.as_ref().map(|connection| connection.status);
-    let Some(status) = ConnectionStatus::next(current, change.transition()) else {
+    let Some(status) = ConnectionStatus::next(current, event.transition()) else {
         return (connection, Outcome::Unchanged);
     };
-    let Some(before) = connection else { return (new_connection(status, change, time), Outcome::Created) };
-    let after = apply_change(ConnectionState { status, ..before.clone() }, change, time);
+    let Some(before) = connection else { return (new_connection(status, event, time), Outcome::Created) };
+    let after = apply_change(ConnectionState { status, ..before.clone() }, event, time);
     let outcome = if after == before { Outcome::Unchanged } else { Outcome::Merged };
     (Some(after), outcome)
 }
 
 fn new_connection(
     status: ConnectionStatus,
-    change: &ConnectionChange,
+    event: &ConnectionEvent,
     time: Timestamp,
 ) -> Option<ConnectionState> {
-    let ConnectionChange::Requested { provider, redirect_uri } = change else {
+    let ConnectionEvent::Requested(requested) = event else {
         unreachable!("BUG: only a request begins a connection")
     };
     Some(ConnectionState {
-        provider: provider.clone(),
-        redirect_uri: redirect_uri.clone(),
+        provider: requested.provider.clone(),
+        redirect_uri: requested.redirect_uri.clone(),
         status,
         reason: None,
         scopes: None,
@@ -125,32 +78,32 @@ fn new_connection(
     })
 }
 
-/// What a possible change does beside moving the status.
-fn apply_change(connection: ConnectionState, change: &ConnectionChange, time: Timestamp) -> ConnectionState {
-    match change {
-        // A request only begins, and the other two are answered by what comes of them.
-        ConnectionChange::Requested { .. }
-        | ConnectionChange::Authorized
-        | ConnectionChange::ReauthRequested => connection,
-        ConnectionChange::Activated { scopes, provider_user, access_until } => ConnectionState {
+/// What a possible event does beside moving the status.
+fn apply_change(connection: ConnectionState, event: &ConnectionEvent, time: Timestamp) -> ConnectionState {
+    match event {
+        // A request only begins a connection; the worker's event that follows the other two changes it.
+        ConnectionEvent::Requested(_)
+        | ConnectionEvent::Authorized(_)
+        | ConnectionEvent::ReauthRequested(_) => connection,
+        ConnectionEvent::Activated(activated) => ConnectionState {
             reason: None,
             needs_reauth_at: None,
-            scopes: scopes.clone().or(connection.scopes),
-            provider_user: provider_user.or(connection.provider_user),
+            scopes: activated.scopes.clone().or(connection.scopes),
+            provider_user: activated.provider_user_ref.or(connection.provider_user),
             authorized_at: Some(time),
-            access_until: *access_until,
+            access_until: activated.access_until,
             ..connection
         },
-        ConnectionChange::ReauthNeeded(reason) => ConnectionState {
-            reason: Some(*reason),
+        ConnectionEvent::ReauthNeeded(needed) => ConnectionState {
+            reason: Some(needed.reason),
             needs_reauth_at: connection.needs_reauth_at.or(Some(time)),
             ..connection
         },
-        ConnectionChange::RevocationRequested => {
+        ConnectionEvent::RevocationRequested(_) => {
             ConnectionState { reason: None, needs_reauth_at: None, ..connection }
         }
-        ConnectionChange::Revoked(at_provider) => {
-            ConnectionState { revoked_at: Some(time), at_provider: Some(*at_provider), ..connection }
+        ConnectionEvent::Revoked(revoked) => {
+            ConnectionState { revoked_at: Some(time), at_provider: Some(revoked.at_provider), ..connection }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The fold of a user's exports: asked for, and ready or failed.
 
+use events::ExportEvent;
 use jiff::Timestamp;
 use schemas::{ExportFailure, Outcome, Sequence};
 
@@ -25,32 +26,24 @@ pub struct ReadyExport {
     pub deleted_at: Timestamp,
 }
 
-/// What happened to an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExportChange {
-    /// A user wants one.
-    Requested,
-    /// It can be downloaded.
-    Ready(ReadyExport),
-    /// It can't be made.
-    Failed(ExportFailure),
-}
-
-/// Folds a change. The first that ends it counts.
+/// Folds an event. The first that ends it counts.
 pub fn fold(
     export: Option<ExportState>,
-    change: &ExportChange,
+    event: &ExportEvent,
     time: Timestamp,
 ) -> (Option<ExportState>, Outcome) {
-    match (export, change) {
-        (None, ExportChange::Requested) => {
+    let is_over = export.is_some_and(|export| export.ready.is_some() || export.failed.is_some());
+    match (export, event) {
+        (None, ExportEvent::Requested(_)) => {
             (Some(ExportState { requested_at: time, ready: None, failed: None }), Outcome::Created)
         }
-        (Some(export), ExportChange::Ready(ready)) if export.ready.is_none() && export.failed.is_none() => {
-            (Some(ExportState { ready: Some(*ready), ..export }), Outcome::Merged)
+        (Some(export), ExportEvent::Ready(ready)) if !is_over => {
+            let ready =
+                ReadyExport { position: ready.position, bytes: ready.bytes, deleted_at: ready.deleted_at };
+            (Some(ExportState { ready: Some(ready), ..export }), Outcome::Merged)
         }
-        (Some(export), ExportChange::Failed(why)) if export.ready.is_none() && export.failed.is_none() => {
-            (Some(ExportState { failed: Some(*why), ..export }), Outcome::Merged)
+        (Some(export), ExportEvent::Failed(failed)) if !is_over => {
+            (Some(ExportState { failed: Some(failed.code), ..export }), Outcome::Merged)
         }
         (export, _) => (export, Outcome::Unchanged),
     }
@@ -58,22 +51,29 @@ pub fn fold(
 
 #[cfg(test)]
 mod tests {
+    use events::{ExportFailed, ExportReady, ExportRequested};
+    use keys::ExportId;
+
     use super::*;
 
     #[test]
     fn an_export_ends_once() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let ready = ReadyExport { position: Sequence::FIRST, bytes: 7, deleted_at: at(9) };
-        let failed = ExportChange::Failed(ExportFailure::NotMadeInTime);
-        assert_eq!(fold(None, &ExportChange::Ready(ready), at(1)), (None, Outcome::Unchanged));
-        let (asked, outcome) = fold(None, &ExportChange::Requested, at(1));
+        let export_id = ExportId::from_bytes([7; 16]);
+        let requested = ExportEvent::Requested(ExportRequested { export_id, jti: None });
+        let (position, bytes, deleted_at) = (ready.position, ready.bytes, ready.deleted_at);
+        let made = ExportEvent::Ready(ExportReady { export_id, position, bytes, deleted_at });
+        let failed = ExportEvent::Failed(ExportFailed { export_id, code: ExportFailure::NotMadeInTime });
+        assert_eq!(fold(None, &made, at(1)), (None, Outcome::Unchanged));
+        let (asked, outcome) = fold(None, &requested, at(1));
         assert_eq!((asked.unwrap().requested_at, outcome), (at(1), Outcome::Created));
-        assert_eq!(fold(asked, &ExportChange::Requested, at(2)), (asked, Outcome::Unchanged));
-        let (made, outcome) = fold(asked, &ExportChange::Ready(ready), at(3));
-        assert_eq!((made.unwrap().ready, outcome), (Some(ready), Outcome::Merged));
-        assert_eq!(fold(made, &failed, at(4)), (made, Outcome::Unchanged));
+        assert_eq!(fold(asked, &requested, at(2)), (asked, Outcome::Unchanged));
+        let (ended, outcome) = fold(asked, &made, at(3));
+        assert_eq!((ended.unwrap().ready, outcome), (Some(ready), Outcome::Merged));
+        assert_eq!(fold(ended, &failed, at(4)), (ended, Outcome::Unchanged));
         let (lost, _) = fold(asked, &failed, at(3));
         assert_eq!(lost.unwrap().failed, Some(ExportFailure::NotMadeInTime));
-        assert_eq!(fold(lost, &ExportChange::Ready(ready), at(4)), (lost, Outcome::Unchanged));
+        assert_eq!(fold(lost, &made, at(4)), (lost, Outcome::Unchanged));
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use aggregates::AggregateChange;
 use aggregates::connection::{self, ConnectionState};
 use aggregates::device::{self, DeviceState};
 use aggregates::row::{Row, document};
-use events::EventHeader;
+use events::{Event, EventHeader};
 use jiff::civil::Date;
 use keys::{ConnectionId, DeviceId, UserRef};
-use schemas::{ConnectionDocument, DeviceDocument, RowDocument, Sequence};
+use schemas::{ConnectionDocument, DeviceDocument, DeviceReport, RowDocument, Sequence, Summary};
 
 use crate::error::ArchiveError;
 use crate::history_json::HistoryWriter;
@@ -54,8 +53,8 @@ pub fn write_archive(
         let mut history = HistoryWriter::start(file)?;
         let mut stale = false;
         source.for_each(&mut |event| {
-            if let Some((head, sequence, AggregateChange::Summary(summary))) =
-                read_change(user, event, &mut stale)
+            if let Some((head, sequence, event)) = read_event(user, event, &mut stale)
+                && let Some(summary) = read_summary(&event, &mut stale)
             {
                 history.add(&head, sequence, &summary)?;
             }
@@ -87,48 +86,65 @@ fn write_json(file: &mut dyn Write, value: &impl serde::Serialize) -> Result<(),
     Ok(file.write_all(b"\n")?)
 }
 
-/// What an event says that is folded. Behind the first that can't be read nothing is, as in the view.
-fn read_change(
-    user: UserRef,
-    event: SourceEvent,
-    stale: &mut bool,
-) -> Option<(EventHeader, Sequence, AggregateChange)> {
+/// The event, if it is folded. After the first that can't be read none is, as in the view.
+fn read_event(user: UserRef, event: SourceEvent, stale: &mut bool) -> Option<(EventHeader, Sequence, Event)> {
     if event.is_discarded || *stale || event.user != user {
         return None;
     }
-    let said = match event.content {
-        SourceEventContent::Opened(head, opened) => {
-            AggregateChange::from_event(*opened).ok().map(|said| (head, event.sequence, said))
+    match event.content {
+        SourceEventContent::Opened(head, opened) => Some((head, event.sequence, *opened)),
+        SourceEventContent::KeyDestroyed(_) => None,
+        SourceEventContent::Unreadable(..) => {
+            *stale = true;
+            None
         }
-        SourceEventContent::KeyDestroyed(_) => return None,
-        SourceEventContent::Unreadable(..) => None,
-    };
-    *stale = said.is_none();
-    said
+    }
+}
+
+/// Parses the body of a summary or a report, which ends the fold if it is invalid. Returns a summary.
+fn read_summary(event: &Event, stale: &mut bool) -> Option<Summary> {
+    match event {
+        Event::Summary(request) => {
+            let summary = Summary::parse_accepted(request.body.as_bytes()).ok();
+            *stale |= summary.is_none();
+            summary
+        }
+        Event::DeviceReport(request) => {
+            *stale |= DeviceReport::parse_accepted(&request.body).is_none();
+            None
+        }
+        Event::Device(_)
+        | Event::Connection(_)
+        | Event::Webhook(_)
+        | Event::Export(_)
+        | Event::Account(_)
+        | Event::BreakGlass(_)
+        | Event::Operator(_) => None,
+    }
 }
 
 impl UserAggregates {
     fn fold(&mut self, user: UserRef, event: SourceEvent) {
-        match read_change(user, event, &mut self.is_stale) {
-            Some((head, _, AggregateChange::Device(id, change))) => {
+        let Some((head, _, event)) = read_event(user, event, &mut self.is_stale) else { return };
+        match &event {
+            Event::Device(event) => {
+                let id = event.device_id();
                 let before = self.devices.remove(&id);
-                self.devices.insert(id, device::fold(before, change, head.time).0);
+                self.devices.insert(id, device::fold(before, event, head.time).0);
             }
-            Some((head, _, AggregateChange::Connection(id, change))) => {
-                let before = self.connections.remove(&id);
-                let folded = connection::fold(before, &change, head.time).0;
+            Event::Connection(event) => {
+                let id = event.connection_id();
+                let folded = connection::fold(self.connections.remove(&id), event, head.time).0;
                 self.connections.extend(folded.map(|folded| (id, folded)));
             }
-            // Summaries are folded where their history is told. Reports and exports have no file of their own.
-            Some((
-                _,
-                _,
-                AggregateChange::Summary(_)
-                | AggregateChange::Report(..)
-                | AggregateChange::Export(..)
-                | AggregateChange::NoChange,
-            ))
-            | None => {}
+            // The history folds summaries. Reports and the other categories have no file.
+            Event::Summary(_)
+            | Event::DeviceReport(_)
+            | Event::Webhook(_)
+            | Event::Export(_)
+            | Event::Account(_)
+            | Event::BreakGlass(_)
+            | Event::Operator(_) => drop(read_summary(&event, &mut self.is_stale)),
         }
     }
 

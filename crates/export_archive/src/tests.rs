@@ -4,11 +4,10 @@ use std::rc::Rc;
 
 use data_encoding::HEXLOWER;
 use events::{
-    ConnectionActivated, DeviceEnrolled, DeviceRevoked, Event, EventHeader, EventKind, SignedRequest,
-    new_event_id,
+    DeviceEnrolled, DeviceEvent, DeviceRevoked, Event, EventHeader, EventKind, SignedRequest, new_event_id,
 };
 use jiff::Timestamp;
-use keys::{ConnectionId, DeviceId, RequestSignature, UserRef};
+use keys::{DeviceId, RequestSignature, UserRef};
 use proptest::prelude::*;
 use schemas::Sequence;
 use serde_json::Value;
@@ -30,9 +29,10 @@ enum Kind {
     Report(&'static str),
     Enrolled,
     Revoked,
-    Connected(&'static str),
     Destroyed,
     Malformed,
+    /// Decrypts, but its content is not that of its kind.
+    ForeignContent,
     /// Delivered by a provider, under a pseudonym of its own.
     OfAProvider,
 }
@@ -53,20 +53,15 @@ fn content(kind: &Kind, head: EventHeader) -> SourceEventContent {
         token_id: None,
     };
     let event = match kind {
-        Kind::Summary(body) => Event::SummaryReceived(request(body)),
-        Kind::Report(body) => Event::DeviceReported(request(body)),
+        Kind::Summary(body) => Event::Summary(request(body)),
+        Kind::Report(body) => Event::DeviceReport(request(body)),
         Kind::Enrolled => {
             let key_id = format!("1.{device}").parse().unwrap();
-            Event::DeviceEnrolled(DeviceEnrolled { device, key_id, token_id: None })
+            Event::Device(DeviceEvent::Enrolled(DeviceEnrolled { device, key_id, token_id: None }))
         }
-        Kind::Revoked => Event::DeviceRevoked(DeviceRevoked { device, token_id: None }),
-        Kind::Connected(provider_user) => Event::ConnectionActivated(ConnectionActivated {
-            connection_id: ConnectionId::from_bytes([1; 16]),
-            scopes: None,
-            provider_user_ref: Some((*provider_user).to_owned()),
-            access_until: None,
-        }),
+        Kind::Revoked => Event::Device(DeviceEvent::Revoked(DeviceRevoked { device, token_id: None })),
         Kind::Destroyed | Kind::OfAProvider => return SourceEventContent::KeyDestroyed(head),
+        Kind::ForeignContent => return SourceEventContent::Unreadable(Some(head), "it does not open"),
         Kind::Malformed => return SourceEventContent::Unreadable(None, "it is malformed"),
     };
     SourceEventContent::Opened(head, Box::new(event))
@@ -195,7 +190,7 @@ fn behind_what_can_t_be_folded_nothing_is() {
     for unreadable in [
         Kind::Summary("no summary".to_owned()),
         Kind::Report("no report"),
-        Kind::Connected("nobody"),
+        Kind::ForeignContent,
         Kind::Malformed,
     ] {
         let (manifest, mut archive) = export(vec![

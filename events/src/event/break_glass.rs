@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use keys::UserRef;
 use schemas::EventId;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::envelope::{EventHeader, EventKind};
+use crate::envelope::EventHeader;
+use crate::event_kind::EventKind;
 
 /// A step as it is stored, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +65,15 @@ impl BreakGlassStep {
         EventHeader { id, kind, user, time, key_id: None }.encode_plaintext(&content)
     }
 
+    pub(super) fn to_redacted_json(&self) -> Value {
+        json!({
+            "person": self.person, "statement": self.statement, "signature": self.signature,
+            "refusal": self.refusal,
+        })
+    }
+
     /// There is one spelling.
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
         let step: Self = serde_json::from_slice(content).ok()?;
         (serde_json::to_vec(&step).ok()? == content).then_some(step)
     }

@@ -3,12 +3,13 @@
 //! an event: those are the worker's alone to see. An authorisation code is, and is dead once it was exchanged.
 
 use jiff::Timestamp;
-use keys::ConnectionId;
-use schemas::{ProviderRevocation, ReauthReason};
+use keys::{ConnectionId, UserRef};
+use schemas::{ConnectionTransition, ProviderRevocation, ReauthReason};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::SealedContent;
-use crate::envelope::EventKind;
+use super::sealed_content::SealedContent;
+use crate::event_kind::EventKind;
 
 /// A user wants a connection. Version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +77,7 @@ pub struct ConnectionActivated {
     pub scopes: Option<Vec<String>>,
     /// The pseudonym under which the provider's deliveries about this user are filed, where the provider named the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider_user_ref: Option<String>,
+    pub provider_user_ref: Option<UserRef>,
     /// When the access token ends, where the provider said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_until: Option<Timestamp>,
@@ -100,6 +101,79 @@ pub struct ConnectionRevoked {
     pub connection_id: ConnectionId,
     /// What became of them at the provider.
     pub at_provider: ProviderRevocation,
+}
+
+/// A change of a connection. No `Debug`: [`ConnectionAuthorized`] holds an authorisation code.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// A user requested it.
+    Requested(ConnectionRequested),
+    /// The app posted the authorisation code.
+    Authorized(ConnectionAuthorized),
+    /// The app asked for another authorisation.
+    ReauthRequested(ConnectionReauthRequested),
+    /// The user asked to end it.
+    RevocationRequested(ConnectionRevocationRequested),
+    /// The provider issued tokens.
+    Activated(ConnectionActivated),
+    /// No valid tokens are left.
+    ReauthNeeded(ConnectionReauthNeeded),
+    /// The tokens are destroyed.
+    Revoked(ConnectionRevoked),
+}
+
+impl ConnectionEvent {
+    /// The connection.
+    pub fn connection_id(&self) -> ConnectionId {
+        match self {
+            Self::Requested(event) => event.connection_id,
+            Self::Authorized(event) => event.connection_id,
+            Self::ReauthRequested(event) => event.connection_id,
+            Self::RevocationRequested(event) => event.connection_id,
+            Self::Activated(event) => event.connection_id,
+            Self::ReauthNeeded(event) => event.connection_id,
+            Self::Revoked(event) => event.connection_id,
+        }
+    }
+
+    /// The status transition.
+    pub const fn transition(&self) -> ConnectionTransition {
+        match self {
+            Self::Requested(_) => ConnectionTransition::Requested,
+            Self::Authorized(_) => ConnectionTransition::Authorized,
+            Self::ReauthRequested(_) => ConnectionTransition::ReauthRequested,
+            Self::RevocationRequested(_) => ConnectionTransition::RevocationRequested,
+            Self::Activated(_) => ConnectionTransition::Activated,
+            Self::ReauthNeeded(_) => ConnectionTransition::ReauthNeeded,
+            Self::Revoked(_) => ConnectionTransition::Revoked,
+        }
+    }
+
+    /// Whether the worker appended it.
+    pub const fn is_from_worker(&self) -> bool {
+        match self {
+            Self::Activated(_) | Self::ReauthNeeded(_) | Self::Revoked(_) => true,
+            Self::Requested(_)
+            | Self::Authorized(_)
+            | Self::ReauthRequested(_)
+            | Self::RevocationRequested(_) => false,
+        }
+    }
+
+    pub(super) fn to_redacted_json(&self) -> Value {
+        match self {
+            Self::Requested(event) => json!(event),
+            // A code is worthless once it was exchanged, and secret until then.
+            Self::Authorized(event) => json!({
+                "connection_id": event.connection_id, "code": "[redacted]", "jti": event.jti,
+            }),
+            Self::ReauthRequested(event) => json!(event),
+            Self::RevocationRequested(event) => json!(event),
+            Self::Activated(event) => json!(event),
+            Self::ReauthNeeded(event) => json!(event),
+            Self::Revoked(event) => json!(event),
+        }
+    }
 }
 
 impl SealedContent for ConnectionRequested {

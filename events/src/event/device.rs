@@ -3,8 +3,10 @@
 
 use keys::{DataKey, DeviceId, SigningKeyId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::envelope::{EventHeader, EventKind};
+use crate::envelope::EventHeader;
+use crate::event_kind::EventKind;
 
 /// A device was given its signing key; again, with another key id, when it was given that of a newer master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,34 @@ pub struct DeviceRevoked {
     pub token_id: Option<String>,
 }
 
+/// A change of a device's signing key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// It got a key.
+    Enrolled(DeviceEnrolled),
+    /// Its keys were revoked.
+    Revoked(DeviceRevoked),
+}
+
+impl DeviceEvent {
+    /// The device.
+    pub fn device_id(&self) -> DeviceId {
+        match self {
+            Self::Enrolled(event) => event.device,
+            Self::Revoked(event) => event.device,
+        }
+    }
+
+    pub(super) fn to_redacted_json(&self) -> Value {
+        match self {
+            Self::Enrolled(event) => json!({
+                "device_id": event.device.to_string(), "key_id": event.key_id.to_string(), "jti": event.token_id,
+            }),
+            Self::Revoked(event) => json!({ "device_id": event.device.to_string(), "jti": event.token_id }),
+        }
+    }
+}
+
 /// The content of both, version 1; a revocation names no key.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +74,7 @@ impl DeviceEnrolled {
         seal(head, key, &self.device, Some(&self.key_id), self.token_id.as_ref())
     }
 
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
         let content: DeviceV1 = serde_json::from_slice(content).ok()?;
         Some(Self {
             device: content.device_id.parse().ok()?,
@@ -61,7 +91,7 @@ impl DeviceRevoked {
         seal(head, key, &self.device, None, self.token_id.as_ref())
     }
 
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
         let content: DeviceV1 = serde_json::from_slice(content).ok()?;
         content.key_id.is_none().then_some(())?;
         Some(Self { device: content.device_id.parse().ok()?, token_id: content.jti })

@@ -12,7 +12,8 @@ use schemas::ErasureStep;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use crate::envelope::{EventHeader, EventKind};
+use crate::envelope::EventHeader;
+use crate::event_kind::EventKind;
 
 const PURPOSE: &str = "syncwell.erasure-event.v1";
 
@@ -121,9 +122,10 @@ impl ErasureEvent {
     }
 
     /// There is one spelling. Whether it may be believed is [`ErasureEvent::has_valid_mac`]'s to say.
-    pub(super) fn from_v1(kind: EventKind, content: &[u8]) -> Option<Self> {
+    pub(super) fn decode(kind: EventKind, content: &[u8]) -> Option<Self> {
         let read: StoredErasureEvent = serde_json::from_slice(content).ok()?;
         let known = StoredErasureEvent { mac: None, ..read.clone() };
+        let mac = read.mac.clone()?;
         let fact = match (kind, read) {
             (EventKind::ErasureRequestedV1, StoredErasureEvent { due_at: Some(due_at), .. }) => {
                 ErasureChange::Requested { due_at }
@@ -140,7 +142,6 @@ impl ErasureEvent {
             _ => return None,
         };
         let event = Self { erasure_id: known.erasure_id, change: fact };
-        let mac = read_mac(content)?;
         let again = StoredErasureEvent { mac: Some(mac), ..event.to_stored() };
         (event.to_stored() == known && render(&again) == content).then_some(event)
     }

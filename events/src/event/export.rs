@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use keys::ExportId;
 use schemas::{ExportFailure, Sequence};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::SealedContent;
-use crate::envelope::EventKind;
+use super::sealed_content::SealedContent;
+use crate::event_kind::EventKind;
 
 /// A user wants an export. Version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,36 @@ pub struct ExportFailed {
     pub export_id: ExportId,
     /// Why.
     pub code: ExportFailure,
+}
+
+/// A change of an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExportEvent {
+    /// A user requested it.
+    Requested(ExportRequested),
+    /// It can be downloaded.
+    Ready(ExportReady),
+    /// It failed for good.
+    Failed(ExportFailed),
+}
+
+impl ExportEvent {
+    /// The export.
+    pub fn export_id(&self) -> ExportId {
+        match self {
+            Self::Requested(event) => event.export_id,
+            Self::Ready(event) => event.export_id,
+            Self::Failed(event) => event.export_id,
+        }
+    }
+
+    pub(super) fn to_redacted_json(&self) -> Value {
+        match self {
+            Self::Requested(event) => json!(event),
+            Self::Ready(event) => json!(event),
+            Self::Failed(event) => json!(event),
+        }
+    }
 }
 
 impl SealedContent for ExportRequested {

@@ -6,8 +6,10 @@ use keys::UserRef;
 use schemas::{EventId, Sequence};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::envelope::{EventHeader, EventKind};
+use crate::envelope::EventHeader;
+use crate::event_kind::EventKind;
 
 /// Who did it: the role whose credentials were used, and what the person's command said of the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,14 +61,35 @@ pub struct RetentionApplied {
     pub reason: String,
 }
 
+/// An operator's or auditor's action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperatorEvent {
+    /// Contents were shown.
+    AccessRecorded(AccessRecorded),
+    /// An event is excluded from every view.
+    EventDiscarded(EventDiscarded),
+    /// The data of past years is destroyed.
+    RetentionApplied(RetentionApplied),
+}
+
+impl OperatorEvent {
+    pub(super) fn to_redacted_json(&self) -> Value {
+        match self {
+            Self::AccessRecorded(access) => json!(access),
+            Self::EventDiscarded(discarded) => json!(discarded),
+            Self::RetentionApplied(applied) => json!(applied),
+        }
+    }
+}
+
 impl RetentionApplied {
     /// The event's stored bytes.
     pub fn encode(&self, id: EventId, time: Timestamp) -> Vec<u8> {
         encode_event(self, id, EventKind::RetentionAppliedV1, time)
     }
 
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
-        from_v1(content)
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
+        decode_canonical(content)
     }
 }
 
@@ -76,8 +99,8 @@ impl AccessRecorded {
         encode_event(self, id, EventKind::AccessRecordedV1, time)
     }
 
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
-        from_v1(content)
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
+        decode_canonical(content)
     }
 }
 
@@ -87,8 +110,8 @@ impl EventDiscarded {
         encode_event(self, id, EventKind::EventDiscardedV1, time)
     }
 
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
-        from_v1(content).filter(|discarded: &Self| !discarded.reason.trim().is_empty())
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
+        decode_canonical(content).filter(|discarded: &Self| !discarded.reason.trim().is_empty())
     }
 }
 
@@ -98,7 +121,7 @@ fn encode_event(content: &impl Serialize, id: EventId, kind: EventKind, time: Ti
 }
 
 /// There is one spelling.
-fn from_v1<T: Serialize + DeserializeOwned>(content: &[u8]) -> Option<T> {
+fn decode_canonical<T: Serialize + DeserializeOwned>(content: &[u8]) -> Option<T> {
     let read: T = serde_json::from_slice(content).ok()?;
     (serde_json::to_vec(&read).ok()? == content).then_some(read)
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::envelope::{EventHeader, EventKind};
+use crate::envelope::EventHeader;
+use crate::event_kind::EventKind;
 
 /// The content of one kind of events.
 pub trait SealedContent: Serialize + DeserializeOwned {
@@ -22,6 +23,6 @@ pub trait SealedContent: Serialize + DeserializeOwned {
 }
 
 /// Strict: an unknown field is another version.
-pub(super) fn decode<T: SealedContent>(content: &[u8]) -> Option<T> {
+pub(super) fn decode_json<T: DeserializeOwned>(content: &[u8]) -> Option<T> {
     serde_json::from_slice(content).ok()
 }

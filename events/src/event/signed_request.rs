@@ -2,8 +2,10 @@
 
 use keys::{DataKey, RequestSignature, SigningKeyId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::envelope::{EventHeader, EventKind};
+use crate::envelope::EventHeader;
+use crate::event_kind::EventKind;
 
 /// A signed request: a summary, or a device's report; which one is the event's kind.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +55,14 @@ impl SignedRequest {
         head.seal(key, &content)
     }
 
-    pub(super) fn from_v1(content: &[u8]) -> Option<Self> {
+    pub(super) fn to_redacted_json(&self) -> Value {
+        json!({
+            "body": self.body, "timestamp": self.timestamp, "signature": self.signature.to_string(),
+            "key_id": self.signing_key_id.to_string(), "jti": self.token_id,
+        })
+    }
+
+    pub(super) fn decode(content: &[u8]) -> Option<Self> {
         let content: SignedRequestV1<'_> = serde_json::from_slice(content).ok()?;
         (content.body.len() == content.body_bytes).then_some(())?;
         Some(Self {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SealedContent;
-use crate::envelope::EventKind;
+use super::sealed_content::SealedContent;
+use crate::event_kind::EventKind;
 
 /// A provider's delivery was accepted, or the part of it that is about one of the provider's users. Version 1.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

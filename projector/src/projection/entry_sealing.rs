@@ -1,19 +1,20 @@
 //! Entries of the view, opened and sealed.
 
-use keys::{DataKey, KeyClient, KeyError};
+use keys::{DataKey, KeyClient, KeyError, UserRef};
+use zeroize::Zeroizing;
 
 use super::Projection;
 use super::fold_error::FoldError;
 use crate::incident::ProjectorIncident;
-use crate::view::{EntryKey, SealedValue};
-use crate::view_entry::ViewEntry;
+use crate::view::{AnyEntryKey, EntryKey, SealedValue};
+use crate::view_entry::{AnyEntry, ViewEntry};
 
 impl Projection {
     /// An entry's key and value, as they are stored.
-    pub(super) fn seal_entry<E: ViewEntry>(
+    pub(super) fn seal_entry(
         &self,
-        key: &E::Key,
-        entry: &E,
+        key: &AnyEntryKey,
+        entry: &AnyEntry,
         data_key: &DataKey,
     ) -> (Vec<u8>, SealedValue) {
         let key = key.encode();
@@ -49,15 +50,33 @@ impl From<ReadEntryError> for FoldError {
     }
 }
 
-/// Opens a stored entry with its user's key.
+/// Decrypts a stored entry of one kind with its user's key.
 pub(crate) async fn read_entry<E: ViewEntry>(
     key: &E::Key,
     sealed: &SealedValue,
     keys: &KeyClient,
 ) -> Result<E, ReadEntryError> {
-    let user = key.user();
-    let damaged = || ReadEntryError::Damaged(ProjectorIncident::DamagedEntry(user));
-    let data_key = match keys.get(&user, sealed.key_id().ok_or_else(damaged)?).await {
+    let plain = open_entry(key.user(), &key.encode(), sealed, keys).await?;
+    E::decode(&plain).ok_or_else(|| damaged(key.user()))
+}
+
+/// Decrypts a stored entry of any kind with its user's key.
+pub(crate) async fn read_any_entry(
+    key: &AnyEntryKey,
+    sealed: &SealedValue,
+    keys: &KeyClient,
+) -> Result<AnyEntry, ReadEntryError> {
+    let plain = open_entry(key.user(), &key.encode(), sealed, keys).await?;
+    AnyEntry::decode(key, &plain).ok_or_else(|| damaged(key.user()))
+}
+
+async fn open_entry(
+    user: UserRef,
+    key: &[u8],
+    sealed: &SealedValue,
+    keys: &KeyClient,
+) -> Result<Zeroizing<Vec<u8>>, ReadEntryError> {
+    let data_key = match keys.get(&user, sealed.key_id().ok_or_else(|| damaged(user))?).await {
         Ok(Some(data_key)) => data_key,
         Err(KeyError::Unavailable) => return Err(ReadEntryError::Unavailable),
         Err(KeyError::Erased) => return Err(ReadEntryError::Erased),
@@ -68,6 +87,9 @@ pub(crate) async fn read_entry<E: ViewEntry>(
             return Err(ReadEntryError::KeyUnusable(format!("does not open: {error}")));
         }
     };
-    let plain = sealed.open(&key.encode(), &data_key).ok_or_else(damaged)?;
-    E::decode(&plain).ok_or_else(damaged)
+    sealed.open(key, &data_key).ok_or_else(|| damaged(user))
+}
+
+fn damaged(user: UserRef) -> ReadEntryError {
+    ReadEntryError::Damaged(ProjectorIncident::DamagedEntry(user))
 }

@@ -12,9 +12,8 @@ use schemas::Sequence;
 use tlog::Frontier;
 
 use super::Projection;
-use super::shard::{PendingEntries, PendingEntry, Shard};
+use super::shard::{PendingEntry, Shard};
 use crate::view::{SealedValue, Tip, View, ViewChanges};
-use crate::view_entry::ViewEntry;
 
 /// Folded and not written.
 pub(crate) struct PendingWrites {
@@ -37,7 +36,7 @@ impl Default for PendingWrites {
 impl PendingWrites {
     /// How many entries wait to be written.
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(Shard::len).sum()
+        self.shards.iter().map(|shard| shard.entries.len()).sum()
     }
 
     /// The tree over everything folded, written or not.
@@ -62,17 +61,19 @@ impl PendingWrites {
 
     /// As changes of the view, to be written all or not at all.
     pub(super) fn drain(&mut self, folder: &Projection) -> (ViewChanges, Option<(Tip, Frontier)>) {
-        let Self { shards, to_publish: _, advanced_to: moved } = std::mem::take(self);
-        let many = shards.iter().map(|shard| shard.rows.len()).sum::<usize>() >= super::PARALLEL_EVENTS_MIN;
+        let Self { mut shards, to_publish: _, advanced_to: moved } = std::mem::take(self);
+        let parked: Vec<_> = shards.iter_mut().flat_map(|shard| std::mem::take(&mut shard.parked)).collect();
+        let many =
+            shards.iter().map(|shard| shard.entries.len()).sum::<usize>() >= super::PARALLEL_EVENTS_MIN;
         let sealed: Vec<Vec<EntryWrite>> = if many {
             std::thread::scope(|scope| {
                 let threads: Vec<_> =
-                    shards.iter().map(|shard| scope.spawn(|| seal_shard(shard, folder))).collect();
+                    shards.into_iter().map(|shard| scope.spawn(move || seal_shard(shard, folder))).collect();
                 let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
                 joined.map(|sealed| sealed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
             })
         } else {
-            shards.iter().map(|shard| seal_shard(shard, folder)).collect()
+            shards.into_iter().map(|shard| seal_shard(shard, folder)).collect()
         };
         let mut entries = Vec::with_capacity(sealed.iter().map(Vec::len).sum());
         sealed.into_iter().for_each(|mut sealed| entries.append(&mut sealed));
@@ -82,7 +83,7 @@ impl PendingWrites {
         for (key, old, new) in entries {
             changes.write_entry(key, old.as_ref(), new);
         }
-        shards.into_iter().flat_map(|shard| shard.parked).for_each(|poison| changes.park(poison));
+        parked.into_iter().for_each(|poison| changes.park(poison));
         (changes, moved)
     }
 }
@@ -90,25 +91,13 @@ impl PendingWrites {
 /// A key, what stands there, and what is to stand there.
 type EntryWrite = (Vec<u8>, Option<SealedValue>, SealedValue);
 
-fn seal_shard(shard: &Shard, folder: &Projection) -> Vec<EntryWrite> {
-    let mut sealed = Vec::with_capacity(shard.len());
-    seal_entries(&shard.rows, folder, &mut sealed);
-    seal_entries(&shard.devices, folder, &mut sealed);
-    seal_entries(&shard.connections, folder, &mut sealed);
-    seal_entries(&shard.reports, folder, &mut sealed);
-    seal_entries(&shard.exports, folder, &mut sealed);
-    sealed
-}
-
-fn seal_entries<E: ViewEntry>(
-    entries: &PendingEntries<E>,
-    folder: &Projection,
-    sealed: &mut Vec<EntryWrite>,
-) {
-    for (key, PendingEntry { old, current: now, data_key }) in entries {
-        if let Some(now) = now {
-            let (key, new) = folder.seal_entry(key, now, data_key);
-            sealed.push((key, old.clone(), new));
+fn seal_shard(shard: Shard, projection: &Projection) -> Vec<EntryWrite> {
+    let mut sealed = Vec::with_capacity(shard.entries.len());
+    for (key, PendingEntry { old, current, data_key }) in shard.entries {
+        if let Some(current) = current {
+            let (key, new) = projection.seal_entry(&key, &current, &data_key);
+            sealed.push((key, old, new));
         }
     }
+    sealed
 }

@@ -6,20 +6,16 @@ use schemas::Outcome;
 use super::Projection;
 use super::fold_error::FoldError;
 use crate::decrypted_event::DecryptedEvent;
-use crate::view_entry::ViewEntry;
 
 /// What is told of an event that did this, where anything is.
-pub(super) fn published_change<E: ViewEntry>(
-    event: &DecryptedEvent<E::Payload>,
-    outcome: Outcome,
-) -> Option<ChangeNotification> {
+pub(super) fn published_change(event: &DecryptedEvent, outcome: Outcome) -> Option<ChangeNotification> {
     let has_changed = match outcome {
         Outcome::Created | Outcome::Merged => true,
         Outcome::Unchanged => false,
     };
-    let (kind, subject) = E::change_subject(&event.payload).filter(|_| has_changed)?;
+    let (kind, subject) = event.payload.change_subject().filter(|_| has_changed)?;
     let change =
-        ChangeNotification::new(kind, event.head.user, event.head.id, event.sequence, event.head.time);
+        ChangeNotification::new(kind, event.header.user, event.header.id, event.sequence, event.header.time);
     Some(change.with_target(&subject, &event.data_key))
 }
 

@@ -6,10 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aggregates::connection::ConnectionState;
-use aggregates::device::DeviceState;
-use aggregates::export::ExportState;
-use aggregates::row::Row;
 use events::ChangeNotification;
 use jetstream::ScanFrom;
 use jiff::civil::Date;
@@ -23,9 +19,8 @@ use crate::decrypt::DecryptError;
 use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::incident::ProjectorIncident;
 use crate::parked_event::ParkedEvent;
-use crate::view::{EntryKey, RowKey, SealedValue, View, ViewChanges};
-use crate::view_entry::ViewEntry;
-use crate::view_entry::device_report::DeviceReportEntry;
+use crate::view::{AnyEntryKey, RowKey, SealedValue, View, ViewChanges};
+use crate::view_entry::AnyEntry;
 
 /// What a repair writes, and what is told of it before.
 #[derive(Default)]
@@ -40,17 +35,11 @@ impl From<ViewChanges> for RepairResult {
     }
 }
 
-/// Entries of one kind, each with what it will be sealed under.
-type ReplayedEntries<E> = BTreeMap<<E as ViewEntry>::Key, (E, Arc<DataKey>)>;
-
-/// A user's state, from nothing.
+/// A user's state, folded from nothing.
 #[derive(Default)]
 struct ReplayedUser {
-    rows: ReplayedEntries<Row>,
-    devices: ReplayedEntries<DeviceState>,
-    connections: ReplayedEntries<ConnectionState>,
-    reports: ReplayedEntries<DeviceReportEntry>,
-    exports: ReplayedEntries<ExportState>,
+    /// Each with the data key that it will be sealed under.
+    entries: BTreeMap<AnyEntryKey, (AnyEntry, Arc<DataKey>)>,
     /// Events from here on are told.
     publish_from: Option<Sequence>,
     to_publish: Vec<ChangeNotification>,
@@ -60,31 +49,22 @@ struct ReplayedUser {
 
 impl ReplayedUser {
     fn fold(&mut self, opened: FoldableEvent) {
-        let (from, told) = (self.publish_from, &mut self.to_publish);
         match opened {
-            FoldableEvent::Summary(event) => fold_entry(&mut self.rows, &event, from, told),
-            FoldableEvent::Device(event) => fold_entry(&mut self.devices, &event, from, told),
-            FoldableEvent::Connection(event) => fold_entry(&mut self.connections, &event, from, told),
-            FoldableEvent::Report(event) => fold_entry(&mut self.reports, &event, from, told),
-            FoldableEvent::Export(event) => fold_entry(&mut self.exports, &event, from, told),
+            FoldableEvent::Entry(event) => self.fold_entry(&event),
             FoldableEvent::Discard(_) | FoldableEvent::Erasure(..) | FoldableEvent::Retention(_) => {}
         }
     }
-}
 
-fn fold_entry<E: ViewEntry>(
-    entries: &mut ReplayedEntries<E>,
-    event: &DecryptedEvent<E::Payload>,
-    tell_from: Option<Sequence>,
-    told: &mut Vec<ChangeNotification>,
-) {
-    let key = E::key(event.head.user, &event.payload);
-    let (now, outcome) = E::fold(entries.remove(&key).map(|(before, _)| before), event);
-    if tell_from.is_some_and(|from| event.sequence >= from) {
-        told.extend(published_change::<E>(event, outcome));
-    }
-    if let Some(now) = now {
-        entries.insert(key, (now, event.data_key.clone()));
+    fn fold_entry(&mut self, event: &DecryptedEvent) {
+        let key = event.payload.key(event.header.user);
+        let before = self.entries.remove(&key).map(|(before, _)| before);
+        let (now, outcome) = AnyEntry::fold(before, &event.payload, &event.metadata());
+        if self.publish_from.is_some_and(|from| event.sequence >= from) {
+            self.to_publish.extend(published_change(event, outcome));
+        }
+        if let Some(now) = now {
+            self.entries.insert(key, (now, event.data_key.clone()));
+        }
     }
 }
 
@@ -131,15 +111,17 @@ impl Projection {
                 None => return Err(FoldError::NewlyParked(poison.clone())),
             }
         }
-        let (old, new) = match date {
+        let old = match date {
             Some(date) => {
-                let key = RowKey { user, date };
+                let key = AnyEntryKey::Row(RowKey { user, date });
+                refolded.entries.retain(|entry, _| *entry == key);
                 let old = view.entry(&key.encode())?.0.map(|sealed| (key.encode(), sealed));
-                refolded.rows.retain(|row, _| *row == key);
-                (old.into_iter().collect(), self.seal_entries(&refolded.rows))
+                old.into_iter().collect()
             }
-            None => (view.all_entries_of_user(user)?.into_iter().collect(), self.seal_all(&refolded)),
+            None => view.all_entries_of_user(user)?.into_iter().collect(),
         };
+        let new = refolded.entries.iter();
+        let new = new.map(|(key, (entry, data_key))| self.seal_entry(key, entry, data_key)).collect();
         if date.is_none() {
             changes.unpark(user, None);
             if let Some(poison) = refolded.parked_event {
@@ -149,19 +131,6 @@ impl Projection {
         }
         replace_entries(&mut changes, user, old, new)?;
         Ok(RepairResult { changes, to_publish: refolded.to_publish })
-    }
-
-    fn seal_all(&self, refolded: &ReplayedUser) -> Vec<(Vec<u8>, SealedValue)> {
-        let mut sealed = self.seal_entries(&refolded.rows);
-        sealed.extend(self.seal_entries(&refolded.devices));
-        sealed.extend(self.seal_entries(&refolded.connections));
-        sealed.extend(self.seal_entries(&refolded.reports));
-        sealed.extend(self.seal_entries(&refolded.exports));
-        sealed
-    }
-
-    fn seal_entries<E: ViewEntry>(&self, entries: &ReplayedEntries<E>) -> Vec<(Vec<u8>, SealedValue)> {
-        entries.iter().map(|(key, (entry, data_key))| self.seal_entry(key, entry, data_key)).collect()
     }
 
     /// What is filed under nobody belongs to no one's rows: each such event is only read once more.

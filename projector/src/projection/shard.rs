@@ -6,15 +6,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use aggregates::connection::ConnectionState;
-use aggregates::device::DeviceState;
-use aggregates::export::ExportState;
-use aggregates::row::Row;
 use events::{ChangeNotification, EventOutcome, RecordedEvent};
 use jiff::Timestamp;
 use keys::{DataKey, UserRef};
 
-use super::entry_sealing::{ReadEntryError, read_entry};
+use super::entry_sealing::{ReadEntryError, read_any_entry};
 use super::fold_error::FoldError;
 use super::prepare::PreparedEvent;
 use super::publish_changes::published_change;
@@ -22,42 +18,23 @@ use super::{OutcomeNotice, Projection};
 use crate::decrypt::DecryptError;
 use crate::decrypted_event::{DecryptedEvent, FoldableEvent};
 use crate::parked_event::ParkedEvent;
-use crate::view::{EntryKey, SealedValue, View};
-use crate::view_entry::ViewEntry;
-use crate::view_entry::device_report::DeviceReportEntry;
+use crate::view::{AnyEntryKey, SealedValue, View};
+use crate::view_entry::AnyEntry;
 
-/// An entry as it was found in the store, and as it is now.
-pub(super) struct PendingEntry<E> {
+/// An entry as it was read from the store, and as it is now.
+pub(super) struct PendingEntry {
     pub(super) old: Option<SealedValue>,
-    /// None only while an event is being folded into it, or where there is nothing.
-    pub(super) current: Option<E>,
-    /// What it will be sealed under.
+    /// `None` only while an event is folded into it, or if there is no entry.
+    pub(super) current: Option<AnyEntry>,
+    /// Data key that it will be sealed under.
     pub(super) data_key: Arc<DataKey>,
 }
 
-/// The entries of one kind.
-pub(super) type PendingEntries<E> = HashMap<<E as ViewEntry>::Key, PendingEntry<E>>;
-
-/// What was folded of some users and is not written yet.
+/// State of some users that is folded and not written yet.
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) rows: PendingEntries<Row>,
-    pub(super) devices: PendingEntries<DeviceState>,
-    pub(super) connections: PendingEntries<ConnectionState>,
-    pub(super) reports: PendingEntries<DeviceReportEntry>,
-    pub(super) exports: PendingEntries<ExportState>,
+    pub(super) entries: HashMap<AnyEntryKey, PendingEntry>,
     pub(super) parked: Vec<ParkedEvent>,
-}
-
-impl Shard {
-    /// How many entries wait to be written.
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
-            + self.devices.len()
-            + self.connections.len()
-            + self.reports.len()
-            + self.exports.len()
-    }
 }
 
 /// Which of so many shards an event belongs to: by the subject, so by the user.
@@ -116,13 +93,7 @@ impl<'f> ShardFold<'f> {
         match opened {
             Ok(None) => Ok(()),
             Ok(Some(opened)) if self.is_parked(&opened.user()) => Ok(()),
-            Ok(Some(FoldableEvent::Summary(event))) => self.fold_into_entry(|shard| &mut shard.rows, event),
-            Ok(Some(FoldableEvent::Device(event))) => self.fold_into_entry(|shard| &mut shard.devices, event),
-            Ok(Some(FoldableEvent::Connection(event))) => {
-                self.fold_into_entry(|shard| &mut shard.connections, event)
-            }
-            Ok(Some(FoldableEvent::Export(event))) => self.fold_into_entry(|shard| &mut shard.exports, event),
-            Ok(Some(FoldableEvent::Report(event))) => self.fold_into_entry(|shard| &mut shard.reports, event),
+            Ok(Some(FoldableEvent::Entry(event))) => self.fold_into_entry(event),
             Ok(Some(
                 FoldableEvent::Discard(_) | FoldableEvent::Erasure(..) | FoldableEvent::Retention(_),
             )) => {
@@ -146,21 +117,17 @@ impl<'f> ShardFold<'f> {
         *user != UserRef::SYSTEM && self.parked_users.contains(user)
     }
 
-    /// Folds an event into the entry that it is about, one of these.
-    fn fold_into_entry<E: ViewEntry>(
-        &mut self,
-        entries: fn(&mut Shard) -> &mut PendingEntries<E>,
-        event: DecryptedEvent<E::Payload>,
-    ) -> Result<(), FoldError> {
-        let key = E::key(event.head.user, &event.payload);
-        let pending = match entries(self.shard).entry(key) {
+    /// Folds an event into its entry.
+    fn fold_into_entry(&mut self, event: DecryptedEvent) -> Result<(), FoldError> {
+        let key = event.payload.key(event.header.user);
+        let pending = match self.shard.entries.entry(key) {
             Slot::Occupied(occupied) => occupied.into_mut(),
             Slot::Vacant(vacant) => {
                 let old = self.view.entry(&key.encode())?.0;
                 let read = match &old {
                     Some(sealed) => self
                         .projection
-                        .block_on(read_entry::<E>(&key, sealed, &self.projection.decryptor.keys))
+                        .block_on(read_any_entry(&key, sealed, &self.projection.decryptor.keys))
                         .map(Some),
                     None => Ok(None),
                 };
@@ -176,13 +143,13 @@ impl<'f> ShardFold<'f> {
                 vacant.insert(PendingEntry { old, current: now, data_key: event.data_key.clone() })
             }
         };
-        let (now, outcome) = E::fold(pending.current.take(), &event);
+        let (now, outcome) = AnyEntry::fold(pending.current.take(), &event.payload, &event.metadata());
         pending.current = now;
-        if self.publish_since.is_some_and(|since| event.head.time >= since) {
-            self.changes.extend(published_change::<E>(&event, outcome));
+        if self.publish_since.is_some_and(|since| event.header.time >= since) {
+            self.changes.extend(published_change(&event, outcome));
         }
         if self.projection.is_collecting_outcomes {
-            let folded = EventOutcome { event_id: event.head.id, sequence: event.sequence, outcome };
+            let folded = EventOutcome { event_id: event.header.id, sequence: event.sequence, outcome };
             self.outcomes.push(OutcomeNotice {
                 outcome_to: event.outcome_to,
                 stored_at: event.stored_at,

@@ -1,6 +1,6 @@
 //! Events that are folded by themselves.
 
-use events::{EventKind, RecordedEvent};
+use events::{EventCategory, RecordedEvent};
 use keys::Year;
 
 use super::prepare::PreparedEvent;
@@ -28,6 +28,5 @@ pub(super) fn next_single_event(events: &[PreparedEvent]) -> Option<(usize, Sing
 
 /// Reads from the header whether an event that was not decrypted is a step of an erasure.
 fn is_erasure_event(event: &RecordedEvent) -> bool {
-    let kind = event.header().map(|head| head.kind);
-    kind.is_ok_and(|kind| EventKind::ERASURES.contains(&kind))
+    event.header().is_ok_and(|header| header.kind.category() == EventCategory::Account)
 }

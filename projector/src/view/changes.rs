@@ -84,14 +84,15 @@ impl ViewChanges {
                 .copied()
                 .collect();
             for (user, sequence) in released {
-                state.parked_events.remove(&(user, sequence));
+                Arc::make_mut(&mut state.parked_events).remove(&(user, sequence));
                 batch.remove(encode_parked_key(&user, sequence).as_slice());
             }
         }
         if let Some(discarded) = self.discarded {
             batch.insert(discarded.encode_key().as_slice(), discarded.encode_value());
-            state.discarded_events.insert(discarded.sequence, discarded);
-            if state.parked_events.remove(&(discarded.user, discarded.sequence)).is_some() {
+            Arc::make_mut(&mut state.discarded_events).insert(discarded.sequence, discarded);
+            let parked = (discarded.user, discarded.sequence);
+            if Arc::make_mut(&mut state.parked_events).remove(&parked).is_some() {
                 batch.remove(encode_parked_key(&discarded.user, discarded.sequence).as_slice());
             }
         }
@@ -106,7 +107,7 @@ impl ViewChanges {
                 encode_parked_key(&poison.user, poison.sequence).as_slice(),
                 encode_parked_value(&poison),
             );
-            state.parked_events.insert((poison.user, poison.sequence), poison);
+            Arc::make_mut(&mut state.parked_events).insert((poison.user, poison.sequence), poison);
         }
     }
 }

@@ -9,7 +9,7 @@
 
 use keys::{DeviceId, KeyHolder, UserRef};
 
-use super::keys::{EntryKey, KEY_REPORT, split_user, user_prefix};
+use super::keys::{EntryKey, KeyKind, split_user, user_prefix};
 
 const HOLDER_USER: u8 = 0;
 const HOLDER_DEVICE: u8 = 1;
@@ -37,7 +37,7 @@ impl DeviceReportKey {
 }
 
 impl EntryKey for DeviceReportKey {
-    const KIND: u8 = KEY_REPORT;
+    const KIND: KeyKind = KeyKind::DeviceReport;
 
     fn user(&self) -> UserRef {
         self.user
@@ -48,7 +48,7 @@ impl EntryKey for DeviceReportKey {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let user = user_prefix(KEY_REPORT, self.user);
+        let user = user_prefix(KeyKind::DeviceReport, self.user);
         match &self.device {
             None => [user.as_slice(), &[HOLDER_USER]].concat(),
             Some(device) => [user.as_slice(), &[HOLDER_DEVICE], device.as_bytes()].concat(),
@@ -56,7 +56,7 @@ impl EntryKey for DeviceReportKey {
     }
 
     fn decode(key: &[u8]) -> Option<Self> {
-        let (user, rest) = split_user(KEY_REPORT, key)?;
+        let (user, rest) = split_user(KeyKind::DeviceReport, key)?;
         let device = match rest.split_first()? {
             (&HOLDER_USER, []) => None,
             (&HOLDER_DEVICE, device) => Some(DeviceId::from_bytes(device.try_into().ok()?)),

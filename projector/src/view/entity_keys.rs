@@ -6,12 +6,12 @@ use std::hash::Hash;
 
 use keys::{ConnectionId, DeviceId, ExportId, UserRef};
 
-use super::keys::{EntryKey, KEY_CONNECTION, KEY_DEVICE, KEY_EXPORT, split_user, user_prefix};
+use super::keys::{EntryKey, KeyKind, split_user, user_prefix};
 
 /// An id of 16 bytes.
 pub(crate) trait EntityId: Copy + Ord + Hash + Display {
-    /// The number before the keys of what it names.
-    const KIND: u8;
+    /// The kind of the keys of what it names.
+    const KIND: KeyKind;
 
     fn id_bytes(&self) -> &[u8; 16];
 
@@ -19,7 +19,7 @@ pub(crate) trait EntityId: Copy + Ord + Hash + Display {
 }
 
 impl EntityId for DeviceId {
-    const KIND: u8 = KEY_DEVICE;
+    const KIND: KeyKind = KeyKind::Device;
 
     fn id_bytes(&self) -> &[u8; 16] {
         self.as_bytes()
@@ -31,7 +31,7 @@ impl EntityId for DeviceId {
 }
 
 impl EntityId for ConnectionId {
-    const KIND: u8 = KEY_CONNECTION;
+    const KIND: KeyKind = KeyKind::Connection;
 
     fn id_bytes(&self) -> &[u8; 16] {
         self.as_bytes()
@@ -43,7 +43,7 @@ impl EntityId for ConnectionId {
 }
 
 impl EntityId for ExportId {
-    const KIND: u8 = KEY_EXPORT;
+    const KIND: KeyKind = KeyKind::Export;
 
     fn id_bytes(&self) -> &[u8; 16] {
         self.as_bytes()
@@ -71,7 +71,7 @@ pub(crate) type ConnectionKey = EntityKey<ConnectionId>;
 pub(crate) type ExportKey = EntityKey<ExportId>;
 
 impl<I: EntityId> EntryKey for EntityKey<I> {
-    const KIND: u8 = I::KIND;
+    const KIND: KeyKind = I::KIND;
 
     fn user(&self) -> UserRef {
         self.user

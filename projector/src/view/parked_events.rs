@@ -11,14 +11,14 @@
 use keys::UserRef;
 use schemas::Sequence;
 
-use super::keys::{KEY_DISCARDED, KEY_PARKED};
+use super::keys::KeyKind;
 use crate::parked_event::{ParkReason, ParkedEvent};
 
 const FORMAT: u8 = 1;
 
 /// The key of a parked event.
 pub(super) fn encode_parked_key(user: &UserRef, sequence: Sequence) -> [u8; 25] {
-    let mut key = [KEY_PARKED; 25];
+    let mut key = [KeyKind::Parked as u8; 25];
     key[1..17].copy_from_slice(user.as_bytes());
     key[17..].copy_from_slice(&sequence.get().to_be_bytes());
     key
@@ -52,7 +52,7 @@ pub(crate) struct DiscardedEvent {
 
 impl DiscardedEvent {
     pub(super) fn encode_key(&self) -> [u8; 9] {
-        let mut key = [KEY_DISCARDED; 9];
+        let mut key = [KeyKind::Discarded as u8; 9];
         key[1..].copy_from_slice(&self.sequence.get().to_be_bytes());
         key
     }

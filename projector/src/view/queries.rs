@@ -8,8 +8,9 @@ use keys::UserRef;
 use schemas::Sequence;
 
 use super::accounts::account_key;
+use super::any_entry_key::AnyEntryKey;
 use super::error::ViewError;
-use super::keys::{ENTRY_KEY_KINDS, EntryKey, user_prefix};
+use super::keys::{EntryKey, KeyKind, user_prefix};
 use super::row_key::RowKey;
 use super::sealed_value::SealedValue;
 use super::{AtPosition, View};
@@ -64,7 +65,7 @@ impl View {
     /// All of a user's entries, of every kind.
     pub(crate) fn all_entries_of_user(&self, user: UserRef) -> Result<Vec<StoredEntry>, ViewError> {
         let of_kind = |kind| self.store.scan_prefix(user_prefix(kind, user));
-        ENTRY_KEY_KINDS.into_iter().flat_map(of_kind).map(|entry| self.stored_entry(entry)).collect()
+        AnyEntryKey::KINDS.iter().copied().flat_map(of_kind).map(|entry| self.stored_entry(entry)).collect()
     }
 
     /// Some entries behind a key, in the keys' order, of every kind.
@@ -74,7 +75,7 @@ impl View {
         entries_max: usize,
     ) -> Result<Vec<StoredEntry>, ViewError> {
         let mut entries = Vec::new();
-        for kind in ENTRY_KEY_KINDS {
+        for kind in AnyEntryKey::KINDS.iter().copied() {
             entries.extend(self.entries_with_kind(kind, after, entries_max - entries.len())?);
             if entries.len() == entries_max {
                 break;
@@ -94,11 +95,11 @@ impl View {
 
     fn entries_with_kind(
         &self,
-        kind: u8,
+        kind: KeyKind,
         after: Option<&[u8]>,
         entries_max: usize,
     ) -> Result<Vec<StoredEntry>, ViewError> {
-        let (begin, end) = ([kind], [kind + 1]);
+        let (begin, end) = (kind.prefix(), [kind as u8 + 1]);
         let from = match after {
             Some(after) if after >= &end[..] => return Ok(Vec::new()),
             Some(after) if after >= &begin[..] => Bound::Excluded(after),

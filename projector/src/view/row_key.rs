@@ -10,7 +10,7 @@
 use jiff::civil::Date;
 use keys::UserRef;
 
-use super::keys::{EntryKey, KEY_ROW, split_user, user_prefix};
+use super::keys::{EntryKey, KeyKind, split_user, user_prefix};
 
 /// Makes every year that a date can have a positive number.
 const YEAR_OFFSET: i16 = 10_000;
@@ -23,7 +23,7 @@ pub(crate) struct RowKey {
 }
 
 impl EntryKey for RowKey {
-    const KIND: u8 = KEY_ROW;
+    const KIND: KeyKind = KeyKind::Row;
 
     fn user(&self) -> UserRef {
         self.user
@@ -37,11 +37,11 @@ impl EntryKey for RowKey {
     fn encode(&self) -> Vec<u8> {
         let year = self.date.year().saturating_add(YEAR_OFFSET).cast_unsigned().to_be_bytes();
         let day = [self.date.month().cast_unsigned(), self.date.day().cast_unsigned()];
-        [user_prefix(KEY_ROW, self.user).as_slice(), &year, &day].concat()
+        [user_prefix(KeyKind::Row, self.user).as_slice(), &year, &day].concat()
     }
 
     fn decode(key: &[u8]) -> Option<Self> {
-        let (user, date) = split_user(KEY_ROW, key)?;
+        let (user, date) = split_user(KeyKind::Row, key)?;
         let &[year_high, year_low, month, day] = date else { return None };
         let year = u16::from_be_bytes([year_high, year_low]).cast_signed().checked_sub(YEAR_OFFSET)?;
         Some(Self { user, date: Date::new(year, month.cast_signed(), day.cast_signed()).ok()? })

@@ -77,7 +77,7 @@ fn a_view_of_another_fold_is_refused() {
     let view = open(folder.path(), &log("a", 9)).unwrap();
     let mut meta = ViewMeta::new("a".to_owned()).encode();
     meta[4] += 1;
-    view.store.insert([KEY_META], meta).unwrap();
+    view.store.insert(KeyKind::Meta.prefix(), meta).unwrap();
     drop(view);
     assert!(matches!(open(folder.path(), &log("a", 9)), Err(ViewError::VersionMismatch { fold: 2, .. })));
 }
@@ -163,6 +163,7 @@ fn keys_of_every_kind(users: &[u8]) -> Vec<Vec<u8>> {
         keys.push(DeviceKey { user, id: ::keys::DeviceId::from_bytes([1; 16]) }.encode());
         keys.push(ConnectionKey { user, id: ::keys::ConnectionId::from_bytes([1; 16]) }.encode());
         keys.push(DeviceReportKey::new(user, ::keys::KeyHolder::User).encode());
+        keys.push(ExportKey { user, id: ::keys::ExportId::from_bytes([1; 16]) }.encode());
     }
     keys.sort_unstable();
     keys
@@ -202,8 +203,12 @@ fn entries_of_every_kind_are_gone_through_and_nothing_else_is() {
         }
         assert_eq!(found, keys, "pages of {page}");
     }
-    assert!(keys.iter().all(|key| AnyKey::decode(key).is_some()), "each is of a kind that is compared");
-    assert_eq!(keys.iter().map(|key| key[0]).collect::<std::collections::BTreeSet<_>>().len(), 4);
+    assert!(keys.iter().all(|key| AnyEntryKey::decode(key).is_some()), "each is of a kind that is compared");
+    let kinds: std::collections::BTreeSet<u8> = keys.iter().map(|key| key[0]).collect();
+    assert!(
+        kinds.into_iter().eq(AnyEntryKey::KINDS.iter().map(|kind| *kind as u8)),
+        "a sample of every kind"
+    );
 }
 
 #[test]

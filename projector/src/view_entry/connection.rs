@@ -4,42 +4,33 @@ mod codec;
 
 use std::collections::BTreeMap;
 
-use aggregates::connection::{ConnectionChange, ConnectionState, fold};
-use events::{ChangeKind, ChangeTarget};
-use keys::{ConnectionId, UserRef};
+use aggregates::EventMetadata;
+use aggregates::connection::{ConnectionState, fold};
+use events::{ChangeKind, ChangeTarget, ConnectionEvent};
+use keys::UserRef;
 use schemas::Outcome;
 use serde_json::{Value, json};
 
-use crate::decrypted_event::DecryptedEvent;
 use crate::view::ConnectionKey;
 use crate::view_entry::{ViewEntry, value_map};
 
 impl ViewEntry for ConnectionState {
     type Key = ConnectionKey;
-    type Payload = (ConnectionId, ConnectionChange);
+    type Payload = ConnectionEvent;
 
-    fn key(user: UserRef, (id, _): &Self::Payload) -> ConnectionKey {
-        ConnectionKey { user, id: *id }
+    fn key(user: UserRef, change: &Self::Payload) -> ConnectionKey {
+        ConnectionKey { user, id: change.connection_id() }
     }
 
-    fn fold(before: Option<Self>, event: &DecryptedEvent<Self::Payload>) -> (Option<Self>, Outcome) {
-        fold(before, &event.payload.1, event.head.time)
+    fn fold(before: Option<Self>, change: &Self::Payload, event: &EventMetadata) -> (Option<Self>, Outcome) {
+        fold(before, change, event.time)
     }
 
-    /// Only the id is told: which provider somebody uses is nobody else's matter.
-    fn change_subject((id, change): &Self::Payload) -> Option<(ChangeKind, ChangeTarget)> {
-        match change {
-            ConnectionChange::ReauthNeeded(_) => {
-                let subject = ChangeTarget { date: None, id: Some(id.to_string()) };
-                Some((ChangeKind::ConnectionNeedsReauth, subject))
-            }
-            ConnectionChange::Requested { .. }
-            | ConnectionChange::Authorized
-            | ConnectionChange::ReauthRequested
-            | ConnectionChange::RevocationRequested
-            | ConnectionChange::Activated { .. }
-            | ConnectionChange::Revoked(_) => None,
-        }
+    /// Only the id is published: the user's choice of provider is private.
+    fn change_subject(change: &Self::Payload) -> Option<(ChangeKind, ChangeTarget)> {
+        let ConnectionEvent::ReauthNeeded(needed) = change else { return None };
+        let target = ChangeTarget { date: None, id: Some(needed.connection_id.to_string()) };
+        Some((ChangeKind::ConnectionNeedsReauth, target))
     }
 
     fn encode(&self) -> Vec<u8> {

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use aggregates::device::{DeviceChange, DeviceState, fold};
-use events::{ChangeKind, ChangeTarget};
+use aggregates::EventMetadata;
+use aggregates::device::{DeviceState, fold};
+use events::{ChangeKind, ChangeTarget, DeviceEvent};
 use jiff::Timestamp;
-use keys::{DeviceId, UserRef};
+use keys::UserRef;
 use schemas::Outcome;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decrypted_event::DecryptedEvent;
 use crate::view::DeviceKey;
 use crate::view_entry::{ViewEntry, value_map};
 
@@ -26,14 +26,14 @@ struct StoredDevice {
 
 impl ViewEntry for DeviceState {
     type Key = DeviceKey;
-    type Payload = (DeviceId, DeviceChange);
+    type Payload = DeviceEvent;
 
-    fn key(user: UserRef, (id, _): &Self::Payload) -> DeviceKey {
-        DeviceKey { user, id: *id }
+    fn key(user: UserRef, change: &Self::Payload) -> DeviceKey {
+        DeviceKey { user, id: change.device_id() }
     }
 
-    fn fold(before: Option<Self>, event: &DecryptedEvent<Self::Payload>) -> (Option<Self>, Outcome) {
-        let (device, outcome) = fold(before, event.payload.1, event.head.time);
+    fn fold(before: Option<Self>, change: &Self::Payload, event: &EventMetadata) -> (Option<Self>, Outcome) {
+        let (device, outcome) = fold(before, change, event.time);
         (Some(device), outcome)
     }
 
@@ -75,7 +75,7 @@ impl ViewEntry for DeviceState {
 
 #[cfg(test)]
 mod tests {
-    use keys::SigningKeyId;
+    use keys::{DeviceId, SigningKeyId};
 
     use super::*;
 

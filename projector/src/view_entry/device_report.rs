@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use aggregates::EventMetadata;
 use events::{ChangeKind, ChangeTarget};
 use jiff::Timestamp;
 use keys::{KeyHolder, UserRef};
@@ -10,7 +11,6 @@ use schemas::{DeviceReport, KeyStorage, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decrypted_event::DecryptedEvent;
 use crate::view::DeviceReportKey;
 use crate::view_entry::stored_enums::StoredEnum;
 use crate::view_entry::{ViewEntry, value_map};
@@ -63,8 +63,12 @@ impl ViewEntry for DeviceReportEntry {
         DeviceReportKey::new(user, *holder)
     }
 
-    fn fold(before: Option<Self>, event: &DecryptedEvent<Self::Payload>) -> (Option<Self>, Outcome) {
-        let (report, sequence, received_at) = (event.payload.1.clone(), event.sequence, event.head.time);
+    fn fold(
+        before: Option<Self>,
+        (_, report): &Self::Payload,
+        event: &EventMetadata,
+    ) -> (Option<Self>, Outcome) {
+        let (report, sequence, received_at) = (report.clone(), event.sequence, event.time);
         let (report, outcome) = fold_report(before, Self { report, sequence, received_at });
         (Some(report), outcome)
     }

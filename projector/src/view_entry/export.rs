@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use aggregates::export::{ExportChange, ExportState, ReadyExport, fold};
-use events::{ChangeKind, ChangeTarget};
+use aggregates::EventMetadata;
+use aggregates::export::{ExportState, ReadyExport, fold};
+use events::{ChangeKind, ChangeTarget, ExportEvent};
 use jiff::Timestamp;
-use keys::{ExportId, UserRef};
+use keys::UserRef;
 use schemas::{ExportFailure, Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::decrypted_event::DecryptedEvent;
 use crate::view::ExportKey;
 use crate::view_entry::{ViewEntry, value_map};
 
@@ -27,23 +27,20 @@ struct StoredExport {
 
 impl ViewEntry for ExportState {
     type Key = ExportKey;
-    type Payload = (ExportId, ExportChange);
+    type Payload = ExportEvent;
 
-    fn key(user: UserRef, (id, _): &Self::Payload) -> ExportKey {
-        ExportKey { user, id: *id }
+    fn key(user: UserRef, change: &Self::Payload) -> ExportKey {
+        ExportKey { user, id: change.export_id() }
     }
 
-    fn fold(before: Option<Self>, event: &DecryptedEvent<Self::Payload>) -> (Option<Self>, Outcome) {
-        fold(before, &event.payload.1, event.head.time)
+    fn fold(before: Option<Self>, change: &Self::Payload, event: &EventMetadata) -> (Option<Self>, Outcome) {
+        fold(before, change, event.time)
     }
 
-    fn change_subject((id, change): &Self::Payload) -> Option<(ChangeKind, ChangeTarget)> {
-        match change {
-            ExportChange::Ready(_) => {
-                Some((ChangeKind::ExportReady, ChangeTarget { date: None, id: Some(id.to_string()) }))
-            }
-            ExportChange::Requested | ExportChange::Failed(_) => None,
-        }
+    fn change_subject(change: &Self::Payload) -> Option<(ChangeKind, ChangeTarget)> {
+        let ExportEvent::Ready(ready) = change else { return None };
+        let target = ChangeTarget { date: None, id: Some(ready.export_id.to_string()) };
+        Some((ChangeKind::ExportReady, target))
     }
 
     fn encode(&self) -> Vec<u8> {

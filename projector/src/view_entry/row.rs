@@ -5,15 +5,21 @@ mod field_values;
 
 use std::collections::BTreeMap;
 
-use aggregates::row::Row;
+use aggregates::EventMetadata;
+use aggregates::row::{Row, ValueOrigin};
 use events::{ChangeKind, ChangeTarget};
 use keys::UserRef;
 use schemas::{Outcome, Summary};
 use serde_json::Value;
 
-use crate::decrypted_event::DecryptedEvent;
 use crate::view::RowKey;
 use crate::view_entry::ViewEntry;
+
+/// Provenance that the row's values store.
+pub(crate) fn value_origin(summary: &Summary, event: &EventMetadata) -> ValueOrigin {
+    let generated_at = summary.generated_at;
+    ValueOrigin { generated_at, sequence: event.sequence, event_id: event.event_id }
+}
 
 impl ViewEntry for Row {
     type Key = RowKey;
@@ -23,8 +29,8 @@ impl ViewEntry for Row {
         RowKey { user, date: summary.date }
     }
 
-    fn fold(before: Option<Self>, event: &DecryptedEvent<Summary>) -> (Option<Self>, Outcome) {
-        let (row, outcome) = aggregates::fold(before, &event.payload, event.origin());
+    fn fold(before: Option<Self>, summary: &Self::Payload, event: &EventMetadata) -> (Option<Self>, Outcome) {
+        let (row, outcome) = aggregates::fold(before, summary, value_origin(summary, event));
         (Some(row), outcome)
     }
 

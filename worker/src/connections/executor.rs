@@ -162,7 +162,7 @@ impl ConnectionExecutor {
                 ConnectionActivated {
                     connection_id,
                     scopes: tokens.and_then(|tokens| tokens.scopes.clone()),
-                    provider_user_ref: named.map(|user| user.to_string()),
+                    provider_user_ref: named,
                     access_until: tokens.and_then(|tokens| tokens.access_until),
                 }
                 .seal(&head(EventKind::ConnectionActivatedV1), &data_key)

@@ -3,9 +3,9 @@
 //! The worker's own events are laid too. They tell nothing new to a record that is there; to one that was lost with the
 //! broker's disk they tell that there were tokens, and that the user has to be asked again.
 
-use events::{ConnectionAuthorized, ConnectionRequested, Event, new_event_id, result_event_id};
+use events::{ConnectionEvent, ConnectionRequested, new_event_id, result_event_id};
 use jiff::{SignedDuration, Timestamp};
-use keys::{ConnectionId, DataKeyId};
+use keys::DataKeyId;
 use schemas::{ConnectionStatus, ConnectionTransition, EventId};
 
 use crate::connections::record::{
@@ -26,89 +26,26 @@ pub(crate) struct EventContext {
     pub(crate) now: Timestamp,
 }
 
-/// What an event says of a connection.
-pub(crate) enum ConnectionEvent<'e> {
-    Requested(&'e ConnectionRequested),
-    Authorized(&'e ConnectionAuthorized),
-    ReauthRequested,
-    RevocationRequested,
-    Activated,
-    ReauthNeeded,
-    Revoked,
-}
-
-impl<'e> ConnectionEvent<'e> {
-    /// Of which connection, and what.
-    pub(crate) fn from_event(event: &'e Event) -> Option<(ConnectionId, Self)> {
-        Some(match event {
-            Event::ConnectionRequested(content) => (content.connection_id, Self::Requested(content)),
-            Event::ConnectionAuthorized(content) => (content.connection_id, Self::Authorized(content)),
-            Event::ConnectionReauthRequested(content) => (content.connection_id, Self::ReauthRequested),
-            Event::ConnectionRevocationRequested(content) => {
-                (content.connection_id, Self::RevocationRequested)
-            }
-            Event::ConnectionActivated(content) => (content.connection_id, Self::Activated),
-            Event::ConnectionReauthNeeded(content) => (content.connection_id, Self::ReauthNeeded),
-            Event::ConnectionRevoked(content) => (content.connection_id, Self::Revoked),
-            Event::SummaryReceived(_)
-            | Event::DeviceReported(_)
-            | Event::DeviceEnrolled(_)
-            | Event::DeviceRevoked(_)
-            | Event::WebhookReceived(_)
-            | Event::BreakGlass(_)
-            | Event::AccessRecorded(_)
-            | Event::EventDiscarded(_)
-            | Event::RetentionApplied(_)
-            | Event::ExportRequested(_)
-            | Event::ExportReady(_)
-            | Event::ExportFailed(_)
-            | Event::Erasure(_) => return None,
-        })
-    }
-
-    fn step(&self) -> ConnectionTransition {
-        match self {
-            Self::Requested(_) => ConnectionTransition::Requested,
-            Self::Authorized(_) => ConnectionTransition::Authorized,
-            Self::ReauthRequested => ConnectionTransition::ReauthRequested,
-            Self::RevocationRequested => ConnectionTransition::RevocationRequested,
-            Self::Activated => ConnectionTransition::Activated,
-            Self::ReauthNeeded => ConnectionTransition::ReauthNeeded,
-            Self::Revoked => ConnectionTransition::Revoked,
-        }
-    }
-
-    /// Whether the worker appended it.
-    pub(crate) fn is_from_worker(&self) -> bool {
-        match self {
-            Self::Activated | Self::ReauthNeeded | Self::Revoked => true,
-            Self::Requested(_) | Self::Authorized(_) | Self::ReauthRequested | Self::RevocationRequested => {
-                false
-            }
-        }
-    }
-}
-
-/// Lays an event into a record. `None` where it changes nothing.
+/// Applies an event to a record. `None` if it changes nothing.
 pub(crate) fn apply(
     record: Option<ConnectionRecord>,
-    said: &ConnectionEvent<'_>,
+    event: &ConnectionEvent,
     at: &EventContext,
 ) -> Option<ConnectionRecord> {
-    if record.as_ref().is_some_and(|record| record.has_applied(said, at)) {
+    if record.as_ref().is_some_and(|record| record.has_applied(event, at)) {
         return None;
     }
     let command = || CommandRef { event_id: at.event_id, outcome_to: at.outcome_to.clone() };
-    let status = ConnectionStatus::next(record.as_ref().map(|record| record.status), said.step())?;
+    let status = ConnectionStatus::next(record.as_ref().map(|record| record.status), event.transition())?;
     let before = record.clone();
-    let mut record = match (record, said) {
+    let mut record = match (record, event) {
         (Some(record), _) => record,
         (None, ConnectionEvent::Requested(requested)) => new_record(requested, status),
         (None, _) => return None,
     };
     record.status = status;
-    match said {
-        ConnectionEvent::Requested(_) | ConnectionEvent::ReauthRequested => {}
+    match event {
+        ConnectionEvent::Requested(_) | ConnectionEvent::ReauthRequested(_) => {}
         ConnectionEvent::Authorized(authorized) => {
             record.exchange = Some(PendingExchange {
                 code: authorized.code.clone(),
@@ -122,7 +59,7 @@ pub(crate) fn apply(
                 },
             });
         }
-        ConnectionEvent::RevocationRequested => {
+        ConnectionEvent::RevocationRequested(_) => {
             // Asked again, the first request goes on, and whoever asked last is told.
             let revocation = record.revocation.get_or_insert_with(|| PendingRevocation {
                 command: command(),
@@ -131,17 +68,17 @@ pub(crate) fn apply(
             });
             revocation.command = command();
         }
-        ConnectionEvent::Activated | ConnectionEvent::ReauthNeeded => {
+        ConnectionEvent::Activated(_) | ConnectionEvent::ReauthNeeded(_) => {
             record.exchange.take_if(|exchange| result_event_id(exchange.command.event_id) == at.event_id);
         }
-        ConnectionEvent::Revoked => {
+        ConnectionEvent::Revoked(_) => {
             (record.tokens, record.exchange, record.refresh, record.revocation) = (None, None, None, None);
         }
     }
     if before.as_ref() == Some(&record) {
         return None;
     }
-    let laid = if said.is_from_worker() { &mut record.appended_sequence } else { &mut record.sequence };
+    let laid = if event.is_from_worker() { &mut record.appended_sequence } else { &mut record.sequence };
     *laid = at.sequence;
     record.key_id = at.key_id.to_string();
     Some(record)
@@ -186,8 +123,8 @@ fn new_record(requested: &ConnectionRequested, status: ConnectionStatus) -> Conn
 impl ConnectionRecord {
     /// Whether the event is in the record already. The worker's own are there before they are in the log, and must not be
     /// laid over what was done since.
-    fn has_applied(&self, said: &ConnectionEvent<'_>, at: &EventContext) -> bool {
-        if said.is_from_worker() {
+    fn has_applied(&self, event: &ConnectionEvent, at: &EventContext) -> bool {
+        if event.is_from_worker() {
             // While something is still to be told the record is ahead of the log.
             self.appended_sequence >= at.sequence || self.pending_event.is_some()
         } else {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 
 use aggregates::AccountErasure;
-use events::{ERASE_USER_SUBJECT, EraseUserRequest, EraseUserResponse, ErasedCounts, Event, EventKind};
+use events::{
+    ConnectionEvent, ERASE_USER_SUBJECT, EraseUserRequest, EraseUserResponse, ErasedCounts, Event, EventKind,
+};
 use jetstream::{ReadError, ScanFrom};
 use keys::{ConnectionId, EraseStep, UserRef};
 use schemas::{ConnectionStatus, ErasureStep, ProviderRevocation, Sequence};
@@ -13,7 +15,7 @@ use super::{ErasureStepError, ErasureWorker};
 use crate::connections::record::ConnectionRecordKey;
 use crate::connections::reducer::revoke_for_erasure;
 use crate::connections::store::PAGE_ENTRIES_MAX;
-use crate::decrypt::{decrypt_if_kind, provider_user_ref};
+use crate::decrypt::decrypt_if_kind;
 use crate::exports::{ExportTaskStore, export_lease_key};
 use crate::kv_buckets::CONNECTIONS_STREAM;
 use crate::lease_renewal::{LEASE_TTL, run_to_completion};
@@ -194,10 +196,10 @@ impl ErasureWorker {
             for recorded in &events {
                 let opened = decrypt_if_kind(&KINDS, recorded, &self.keys).await;
                 match opened.map_err(|_| ErasureStepError::NotYet("the keys can't be reached"))? {
-                    Some(Event::ConnectionActivated(activated)) => {
-                        found.users.extend(provider_user_ref(&activated));
+                    Some(Event::Connection(ConnectionEvent::Activated(activated))) => {
+                        found.users.extend(activated.provider_user_ref);
                     }
-                    Some(Event::ConnectionRevoked(revoked)) => {
+                    Some(Event::Connection(ConnectionEvent::Revoked(revoked))) => {
                         found.revocations.insert(revoked.connection_id, revoked.at_provider);
                     }
                     _ => {}

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 
 use events::{
-    Event, EventHeader, EventKind, ExportFailed, ExportReady, NewEvent, SealedContent, result_event_id,
+    ConnectionEvent, Event, EventHeader, EventKind, ExportFailed, ExportReady, NewEvent, OperatorEvent,
+    SealedContent, result_event_id,
 };
 use export_archive::ArchiveMetadata;
 use export_store::ObjectName;
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::log_source::LogSource;
 use super::{ErasureTasks, ExportTask, ExportWorker};
-use crate::decrypt::{decrypt_if_kind, provider_user_ref};
+use crate::decrypt::decrypt_if_kind;
 
 /// Bytes that wait to be written together.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
@@ -158,12 +159,12 @@ impl ExportWorker {
                 for recorded in events.iter().filter(|_| at == 0) {
                     let opened =
                         decrypt_if_kind(&[EventKind::ConnectionActivatedV1], recorded, &self.keys).await;
-                    let Some(Event::ConnectionActivated(activated)) =
+                    let Some(Event::Connection(ConnectionEvent::Activated(activated))) =
                         opened.map_err(|error| error.to_string())?
                     else {
                         continue;
                     };
-                    users.extend(provider_user_ref(&activated).filter(|named| !users.contains(named)));
+                    users.extend(activated.provider_user_ref.filter(|named| !users.contains(named)));
                 }
             }
             at += 1;
@@ -178,7 +179,9 @@ impl ExportWorker {
         while let Some(events) = pages.next().await.map_err(|error| error.to_string())? {
             for recorded in &events {
                 let Ok(envelope) = recorded.envelope() else { continue };
-                if let Ok(Event::EventDiscarded(discarded)) = Event::read_plaintext(&envelope) {
+                if let Ok(Event::Operator(OperatorEvent::EventDiscarded(discarded))) =
+                    Event::read_plaintext(&envelope)
+                {
                     left_out.insert(discarded.sequence);
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use events::{Event, EventKind, Log, RecordedEvent};
+use events::{Event, EventCategory, Log, RecordedEvent};
 use export_archive::{ArchiveError, EventSource, SourceEvent, SourceEventContent};
 use keys::{KeyClient, KeyError, Pseudonymizer, UserRef};
 use schemas::Sequence;
@@ -74,8 +74,8 @@ impl LogSource {
             return Ok(SourceEventContent::Unreadable(None, "it is another user's"));
         }
         let Some(key_id) = head.key_id else {
-            let read = if EventKind::ERASURES.contains(&head.kind) {
-                Event::verify_erasure(&envelope, &self.pseudonyms).map(Event::Erasure)
+            let read = if head.kind.category() == EventCategory::Account {
+                Event::verify_erasure(&envelope, &self.pseudonyms).map(Event::Account)
             } else {
                 Event::read_plaintext(&envelope)
             };

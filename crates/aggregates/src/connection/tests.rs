@@ -1,38 +1,68 @@
+use events::{
+    ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded, ConnectionReauthRequested,
+    ConnectionRequested, ConnectionRevocationRequested, ConnectionRevoked,
+};
+
 use super::*;
+
+fn id() -> ConnectionId {
+    ConnectionId::from_bytes([7; 16])
+}
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn requested() -> ConnectionChange {
-    ConnectionChange::Requested {
+fn requested() -> ConnectionEvent {
+    ConnectionEvent::Requested(ConnectionRequested {
+        connection_id: id(),
         provider: "fitbit".to_owned(),
         redirect_uri: "myapp://connected".to_owned(),
-    }
+        jti: None,
+    })
 }
 
-fn activated(scopes: Option<&[&str]>, until: Option<i64>) -> ConnectionChange {
-    ConnectionChange::Activated {
+fn activated(scopes: Option<&[&str]>, until: Option<i64>) -> ConnectionEvent {
+    ConnectionEvent::Activated(ConnectionActivated {
+        connection_id: id(),
         scopes: scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
-        provider_user: scopes.map(|_| UserRef::from_bytes([0xab; 16])),
+        provider_user_ref: scopes.map(|_| UserRef::from_bytes([0xab; 16])),
         access_until: until.map(at),
-    }
+    })
 }
 
-fn changes() -> [ConnectionChange; 7] {
+fn needed(reason: ReauthReason) -> ConnectionEvent {
+    ConnectionEvent::ReauthNeeded(ConnectionReauthNeeded { connection_id: id(), reason })
+}
+
+fn revocation_requested() -> ConnectionEvent {
+    ConnectionEvent::RevocationRequested(ConnectionRevocationRequested { connection_id: id(), jti: None })
+}
+
+fn revoked(at_provider: ProviderRevocation) -> ConnectionEvent {
+    ConnectionEvent::Revoked(ConnectionRevoked { connection_id: id(), at_provider })
+}
+
+fn changes() -> [ConnectionEvent; 7] {
     [
         requested(),
-        ConnectionChange::Authorized,
-        ConnectionChange::ReauthRequested,
+        ConnectionEvent::Authorized(ConnectionAuthorized {
+            connection_id: id(),
+            code: "c-1".to_owned(),
+            state: "s-1".to_owned(),
+            code_verifier: None,
+            jti: None,
+        }),
+        ConnectionEvent::ReauthRequested(ConnectionReauthRequested { connection_id: id(), jti: None }),
         activated(Some(&["sleep"]), None),
-        ConnectionChange::ReauthNeeded(ReauthReason::RefreshRefused),
-        ConnectionChange::RevocationRequested,
-        ConnectionChange::Revoked(ProviderRevocation::Revoked),
+        needed(ReauthReason::RefreshRefused),
+        revocation_requested(),
+        revoked(ProviderRevocation::Revoked),
     ]
 }
 
 /// Folds these, one a second from 1 on.
-fn folded(changes: &[ConnectionChange]) -> Option<ConnectionState> {
+fn folded(changes: &[ConnectionEvent]) -> Option<ConnectionState> {
     (1..).zip(changes).fold(None, |connection, (second, change)| fold(connection, change, at(second)).0)
 }
 
@@ -58,16 +88,19 @@ fn every_transition_is_the_statuses_own_and_an_impossible_one_changes_nothing() 
         assert_eq!(before.as_ref().map(|connection| connection.status), from);
         for change in changes() {
             let (after, outcome) = fold(before.clone(), &change, at(9));
-            match ConnectionStatus::next(from, change.transition()) {
-                None => assert_eq!((&after, outcome), (&before, Outcome::Unchanged), "{from:?} {change:?}"),
+            let transition = change.transition();
+            match ConnectionStatus::next(from, transition) {
+                None => {
+                    assert_eq!((&after, outcome), (&before, Outcome::Unchanged), "{from:?} {transition:?}")
+                }
                 Some(status) => {
-                    assert_eq!(after.as_ref().unwrap().status, status, "{from:?} {change:?}");
+                    assert_eq!(after.as_ref().unwrap().status, status, "{from:?} {transition:?}");
                     let expected = match (&before, after == before) {
                         (None, _) => Outcome::Created,
                         (Some(_), true) => Outcome::Unchanged,
                         (Some(_), false) => Outcome::Merged,
                     };
-                    assert_eq!(outcome, expected, "{from:?} {change:?}");
+                    assert_eq!(outcome, expected, "{from:?} {transition:?}");
                 }
             }
         }
@@ -87,7 +120,7 @@ fn a_request_begins_and_is_all_there_is() {
 
 #[test]
 fn tokens_end_a_need_and_what_a_provider_does_not_say_again_stays() {
-    let needed = ConnectionChange::ReauthNeeded(ReauthReason::ExchangeRefused);
+    let needed = needed(ReauthReason::ExchangeRefused);
     let connection = folded(&[requested(), needed.clone()]).unwrap();
     assert_eq!(
         (connection.reason, connection.needs_reauth_at),
@@ -103,7 +136,6 @@ fn tokens_end_a_need_and_what_a_provider_does_not_say_again_stays() {
 
 #[test]
 fn a_need_that_is_said_again_is_as_old_as_it_was() {
-    let needed = |reason| ConnectionChange::ReauthNeeded(reason);
     let before = at_status(Some(ConnectionStatus::NeedsReauth));
     let (again, outcome) = fold(before.clone(), &needed(ReauthReason::RefreshRefused), at(9));
     assert_eq!((&again, outcome), (&before, Outcome::Unchanged));
@@ -115,15 +147,10 @@ fn a_need_that_is_said_again_is_as_old_as_it_was() {
 
 #[test]
 fn a_connection_that_goes_needs_nobody_and_says_what_became_of_it() {
-    let connection = folded(&[
-        requested(),
-        ConnectionChange::ReauthNeeded(ReauthReason::RefreshMissing),
-        ConnectionChange::RevocationRequested,
-    ]);
+    let connection = folded(&[requested(), needed(ReauthReason::RefreshMissing), revocation_requested()]);
     let connection = connection.unwrap();
     assert_eq!((connection.reason, connection.needs_reauth_at), (None, None));
-    let (gone, _) =
-        fold(Some(connection), &ConnectionChange::Revoked(ProviderRevocation::Unconfirmed), at(9));
+    let (gone, _) = fold(Some(connection), &revoked(ProviderRevocation::Unconfirmed), at(9));
     let gone = gone.unwrap();
     assert_eq!((gone.revoked_at, gone.at_provider), (Some(at(9)), Some(ProviderRevocation::Unconfirmed)));
 }

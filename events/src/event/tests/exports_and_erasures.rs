@@ -65,7 +65,7 @@ fn samples_of_erasures_are_spelled_once_and_vouched_for() {
         assert_eq!(Event::verify_erasure(&envelope, &secret(1)).as_ref(), Ok(&expected), "{kind:?}");
         assert_eq!(expected.encode(&envelope.header, &secret(1)), sample, "{kind:?}");
         // Everybody may read it; only who holds the secret could have made it.
-        assert!(matches!(Event::read_plaintext(&envelope), Ok(Event::Erasure(found)) if found == expected));
+        assert!(matches!(Event::read_plaintext(&envelope), Ok(Event::Account(found)) if found == expected));
         assert!(Event::verify_erasure(&envelope, &secret(9)).is_err());
     }
 }
@@ -104,7 +104,8 @@ fn nothing_of_an_erasure_can_be_changed_or_moved() {
 #[test]
 fn a_sample_of_retention() {
     let envelope = Envelope::parse(RETENTION).unwrap();
-    let Ok(Event::RetentionApplied(applied)) = Event::read_plaintext(&envelope) else {
+    let Ok(Event::Operator(OperatorEvent::RetentionApplied(applied))) = Event::read_plaintext(&envelope)
+    else {
         panic!("another kind")
     };
     assert_eq!((applied.before_year, applied.reason.as_str()), (2020, "policy 7"));

@@ -1,4 +1,6 @@
+use events::{ConnectionReauthNeeded, ConnectionReauthRequested, ConnectionRevoked};
 use jiff::Timestamp;
+use keys::ConnectionId;
 use schemas::{ConnectionStatus, ProviderRevocation, ReauthReason};
 
 use super::*;
@@ -9,14 +11,18 @@ fn at(second: i64) -> Timestamp {
 
 #[test]
 fn only_a_need_is_told_and_not_to_whom_the_connection_is() {
-    let id = ConnectionId::from_bytes([7; 16]);
-    let told = ConnectionChange::ReauthNeeded(ReauthReason::RefreshRefused);
-    for change in [told, ConnectionChange::Authorized, ConnectionChange::Revoked(ProviderRevocation::Revoked)]
-    {
-        let told = ConnectionState::change_subject(&(id, change.clone()));
-        let is_need = matches!(change, ConnectionChange::ReauthNeeded(_));
-        let subject = ChangeTarget { date: None, id: Some(id.to_string()) };
-        assert_eq!(told, is_need.then_some((ChangeKind::ConnectionNeedsReauth, subject)), "{change:?}");
+    let connection_id = ConnectionId::from_bytes([7; 16]);
+    let reason = ReauthReason::RefreshRefused;
+    let at_provider = ProviderRevocation::Revoked;
+    for (change, is_need) in [
+        (ConnectionEvent::ReauthNeeded(ConnectionReauthNeeded { connection_id, reason }), true),
+        (ConnectionEvent::ReauthRequested(ConnectionReauthRequested { connection_id, jti: None }), false),
+        (ConnectionEvent::Revoked(ConnectionRevoked { connection_id, at_provider }), false),
+    ] {
+        let told = ConnectionState::change_subject(&change);
+        let subject = ChangeTarget { date: None, id: Some(connection_id.to_string()) };
+        let transition = change.transition();
+        assert_eq!(told, is_need.then_some((ChangeKind::ConnectionNeedsReauth, subject)), "{transition:?}");
     }
 }
 

@@ -78,7 +78,7 @@ fn verify_receipt(text: &str, verifier: &LogVerifier) -> anyhow::Result<(Erasure
 
 fn receipt_from_event(bytes: &[u8], index: u64, proof: &str) -> anyhow::Result<ErasureReceipt> {
     let envelope = Envelope::parse(bytes)?;
-    let Ok(Event::Erasure(erasure)) = Event::read_plaintext(&envelope) else {
+    let Ok(Event::Account(erasure)) = Event::read_plaintext(&envelope) else {
         bail!("the event that is proved is not about an erasure")
     };
     let ErasureChange::Erased { requested_at, counts } = erasure.change else {

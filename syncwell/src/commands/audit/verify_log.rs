@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{Event, EventDiscarded, RecordedEvent};
+use events::{ContentEncoding, Event, EventDiscarded, OperatorEvent, RecordedEvent};
 use keys::{KeyClient, KeyError, SigningKeys, UserRef};
 use notary_client::{CheckpointCursor, CheckpointsError};
 use tlog::{Frontier, Hash, TreeHead};
@@ -157,13 +157,13 @@ fn check_envelope(event: &RecordedEvent) -> Option<EventFinding> {
         let detail = "the event is filed under another user".to_owned();
         return Some(EventFinding::Invalid(sequence, "misfiled", detail));
     }
-    if !envelope.header.kind.is_plaintext() {
+    if envelope.header.kind.encoding() == ContentEncoding::Sealed {
         return None;
     }
     match Event::read_plaintext(&envelope) {
-        Ok(Event::EventDiscarded(EventDiscarded { by, sequence, reason, .. }))
-            if envelope.header.user == UserRef::SYSTEM =>
-        {
+        Ok(Event::Operator(OperatorEvent::EventDiscarded(EventDiscarded {
+            by, sequence, reason, ..
+        }))) if envelope.header.user == UserRef::SYSTEM => {
             Some(EventFinding::Discards(DiscardNotice { sequence: sequence.get(), by: by.person, reason }))
         }
         Ok(_) => None,
@@ -202,7 +202,7 @@ async fn verify_signature(
         }
     };
     match Event::open(envelope, &key) {
-        Ok(Event::SummaryReceived(received) | Event::DeviceReported(received)) => {
+        Ok(Event::Summary(received) | Event::DeviceReport(received)) => {
             let signing = revealing.signing.key(&head.user, received.signing_key_id);
             let verifies = signing.is_some_and(|key| {
                 key.verify(&received.timestamp, received.body.as_bytes(), &received.signature)
@@ -214,24 +214,13 @@ async fn verify_signature(
             }
         }
         Ok(
-            Event::DeviceEnrolled(_)
-            | Event::DeviceRevoked(_)
-            | Event::ConnectionRequested(_)
-            | Event::ConnectionAuthorized(_)
-            | Event::ConnectionReauthRequested(_)
-            | Event::ConnectionRevocationRequested(_)
-            | Event::ConnectionActivated(_)
-            | Event::ConnectionReauthNeeded(_)
-            | Event::ConnectionRevoked(_)
-            | Event::WebhookReceived(_)
+            Event::Device(_)
+            | Event::Connection(_)
+            | Event::Webhook(_)
+            | Event::Export(_)
+            | Event::Account(_)
             | Event::BreakGlass(_)
-            | Event::AccessRecorded(_)
-            | Event::EventDiscarded(_)
-            | Event::RetentionApplied(_)
-            | Event::ExportRequested(_)
-            | Event::ExportReady(_)
-            | Event::ExportFailed(_)
-            | Event::Erasure(_),
+            | Event::Operator(_),
         ) => {}
         Err(error) => report.add_finding(sequence, "sealed", error.to_string()),
     }

@@ -1,3 +1,8 @@
+use events::{
+    ConnectionActivated, ConnectionAuthorized, ConnectionReauthNeeded, ConnectionReauthRequested,
+    ConnectionRevocationRequested, ConnectionRevoked,
+};
+use keys::ConnectionId;
 use proptest::prelude::*;
 use schemas::{ProviderRevocation, ReauthReason};
 
@@ -29,23 +34,48 @@ fn event(number: u64) -> EventId {
     EventId::new(1_000_000 + number, [7; 10])
 }
 
-fn requested() -> ConnectionRequested {
-    ConnectionRequested {
+fn requested() -> ConnectionEvent {
+    ConnectionEvent::Requested(ConnectionRequested {
         connection_id: connection(),
         provider: "simulated".to_owned(),
         redirect_uri: "app://back".to_owned(),
         jti: None,
-    }
+    })
 }
 
-fn authorized(code: &str) -> ConnectionAuthorized {
-    ConnectionAuthorized {
+fn authorized(code: &str) -> ConnectionEvent {
+    ConnectionEvent::Authorized(ConnectionAuthorized {
         connection_id: connection(),
         code: code.to_owned(),
         state: "s".to_owned(),
         code_verifier: None,
         jti: None,
-    }
+    })
+}
+
+fn reauth_requested() -> ConnectionEvent {
+    ConnectionEvent::ReauthRequested(ConnectionReauthRequested { connection_id: connection(), jti: None })
+}
+
+fn revocation_requested() -> ConnectionEvent {
+    let content = ConnectionRevocationRequested { connection_id: connection(), jti: None };
+    ConnectionEvent::RevocationRequested(content)
+}
+
+fn activated() -> ConnectionEvent {
+    let connection_id = connection();
+    let (scopes, provider_user_ref, access_until) = (None, None, None);
+    ConnectionEvent::Activated(ConnectionActivated { connection_id, scopes, provider_user_ref, access_until })
+}
+
+fn reauth_needed() -> ConnectionEvent {
+    let reason = ReauthReason::RefreshRefused;
+    ConnectionEvent::ReauthNeeded(ConnectionReauthNeeded { connection_id: connection(), reason })
+}
+
+fn revoked() -> ConnectionEvent {
+    let at_provider = ProviderRevocation::Revoked;
+    ConnectionEvent::Revoked(ConnectionRevoked { connection_id: connection(), at_provider })
 }
 
 fn granted(access: &str) -> GrantedTokens {
@@ -60,8 +90,8 @@ fn granted(access: &str) -> GrantedTokens {
 
 /// A record that was asked for and to which a code was brought.
 fn with_code() -> ConnectionRecord {
-    let record = apply(None, &ConnectionEvent::Requested(&requested()), &here(1)).unwrap();
-    apply(Some(record), &ConnectionEvent::Authorized(&authorized("c-1")), &here(2)).unwrap()
+    let record = apply(None, &requested(), &here(1)).unwrap();
+    apply(Some(record), &authorized("c-1"), &here(2)).unwrap()
 }
 
 fn active() -> ConnectionRecord {
@@ -95,9 +125,9 @@ fn from_a_code_to_tokens() {
     assert_eq!((tell.event_id, tell.kind), (result_event_id(event(2)), PendingEventKind::Activated));
     // Its own event, read before it is marked as told and after, changes nothing.
     let own = EventContext { event_id: result_event_id(event(2)), ..here(3) };
-    assert!(apply(Some(record.clone()), &ConnectionEvent::Activated, &own).is_none());
+    assert!(apply(Some(record.clone()), &activated(), &own).is_none());
     let record = record.with_event_appended(result_event_id(event(2)), 3).unwrap();
-    assert!(apply(Some(record.clone()), &ConnectionEvent::Activated, &own).is_none());
+    assert!(apply(Some(record.clone()), &activated(), &own).is_none());
     // An hour's token is refreshed a tenth of its life ahead.
     assert_eq!(record.next_action(), Some((ConnectionAction::RefreshTokens, at(4_600 - 360))));
 }
@@ -105,15 +135,13 @@ fn from_a_code_to_tokens() {
 #[test]
 fn a_command_that_was_read_twice_is_laid_once() {
     let record = active();
-    for (said, sequence) in
-        [(ConnectionEvent::Requested(&requested()), 1), (ConnectionEvent::Authorized(&authorized("c-1")), 2)]
-    {
+    for (said, sequence) in [(requested(), 1), (authorized("c-1"), 2)] {
         assert!(apply(Some(record.clone()), &said, &here(sequence)).is_none());
     }
     // A command that came in before the worker's own event, and is read after it, is laid.
     let mut late = record;
     late.appended_sequence = 9;
-    let revoking = apply(Some(late), &ConnectionEvent::RevocationRequested, &here(8)).unwrap();
+    let revoking = apply(Some(late), &revocation_requested(), &here(8)).unwrap();
     assert_eq!(revoking.status, ConnectionStatus::Revoking);
 }
 
@@ -122,7 +150,7 @@ fn an_own_event_of_the_past_does_not_undo_what_came_after() {
     let lost = active().with_tokens_lost(1, ReauthReason::RefreshRefused, true, at(2_000)).unwrap();
     assert_eq!((lost.status, lost.tokens.is_none()), (ConnectionStatus::NeedsReauth, true));
     let own = EventContext { event_id: result_event_id(event(2)), ..here(3) };
-    assert!(apply(Some(lost), &ConnectionEvent::Activated, &own).is_none());
+    assert!(apply(Some(lost), &activated(), &own).is_none());
 }
 
 #[test]
@@ -130,7 +158,7 @@ fn tokens_that_come_too_late_are_revoked_too() {
     let record = with_code();
     let command = record.exchange.clone().unwrap().command;
     let begun = record.start_exchange(&command).unwrap();
-    let revoking = apply(Some(begun), &ConnectionEvent::RevocationRequested, &here(3)).unwrap();
+    let revoking = apply(Some(begun), &revocation_requested(), &here(3)).unwrap();
     assert_eq!(deed(&revoking), Some(ConnectionAction::RevokeTokens));
     let with_tokens = revoking.with_exchanged_tokens(&command, &granted("a-1"), at(1_000));
     assert_eq!(
@@ -150,9 +178,7 @@ fn tokens_that_come_too_late_are_revoked_too() {
 /// An access token that has ended can't ask for its own end.
 #[test]
 fn a_pair_is_refreshed_to_be_revoked_where_its_refresh_token_is_not_used_up() {
-    let revoking = |record: ConnectionRecord| {
-        apply(Some(record), &ConnectionEvent::RevocationRequested, &here(9)).unwrap()
-    };
+    let revoking = |record: ConnectionRecord| apply(Some(record), &revocation_requested(), &here(9)).unwrap();
     // Here all was received at 1,000.
     let ready = |mut record: ConnectionRecord| {
         record.tokens.as_mut().unwrap().obtained_at = at(900);
@@ -177,7 +203,7 @@ fn a_pair_is_refreshed_to_be_revoked_where_its_refresh_token_is_not_used_up() {
 
 #[test]
 fn a_revocation_that_may_be_done_is_remembered_as_that() {
-    let revoking = apply(Some(active()), &ConnectionEvent::RevocationRequested, &here(9)).unwrap();
+    let revoking = apply(Some(active()), &revocation_requested(), &here(9)).unwrap();
     let may_be_done = |record: &ConnectionRecord| record.revocation.as_ref().unwrap().attempt.is_started;
     let asked = revoking.with_revocation_sent(true).unwrap();
     assert!(may_be_done(&asked), "by a worker that is no more, perhaps");
@@ -190,7 +216,7 @@ fn a_revocation_that_may_be_done_is_remembered_as_that() {
 
 #[test]
 fn a_code_that_is_lost_costs_a_connection_with_good_tokens_nothing() {
-    let again = apply(Some(active()), &ConnectionEvent::Authorized(&authorized("c-2")), &here(4)).unwrap();
+    let again = apply(Some(active()), &authorized("c-2"), &here(4)).unwrap();
     let command = again.exchange.clone().unwrap().command;
     let after = again.with_code_lost(&command, ReauthReason::ExchangeRefused, at(1_100)).unwrap();
     assert_eq!(
@@ -244,7 +270,7 @@ fn what_another_worker_gave_up_for_lost_is_told_anew_when_it_comes() {
     assert_ne!(tell.event_id, result_event_id(event(2)), "the log has that name already");
     // Its event of the past is not laid over that.
     let own = EventContext { event_id: result_event_id(event(2)), ..here(3) };
-    assert!(apply(Some(late), &ConnectionEvent::ReauthNeeded, &own).is_none());
+    assert!(apply(Some(late), &reauth_needed(), &own).is_none());
 
     let begun = active().start_refresh(1, true).unwrap();
     let lost = begun.with_tokens_lost(1, ReauthReason::RefreshUnknown, false, at(4_300)).unwrap();
@@ -278,16 +304,16 @@ fn a_refresh_that_came_to_nothing_waits_longer_each_time() {
 #[test]
 fn a_lost_record_ends_in_a_true_status() {
     let later = |sequence| EventContext { now: at(1_000 + 86_400), ..here(sequence) };
-    let record = apply(None, &ConnectionEvent::Requested(&requested()), &later(1)).unwrap();
-    let record = apply(Some(record), &ConnectionEvent::Authorized(&authorized("c-1")), &later(2)).unwrap();
+    let record = apply(None, &requested(), &later(1)).unwrap();
+    let record = apply(Some(record), &authorized("c-1"), &later(2)).unwrap();
     assert!(record.exchange.as_ref().unwrap().attempt.is_started, "a code of the past is not exchanged");
     let own = EventContext { event_id: result_event_id(event(2)), ..later(3) };
-    let record = apply(Some(record), &ConnectionEvent::Activated, &own).unwrap();
+    let record = apply(Some(record), &activated(), &own).unwrap();
     assert_eq!((record.status, record.exchange.is_none()), (ConnectionStatus::Active, true));
     assert_eq!(deed(&record), Some(ConnectionAction::RequireReauth), "there are no tokens");
-    let revoking = apply(Some(record), &ConnectionEvent::RevocationRequested, &later(4)).unwrap();
+    let revoking = apply(Some(record), &revocation_requested(), &later(4)).unwrap();
     let own = EventContext { event_id: result_event_id(event(4)), ..later(5) };
-    let revoked = apply(Some(revoking), &ConnectionEvent::Revoked, &own).unwrap();
+    let revoked = apply(Some(revoking), &revoked(), &own).unwrap();
     assert_eq!((revoked.status, deed(&revoked)), (ConnectionStatus::Revoked, None));
 }
 
@@ -323,7 +349,7 @@ proptest! {
     /// Whatever comes in whatever order: no code is begun twice, and what is revoked has no tokens and nothing to do.
     #[test]
     fn no_order_of_events_breaks_a_record(steps in proptest::collection::vec(0u8..10, 1..40)) {
-        let mut record = apply(None, &ConnectionEvent::Requested(&requested()), &here(1)).unwrap();
+        let mut record = apply(None, &requested(), &here(1)).unwrap();
         let mut begun = std::collections::BTreeSet::new();
         let mut refreshed = std::collections::BTreeSet::new();
         for (number, step) in steps.into_iter().enumerate() {
@@ -333,9 +359,9 @@ proptest! {
             let generation = record.generation();
             let copy = record.clone();
             let next = match (step, command) {
-                (0, _) => apply(Some(copy), &ConnectionEvent::Authorized(&authorized("c")), &here(sequence)),
-                (1, _) => apply(Some(copy), &ConnectionEvent::ReauthRequested, &here(sequence)),
-                (2, _) => apply(Some(copy), &ConnectionEvent::RevocationRequested, &here(sequence)),
+                (0, _) => apply(Some(copy), &authorized("c"), &here(sequence)),
+                (1, _) => apply(Some(copy), &reauth_requested(), &here(sequence)),
+                (2, _) => apply(Some(copy), &revocation_requested(), &here(sequence)),
                 (3, Some(command)) => {
                     let next = copy.start_exchange(&command);
                     prop_assert!(next.is_none() || begun.insert(command.event_id.to_string()));
