@@ -96,7 +96,7 @@ impl From<ReadRangeError> for LoopExit {
 #[cfg(test)]
 mod tests {
     use events::LogVerificationError;
-    use jetstream::{FollowError, ReadError};
+    use jetstream::{FollowError, ReadError, StreamConfigMismatch};
     use tlog::CheckpointError;
 
     use super::*;
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_failure_that_may_pass_is_retried() {
-        assert!(!stops(CheckpointsError::Missing.into()));
+        assert!(!stops(CheckpointsError::from(VerifyStreamError::Missing("CHECKPOINTS")).into()));
         assert!(!stops(CheckpointsError::Read(ReadError::Unavailable).into()));
         assert!(!stops(ReadRangeError::Unavailable(FollowError::Interrupted(None)).into()));
         assert!(!stops(LogError::Missing.into()));
@@ -120,7 +120,14 @@ mod tests {
 
     #[test]
     fn what_contradicts_the_checkpoints_stops_the_notary() {
-        assert!(stops(CheckpointsError::StreamConfigMismatch("discard", "old".to_owned()).into()));
+        let mismatch = StreamConfigMismatch {
+            stream: "CHECKPOINTS",
+            key: "discard",
+            expected: "new".to_owned(),
+            found: "old".to_owned(),
+            why: "checkpoints would be dropped",
+        };
+        assert!(stops(CheckpointsError::from(VerifyStreamError::Mismatch(mismatch)).into()));
         let forged = CheckpointsError::InvalidCheckpoint { number: 1, source: CheckpointError::Forged };
         assert!(stops(forged.into()));
         assert!(stops(ReadRangeError::Gap { expected: 1, found: 2 }.into()));
