@@ -7,11 +7,12 @@ use aggregates::export::{ExportState, ReadyExport, fold};
 use events::{ChangeKind, ChangeTarget, ExportEvent};
 use jiff::Timestamp;
 use keys::UserRef;
-use schemas::{ExportFailure, Outcome, Sequence};
+use schemas::{Outcome, Sequence};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::view::ExportKey;
+use crate::view_entry::stored_enums::StoredEnum;
 use crate::view_entry::{ViewEntry, value_map};
 
 const FORMAT: u8 = 1;
@@ -22,7 +23,8 @@ struct StoredExport {
     requested_at_ns: i128,
     /// Position, bytes, and when it is deleted.
     ready: Option<(u64, u64, i128)>,
-    failed: Option<ExportFailure>,
+    /// [`StoredEnum`] number of the failure.
+    failed: Option<u8>,
 }
 
 impl ViewEntry for ExportState {
@@ -49,7 +51,7 @@ impl ViewEntry for ExportState {
         let stored = StoredExport {
             requested_at_ns: self.requested_at.as_nanosecond(),
             ready: self.ready.map(ready),
-            failed: self.failed,
+            failed: self.failed.map(StoredEnum::to_u8),
         };
         postcard::to_extend(&stored, vec![FORMAT])
             .unwrap_or_else(|_| unreachable!("BUG: an export has no unwritable part"))
@@ -67,7 +69,8 @@ impl ViewEntry for ExportState {
             }
             None => None,
         };
-        Some(Self { requested_at: time(stored.requested_at_ns)?, ready, failed: stored.failed })
+        let failed = StoredEnum::from_optional_u8(stored.failed)?;
+        Some(Self { requested_at: time(stored.requested_at_ns)?, ready, failed })
     }
 
     fn field_values(&self) -> BTreeMap<String, Value> {
@@ -83,6 +86,8 @@ impl ViewEntry for ExportState {
 
 #[cfg(test)]
 mod tests {
+    use schemas::ExportFailure;
+
     use super::*;
 
     #[test]
@@ -104,5 +109,10 @@ mod tests {
             assert_eq!(ExportState::decode(&export.encode()), Some(export));
         }
         assert_eq!(ExportState::decode(&[2, 0, 0, 0]), None);
+        // No variant has the number 1: it is rejected, not read as another.
+        assert_eq!(
+            ExportState::decode(&data_encoding::HEXLOWER.decode(b"0180a8d6b907000101").unwrap()),
+            None
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Enums of the wire as numbers of the store: not by where a variant stands, which may change, but by these. Persisted:
 //! append, never change.
 
-use schemas::{ConnectionStatus, KeyStorage, ProviderRevocation, ReauthReason};
+use schemas::{ConnectionStatus, ExportFailure, KeyStorage, ProviderRevocation, ReauthReason};
 
 /// An enum whose variants have numbers.
 pub(crate) trait StoredEnum: Copy + 'static {
@@ -84,26 +84,38 @@ impl StoredEnum for KeyStorage {
     }
 }
 
+impl StoredEnum for ExportFailure {
+    const ALL: &'static [Self] = &[Self::NotMadeInTime];
+
+    fn to_u8(self) -> u8 {
+        match self {
+            // 0, not 1: the first version stored the variant's position, and this was the only variant.
+            Self::NotMadeInTime => 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// In the order of the numbers, from 1, so that none is missing and none is twice.
-    fn golden<T: StoredEnum + PartialEq + std::fmt::Debug>() {
-        for (number, variant) in (1..).zip(T::ALL) {
+    /// In the order of the numbers, from `first`, so that none is missing and none is there twice.
+    fn golden<T: StoredEnum + PartialEq + std::fmt::Debug>(first: u8) {
+        for (number, variant) in (first..).zip(T::ALL) {
             assert_eq!((variant.to_u8(), T::from_u8(number)), (number, Some(*variant)));
             assert_eq!(T::from_optional_u8(Some(number)), Some(Some(*variant)));
         }
-        let unknown = u8::try_from(T::ALL.len()).unwrap() + 1;
-        assert_eq!((T::from_u8(0), T::from_u8(unknown)), (None, None));
+        let unknown = u8::try_from(T::ALL.len()).unwrap() + first;
+        assert_eq!((T::from_u8(first.wrapping_sub(1)), T::from_u8(unknown)), (None, None));
         assert_eq!((T::from_optional_u8(None), T::from_optional_u8(Some(unknown))), (Some(None), None));
     }
 
     #[test]
     fn every_variant_has_its_number() {
-        golden::<ConnectionStatus>();
-        golden::<ReauthReason>();
-        golden::<ProviderRevocation>();
-        golden::<KeyStorage>();
+        golden::<ConnectionStatus>(1);
+        golden::<ReauthReason>(1);
+        golden::<ProviderRevocation>(1);
+        golden::<KeyStorage>(1);
+        golden::<ExportFailure>(0);
     }
 }
