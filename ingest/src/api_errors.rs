@@ -1,9 +1,11 @@
 //! Errors below the handlers, as API errors.
 
+use http::header;
 use http_edge::ApiError;
 use jetstream::AppendError;
+use jiff::Timestamp;
 use keys::KeyError;
-use schemas::{ProblemCode, ReadBodyError};
+use schemas::{ProblemCode, ReadBodyError, Retry, Violations};
 
 /// Nothing can be appended now, for the given reason.
 pub(crate) fn log_unavailable(reason: String) -> ApiError {
@@ -12,12 +14,31 @@ pub(crate) fn log_unavailable(reason: String) -> ApiError {
 }
 
 /// The body can't be read, or is invalid. `code` is the answer to an invalid one.
-pub(crate) fn body_error(code: ProblemCode, rejected: ReadBodyError) -> ApiError {
+pub(crate) fn body_error(code: ProblemCode, rejected: ReadBodyError, now: Timestamp) -> ApiError {
     match rejected {
         ReadBodyError::NotJson => {
             ApiError::new(ProblemCode::InvalidJson, "The body must be one JSON text in UTF-8.")
         }
-        ReadBodyError::Violations(violations) => ApiError::violations(code, violations),
+        ReadBodyError::Violations(violations) => violations_error(code, violations, now),
+    }
+}
+
+/// If `generated_at` is ahead of the server, the answer has the server's time; if nothing else is invalid, also the seconds
+/// after which the same body is accepted.
+fn violations_error(code: ProblemCode, violations: Violations, now: Timestamp) -> ApiError {
+    let (accepted_from, is_only_violation) = (violations.accepted_from, violations.total == 1);
+    let error = ApiError::from_violations(code, violations);
+    match accepted_from {
+        None => error,
+        Some(_) if !is_only_violation => error.with_server_time(now),
+        Some(accepted_from) => {
+            let wait = accepted_from.duration_since(now);
+            let seconds = wait.as_secs().saturating_add(i64::from(wait.subsec_nanos() > 0)).max(1);
+            error
+                .with_server_time(now)
+                .with_retry(Retry::SignAgain)
+                .with_header(header::RETRY_AFTER, &seconds.to_string())
+        }
     }
 }
 

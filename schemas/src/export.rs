@@ -37,6 +37,10 @@ pub struct ExportProgress {
     pub of: u64,
 }
 
+/// A request whose body says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmptyRequest;
+
 /// The answer to a request for an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportAccepted {

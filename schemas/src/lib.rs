@@ -7,6 +7,7 @@
 //! [`Summary::parse`].
 
 mod accepted;
+mod body_reader;
 mod connection;
 mod date_time;
 mod device;
@@ -26,6 +27,7 @@ mod strict_json;
 mod summary;
 
 pub use accepted::{Accepted, Outcome};
+pub use body_reader::{ReadBodyError, VIOLATIONS_MAX, Violations};
 pub use connection::{
     AuthorizeRequest, ConnectRequest, ConnectionDocument, ConnectionStarted, ConnectionStatus,
     ConnectionTransition, ConnectionsDocument, ProviderRevocation, ReauthReason, ReauthRequest,
@@ -37,10 +39,10 @@ pub use erasure::{
     EraseRequest, ErasureAccepted, ErasureDocument, ErasureReceipt, ErasureStatus, ErasureStep,
     ErasureStepDone,
 };
-pub use export::{ExportAccepted, ExportDocument, ExportFailure, ExportProgress, ExportStatus};
+pub use export::{EmptyRequest, ExportAccepted, ExportDocument, ExportFailure, ExportProgress, ExportStatus};
 pub use generated_documents::generated_documents;
 pub use ids::{EventId, Sequence};
-pub use problem::{Problem, ProblemCode, Violation, ViolationCode};
+pub use problem::{Problem, ProblemCode, Retry, Violation, ViolationCode};
 pub use quantity::Quantity;
 pub use row::{FirstReported, RowDocument, RowsDocument, WorkoutDocument};
 pub use row_history::{
@@ -48,6 +50,5 @@ pub use row_history::{
     WorkoutSources,
 };
 pub use summary::{
-    PerScalar, ReadBodyError, SUMMARY_BODY_BYTES_MAX, Scalar, Summary, SummaryBounds, ValueRange, Workout,
-    WorkoutKey,
+    PerScalar, SUMMARY_BODY_BYTES_MAX, Scalar, Summary, SummaryBounds, ValueRange, Workout, WorkoutKey,
 };

@@ -105,41 +105,52 @@ impl ProblemCode {
         Self::TooManyConnections,
     ];
 
-    /// The word on the wire, the HTTP status, and a title for people.
-    const fn definition(self) -> (&'static str, u16, &'static str) {
+    /// The word on the wire, the HTTP status, a title for people, and what may succeed afterwards.
+    const fn definition(self) -> (&'static str, u16, &'static str, Retry) {
+        use Retry::{NewToken, No, SameBytes, SignAgain};
         match self {
-            Self::InvalidJson => ("invalid_json", 400, "The body is not JSON"),
-            Self::InvalidHeader => ("invalid_header", 400, "A header can't be read"),
-            Self::InvalidParameter => ("invalid_parameter", 400, "A parameter can't be read"),
-            Self::InvalidToken => ("invalid_token", 401, "The token is missing, expired or invalid"),
-            Self::InvalidSignature => ("invalid_signature", 401, "The signature is wrong"),
-            Self::KeyRevoked => ("key_revoked", 401, "The device's signing key was revoked"),
-            Self::StaleTimestamp => ("stale_timestamp", 401, "The timestamp is outside the window"),
-            Self::InsufficientScope => ("insufficient_scope", 403, "The token does not carry the scope"),
-            Self::NotFound => ("not_found", 404, "Not found"),
-            Self::ProofPending => ("proof_pending", 404, "No checkpoint covers the event yet"),
-            Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here"),
-            Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time"),
-            Self::AccountErased => ("account_erased", 410, "The account was erased"),
-            Self::LinkExpired => ("link_expired", 403, "The link has ended"),
-            Self::BodyTooLarge => ("body_too_large", 413, "The body is too large"),
-            Self::UnsupportedMediaType => {
-                ("unsupported_media_type", 415, "The content type is not supported")
+            Self::InvalidJson => ("invalid_json", 400, "The body is not JSON", No),
+            Self::InvalidHeader => ("invalid_header", 400, "A header can't be read", No),
+            Self::InvalidParameter => ("invalid_parameter", 400, "A parameter can't be read", No),
+            Self::InvalidToken => {
+                ("invalid_token", 401, "The token is missing, expired or invalid", NewToken)
             }
-            Self::InvalidSummary => ("invalid_summary", 422, "The summary does not hold"),
-            Self::InvalidRequest => ("invalid_request", 422, "The request does not hold"),
-            Self::InvalidState => ("invalid_state", 422, "The state can't be used"),
-            Self::InvalidIssuer => ("invalid_issuer", 422, "The issuer is not the provider's"),
-            Self::WrongStatus => ("wrong_status", 409, "The status does not allow this"),
-            Self::DeviceCompromised => ("device_compromised", 403, "The device's system is compromised"),
-            Self::HistoryTooLong => ("history_too_long", 422, "Too many events to explain at once"),
-            Self::RateLimited => ("rate_limited", 429, "Too many requests"),
-            Self::Internal => ("internal", 500, "Something went wrong here"),
-            Self::LogUnavailable => ("log_unavailable", 503, "The log can't be reached"),
-            Self::OutcomeUnknown => ("outcome_unknown", 503, "The log did not confirm in time"),
-            Self::ViewUnavailable => ("view_unavailable", 503, "The view can't be read now"),
-            Self::IssuerUnavailable => ("issuer_unavailable", 503, "The issuer's keys are not known yet"),
-            Self::TooManyConnections => ("too_many_connections", 503, "Too many connections"),
+            Self::InvalidSignature => ("invalid_signature", 401, "The signature is wrong", No),
+            Self::KeyRevoked => ("key_revoked", 401, "The device's signing key was revoked", No),
+            Self::StaleTimestamp => {
+                ("stale_timestamp", 401, "The timestamp is outside the window", SignAgain)
+            }
+            Self::InsufficientScope => {
+                ("insufficient_scope", 403, "The token does not carry the scope", NewToken)
+            }
+            Self::NotFound => ("not_found", 404, "Not found", No),
+            Self::ProofPending => ("proof_pending", 404, "No checkpoint covers the event yet", SameBytes),
+            Self::MethodNotAllowed => ("method_not_allowed", 405, "The method is not allowed here", No),
+            Self::RequestTimeout => ("request_timeout", 408, "The request did not arrive in time", SameBytes),
+            Self::AccountErased => ("account_erased", 410, "The account was erased", No),
+            Self::LinkExpired => ("link_expired", 403, "The link has ended", No),
+            Self::BodyTooLarge => ("body_too_large", 413, "The body is too large", No),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", 415, "The content type is not supported", No)
+            }
+            Self::InvalidSummary => ("invalid_summary", 422, "The summary is invalid", No),
+            Self::InvalidRequest => ("invalid_request", 422, "The request is invalid", No),
+            Self::InvalidState => ("invalid_state", 422, "The state can't be used", No),
+            Self::InvalidIssuer => ("invalid_issuer", 422, "The issuer is not the provider's", No),
+            Self::WrongStatus => ("wrong_status", 409, "The status does not allow this", No),
+            Self::DeviceCompromised => {
+                ("device_compromised", 403, "The device's system is compromised", SignAgain)
+            }
+            Self::HistoryTooLong => ("history_too_long", 422, "Too many events to explain at once", No),
+            Self::RateLimited => ("rate_limited", 429, "Too many requests", SameBytes),
+            Self::Internal => ("internal", 500, "Something went wrong here", SameBytes),
+            Self::LogUnavailable => ("log_unavailable", 503, "The log can't be reached", SameBytes),
+            Self::OutcomeUnknown => ("outcome_unknown", 503, "The log did not confirm in time", SameBytes),
+            Self::ViewUnavailable => ("view_unavailable", 503, "The view can't be read now", SameBytes),
+            Self::IssuerUnavailable => {
+                ("issuer_unavailable", 503, "The issuer's keys are not known yet", SameBytes)
+            }
+            Self::TooManyConnections => ("too_many_connections", 503, "Too many connections", SameBytes),
         }
     }
 
@@ -158,10 +169,25 @@ impl ProblemCode {
         self.definition().2
     }
 
-    /// Whether the same bytes may be sent again, with a hope that it goes better.
-    pub const fn is_retryable(self) -> bool {
-        matches!(self.status(), 408 | 429 | 500 | 503)
+    /// What may succeed after this error.
+    pub const fn retry(self) -> Retry {
+        self.definition().3
     }
+}
+
+/// What may succeed after an error, once the time in `Retry-After` has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// The same request, while its timestamp is accepted; afterwards the same body, signed again.
+    SameBytes,
+    /// The same body with a new timestamp and signature.
+    SignAgain,
+    /// The same request with another token.
+    NewToken,
+    /// Only a changed request. Clients read an unknown value as this one.
+    #[serde(other)]
+    No,
 }
 
 /// The body of every error, `application/problem+json`.
@@ -180,15 +206,20 @@ pub struct Problem {
     pub code: ProblemCode,
     /// The request's name in the logs, also in `X-Correlation-Id`.
     pub correlation_id: String,
-    /// For `stale_timestamp`: the server's time, RFC 3339.
+    /// What may succeed after this error.
+    pub retry: Retry,
+    /// For `stale_timestamp`, and where `generated_at` is ahead of it: the server's time, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_time: Option<String>,
-    /// For `invalid_summary`, and for `invalid_request` where a field is at fault: every violation.
+    /// For `invalid_summary`, and for `invalid_request` where a field is invalid: the first 100 violations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Violation>,
+    /// Number of all violations, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors_total: Option<usize>,
 }
 
-/// One thing that does not hold.
+/// One violation of a body's schema or bounds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Violation {
     /// Where, as a JSON pointer (RFC 6901) into the body.
@@ -235,5 +266,40 @@ mod tests {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert!((400..600).contains(&code.status()));
         }
+    }
+
+    /// The contract's table (section 5), copied: a code that is not named here must be `no`.
+    #[test]
+    fn retry_is_the_contracts() {
+        let table = [
+            (
+                "same_bytes",
+                "proof_pending request_timeout rate_limited internal log_unavailable outcome_unknown \
+                 view_unavailable issuer_unavailable too_many_connections",
+            ),
+            ("sign_again", "stale_timestamp device_compromised"),
+            ("new_token", "invalid_token insufficient_scope"),
+            (
+                "no",
+                "invalid_json invalid_header invalid_parameter invalid_signature key_revoked not_found \
+                 method_not_allowed account_erased link_expired body_too_large unsupported_media_type \
+                 invalid_summary invalid_request invalid_state invalid_issuer wrong_status history_too_long",
+            ),
+        ];
+        let mut listed = Vec::new();
+        for (retry, codes) in table {
+            for name in codes.split_whitespace() {
+                let code: ProblemCode = serde_json::from_value(name.into()).unwrap();
+                assert_eq!(serde_json::to_value(code.retry()).unwrap(), retry, "{name}");
+                listed.push(code);
+            }
+        }
+        assert_eq!(listed.len(), ProblemCode::ALL.len());
+        assert!(ProblemCode::ALL.iter().all(|code| listed.contains(code)));
+    }
+
+    #[test]
+    fn an_unknown_retry_reads_as_no() {
+        assert_eq!(serde_json::from_value::<Retry>("next_week".into()).unwrap(), Retry::No);
     }
 }

@@ -14,7 +14,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 pub use bounds::{SummaryBounds, ValueRange};
-pub use parser::ReadBodyError;
 pub use scalars::{PerScalar, Scalar};
 
 use crate::Quantity;

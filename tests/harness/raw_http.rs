@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use client::{Credentials, PhoneSigningKey, SignedPost, sign};
+use schemas::{Problem, ProblemCode, Retry, VIOLATIONS_MAX};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -40,7 +41,23 @@ impl RawResponse {
         let code = problem["code"].as_str().unwrap().to_owned();
         assert_eq!(problem["type"], format!("urn:syncwell:problem:{code}"));
         assert!(problem["title"].is_string() && problem["detail"].is_string());
+        self.check_retry_and_errors();
         code
+    }
+}
+
+impl RawResponse {
+    /// Checks `retry` by the code, and that `errors_total` counts at least what `errors` lists.
+    fn check_retry_and_errors(&self) {
+        let problem: Problem = serde_json::from_str(&self.body_text).unwrap();
+        let is_clock_ahead = problem.code == ProblemCode::InvalidSummary && problem.retry == Retry::SignAgain;
+        assert!(problem.retry == problem.code.retry() || is_clock_ahead, "{self:?}");
+        let listed = problem.errors.len();
+        assert!(listed <= VIOLATIONS_MAX, "{self:?}");
+        match problem.errors_total {
+            None => assert_eq!(listed, 0, "{self:?}"),
+            Some(total) => assert!(listed > 0 && listed == total.min(VIOLATIONS_MAX), "{self:?}"),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, header};
-use schemas::{Accepted, Problem};
+use schemas::{Accepted, Problem, Retry};
 
 use crate::backoff::Backoff;
 use crate::credentials::Credentials;
@@ -97,7 +97,7 @@ fn parse_response(reply: &HttpResponse) -> Result<PostResult, PostError> {
         return serde_json::from_slice(&reply.body).map(PostResult::Accepted).map_err(|_| unexpected());
     }
     let problem: Problem = serde_json::from_slice(&reply.body).map_err(|_| unexpected())?;
-    if problem.code.is_retryable() {
+    if problem.retry == Retry::SameBytes {
         Err(PostError::RetriesExhausted(Box::new(problem)))
     } else {
         Ok(PostResult::Refused(problem))

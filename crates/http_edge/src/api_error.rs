@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use keys::UserRef;
-use schemas::{Problem, ProblemCode, Violation};
+use schemas::{Problem, ProblemCode, Retry, VIOLATIONS_MAX, Violations};
 
 /// A request is answered with an error. Boxed: it is returned from everywhere and made rarely.
 #[derive(Debug, Clone)]
@@ -15,9 +15,10 @@ struct ApiErrorInner {
     code: ProblemCode,
     status: u16,
     detail: String,
+    retry: Retry,
     server_time: Option<Timestamp>,
     user: Option<UserRef>,
-    violations: Vec<Violation>,
+    violations: Violations,
     headers: HeaderMap,
 }
 
@@ -33,9 +34,10 @@ impl ApiError {
             code,
             status: code.status(),
             detail: detail.into(),
+            retry: code.retry(),
             server_time: None,
             user: None,
-            violations: Vec::new(),
+            violations: Violations::default(),
             headers: HeaderMap::new(),
         };
         let mut refusal = Self(Box::new(content));
@@ -88,17 +90,16 @@ impl ApiError {
     /// The timestamp is outside the window; the phone can set its clock by the answer.
     pub fn stale_timestamp(window_seconds: u64, now: Timestamp) -> Self {
         let detail = format!("X-Sync-Timestamp must be within {window_seconds} seconds of server_time.");
-        let mut refusal = Self::new(ProblemCode::StaleTimestamp, detail);
-        refusal.0.server_time = Some(now);
-        refusal
+        Self::new(ProblemCode::StaleTimestamp, detail).with_server_time(now)
     }
 
     /// The body is invalid. The code is [`ProblemCode::InvalidSummary`] for a summary, otherwise
     /// [`ProblemCode::InvalidRequest`].
-    pub fn violations(code: ProblemCode, violations: Vec<Violation>) -> Self {
-        let detail = match violations.len() {
-            1 => "One thing does not hold; errors names it.".to_owned(),
-            number => format!("{number} things do not hold; errors lists them all."),
+    pub fn from_violations(code: ProblemCode, violations: Violations) -> Self {
+        let detail = match violations.total {
+            1 => "One field is invalid; see errors.".to_owned(),
+            total if total <= VIOLATIONS_MAX => format!("{total} fields are invalid; see errors."),
+            total => format!("{total} fields are invalid; errors lists the first {VIOLATIONS_MAX}."),
         };
         let mut refusal = Self::new(code, detail);
         refusal.0.violations = violations;
@@ -109,6 +110,20 @@ impl ApiError {
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.0.status = status;
+        self
+    }
+
+    /// Replaces the code's `retry`.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    /// Adds the server's time, by which a phone can set its clock.
+    #[must_use]
+    pub fn with_server_time(mut self, now: Timestamp) -> Self {
+        self.0.server_time = Some(now);
         self
     }
 
@@ -151,8 +166,10 @@ impl ApiError {
             detail: content.detail.clone(),
             code: content.code,
             correlation_id: correlation_id.to_owned(),
+            retry: content.retry,
             server_time: content.server_time.map(|time| time.to_string()),
-            errors: content.violations.clone(),
+            errors: content.violations.listed.clone(),
+            errors_total: (!content.violations.is_empty()).then_some(content.violations.total),
         }
     }
 }

@@ -155,7 +155,7 @@ fn reject_connection(stream: TcpStream) -> io::Result<TcpStream> {
     const BODY: &str = concat!(
         r#"{"type":"urn:syncwell:problem:too_many_connections","title":"Too many connections","status":503,"#,
         r#""detail":"All connections are taken. Try again later.","code":"too_many_connections","#,
-        r#""correlation_id":"00000000000000000000000000000000"}"#
+        r#""correlation_id":"00000000000000000000000000000000","retry":"same_bytes"}"#
     );
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\

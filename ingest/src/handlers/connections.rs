@@ -20,7 +20,7 @@ use events::{ConnectionReauthRequested, ConnectionRequested, EventKind, SealedCo
 use http::{StatusCode, header};
 use http_edge::{AccessLogFields, ApiError, Caller};
 use keys::{ConnectionId, OAuthState};
-use schemas::{ConnectRequest, ConnectionStarted, ProblemCode, ReauthRequest, Violation, ViolationCode};
+use schemas::{ConnectRequest, ConnectionStarted, ProblemCode, ReauthRequest, ViolationCode, Violations};
 
 use crate::api_errors::body_error;
 use crate::append::NewAccountEvent;
@@ -66,7 +66,7 @@ impl IngestState {
         let caller = self.authenticate_for_connections(asked, observed).await?;
         request_headers::check_content_type(&asked.headers)?;
         let request = ConnectRequest::parse(body)
-            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?;
         let provider = self.check_connect_request(&request)?;
         let connection_id = ConnectionId::new(&self.pseudonyms, &caller.user);
         let requested = ConnectionRequested {
@@ -100,7 +100,7 @@ impl IngestState {
             request_headers::check_content_type(&asked.headers)?;
         }
         let ReauthRequest { code_challenge } = ReauthRequest::parse(body)
-            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?;
         let found = self.fetch_connection(&caller.user, connection_id).await?;
         check_connection_open(&found.connection)?;
         let provider = self.check_connectable(&found.connection, &found.redirect_uri)?;
@@ -119,23 +119,18 @@ impl IngestState {
     fn check_connect_request(&self, request: &ConnectRequest) -> Result<ConnectableProvider<'_>, ApiError> {
         let settings = &self.settings.providers;
         let provider = settings.connectable_provider(&request.provider);
-        let mut violations = Vec::new();
-        let mut refuse = |pointer: &str, detail: &str| {
-            violations.push(Violation {
-                pointer: pointer.to_owned(),
-                code: ViolationCode::OutOfRange,
-                detail: detail.to_owned(),
-            });
-        };
+        let mut violations = Violations::default();
         if provider.is_none() {
-            refuse("/provider", "must be a provider that this installation connects to");
+            let detail = "must be a provider that this installation connects to";
+            violations.push("/provider", ViolationCode::OutOfRange, detail);
         }
         if !settings.allows_redirect_to(&request.redirect_uri) {
-            refuse("/redirect_uri", "must be one that the operator allows, letter by letter");
+            let detail = "must be one that the operator allows, letter by letter";
+            violations.push("/redirect_uri", ViolationCode::OutOfRange, detail);
         }
         match provider {
             Some(provider) if violations.is_empty() => Ok(provider),
-            Some(_) | None => Err(ApiError::violations(ProblemCode::InvalidRequest, violations)),
+            Some(_) | None => Err(ApiError::from_violations(ProblemCode::InvalidRequest, violations)),
         }
     }
 

@@ -44,7 +44,7 @@ impl IngestState {
         let signed = self.verify_signature(&caller, &asked.headers, body, observed)?;
         request_headers::check_content_type(&asked.headers)?;
         let report = DeviceReport::parse(body)
-            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?;
         observed.verification = Verification::Passed;
         let content = signed.to_signed_request(&caller, body);
         let id = request_event_id(

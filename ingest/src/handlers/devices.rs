@@ -11,6 +11,7 @@ use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification};
 use keys::{DeviceId, KeyHolder};
 use schemas::{EnrolRequest, EnrolledDevice, ProblemCode};
 
+use crate::api_errors::body_error;
 use crate::append::NewAccountEvent;
 use crate::request::{PathId, RequestParts, respond_with_access_log};
 use crate::state::IngestState;
@@ -47,7 +48,10 @@ impl IngestState {
         observed: &mut AccessLogFields,
     ) -> Result<Response, ApiError> {
         let caller = self.authenticate(asked, Scope::DeviceEnroll, observed).await?;
-        let device = match parse_enrol_request(body)?.device_id {
+        let device = match EnrolRequest::parse(body)
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?
+            .device_id
+        {
             None => {
                 let device = DeviceId::new(&self.pseudonyms, &caller.user);
                 check_token_device(&caller, device)?;
@@ -151,23 +155,4 @@ fn check_token_device(caller: &Caller, device: DeviceId) -> Result<(), ApiError>
         return Ok(());
     }
     Err(ApiError::new(ProblemCode::InsufficientScope, "The token is for one device, and not for this one."))
-}
-
-/// Nothing at all is an empty request.
-fn parse_enrol_request(body: &[u8]) -> Result<EnrolRequest, ApiError> {
-    if body.is_empty() {
-        return Ok(EnrolRequest::default());
-    }
-    if serde_json::from_slice::<serde_json::Value>(body).is_err() {
-        return Err(ApiError::new(
-            ProblemCode::InvalidJson,
-            "The body must be one JSON text in UTF-8, or nothing.",
-        ));
-    }
-    // A list would be read as the fields in their order.
-    let is_object = body.trim_ascii_start().starts_with(b"{");
-    let request = serde_json::from_slice(body).ok().filter(|_| is_object);
-    request.ok_or_else(|| {
-        ApiError::new(ProblemCode::InvalidRequest, "The body may hold device_id, a text, and nothing else.")
-    })
 }

@@ -15,7 +15,7 @@ use events::{ErasureChange, ErasureEvent, EventHeader, new_event_id};
 use http::{HeaderValue, StatusCode, header};
 use http_edge::{AccessLogFields, ApiError, Caller, Scope, Verification, bearer_token};
 use keys::{ErasureId, ReceiptToken, UserRef};
-use schemas::{EraseRequest, ErasureAccepted, Outcome, ProblemCode, Violation, ViolationCode};
+use schemas::{EraseRequest, ErasureAccepted, Outcome, ProblemCode, ViolationCode, Violations};
 
 use crate::api_errors::{account_append_error, body_error, log_unavailable};
 use crate::request::{PathId, RequestParts, respond_with_access_log};
@@ -61,7 +61,7 @@ impl IngestState {
         self.check_token_age(&caller)?;
         request_headers::check_content_type(&asked.headers)?;
         let request = EraseRequest::parse(body)
-            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?;
         self.check_user_id(&caller, &request)?;
         observed.verification = Verification::Passed;
         self.erased_users.check_ready().map_err(log_unavailable)?;
@@ -130,12 +130,9 @@ impl IngestState {
         if named.is_ok_and(|named| named == caller.user) {
             return Ok(());
         }
-        let violation = Violation {
-            pointer: "/user_id".to_owned(),
-            code: ViolationCode::OutOfRange,
-            detail: "must be the user id of the token".to_owned(),
-        };
-        Err(ApiError::violations(ProblemCode::InvalidRequest, vec![violation]))
+        let mut violations = Violations::default();
+        violations.push("/user_id", ViolationCode::OutOfRange, "must be the user id of the token");
+        Err(ApiError::from_violations(ProblemCode::InvalidRequest, violations))
     }
 
     async fn append_erasure_event(

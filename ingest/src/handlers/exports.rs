@@ -12,8 +12,9 @@ use events::{
 use http::{HeaderValue, StatusCode, header};
 use http_edge::{AccessLogFields, ApiError, Scope, Verification};
 use keys::{ExportId, UserRef};
-use schemas::{ExportAccepted, ProblemCode};
+use schemas::{EmptyRequest, ExportAccepted, ProblemCode};
 
+use crate::api_errors::body_error;
 use crate::append::NewAccountEvent;
 use crate::request::{RequestParts, respond_with_access_log};
 use crate::state::IngestState;
@@ -39,7 +40,8 @@ impl IngestState {
     ) -> Result<Response, ApiError> {
         let caller = self.authenticate(asked, Scope::AccountManage, observed).await?;
         observed.verification = Verification::Passed;
-        check_empty_body(body)?;
+        EmptyRequest::parse(body)
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?;
         self.check_export_limit(&caller.user).await?;
         let export_id = ExportId::new(&self.pseudonyms, &caller.user);
         let requested = ExportRequested { export_id, jti: caller.token_id.clone() };
@@ -84,22 +86,5 @@ impl IngestState {
         };
         let left_seconds = left_seconds.max(1).to_string();
         Err(ApiError::new(ProblemCode::RateLimited, detail).with_header(header::RETRY_AFTER, &left_seconds))
-    }
-}
-
-/// Nothing, or an empty object.
-fn check_empty_body(body: &[u8]) -> Result<(), ApiError> {
-    if body.is_empty() {
-        return Ok(());
-    }
-    match serde_json::from_slice(body) {
-        Ok(serde_json::Value::Object(members)) if members.is_empty() => Ok(()),
-        Ok(_) => {
-            Err(ApiError::new(ProblemCode::InvalidRequest, "The body may be an empty object, or nothing."))
-        }
-        Err(_) => Err(ApiError::new(
-            ProblemCode::InvalidJson,
-            "The body must be one JSON text in UTF-8, or nothing.",
-        )),
     }
 }

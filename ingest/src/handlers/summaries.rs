@@ -66,7 +66,7 @@ impl IngestState {
         self.check_device_not_compromised(&caller.user, signed.signing_key.holder())?;
         request_headers::check_content_type(headers)?;
         let summary = Summary::parse(body, &self.settings.bounds, signed.received_at)
-            .map_err(|rejected| body_error(ProblemCode::InvalidSummary, rejected))?;
+            .map_err(|rejected| body_error(ProblemCode::InvalidSummary, rejected, signed.received_at))?;
         let content = signed.to_signed_request(&caller, body);
         let VerifiedSignature { received_at, signed_at, .. } = signed;
         Ok(VerifiedSummary { caller, received_at, summary, signed_at, content })

@@ -1,7 +1,6 @@
 //! What an app sends to begin, agree to and renew a connection.
 
-use super::BodyFields;
-use crate::summary::ReadBodyError;
+use crate::body_reader::{BodyReader, ReadBodyError};
 use crate::{AuthorizeRequest, ConnectRequest, ReauthRequest};
 
 /// Characters of an authorisation code.
@@ -11,47 +10,58 @@ const ISSUER_BYTES_MAX: usize = 2_048;
 const PKCE_FORM: &str = "must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~ (RFC 7636)";
 
 impl ConnectRequest {
-    /// Reads what an app sent. Whether there is such a provider, and such a redirect URI, is not for this crate to know.
+    /// Parses a body. The caller checks the provider and the redirect URI.
     pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
-        let mut fields = BodyFields::parse(body)?;
-        fields.require(&["provider", "redirect_uri"]);
-        let provider = fields.text("provider", "must be a provider's name", any_text);
-        let redirect_uri = fields.text("redirect_uri", "must be a redirect URI", any_text);
-        let code_challenge = fields.text("code_challenge", PKCE_FORM, parse_pkce);
-        let request = provider.zip(redirect_uri);
-        fields.finish(request.map(|(provider, redirect_uri)| Self { provider, redirect_uri, code_challenge }))
+        BodyReader::read(body, |reader, root| {
+            let mut fields = reader.object("", root)?;
+            reader.require(&fields, &["provider", "redirect_uri"]);
+            let provider = reader.text_field(&mut fields, "provider", "must be a provider's name", any_text);
+            let redirect_uri =
+                reader.text_field(&mut fields, "redirect_uri", "must be a redirect URI", any_text);
+            let code_challenge = reader.text_field(&mut fields, "code_challenge", PKCE_FORM, parse_pkce);
+            reader.reject_unknown(fields);
+            Some(Self { provider: provider?, redirect_uri: redirect_uri?, code_challenge })
+        })
     }
 }
 
 impl ReauthRequest {
-    /// Reads what an app sent. Nothing at all is an empty request.
+    /// Parses a body. An empty body is an empty request.
     pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
         if body.is_empty() {
             return Ok(Self::default());
         }
-        let mut fields = BodyFields::parse(body)?;
-        let code_challenge = fields.text("code_challenge", PKCE_FORM, parse_pkce);
-        fields.finish(Some(Self { code_challenge }))
+        BodyReader::read(body, |reader, root| {
+            let mut fields = reader.object("", root)?;
+            let code_challenge = reader.text_field(&mut fields, "code_challenge", PKCE_FORM, parse_pkce);
+            reader.reject_unknown(fields);
+            Some(Self { code_challenge })
+        })
     }
 }
 
 impl AuthorizeRequest {
-    /// Reads what an app sent. A state may be any text here: one that is not ours is told by whoever made it.
+    /// Parses a body. The caller checks the state.
     pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
-        let mut fields = BodyFields::parse(body)?;
-        fields.require(&["code", "state"]);
-        let code = fields.text("code", "must be 1 to 2048 visible ASCII characters", |text| {
-            let holds = (1..=CODE_CHARS_MAX).contains(&text.len());
-            (holds && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
-        });
-        let state = fields.text("state", "must be a text", any_text);
-        let code_verifier = fields.text("code_verifier", PKCE_FORM, parse_pkce);
-        let iss = fields.text("iss", "must be a text of at most 2048 bytes", |text| {
-            (text.len() <= ISSUER_BYTES_MAX).then(|| text.to_owned())
-        });
-        let request = code.zip(state);
-        fields.finish(request.map(|(code, state)| Self { code, state, code_verifier, iss }))
+        BodyReader::read(body, |reader, root| {
+            let mut fields = reader.object("", root)?;
+            reader.require(&fields, &["code", "state"]);
+            let code_form = "must be 1 to 2048 visible ASCII characters";
+            let code = reader.text_field(&mut fields, "code", code_form, parse_code);
+            let state = reader.text_field(&mut fields, "state", "must be a text", any_text);
+            let code_verifier = reader.text_field(&mut fields, "code_verifier", PKCE_FORM, parse_pkce);
+            let iss = reader.text_field(&mut fields, "iss", "must be a text of at most 2048 bytes", |text| {
+                (text.len() <= ISSUER_BYTES_MAX).then(|| text.to_owned())
+            });
+            reader.reject_unknown(fields);
+            Some(Self { code: code?, state: state?, code_verifier, iss })
+        })
     }
+}
+
+fn parse_code(text: &str) -> Option<String> {
+    let is_allowed = (1..=CODE_CHARS_MAX).contains(&text.len());
+    (is_allowed && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
 }
 
 fn any_text(text: &str) -> Option<String> {

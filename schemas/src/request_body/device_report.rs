@@ -1,44 +1,46 @@
 //! What a device says of itself.
 
-use super::BodyFields;
-use crate::summary::ReadBodyError;
+use crate::body_reader::{BodyReader, ReadBodyError};
 use crate::{DeviceReport, KeyStorage, ViolationCode};
 
 const STORAGE_FORM: &str = "must be hardware, software or none";
 const TEXT_FORM: &str = "must be 1 to 64 printable ASCII characters";
 
 impl DeviceReport {
-    /// Reads what a device sent.
+    /// Parses a body.
     pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
-        let mut fields = BodyFields::parse(body)?;
-        fields.require(&["os_compromised", "key_storage", "app_version", "os_version"]);
-        let any = |text: &str| Some(text.to_owned());
-        let os_compromised = fields.boolean("os_compromised");
-        let key_storage = fields.text("key_storage", STORAGE_FORM, |text| match text {
-            "hardware" => Some(KeyStorage::Hardware),
-            "software" => Some(KeyStorage::Software),
-            "none" => Some(KeyStorage::None),
-            _ => None,
-        });
-        let app_version = fields.text("app_version", TEXT_FORM, any);
-        let os = fields.text("os", TEXT_FORM, any);
-        let os_version = fields.text("os_version", TEXT_FORM, any);
-        // Judged by the type's own rule, whatever else does not hold.
-        let judged = Self {
-            os_compromised: os_compromised.unwrap_or_default(),
-            key_storage: key_storage.unwrap_or(KeyStorage::None),
-            app_version: app_version.clone().unwrap_or_else(|| "-".to_owned()),
-            os: os.clone(),
-            os_version: os_version.clone().unwrap_or_else(|| "-".to_owned()),
-        };
-        for pointer in judged.invalid_fields() {
-            fields.add_violation(pointer.trim_start_matches('/'), ViolationCode::InvalidFormat, TEXT_FORM);
-        }
-        let is_whole = os_compromised.is_some()
-            && key_storage.is_some()
-            && app_version.is_some()
-            && os_version.is_some();
-        fields.finish(is_whole.then_some(judged))
+        BodyReader::read(body, |reader, root| {
+            let mut fields = reader.object("", root)?;
+            reader.require(&fields, &["os_compromised", "key_storage", "app_version", "os_version"]);
+            let any = |text: &str| Some(text.to_owned());
+            let os_compromised = reader.boolean_field(&mut fields, "os_compromised");
+            let key_storage = reader.text_field(&mut fields, "key_storage", STORAGE_FORM, parse_key_storage);
+            let app_version = reader.text_field(&mut fields, "app_version", TEXT_FORM, any);
+            let os = reader.text_field(&mut fields, "os", TEXT_FORM, any);
+            let os_version = reader.text_field(&mut fields, "os_version", TEXT_FORM, any);
+            // The type's own rule checks the texts that could be read, whatever else is invalid.
+            let checked = Self {
+                os_compromised: os_compromised.unwrap_or_default(),
+                key_storage: key_storage.unwrap_or(KeyStorage::None),
+                app_version: app_version.clone().unwrap_or_else(|| "-".to_owned()),
+                os,
+                os_version: os_version.clone().unwrap_or_else(|| "-".to_owned()),
+            };
+            for pointer in checked.invalid_fields() {
+                reader.reject(pointer, ViolationCode::InvalidFormat, TEXT_FORM);
+            }
+            reader.reject_unknown(fields);
+            os_compromised.and(key_storage).and(app_version).and(os_version).map(|_| checked)
+        })
+    }
+}
+
+fn parse_key_storage(text: &str) -> Option<KeyStorage> {
+    match text {
+        "hardware" => Some(KeyStorage::Hardware),
+        "software" => Some(KeyStorage::Software),
+        "none" => Some(KeyStorage::None),
+        _ => None,
     }
 }
 

@@ -1,16 +1,19 @@
 //! What an app sends to end an account.
 
-use super::BodyFields;
 use crate::EraseRequest;
-use crate::summary::ReadBodyError;
+use crate::body_reader::{BodyReader, ReadBodyError};
 
 impl EraseRequest {
-    /// Reads what an app sent. Whether it is the token's own user is not for this crate to know.
+    /// Parses a body. The caller checks that the user is the token's own.
     pub fn parse(body: &[u8]) -> Result<Self, ReadBodyError> {
-        let mut fields = BodyFields::parse(body)?;
-        fields.require(&["user_id"]);
-        let user_id = fields.text("user_id", "must be a user id", |text| Some(text.to_owned()));
-        fields.finish(user_id.map(|user_id| Self { user_id }))
+        BodyReader::read(body, |reader, root| {
+            let mut fields = reader.object("", root)?;
+            reader.require(&fields, &["user_id"]);
+            let user_id =
+                reader.text_field(&mut fields, "user_id", "must be a user id", |text| Some(text.to_owned()));
+            reader.reject_unknown(fields);
+            Some(Self { user_id: user_id? })
+        })
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ReadBodyError;
 use crate::ViolationCode::{self, *};
 
 const EXAMPLE: &str = r#"{
@@ -21,7 +22,7 @@ fn violations(members: &str) -> Vec<(String, ViolationCode)> {
         Ok(_) => Vec::new(),
         Err(ReadBodyError::NotJson) => panic!("not JSON: {body}"),
         Err(ReadBodyError::Violations(violations)) => {
-            violations.into_iter().map(|v| (v.pointer, v.code)).collect()
+            violations.listed.into_iter().map(|v| (v.pointer, v.code)).collect()
         }
     }
 }
@@ -53,7 +54,7 @@ fn every_violation_is_listed() {
     let body = r#"{"date":"2026-02-30","steps":-1,"steps":2,"hrv":0,"mood":"fine","a/b":1,"resting_hr":"58",
         "workouts":[{"type":"","duration":0,"start_time":"yesterday","calories":1e999},7]}"#;
     let Err(ReadBodyError::Violations(found)) = read(body) else { panic!("accepted") };
-    let found: Vec<_> = found.iter().map(|v| (v.pointer.as_str(), v.code)).collect();
+    let found: Vec<_> = found.listed.iter().map(|v| (v.pointer.as_str(), v.code)).collect();
     assert_eq!(
         found,
         [
@@ -167,7 +168,8 @@ fn times_are_held_to_the_clock_and_the_date() {
         let Err(ReadBodyError::Violations(found)) = read(&body(date, generated_at)) else {
             panic!("accepted")
         };
-        assert_eq!((found[0].pointer.as_str(), found[0].code, found.len()), (pointer, OutOfRange, 1));
+        let listed = &found.listed[0];
+        assert_eq!((listed.pointer.as_str(), listed.code, found.total), (pointer, OutOfRange, 1));
     }
     // At midnight UTC it is already the 17th, and at 10:00 UTC the 18th, in Kiritimati (UTC+14).
     let tomorrow = body("2026-02-18", "2026-02-17T10:00:00Z");
@@ -177,13 +179,26 @@ fn times_are_held_to_the_clock_and_the_date() {
 }
 
 #[test]
+fn a_clock_ahead_of_the_server_is_told_when_it_is_accepted() {
+    let accepted_from = |generated_at: &str, steps: i64| {
+        let body = format!(r#"{{"date":"2026-02-17","generated_at":"{generated_at}","steps":{steps}}}"#);
+        let Err(ReadBodyError::Violations(found)) = read(&body) else { panic!("accepted") };
+        (found.accepted_from, found.total)
+    };
+    let one_minute_later = "2026-02-17T00:01:00Z".parse().unwrap();
+    assert_eq!(accepted_from("2026-02-17T00:11:00Z", 1), (Some(one_minute_later), 1));
+    assert_eq!(accepted_from("2026-02-17T00:11:00Z", -1), (Some(one_minute_later), 2));
+    assert_eq!(accepted_from("2026-02-16T00:00:00Z", 1), (None, 1));
+}
+
+#[test]
 fn what_is_no_json_object_is_refused() {
     for body in ["", "nonsense", "{\"a\":1", "{}{}", "{} trailing", "\u{feff}{}"] {
         assert_eq!(read(body), Err(ReadBodyError::NotJson), "{body}");
     }
     for body in ["[]", "7", "null", "\"text\"", "true"] {
         let Err(ReadBodyError::Violations(found)) = read(body) else { panic!("accepted {body}") };
-        assert_eq!((found[0].pointer.as_str(), found[0].code), ("", WrongType));
+        assert_eq!((found.listed[0].pointer.as_str(), found.listed[0].code), ("", WrongType));
     }
 }
 
@@ -208,7 +223,7 @@ proptest::proptest! {
         let mut body = EXAMPLE.as_bytes().to_vec();
         body[at] = byte;
         if let Err(ReadBodyError::Violations(violations)) = Summary::parse(&body, &SummaryBounds::default(), Timestamp::UNIX_EPOCH) {
-            proptest::prop_assert!(!violations.is_empty());
+            proptest::prop_assert!(!violations.listed.is_empty());
         }
     }
 }

@@ -66,6 +66,10 @@ fn format_result(file: &Path, posted: &PostResult, as_json: bool) -> String {
             for violation in &problem.errors {
                 text.push_str(&format!("\n  {} {}", violation.pointer, violation.detail));
             }
+            let listed = problem.errors.len();
+            if let Some(total) = problem.errors_total.filter(|total| *total > listed) {
+                text.push_str(&format!("\n  and {} more", total - listed));
+            }
             text
         }
     }

@@ -47,7 +47,7 @@ impl IngestState {
         let connection_id = self.parse_own_connection(&caller, id)?;
         request_headers::check_content_type(&asked.headers)?;
         let AuthorizeRequest { code, state, code_verifier, iss } = AuthorizeRequest::parse(body)
-            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected))?;
+            .map_err(|rejected| body_error(ProblemCode::InvalidRequest, rejected, (self.clock)()))?;
         let now = (self.clock)();
         let used = OAuthState::verify(&state, &self.pseudonyms, &user, connection_id, now).map_err(|_| {
             let detail = "The state is not of this connection, or was made more than 10 minutes ago. Ask for another \

@@ -83,8 +83,11 @@ async fn send_post(actor: &mut SimulatedPhone, scene: &DemoPost) -> anyhow::Resu
     Ok(match actor.phone.post(&signed, Backoff::default()).await? {
         PostResult::Accepted(accepted) => describe_answer(&accepted),
         PostResult::Refused(problem) => {
-            let errors: Vec<_> =
+            let mut errors: Vec<_> =
                 problem.errors.iter().map(|error| format!("{} {}", error.pointer, error.detail)).collect();
+            if let Some(total) = problem.errors_total.filter(|total| *total > errors.len()) {
+                errors.push(format!("and {} more", total - errors.len()));
+            }
             let meaning = if errors.is_empty() { problem.detail } else { errors.join("; ") };
             (
                 format!("{} {}", problem.status, problem.code.as_str()),
