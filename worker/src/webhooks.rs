@@ -40,7 +40,6 @@ use events::{ChangeFeed, ENDPOINTS_STREAM};
 use ipnet::IpNet;
 use jetstream::{Broker, KvBucket, Leases};
 use keys::{KeyClient, Pseudonymizer, TokenSealer};
-use uuid::Uuid;
 
 use crate::http_client::HttpClientError;
 use crate::kv_buckets::{LEASES_STREAM, WORK_STREAM};
@@ -95,7 +94,7 @@ impl WebhookDelivery {
         let means = Arc::new(WebhookContext {
             endpoints: EndpointStore::new(KvBucket::open(broker.clone(), &ENDPOINTS_STREAM)),
             work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
-            leases: Leases::new(leases, Uuid::new_v4().simple().to_string()),
+            leases: Leases::new(leases),
             changes: ChangeFeed::new(broker.clone()),
             sender: HttpSender::new(targets, settings.ca_file.as_deref())?,
             link_base: link_base.trim_end_matches('/').to_owned(),

@@ -12,7 +12,6 @@ use keys::{KeyClient, KeyErasureClient, Pseudonymizer, TokenSealer};
 use providers::ProviderRegistry;
 use runtime::{Clock, spawn_critical};
 use tokio::sync::Notify;
-use uuid::Uuid;
 
 use crate::connections::executor::ConnectionExecutor;
 use crate::connections::oauth::OAuthClients;
@@ -80,10 +79,7 @@ impl Worker {
             key_eraser: KeyErasureClient::new(broker.clone()),
             pseudonyms: settings.pseudonyms.clone(),
             connections: book.clone(),
-            leases: Leases::new(
-                KvBucket::open(broker.clone(), &LEASES_STREAM),
-                Uuid::new_v4().simple().to_string(),
-            ),
+            leases: Leases::new(KvBucket::open(broker.clone(), &LEASES_STREAM)),
             work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
             ledger: settings.erasure_ledger,
             export_store: settings.export_store.clone(),
@@ -95,10 +91,7 @@ impl Worker {
             appender: log.appender(CommitMode::Grouped),
             keys: settings.keys.clone(),
             pseudonyms: settings.pseudonyms.clone(),
-            leases: Leases::new(
-                KvBucket::open(broker.clone(), &LEASES_STREAM),
-                Uuid::new_v4().simple().to_string(),
-            ),
+            leases: Leases::new(KvBucket::open(broker.clone(), &LEASES_STREAM)),
             work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
             export_store: settings.export_store,
             progress: ExportProgressServer::default(),
@@ -107,10 +100,7 @@ impl Worker {
         let pseudonyms = settings.pseudonyms.clone();
         let hands = Arc::new(ConnectionExecutor {
             connections: book.clone(),
-            leases: Leases::new(
-                KvBucket::open(broker.clone(), &LEASES_STREAM),
-                Uuid::new_v4().simple().to_string(),
-            ),
+            leases: Leases::new(KvBucket::open(broker.clone(), &LEASES_STREAM)),
             log_appender: log.appender(CommitMode::Grouped),
             providers: settings.providers,
             oauth_clients: settings.oauth_clients,
