@@ -12,7 +12,8 @@
 //! Unlike an ordinary bucket these, but for the leases, keep what was replaced until it is deleted, and let it be deleted so
 //! that the server overwrites its bytes: a token that was replaced or revoked must not stay on a disk.
 
-use jetstream::StreamSpec;
+use events::ENDPOINTS_STREAM;
+use jetstream::{Broker, KvBucket, Leases, StreamSpec};
 
 /// Connections with their tokens.
 pub static CONNECTIONS_STREAM: StreamSpec = bucket("KV_connections", "$KV.connections.>");
@@ -24,4 +25,26 @@ pub static WORK_STREAM: StreamSpec = bucket("KV_work", "$KV.work.>");
 
 const fn bucket(name: &'static str, subjects: &'static str) -> StreamSpec {
     StreamSpec { deny_delete: false, ..StreamSpec::new(name, "WORK.API", subjects, "SyncWell: the worker's") }
+}
+
+/// Every bucket, opened once per process: clones share the bucket's committer.
+#[derive(Clone)]
+pub(crate) struct Buckets {
+    pub(crate) connections: KvBucket,
+    pub(crate) endpoints: KvBucket,
+    pub(crate) work: KvBucket,
+    pub(crate) leases: Leases,
+}
+
+impl Buckets {
+    /// Starts one committer per bucket.
+    pub(crate) fn open(broker: &Broker) -> Self {
+        let open = |stream: &'static StreamSpec| KvBucket::open(broker.clone(), stream);
+        Self {
+            connections: open(&CONNECTIONS_STREAM),
+            endpoints: open(&ENDPOINTS_STREAM),
+            work: open(&WORK_STREAM),
+            leases: Leases::new(open(&LEASES_STREAM)),
+        }
+    }
 }

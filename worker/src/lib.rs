@@ -25,7 +25,6 @@ pub use kv_buckets::{CONNECTIONS_STREAM, LEASES_STREAM, WORK_STREAM};
 pub use webhooks::{
     AddEndpointResponse, DisabledReason, DisabledState, EndpointId, EndpointStatus, InvalidRetrySchedule,
     ParkedMessage, ParseEndpointIdError, ProjectorAck, RetryParkedSummary, RetrySchedule,
-    TestEndpointResponse, UserRefMode, WebhookAdminClient, WebhookAdminError, WebhookDelivery,
-    WebhookSettings,
+    TestEndpointResponse, UserRefMode, WebhookAdminClient, WebhookAdminError, WebhookSettings,
 };
 pub use worker::{Worker, WorkerSettings};

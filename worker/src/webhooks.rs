@@ -36,13 +36,13 @@ mod throttle;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use events::{ChangeFeed, ENDPOINTS_STREAM};
+use events::ChangeFeed;
 use ipnet::IpNet;
-use jetstream::{Broker, KvBucket, Leases};
+use jetstream::Broker;
 use keys::{KeyClient, Pseudonymizer, TokenSealer};
 
 use crate::http_client::HttpClientError;
-use crate::kv_buckets::{LEASES_STREAM, WORK_STREAM};
+use crate::kv_buckets::Buckets;
 use allowed_ips::AllowedIps;
 use context::WebhookContext;
 use endpoint_store::EndpointStore;
@@ -74,39 +74,34 @@ pub struct WebhookSettings {
     pub schedule: RetrySchedule,
 }
 
-/// The feed, at work for as long as the process runs.
-pub struct WebhookDelivery {}
-
-impl WebhookDelivery {
-    /// Starts. The broker may still be away.
-    pub fn start(
-        broker: Broker,
-        settings: WebhookSettings,
-        keys: KeyClient,
-        seal: Arc<TokenSealer>,
-        pseudonyms: Pseudonymizer,
-        clock: Clock,
-    ) -> Result<Self, HttpClientError> {
-        let addresses = Arc::new(AllowedIps::new(settings.allow_private));
-        let targets = SsrfGuard { allowed_ips: addresses, insecure_http: settings.insecure_http };
-        let link_base = settings.link_base.unwrap_or_default();
-        let leases = KvBucket::open(broker.clone(), &LEASES_STREAM);
-        let means = Arc::new(WebhookContext {
-            endpoints: EndpointStore::new(KvBucket::open(broker.clone(), &ENDPOINTS_STREAM)),
-            work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
-            leases: Leases::new(leases),
-            changes: ChangeFeed::new(broker.clone()),
-            sender: HttpSender::new(targets, settings.ca_file.as_deref())?,
-            link_base: link_base.trim_end_matches('/').to_owned(),
-            schedule: settings.schedule,
-            broker,
-            keys,
-            seal,
-            pseudonyms,
-            clock,
-        });
-        spawn_critical("webhook admin server", admin::server::serve(means.clone()));
-        spawn_critical("webhook delivery supervisor", DeliverySupervisor::default().run(means));
-        Ok(Self {})
-    }
+/// Starts the deliveries and their admin server, which run as long as the process. The broker may still be away.
+pub(crate) fn start(
+    broker: Broker,
+    buckets: &Buckets,
+    settings: WebhookSettings,
+    keys: KeyClient,
+    seal: Arc<TokenSealer>,
+    pseudonyms: Pseudonymizer,
+    clock: Clock,
+) -> Result<(), HttpClientError> {
+    let addresses = Arc::new(AllowedIps::new(settings.allow_private));
+    let targets = SsrfGuard { allowed_ips: addresses, insecure_http: settings.insecure_http };
+    let link_base = settings.link_base.unwrap_or_default();
+    let means = Arc::new(WebhookContext {
+        endpoints: EndpointStore::new(buckets.endpoints.clone()),
+        work_bucket: buckets.work.clone(),
+        leases: buckets.leases.clone(),
+        changes: ChangeFeed::new(broker.clone()),
+        sender: HttpSender::new(targets, settings.ca_file.as_deref())?,
+        link_base: link_base.trim_end_matches('/').to_owned(),
+        schedule: settings.schedule,
+        broker,
+        keys,
+        seal,
+        pseudonyms,
+        clock,
+    });
+    spawn_critical("webhook admin server", admin::server::serve(means.clone()));
+    spawn_critical("webhook delivery supervisor", DeliverySupervisor::default().run(means));
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use events::Log;
 use export_store::ExportStore;
-use jetstream::{Broker, CommitMode, KvBucket, Leases};
+use jetstream::{Broker, CommitMode};
 use keys::{KeyClient, KeyErasureClient, Pseudonymizer, TokenSealer};
 use providers::ProviderRegistry;
 use runtime::{Clock, spawn_critical};
@@ -20,9 +20,9 @@ use crate::connections::store::ConnectionStore;
 use crate::erasures::{ErasureLedger, ErasureWorker};
 use crate::exports::{ExportProgressServer, ExportWorker};
 use crate::http_client::{HttpClient, HttpClientError};
-use crate::kv_buckets::{CONNECTIONS_STREAM, LEASES_STREAM, WORK_STREAM};
+use crate::kv_buckets::Buckets;
 use crate::log_consumer::LogConsumer;
-use crate::webhooks::{WebhookDelivery, WebhookSettings};
+use crate::webhooks::{self, WebhookSettings};
 
 /// What a worker is made of.
 pub struct WorkerSettings {
@@ -58,13 +58,17 @@ impl Worker {
     pub fn start(broker: Broker, settings: WorkerSettings) -> Result<Self, HttpClientError> {
         let seal = Arc::new(settings.seal);
         let log = Log::new(broker.clone());
+        // Group commit needs one committer per stream, so every job shares these.
+        let buckets = Buckets::open(&broker);
+        let appender = log.appender(CommitMode::Grouped);
         let book = ConnectionStore {
-            bucket: KvBucket::open(broker.clone(), &CONNECTIONS_STREAM),
+            bucket: buckets.connections.clone(),
             keys: settings.keys.clone(),
             seal: seal.clone(),
         };
-        WebhookDelivery::start(
+        webhooks::start(
             broker.clone(),
+            &buckets,
             settings.webhooks,
             settings.keys.clone(),
             seal,
@@ -74,13 +78,13 @@ impl Worker {
         let erasures = Arc::new(ErasureWorker {
             broker: broker.clone(),
             log: log.clone(),
-            appender: log.appender(CommitMode::Grouped),
+            appender: appender.clone(),
             keys: settings.keys.clone(),
             key_eraser: KeyErasureClient::new(broker.clone()),
             pseudonyms: settings.pseudonyms.clone(),
             connections: book.clone(),
-            leases: Leases::new(KvBucket::open(broker.clone(), &LEASES_STREAM)),
-            work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
+            leases: buckets.leases.clone(),
+            work_bucket: buckets.work.clone(),
             ledger: settings.erasure_ledger,
             export_store: settings.export_store.clone(),
             clock: settings.clock,
@@ -88,11 +92,11 @@ impl Worker {
         let exporting = Arc::new(ExportWorker {
             broker: broker.clone(),
             log: log.clone(),
-            appender: log.appender(CommitMode::Grouped),
+            appender: appender.clone(),
             keys: settings.keys.clone(),
             pseudonyms: settings.pseudonyms.clone(),
-            leases: Leases::new(KvBucket::open(broker.clone(), &LEASES_STREAM)),
-            work_bucket: KvBucket::open(broker.clone(), &WORK_STREAM),
+            leases: buckets.leases.clone(),
+            work_bucket: buckets.work.clone(),
             export_store: settings.export_store,
             progress: ExportProgressServer::default(),
             clock: settings.clock,
@@ -100,8 +104,8 @@ impl Worker {
         let pseudonyms = settings.pseudonyms.clone();
         let hands = Arc::new(ConnectionExecutor {
             connections: book.clone(),
-            leases: Leases::new(KvBucket::open(broker.clone(), &LEASES_STREAM)),
-            log_appender: log.appender(CommitMode::Grouped),
+            leases: buckets.leases.clone(),
+            log_appender: appender,
             providers: settings.providers,
             oauth_clients: settings.oauth_clients,
             http: HttpClient::new(settings.providers_ca.as_deref())?,
@@ -114,7 +118,7 @@ impl Worker {
             log,
             connections: book,
             keys: settings.keys,
-            work_bucket: KvBucket::open(broker, &WORK_STREAM),
+            work_bucket: buckets.work,
             pseudonyms,
             clock: settings.clock,
             caught_up: caught_up.clone(),
