@@ -324,3 +324,18 @@ fn api_routes_are_recorded() {
         }
     }
 }
+
+/// Group commit shares an fsync between the messages of one committer only.
+#[test]
+fn the_worker_has_one_committer_per_stream() {
+    let files = source_files_below(&root().join("worker/src"));
+    let opened_in = |pattern: &str| -> Vec<_> {
+        let count = |text: &str| text.matches(pattern).count();
+        let found = files.iter().flat_map(|(file, text)| std::iter::repeat_n(file.as_path(), count(text)));
+        found.collect()
+    };
+    assert_eq!(opened_in(".appender("), [Path::new("worker.rs")]);
+    assert_eq!(opened_in("Buckets::open("), [Path::new("worker.rs")]);
+    assert_eq!(opened_in("KvBucket::open("), [Path::new("kv_buckets.rs")]);
+    assert_eq!(opened_in("Appender::start("), [] as [&Path; 0]);
+}

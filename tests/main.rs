@@ -45,3 +45,4 @@ mod telemetry;
 mod time_limit;
 mod tls;
 mod views;
+mod worker_leases;
