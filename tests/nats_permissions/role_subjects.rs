@@ -30,9 +30,9 @@ pub(super) fn allowed_requests(role: Role, user: &str) -> Vec<(String, &'static 
             ("LOG.API.DIRECT.GET.EVENTS".to_owned(), ""),
         ]
     };
-    let proofs = || {
+    let prove = || vec![("tree.v1.prove".to_owned(), r#"{"inclusion":{"sequence":1}}"#)];
+    let checkpoints = || {
         vec![
-            ("tree.v1.prove".to_owned(), r#"{"inclusion":{"sequence":1}}"#),
             ("CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(), r#"{"seq":1}"#),
             ("CHECKPOINTS.API.DIRECT.GET.CHECKPOINTS".to_owned(), r#"{"seq":999999}"#),
         ]
@@ -53,7 +53,8 @@ pub(super) fn allowed_requests(role: Role, user: &str) -> Vec<(String, &'static 
             ],
         ]
         .concat(),
-        Role::Notary | Role::Auditor | Role::Operator => [read(), proofs()].concat(),
+        Role::Notary => [read(), checkpoints()].concat(),
+        Role::Auditor | Role::Operator => [read(), checkpoints(), prove()].concat(),
         Role::Worker => [
             read(),
             vec![
