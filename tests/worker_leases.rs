@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jetstream::{KvBucket, Lease, LeaseError, Leases};
 use nats_server::Role;
+use worker::LEASES_STREAM;
 
 use crate::harness::{Cluster, wait_until};
 
@@ -12,7 +13,7 @@ const TTL: Duration = Duration::from_secs(2);
 
 async fn open_leases(cluster: &Cluster) -> (KvBucket, Leases) {
     let broker = cluster.connect_as(Role::Worker).await;
-    let bucket = KvBucket::open(broker, "WORK.API", "KV_leases", "$KV.leases.");
+    let bucket = KvBucket::open(broker, &LEASES_STREAM);
     (bucket.clone(), Leases::new(bucket))
 }
 
