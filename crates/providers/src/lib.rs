@@ -11,7 +11,7 @@
 //! | `webhook` | [`ProviderWebhook`]: path secret, signature, timestamp, handshake, and whom a delivery is about |
 //! | [`standard_webhooks`] | Standard Webhooks, for what this installation sends and receives itself |
 //!
-//! This crate makes no requests, keeps no clock and stores nothing: apart from [`ProviderRegistry::read`], which reads a
+//! This crate makes no requests, keeps no clock and stores nothing: apart from [`ProviderRegistry::load`], which reads a
 //! folder, everything is a pure function of its arguments. It does not remember deliveries either: half of the
 //! providers sign no timestamp, so who receives must drop what was seen before.
 

@@ -64,8 +64,8 @@ impl TlogProof {
 
     /// Reads a file's content; its length is the caller's to bound.
     ///
-    /// There is one spelling: [`TlogProof::to_note_text`] gives the same bytes again. The checkpoint is taken as it is, and
-    /// looked into by [`TlogProof::verify_note`].
+    /// There is one spelling: [`TlogProof::to_text`] gives the same bytes again. The checkpoint is taken as it is, and
+    /// looked into by [`TlogProof::verify`].
     pub fn parse(text: &str) -> Result<Self, TlogProofError> {
         parse(text).ok_or(TlogProofError::Malformed)
     }
