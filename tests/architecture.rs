@@ -339,3 +339,13 @@ fn the_worker_has_one_committer_per_stream() {
     assert_eq!(opened_in("KvBucket::open("), [Path::new("kv_buckets.rs")]);
     assert_eq!(opened_in("Appender::start("), [] as [&Path; 0]);
 }
+
+/// Only crates on this list follow the configured log level; of another one, information is never logged.
+#[test]
+fn the_log_level_covers_every_crate() {
+    let source = std::fs::read_to_string(root().join("syncwell/src/logging.rs")).unwrap();
+    let list = source.split_once("const OWN_CRATES").unwrap().1.split_once("];").unwrap().0;
+    let listed: BTreeSet<_> = list.split('"').skip(1).step_by(2).collect();
+    let metadata = metadata();
+    assert_eq!(listed, members(&metadata).into_keys().collect());
+}
