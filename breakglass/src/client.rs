@@ -1,4 +1,4 @@
-//! What goes between a person's command and the service: signed statements, over the broker.
+//! Signed statements that an operator's command sends to the service over the broker.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::operators::OperatorKey;
 
-/// Where steps are taken.
+/// Subject of break-glass steps.
 pub(crate) const STEP_SUBJECT: &str = "breakglass.v1.step";
-/// Where a user id becomes what a request may name the user by.
+/// Subject on which the service seals a user id for a request.
 pub(crate) const SEAL_USER_SUBJECT: &str = "breakglass.v1.name";
 
 /// A text and its signature.

@@ -1,4 +1,4 @@
-//! The service: judges each step by what stands in the log, appends it there, and only then does it.
+//! The service: verifies each step against the log, appends it, and only then carries it out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -210,7 +210,7 @@ impl BreakGlassServer {
             }
             BreakGlassStatementKind::LookUp => {
                 let (entries, unreadable) = self.index.entries(&user).await?;
-                // Nothing is told before the log has it, and the log takes one look-up of a request.
+                // The answer is sent only after the log has the look-up, and the log accepts one look-up per request.
                 let id = self.lookup_event_id(statement.request);
                 if self.append(id, kind, user, &step).await? {
                     tracing::warn!(operator = person, user_ref = %user, entry_count = entries.len(), "the glass was broken");
